@@ -14,6 +14,7 @@ pub mod quality;
 pub mod sample;
 pub mod ticket;
 pub mod time;
+pub mod unit;
 
 pub use authority::Authority;
 pub use clock::{Clock, ManualClock, SystemClock};
