@@ -1,1 +1,14 @@
-//! Being laid out.
+//! The harness: real peers (broker, browser), the real binary, and waits that end.
+//!
+//! Scenarios stand in `tests/tests/`, one file each. Nothing here sleeps for a fixed time: every wait polls a
+//! condition under a deadline, and says what it waited for when it gives up.
+
+mod harness;
+
+pub use harness::browser::Browser;
+pub use harness::broker::Broker;
+pub use harness::field::Publisher;
+pub use harness::host::{Host, get};
+pub use harness::place::{free_port, geminus, recorded_data, repository};
+pub use harness::site::SiteFolder;
+pub use harness::wait::wait_for;

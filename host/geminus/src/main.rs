@@ -1,2 +1,24 @@
-//! Being laid out.
-fn main() {}
+//! The `geminus` command: one binary for the host, the author's bench, the feeder and the measurements.
+//!
+//! Nothing happens here but reading the command line, setting up the log and handing over to one module per
+//! command. The running host itself is assembled in `runtime`.
+
+mod command;
+mod log;
+mod runtime;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let arguments = command::Arguments::parse();
+    log::start(arguments.log.as_deref());
+    match command::run(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("geminus: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

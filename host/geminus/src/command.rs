@@ -1,0 +1,86 @@
+//! The command line: what there is to say, and who does it.
+
+pub(crate) mod bench;
+mod check;
+mod demo;
+mod feed;
+mod history;
+mod plugin;
+mod run;
+mod span;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+/// Digital twins whose behavior is WebAssembly.
+#[derive(Debug, Parser)]
+#[command(name = "geminus", version, propagate_version = true)]
+pub(crate) struct Arguments {
+    /// What to log, as in RUST_LOG (for example `debug` or `warn,geminus_ingest=trace`).
+    #[arg(long, global = true, env = "GEMINUS_LOG")]
+    pub(crate) log: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs a simulated pump rig, a broker, the twin and the dashboard: nothing to install, nothing to set up.
+    Demo {
+        /// Do not name the page to open; for scripts.
+        #[arg(long)]
+        headless: bool,
+        /// Stop after this time, for example 30s or 5m.
+        #[arg(long = "for", value_parser = span::parse)]
+        for_: Option<Duration>,
+        /// Where to serve the page.
+        #[arg(long, default_value = "127.0.0.1:8630")]
+        listen: SocketAddr,
+        /// Folder for history, plugins and token; default: a folder `geminus-demo` in the system's temporary folder,
+        /// emptied at each start.
+        #[arg(long)]
+        data: Option<PathBuf>,
+    },
+    /// Runs a site until it is told to stop.
+    Run {
+        /// The site's configuration.
+        site: PathBuf,
+        /// Overrides `http.listen`.
+        #[arg(long)]
+        listen: Option<SocketAddr>,
+        /// Stop after this time.
+        #[arg(long = "for", value_parser = span::parse)]
+        for_: Option<Duration>,
+    },
+    /// Checks a site without running it: types, units, patterns, plugins, parameters.
+    Check {
+        /// The site's configuration.
+        site: PathBuf,
+    },
+    /// Plays recorded data into a broker.
+    Feed(feed::Feed),
+    /// Makes, builds and inspects plugins.
+    #[command(subcommand)]
+    Plugin(plugin::Plugin),
+    /// Measures this build on this machine, each figure against its baseline in the same run.
+    Bench(bench::Bench),
+    /// Reads history.
+    #[command(subcommand)]
+    History(history::History),
+}
+
+/// Does it.
+pub(crate) fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Demo { headless, for_, listen, data } => demo::run(headless, for_, listen, data),
+        Command::Run { site, listen, for_ } => run::run(&site, listen, for_),
+        Command::Check { site } => check::run(&site),
+        Command::Feed(feed) => feed::run(feed),
+        Command::Plugin(plugin) => plugin::run(plugin),
+        Command::Bench(bench) => bench::run(&bench),
+        Command::History(history) => history::run(history),
+    }
+}

@@ -1,0 +1,11 @@
+//! What an author does with a plugin: make a new crate, build it into a package, look into a package.
+
+mod build;
+mod componentize;
+mod inspect;
+mod scaffold;
+
+pub use build::{BuildError, Built, build};
+pub use componentize::componentize;
+pub use inspect::{Inspection, inspect};
+pub use scaffold::{ScaffoldError, scaffold};

@@ -1,0 +1,147 @@
+//! Tells what arrives in the plugin folder: at once when the file system says so, and by a digest rescan where
+//! it does not (network shares, symlinks, lost events).
+
+use std::path::PathBuf;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use notify::Watcher as _;
+
+use crate::{Folder, Package, PackageError};
+
+/// How often every file is read again and its digest compared.
+pub const RESCAN_EVERY: Duration = Duration::from_secs(10);
+/// How long events settle before a scan, so that a burst makes one.
+const SETTLE: Duration = Duration::from_millis(50);
+/// How many events one burst may swallow, so that a folder that never rests is scanned all the same.
+const SETTLES_MAX: usize = 1_000;
+
+/// One thing that happened in the folder.
+#[derive(Debug)]
+pub enum Change {
+    /// A whole package is there.
+    Arrived(Box<Package>),
+    /// A file is there that is no package.
+    Refused {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        reason: PackageError,
+    },
+    /// A file went away.
+    Gone(PathBuf),
+    /// The folder itself cannot be read.
+    Unreadable(std::io::Error),
+}
+
+enum Signal {
+    Touched,
+    Stop,
+}
+
+/// Watches until dropped.
+#[derive(Debug)]
+pub struct Watcher {
+    signal: Sender<Signal>,
+    thread: Option<JoinHandle<()>>,
+    _notify: Option<notify::RecommendedWatcher>,
+}
+
+impl Watcher {
+    /// Watches `folder` and calls `tell` from a thread of its own; what `folder` has already told is not told
+    /// again. Where the file system cannot notify, the rescan alone does the work.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or no thread can be had.
+    pub fn start(mut folder: Folder, tell: impl Fn(Change) + Send + 'static) -> std::io::Result<Self> {
+        std::fs::create_dir_all(folder.path())?;
+        let (signal, signals) = mpsc::channel();
+        let touched = signal.clone();
+        let notify = notify::recommended_watcher(move |_: notify::Result<notify::Event>| {
+            // The receiver is gone only while this watcher is being dropped.
+            drop(touched.send(Signal::Touched));
+        })
+        .and_then(|mut watcher| {
+            watcher.watch(folder.path(), notify::RecursiveMode::NonRecursive).map(|()| watcher)
+        });
+        if let Err(error) = &notify {
+            tracing::warn!(%error, "no file notifications, rescanning only");
+        }
+        let thread = std::thread::Builder::new().name("plugin-watch".into()).spawn(move || {
+            loop {
+                let thorough = match signals.recv_timeout(RESCAN_EVERY) {
+                    Ok(Signal::Touched) => settle(&signals),
+                    Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                    Err(RecvTimeoutError::Timeout) => Some(true),
+                };
+                let Some(thorough) = thorough else { return };
+                scan(&mut folder, thorough, &tell);
+            }
+        })?;
+        Ok(Self { signal, thread: Some(thread), _notify: notify.ok() })
+    }
+
+    /// Scans at once instead of at the next rescan.
+    pub fn rescan(&self) {
+        // The thread is gone only after `drop`, which takes `self`.
+        drop(self.signal.send(Signal::Touched));
+    }
+}
+
+/// Swallows the rest of a burst, bounded; `None` when told to stop.
+fn settle(signals: &mpsc::Receiver<Signal>) -> Option<bool> {
+    for _ in 0..SETTLES_MAX {
+        match signals.recv_timeout(SETTLE) {
+            Ok(Signal::Touched) => {}
+            Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => break,
+        }
+    }
+    Some(false)
+}
+
+fn scan(folder: &mut Folder, thorough: bool, tell: &impl Fn(Change)) {
+    match folder.scan(thorough) {
+        Err(error) => tell(Change::Unreadable(error)),
+        Ok((found, gone)) => {
+            for path in gone {
+                tell(Change::Gone(path));
+            }
+            for file in found {
+                tell(match file.package {
+                    Ok(package) => Change::Arrived(Box::new(package)),
+                    Err(reason) => Change::Refused { path: file.path, reason },
+                });
+            }
+        }
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        drop(self.signal.send(Signal::Stop));
+        if let Some(thread) = self.thread.take() {
+            // A panic in `tell` was already reported by the panic hook of its thread.
+            drop(thread.join());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store_bytes;
+
+    #[test]
+    fn a_file_renamed_into_the_folder_is_told() {
+        let dir = tempfile::tempdir().expect("folder");
+        let (tell, told) = mpsc::channel();
+        let watcher = Watcher::start(Folder::new(dir.path()), move |change| drop(tell.send(change)))
+            .expect("watching");
+        store_bytes(dir.path(), "junk.wasm", b"junk").expect("written");
+        watcher.rescan();
+        let change = told.recv_timeout(Duration::from_secs(30)).expect("told");
+        assert!(matches!(change, Change::Refused { reason: PackageError::NotWasm, .. }), "{change:?}");
+    }
+}

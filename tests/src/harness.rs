@@ -1,0 +1,9 @@
+//! Parts of the harness, one file each.
+
+pub(crate) mod browser;
+pub(crate) mod broker;
+pub(crate) mod field;
+pub(crate) mod host;
+pub(crate) mod place;
+pub(crate) mod site;
+pub(crate) mod wait;
