@@ -1,1 +1,24 @@
-//! Being laid out.
+//! Numeric models for behaviors: filters, thermal networks, health maps. The same code runs natively and in
+//! wasm, and gives the same bits in both.
+//!
+//! Rules that keep it so: static matrices (`SMatrix`), no allocation after construction, no clock, no random
+//! numbers; `exp` and `log` come from `libm` (never from std, whose versions differ between platforms); no fused
+//! multiply-add; nalgebra without its `std` feature, whose matrix product picks instructions by processor.
+//! `+ − × ÷ √` are exact under IEEE 754 and need no care. Names are those of control theory and of filterpy.
+#![warn(missing_docs)]
+
+pub mod discretise;
+pub mod health;
+pub mod innovation;
+pub mod kalman;
+pub mod observability;
+pub mod quartiles;
+pub mod riccati;
+pub mod stability;
+pub mod thermal_network;
+
+pub use discretise::ZeroOrderHold;
+pub use kalman::{Innovation, Kalman, NotPositiveDefinite};
+pub use nalgebra::{SMatrix, SVector};
+pub use observability::Observability;
+pub use thermal_network::ThermalNetwork;
