@@ -1,0 +1,178 @@
+//! From the bytes of a payload to samples.
+//!
+//! Flat JSON objects and plain numbers, which is what machines send, are read by [`fast`] without allocating;
+//! everything else goes through `serde_json` in [`general`]. Both give raw tokens, and [`token`] alone decides
+//! what a token means, so the two paths cannot disagree about values. Nothing here panics on any input.
+
+use std::time::Duration;
+
+use geminus_core::{Quality, Sample, Timestamp};
+
+use crate::refusal::Reason;
+use crate::route::{Envelope, Field, Payload, Point, Route};
+
+mod fast;
+mod general;
+mod time;
+mod token;
+
+use token::Reading;
+
+/// What a decoder accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecodeLimits {
+    /// A source time further ahead of the time of receipt is refused.
+    pub accept_future: Duration,
+    /// A larger payload is refused unread.
+    pub payload_bytes_max: usize,
+}
+
+impl Default for DecodeLimits {
+    fn default() -> Self {
+        Self { accept_future: Duration::from_mins(10), payload_bytes_max: 1 << 20 }
+    }
+}
+
+/// Raw JSON of one member.
+pub(crate) type Token<'a> = &'a [u8];
+
+/// The members of an object that a route asks for.
+#[derive(Debug, Default)]
+struct Members<'a> {
+    time: Option<Token<'a>>,
+    quality: Option<Token<'a>>,
+    value: Option<Token<'a>>,
+}
+
+/// Turns payloads into samples; keeps its scratch memory between calls.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    limits: DecodeLimits,
+    /// Start and length of each field's token in the payload at hand; length 0 is absent.
+    spans: Vec<(u32, u32)>,
+}
+
+impl Decoder {
+    /// With these limits.
+    #[must_use]
+    pub fn new(limits: DecodeLimits) -> Self {
+        Self { limits, spans: Vec::new() }
+    }
+
+    /// Appends the samples of one payload.
+    ///
+    /// # Errors
+    /// Why it, or the first member of it, was refused. What other members gave stays in `samples`.
+    pub fn decode(
+        &mut self,
+        route: &Route,
+        payload: &[u8],
+        received: Timestamp,
+        samples: &mut Vec<Sample>,
+    ) -> Result<(), Reason> {
+        if payload.len() > self.limits.payload_bytes_max {
+            return Err(Reason::TooLarge);
+        }
+        let payload = payload.trim_ascii();
+        match &route.payload {
+            Payload::Value { point, member } => {
+                samples.push(self.value(route, point, member, payload, received)?);
+                Ok(())
+            }
+            Payload::Object { fields } => self.object(route, fields, payload, received, samples),
+        }
+    }
+
+    fn value(
+        &self,
+        route: &Route,
+        point: &Point,
+        member: &str,
+        payload: &[u8],
+        received: Timestamp,
+    ) -> Result<Sample, Reason> {
+        let envelope = &route.envelope;
+        match payload.first() {
+            None => Err(Reason::NoValue),
+            Some(b'{') => {
+                let members = fast::members(payload, envelope, member)
+                    .map_or_else(|| general::members(payload, envelope, member), Ok)?;
+                let time = self.time(envelope, members.time, received)?;
+                let quality = token::quality(envelope, members.quality);
+                let reading = token::reading(point, members.value.ok_or(Reason::NoValue)?)?;
+                Ok(sample(point, reading, quality, time, received))
+            }
+            Some(b'[') => Err(general::check(payload).map_or(Reason::Malformed, |()| Reason::WrongType)),
+            Some(_) => {
+                let reading = token::text(point, payload)?;
+                Ok(sample(point, reading, envelope.quality_absent, received, received))
+            }
+        }
+    }
+
+    fn object(
+        &mut self,
+        route: &Route,
+        fields: &[Field],
+        payload: &[u8],
+        received: Timestamp,
+        samples: &mut Vec<Sample>,
+    ) -> Result<(), Reason> {
+        if payload.is_empty() {
+            return Err(Reason::NoValue);
+        }
+        let envelope = &route.envelope;
+        let members = match fast::fields(payload, envelope, fields, &mut self.spans) {
+            Some(members) => members,
+            None => general::fields(payload, envelope, fields, &mut self.spans)?,
+        };
+        let time = self.time(envelope, members.time, received)?;
+        let quality = token::quality(envelope, members.quality);
+        let (mut found, mut refused) = (false, None);
+        for (field, &(start, length)) in fields.iter().zip(&self.spans) {
+            let (start, length) = (start as usize, length as usize);
+            let Some(raw) = payload.get(start..start + length).filter(|raw| !raw.is_empty()) else {
+                continue;
+            };
+            found = true;
+            match token::reading(&field.point, raw) {
+                Ok(reading) => samples.push(sample(&field.point, reading, quality, time, received)),
+                Err(reason) => refused = refused.or(Some(reason)),
+            }
+        }
+        match refused {
+            Some(reason) => Err(reason),
+            None if found => Ok(()),
+            None => Err(Reason::NoValue),
+        }
+    }
+
+    fn time(
+        &self,
+        envelope: &Envelope,
+        raw: Option<Token<'_>>,
+        received: Timestamp,
+    ) -> Result<Timestamp, Reason> {
+        let Some(raw) = raw.filter(|raw| *raw != b"null") else { return Ok(received) };
+        let time = time::timestamp(raw, envelope.time_unit).ok_or(Reason::BadTime)?;
+        if time > received.plus(self.limits.accept_future) {
+            return Err(Reason::FutureTime);
+        }
+        Ok(time)
+    }
+}
+
+fn sample(point: &Point, reading: Reading, quality: Quality, time: Timestamp, received: Timestamp) -> Sample {
+    let value = match (reading, point.conversion) {
+        (Reading::Number(number), Some(conversion)) => number * conversion.scale + conversion.offset,
+        (Reading::Number(number) | Reading::Exact(number), _) => number,
+    };
+    let series = point.series;
+    if value.is_finite() {
+        return Sample { series, quality, value, time, received };
+    }
+    Sample { series, quality: Quality::Bad, value: f64::NAN, time, received }
+}
+
+#[cfg(test)]
+mod tests;

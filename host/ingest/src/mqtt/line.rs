@@ -1,0 +1,53 @@
+//! A connection to a broker as the reader sees it, the same for both versions of the protocol.
+
+use std::future::Future;
+
+use bytes::Bytes;
+
+/// Something that came over the line.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Connected; whether the broker still had our session.
+    Connected { session_present: bool },
+    /// A message; `packet` is there when it wants an acknowledgement.
+    Message { topic: Bytes, payload: Bytes, packet: Option<u16> },
+    /// Answer to a SUBSCRIBE: for each filter in order, why it was refused.
+    Subscribed(Vec<Option<String>>),
+    /// One of our QoS 1 messages arrived.
+    Arrived,
+    /// Anything else.
+    Other,
+}
+
+/// The line broke, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct LineError(pub(crate) String);
+
+/// The half that sends. Never waits: its queues hold more than the window can have under way.
+pub(crate) trait Voice: Clone + Send + Sync + 'static {
+    /// Acknowledges a message of this connection.
+    fn acknowledge(&self, packet: u16) -> Result<(), LineError>;
+    /// Asks for all filters in one packet.
+    fn subscribe(&self, filters: &[String], at_least_once: bool) -> Result<(), LineError>;
+    /// Gives filters up.
+    fn unsubscribe(&self, filters: &[String]) -> Result<(), LineError>;
+    /// Says goodbye.
+    fn disconnect(&self) -> Result<(), LineError>;
+}
+
+/// The half that is polled. Polling after an error connects again.
+pub(crate) trait Line: Send + 'static {
+    /// The other half.
+    type Voice: Voice;
+
+    /// A sender for this line.
+    fn voice(&self) -> Self::Voice;
+    /// Waits for the next step, connecting first if need be. Do not cancel a poll that is under way unless
+    /// the connection is hung up next.
+    fn poll(&mut self) -> impl Future<Output = Result<Step, LineError>> + Send;
+    /// The next step that was read already.
+    fn next_read(&mut self) -> Option<Step>;
+    /// Drops the connection without a goodbye, and with it every acknowledgement not yet sent.
+    fn hang_up(&mut self);
+}

@@ -1,0 +1,116 @@
+//! What the session at the broker is subscribed to, remembered over restarts. MQTT cannot be asked.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The subscriptions of one session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    client_id: String,
+    broker: String,
+    qos: u8,
+    filters: BTreeSet<String>,
+}
+
+/// What must be done to bring a session to the wanted filters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    /// To subscribe.
+    pub(crate) subscribe: Vec<String>,
+    /// To unsubscribe.
+    pub(crate) unsubscribe: Vec<String>,
+}
+
+/// The wanted page and the file that holds the last one.
+#[derive(Debug)]
+pub(crate) struct Memo {
+    path: Option<PathBuf>,
+    wanted: Page,
+    /// What the session is known to have; `None` when nobody knows.
+    known: Option<Page>,
+}
+
+impl Memo {
+    /// Reads the last page; one that cannot be read is as good as none.
+    pub(crate) fn open(
+        path: Option<PathBuf>,
+        client_id: &str,
+        broker: &str,
+        qos: u8,
+        filters: &[String],
+    ) -> Self {
+        let wanted = Page {
+            client_id: client_id.to_owned(),
+            broker: broker.to_owned(),
+            qos,
+            filters: filters.iter().cloned().collect(),
+        };
+        let known = path
+            .as_ref()
+            .and_then(|path| std::fs::read(path).ok())
+            .and_then(|bytes| serde_json::from_slice::<Page>(&bytes).ok())
+            .filter(|page| page.client_id == wanted.client_id && page.broker == wanted.broker);
+        Self { path, wanted, known }
+    }
+
+    /// What a connection must do first.
+    pub(crate) fn changes(&self, session_present: bool) -> Changes {
+        let all = || self.wanted.filters.iter().cloned().collect();
+        match &self.known {
+            Some(known) if session_present => Changes {
+                subscribe: match known.qos == self.wanted.qos {
+                    true => self.wanted.filters.difference(&known.filters).cloned().collect(),
+                    false => all(),
+                },
+                unsubscribe: known.filters.difference(&self.wanted.filters).cloned().collect(),
+            },
+            _ => Changes { subscribe: all(), unsubscribe: Vec::new() },
+        }
+    }
+
+    /// The broker confirmed the wanted filters.
+    ///
+    /// # Errors
+    /// When the file cannot be written; the session works all the same.
+    pub(crate) fn confirmed(&mut self) -> io::Result<()> {
+        if self.known.as_ref() == Some(&self.wanted) {
+            return Ok(());
+        }
+        self.known = Some(self.wanted.clone());
+        let Some(path) = &self.path else { return Ok(()) };
+        let fresh = path.with_extension("new");
+        std::fs::write(&fresh, serde_json::to_vec(&self.wanted)?)?;
+        std::fs::rename(fresh, path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn only_what_changed_is_changed() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = Some(folder.path().join("session.json"));
+        let open = |filters: &[&str], qos| Memo::open(path.clone(), "me", "mqtt://b:1", qos, &names(filters));
+        let mut first = open(&["a", "b"], 1);
+        assert_eq!(first.changes(true).subscribe, ["a", "b"], "nobody knows what the session has");
+        first.confirmed().expect("written");
+        assert_eq!(first.changes(true), Changes::default());
+        assert_eq!(first.changes(false).subscribe, ["a", "b"]);
+        let second = open(&["b", "c"], 1);
+        assert_eq!(second.changes(true), Changes { subscribe: names(&["c"]), unsubscribe: names(&["a"]) });
+        assert_eq!(open(&["a", "b"], 0).changes(true).subscribe, ["a", "b"]);
+        let other = Memo::open(path.clone(), "another", "mqtt://b:1", 1, &names(&["a", "b"]));
+        assert_eq!(other.changes(true).subscribe, ["a", "b"]);
+        std::fs::write(path.expect("path"), b"{torn").expect("torn");
+    }
+}

@@ -1,0 +1,352 @@
+//! The task that owns a connection: reads, decodes, delivers, hears commits, acknowledges, reconnects.
+//!
+//! Everything that changes runs in this one task. Tickets end on other threads and send their number here.
+
+use std::future::{Future, poll_fn};
+use std::ops::ControlFlow;
+use std::pin::{Pin, pin};
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+use std::time::Duration;
+
+use geminus_core::ticket::TicketEnd;
+use geminus_core::{Event, Severity, TicketBook};
+use tokio::sync::{mpsc, watch};
+
+use super::backoff::Backoff;
+use super::intake::Intake;
+use super::ledger::Ledger;
+use super::line::{Line, LineError, Step, Voice};
+use super::memo::Memo;
+use super::{House, MqttOptions, QoS};
+use crate::decode::Decoder;
+use crate::{Sink, SinkClosed};
+
+/// How long a stopping reader waits for the commits of what it delivered.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+/// A connection that held as long starts the waits over.
+const HELD: Duration = Duration::from_secs(10);
+/// Filters in one SUBSCRIBE.
+const FILTERS_MAX: usize = 500;
+
+pub(super) struct Reader<L: Line, S> {
+    line: L,
+    voice: L::Voice,
+    house: House<S>,
+    options: MqttOptions,
+    broker: String,
+    intake: Intake,
+    ledger: Ledger,
+    book: TicketBook,
+    ends: mpsc::UnboundedReceiver<TicketEnd>,
+    memo: Memo,
+    /// Filters of each SUBSCRIBE that was not answered yet.
+    asked: std::collections::VecDeque<Vec<String>>,
+    backoff: Backoff,
+    /// Monotonic time of the last connection.
+    since: Duration,
+    /// What the journal was told last: connected, lost, or nothing yet.
+    told: Option<bool>,
+    redeliver: bool,
+    stopped: watch::Receiver<bool>,
+}
+
+/// Why the reader leaves its loop.
+#[derive(Debug, PartialEq, Eq)]
+enum Leave {
+    Stopped,
+    SinkClosed,
+}
+
+impl From<SinkClosed> for Leave {
+    fn from(_: SinkClosed) -> Self {
+        Self::SinkClosed
+    }
+}
+
+impl<L: Line, S: Sink> Reader<L, S> {
+    pub(super) fn new(
+        line: L,
+        options: MqttOptions,
+        house: House<S>,
+        stopped: watch::Receiver<bool>,
+    ) -> Self {
+        // Unbounded, but never longer than the batches under way, which the window bounds.
+        let (tell, ends) = mpsc::unbounded_channel();
+        let book = TicketBook::new(move |end| {
+            if tell.send(end).is_err() {
+                tracing::debug!(?end, "a ticket ended after its source");
+            }
+        });
+        let broker =
+            options.url.rsplit('@').next().unwrap_or_default().trim_start_matches("mqtt://").to_owned();
+        let qos = u8::from(options.qos == QoS::AtLeastOnce);
+        let memo = Memo::open(options.memo.clone(), &options.client_id, &broker, qos, &options.filters);
+        Self {
+            voice: line.voice(),
+            line,
+            broker,
+            intake: Intake::new(Decoder::new(options.limits)),
+            ledger: Ledger::default(),
+            book,
+            ends,
+            memo,
+            asked: std::collections::VecDeque::new(),
+            backoff: Backoff::new(house.clock.now().0),
+            since: Duration::ZERO,
+            told: None,
+            redeliver: false,
+            house,
+            options,
+            stopped,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        loop {
+            let (leave, lost) = match self.converse().await {
+                ControlFlow::Break(leave) => (Some(leave), None),
+                ControlFlow::Continue(lost) => (None, lost),
+            };
+            match leave {
+                Some(Leave::Stopped) => return self.say_goodbye().await,
+                Some(Leave::SinkClosed) => {
+                    self.line.hang_up();
+                    return self.set_connected(false);
+                }
+                None => {}
+            }
+            self.connection_ended(lost);
+            let wait = self.backoff.wait();
+            if tokio::time::timeout(wait, self.stopped.wait_for(|stopped| *stopped)).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// One connection, from before CONNECT until it is lost (`Some`: why) or hung up for redelivery (`None`).
+    async fn converse(&mut self) -> ControlFlow<Leave, Option<LineError>> {
+        loop {
+            let step = match self.next_step().await? {
+                Some(Ok(step)) => step,
+                Some(Err(lost)) => {
+                    self.flush().await?;
+                    return ControlFlow::Continue(Some(lost));
+                }
+                None => return ControlFlow::Continue(None),
+            };
+            let now = (self.house.clock.now(), self.house.clock.monotonic());
+            let mut next = Some(step);
+            while let Some(step) = next {
+                self.handle(step, now);
+                next = self.line.next_read();
+            }
+            if self.intake.is_full(now.1) {
+                self.flush().await?;
+            }
+            self.hear_ends();
+            if self.redeliver {
+                return ControlFlow::Continue(None);
+            }
+        }
+    }
+
+    /// Waits for the next step. When nothing is there at once, what was read is delivered first; while
+    /// waiting, commits are heard. `None`: the connection must be hung up.
+    async fn next_step(&mut self) -> ControlFlow<Leave, Option<Result<Step, LineError>>> {
+        let Self { line, voice, house, intake, ledger, book, ends, redeliver, stopped, .. } = self;
+        let mut poll = pin!(line.poll());
+        if let Some(step) = at_once(poll.as_mut()).await {
+            return ControlFlow::Continue(Some(step));
+        }
+        if let Err(closed) = intake.flush(house, ledger, book).await {
+            return ControlFlow::Break(closed.into());
+        }
+        loop {
+            tokio::select! {
+                biased;
+                end = ends.recv() => {
+                    let Some(end) = end else { continue };
+                    *redeliver |= hear(end, house, ledger, voice);
+                    if *redeliver {
+                        return ControlFlow::Continue(None);
+                    }
+                }
+                step = &mut poll => return ControlFlow::Continue(Some(step)),
+                _ = stopped.wait_for(|stopped| *stopped) => return ControlFlow::Break(Leave::Stopped),
+            }
+        }
+    }
+
+    fn handle(&mut self, step: Step, now: (geminus_core::Timestamp, Duration)) {
+        match step {
+            Step::Message { topic, payload, packet } => {
+                self.intake.take(&self.house, &topic, &payload, packet, now);
+            }
+            Step::Connected { session_present } => self.connected(session_present),
+            Step::Subscribed(answers) => self.subscribed(&answers),
+            Step::Arrived | Step::Other => {}
+        }
+    }
+
+    async fn flush(&mut self) -> ControlFlow<Leave> {
+        match self.intake.flush(&self.house, &mut self.ledger, &self.book).await {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(closed) => ControlFlow::Break(closed.into()),
+        }
+    }
+
+    fn hear_ends(&mut self) {
+        while let Ok(end) = self.ends.try_recv() {
+            self.redeliver |= hear(end, &self.house, &mut self.ledger, &self.voice);
+        }
+    }
+
+    fn connected(&mut self, session_present: bool) {
+        self.since = self.house.clock.monotonic();
+        self.set_connected(true);
+        self.house.stats.connections.fetch_add(1, Ordering::Relaxed);
+        let changes = self.memo.changes(session_present);
+        if !changes.unsubscribe.is_empty() {
+            self.log_if_failed(self.voice.unsubscribe(&changes.unsubscribe));
+        }
+        for filters in changes.subscribe.chunks(FILTERS_MAX) {
+            self.asked.push_back(filters.to_vec());
+            self.log_if_failed(self.voice.subscribe(filters, self.options.qos == QoS::AtLeastOnce));
+        }
+        if self.asked.is_empty() {
+            self.remember();
+        }
+        let broker = &self.broker;
+        let event = match self.told {
+            None => Some(("source-connected", format!("connected to broker {broker}"))),
+            Some(false) => Some(("source-back", format!("broker {broker} is back"))),
+            Some(true) => None,
+        };
+        if let Some((kind, message)) = event {
+            let facts = serde_json::json!({ "broker": broker, "session_present": session_present });
+            self.house.tell(Event::new(kind, Severity::Info, message).facts(facts));
+        }
+        self.told = Some(true);
+    }
+
+    fn subscribed(&mut self, answers: &[Option<String>]) {
+        let Some(filters) = self.asked.pop_front() else { return };
+        let mut all_taken = true;
+        for (filter, why) in filters.iter().zip(answers) {
+            let Some(why) = why else { continue };
+            all_taken = false;
+            let message = format!("broker {} refused the subscription to `{filter}`", self.broker);
+            let facts = serde_json::json!({ "broker": self.broker, "filter": filter, "reason": why });
+            self.house.tell(Event::new("subscription-refused", Severity::Error, message).facts(facts));
+        }
+        if all_taken && self.asked.is_empty() {
+            self.remember();
+        }
+    }
+
+    fn remember(&mut self) {
+        if let Err(error) = self.memo.confirmed() {
+            tracing::warn!(%error, "the list of subscriptions could not be written; the next start subscribes anew");
+        }
+    }
+
+    fn connection_ended(&mut self, lost: Option<LineError>) {
+        if self.house.clock.monotonic().saturating_sub(self.since) >= HELD {
+            self.backoff.reset();
+        }
+        self.line.hang_up();
+        self.ledger.start_over();
+        self.asked.clear();
+        self.set_connected(false);
+        let broker = &self.broker;
+        if std::mem::take(&mut self.redeliver) {
+            let message = format!("samples from {broker} could not be stored; asking for them again");
+            self.house.tell(Event::new("source-redelivery", Severity::Warning, message));
+        }
+        let Some(lost) = lost else { return };
+        tracing::debug!(%broker, %lost, "connection lost");
+        if self.told != Some(false) {
+            self.told = Some(false);
+            let message = format!("broker {broker} cannot be reached: {lost}");
+            let facts = serde_json::json!({ "broker": broker, "reason": lost.to_string() });
+            self.house.tell(Event::new("source-lost", Severity::Error, message).facts(facts));
+        }
+    }
+
+    /// Acknowledges what commits within the grace, then disconnects. What is not acknowledged comes again at
+    /// the next start.
+    async fn say_goodbye(mut self) {
+        if tokio::time::timeout(STOP_GRACE, self.settle()).await.is_err() {
+            tracing::warn!(broker = %self.broker, "stopped before everything was committed; the broker keeps it");
+        }
+        self.line.hang_up();
+        self.set_connected(false);
+    }
+
+    async fn settle(&mut self) {
+        let mut parting = false;
+        loop {
+            self.hear_ends();
+            if self.ledger.is_empty() && !parting {
+                parting = true;
+                self.log_if_failed(self.voice.disconnect());
+            }
+            let done = tokio::select! {
+                end = self.ends.recv(), if !parting => {
+                    end.is_some_and(|end| hear(end, &self.house, &mut self.ledger, &self.voice))
+                }
+                step = self.line.poll() => step.is_err(),
+            };
+            if done {
+                return;
+            }
+        }
+    }
+
+    fn set_connected(&self, connected: bool) {
+        self.house.stats.connected.store(connected, Ordering::Relaxed);
+    }
+
+    fn log_if_failed(&self, result: Result<(), LineError>) {
+        if let Err(error) = result {
+            tracing::warn!(broker = %self.broker, %error, "a request to the broker was not sent");
+        }
+    }
+}
+
+/// Acts on the end of a ticket; `true` asks for redelivery.
+fn hear<S>(end: TicketEnd, house: &House<S>, ledger: &mut Ledger, voice: &impl Voice) -> bool {
+    match end {
+        TicketEnd::Voided(number) => {
+            house.stats.voided.fetch_add(1, Ordering::Relaxed);
+            ledger.is_current(number)
+        }
+        TicketEnd::Committed(number) => {
+            if !ledger.commit(number) {
+                return false;
+            }
+            while let Some(packets) = ledger.release() {
+                for packet in &packets {
+                    if let Err(error) = voice.acknowledge(*packet) {
+                        tracing::warn!(%error, "an acknowledgement was not sent; the broker will deliver again");
+                        return true;
+                    }
+                }
+                house.stats.acknowledged.fetch_add(packets.len() as u64, Ordering::Relaxed);
+            }
+            false
+        }
+    }
+}
+
+/// Polls once: the outcome if it is there already.
+async fn at_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(|cx| {
+        Poll::Ready(match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        })
+    })
+    .await
+}

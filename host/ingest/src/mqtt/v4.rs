@@ -1,0 +1,143 @@
+//! The line over MQTT 3.1.1.
+
+use std::time::Duration;
+
+use rumqttc_v4 as rumqttc;
+
+use rumqttc::{
+    AckMode, AsyncClient, Broker, Event, EventLoop, Incoming, ManualAck, PubAck, SessionMode,
+    SubscribeReasonCode,
+};
+
+use super::MqttOptions;
+use super::address::Address;
+use super::cork::Cork;
+use super::line::{Line, LineError, Step, Voice};
+
+/// The largest remaining length that the protocol can write.
+const PACKET_BYTES_MAX: usize = 268_435_455;
+/// The broker alone bounds the window here; these are all packet ids that exist.
+const WINDOW_MAX: usize = 65_535;
+
+pub(crate) struct LineV4 {
+    client: AsyncClient,
+    events: EventLoop,
+}
+
+impl LineV4 {
+    /// A line that receives, with a persistent session.
+    pub(crate) fn subscriber(address: &Address, options: &MqttOptions) -> Self {
+        let mut line = base(address, &options.client_id, options.keep_alive);
+        line.set_session_mode(SessionMode::Persistent).set_inflight(16).set_ack_mode(AckMode::Manual);
+        let (client, events) = AsyncClient::builder(line).capacity(WINDOW_MAX + 64).build();
+        Self { client, events: undelayed(events) }
+    }
+
+    /// A line that publishes, starting clean.
+    pub(crate) fn publisher(address: &Address, client_id: &str, window: u16) -> Self {
+        let mut line = base(address, client_id, Duration::from_secs(30));
+        line.set_session_mode(SessionMode::Clean).set_inflight(window);
+        let (client, events) = AsyncClient::builder(line).capacity(usize::from(window)).build();
+        Self { client, events: undelayed(events) }
+    }
+
+    /// The library's own sender.
+    pub(crate) fn client(&self) -> AsyncClient {
+        self.client.clone()
+    }
+}
+
+fn base(address: &Address, client_id: &str, keep_alive: Duration) -> rumqttc::MqttOptions {
+    let mut line = rumqttc::MqttOptions::new(client_id, Broker::tcp(address.host.clone(), address.port));
+    line.set_keep_alive(u16::try_from(keep_alive.as_secs().max(1)).unwrap_or(u16::MAX))
+        .set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX)
+        .set_read_batch_size(128)
+        .set_max_request_batch(256);
+    if let Some((user, password)) = &address.credentials {
+        line.set_credentials(user.clone(), password.clone().into_bytes());
+    }
+    line.set_socket_connector(|host, network| async move {
+        rumqttc::default_socket_connect(host, network).await.map(Cork::new)
+    });
+    line
+}
+
+fn undelayed(mut events: EventLoop) -> EventLoop {
+    let mut network = events.network_options();
+    network.set_tcp_nodelay(true);
+    events.set_network_options(network);
+    events
+}
+
+impl Line for LineV4 {
+    type Voice = AsyncClient;
+
+    fn voice(&self) -> AsyncClient {
+        self.client.clone()
+    }
+
+    async fn poll(&mut self) -> Result<Step, LineError> {
+        self.events.poll().await.map(step).map_err(|error| LineError(error.to_string()))
+    }
+
+    fn next_read(&mut self) -> Option<Step> {
+        self.events.state.events.pop_front().map(step)
+    }
+
+    fn hang_up(&mut self) {
+        self.events.clean();
+    }
+}
+
+fn step(event: Event) -> Step {
+    match event {
+        Event::Incoming(Incoming::Publish(publish)) => Step::Message {
+            packet: (publish.qos != rumqttc::QoS::AtMostOnce).then_some(publish.pkid),
+            topic: publish.topic,
+            payload: publish.payload,
+        },
+        Event::Incoming(Incoming::ConnAck(ack)) => Step::Connected { session_present: ack.session_present },
+        Event::Incoming(Incoming::SubAck(ack)) => {
+            Step::Subscribed(ack.return_codes.iter().map(refused).collect())
+        }
+        Event::Incoming(Incoming::PubAck(_)) => Step::Arrived,
+        _ => Step::Other,
+    }
+}
+
+fn refused(code: &SubscribeReasonCode) -> Option<String> {
+    match code {
+        SubscribeReasonCode::Success(_) => None,
+        SubscribeReasonCode::Failure => Some("Failure".to_owned()),
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> LineError {
+    LineError(error.to_string())
+}
+
+impl Voice for AsyncClient {
+    fn acknowledge(&self, packet: u16) -> Result<(), LineError> {
+        self.try_manual_ack(ManualAck::PubAck(PubAck::new(packet))).map_err(failed)
+    }
+
+    fn subscribe(&self, filters: &[String], at_least_once: bool) -> Result<(), LineError> {
+        let qos = if at_least_once { rumqttc::QoS::AtLeastOnce } else { rumqttc::QoS::AtMostOnce };
+        let filters = filters.iter().map(|filter| rumqttc::SubscribeFilter::new(filter.clone(), qos));
+        self.try_subscribe_many(filters.collect::<Vec<_>>()).map_err(failed)
+    }
+
+    fn unsubscribe(&self, filters: &[String]) -> Result<(), LineError> {
+        self.try_unsubscribe_many(filters.to_vec()).map_err(failed)
+    }
+
+    fn disconnect(&self) -> Result<(), LineError> {
+        self.try_disconnect().map_err(failed)
+    }
+}
+
+impl std::fmt::Debug for LineV4 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LineV4")
+    }
+}

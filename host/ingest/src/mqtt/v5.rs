@@ -1,0 +1,198 @@
+//! The line over MQTT 5.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use rumqttc_v5 as rumqttc;
+
+use rumqttc::{
+    AckMode, AsyncClient, Broker, Event, EventLoop, Incoming, ManualAck, PersistedAckMode, PersistedSession,
+    PubAck, SessionMode, SessionStore, SessionStoreError, SessionStoreKey, SubscribeReasonCode,
+};
+
+use super::MqttOptions;
+use super::address::Address;
+use super::cork::Cork;
+use super::line::{Line, LineError, Step, Voice};
+
+/// Our own QoS 1 messages under way on a subscribing line, which sends none. The library scans this window
+/// at every packet, so it stays small.
+const SUBSCRIBER_WINDOW: u16 = 16;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(crate) struct LineV5 {
+    client: AsyncClient,
+    events: EventLoop,
+}
+
+impl LineV5 {
+    /// A line that receives, with a persistent session.
+    pub(crate) fn subscriber(address: &Address, options: &MqttOptions) -> Self {
+        let mut line = base(address, &options.client_id, options.keep_alive);
+        line.set_session_mode(SessionMode::Persistent)
+            .set_session_expiry_interval(Some(
+                u32::try_from(options.session_expiry.as_secs()).unwrap_or(u32::MAX),
+            ))
+            .set_receive_maximum(Some(options.receive_maximum))
+            .set_max_packet_size(Some(options.packet_bytes_max))
+            .set_outgoing_inflight_upper_limit(SUBSCRIBER_WINDOW)
+            .set_ack_mode(AckMode::Manual)
+            .set_session_store(EmptySession)
+            .set_read_batch_size(128)
+            .set_max_request_batch(256);
+        let capacity = usize::from(options.receive_maximum) + 64;
+        let (client, events) = AsyncClient::builder(line).capacity(capacity).build();
+        Self { client, events }
+    }
+
+    /// A line that publishes, starting clean.
+    pub(crate) fn publisher(address: &Address, client_id: &str, window: u16) -> Self {
+        let mut line = base(address, client_id, Duration::from_secs(30));
+        line.set_session_mode(SessionMode::Clean)
+            .set_outgoing_inflight_upper_limit(window)
+            .set_max_packet_size(Some(16 << 20))
+            .set_read_batch_size(128)
+            .set_max_request_batch(256);
+        let (client, events) = AsyncClient::builder(line).capacity(usize::from(window)).build();
+        Self { client, events }
+    }
+
+    /// The library's own sender.
+    pub(crate) fn client(&self) -> AsyncClient {
+        self.client.clone()
+    }
+}
+
+fn base(address: &Address, client_id: &str, keep_alive: Duration) -> rumqttc::MqttOptions {
+    let mut line = rumqttc::MqttOptions::new(client_id, Broker::tcp(address.host.clone(), address.port));
+    line.set_keep_alive(u16::try_from(keep_alive.as_secs().max(1)).unwrap_or(u16::MAX))
+        .set_connect_timeout(CONNECT_TIMEOUT);
+    if let Some((user, password)) = &address.credentials {
+        line.set_credentials(user.clone(), password.clone().into_bytes());
+    }
+    let mut network = line.network_options();
+    network.set_tcp_nodelay(true);
+    line.set_network_options(network);
+    line.set_socket_connector(|host, network| async move {
+        rumqttc::default_socket_connect(host, network).await.map(Cork::new)
+    });
+    line
+}
+
+/// A new process that meets its old session at the broker would be refused by the library for lack of local
+/// state. A subscriber at QoS 0 and 1 has none to lack (what is not acknowledged is delivered again), so its
+/// truthful state is an empty one. Taken off after the first connection: the library would save it for every
+/// batch of packets.
+#[derive(Debug)]
+struct EmptySession;
+
+type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SessionStoreError>> + Send + 'a>>;
+
+impl SessionStore for EmptySession {
+    fn load<'a>(&'a self, key: &'a SessionStoreKey) -> StoreFuture<'a, Option<PersistedSession>> {
+        let session = PersistedSession {
+            format_version: 1,
+            client_id: key.client_id().to_owned(),
+            clean_start: false,
+            session_expiry_interval: None,
+            outgoing_inflight_upper_limit: Some(SUBSCRIBER_WINDOW),
+            ack_mode: PersistedAckMode::Manual,
+            last_pkid: 0,
+            last_puback: 0,
+            replay: Vec::new(),
+            incoming_qos2: Vec::new(),
+        };
+        Box::pin(std::future::ready(Ok(Some(session))))
+    }
+
+    fn save<'a>(&'a self, _: &'a SessionStoreKey, _: &'a PersistedSession) -> StoreFuture<'a, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn clear<'a>(&'a self, _: &'a SessionStoreKey) -> StoreFuture<'a, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+impl Line for LineV5 {
+    type Voice = AsyncClient;
+
+    fn voice(&self) -> AsyncClient {
+        self.client.clone()
+    }
+
+    async fn poll(&mut self) -> Result<Step, LineError> {
+        let event = self.events.poll().await.map_err(|error| LineError(error.to_string()))?;
+        let step = step(event);
+        if matches!(step, Step::Connected { .. }) {
+            self.events.options.clear_session_store();
+        }
+        Ok(step)
+    }
+
+    fn next_read(&mut self) -> Option<Step> {
+        self.events.state.events.pop_front().map(step)
+    }
+
+    fn hang_up(&mut self) {
+        self.events.clean();
+    }
+}
+
+fn step(event: Event) -> Step {
+    match event {
+        Event::Incoming(Incoming::Publish(publish)) => Step::Message {
+            packet: (publish.qos != rumqttc::QoS::AtMostOnce).then_some(publish.pkid),
+            topic: publish.topic,
+            payload: publish.payload,
+        },
+        Event::Incoming(Incoming::ConnAck(ack)) => Step::Connected { session_present: ack.session_present },
+        Event::Incoming(Incoming::SubAck(ack)) => {
+            Step::Subscribed(ack.return_codes.iter().map(refused).collect())
+        }
+        Event::Incoming(Incoming::PubAck(_)) => Step::Arrived,
+        _ => Step::Other,
+    }
+}
+
+fn refused(code: &SubscribeReasonCode) -> Option<String> {
+    match code {
+        SubscribeReasonCode::Success(_) => None,
+        other => Some(format!("{other:?}")),
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> LineError {
+    LineError(error.to_string())
+}
+
+impl Voice for AsyncClient {
+    fn acknowledge(&self, packet: u16) -> Result<(), LineError> {
+        self.try_manual_ack(ManualAck::PubAck(PubAck::new(packet, None))).map_err(failed)
+    }
+
+    fn subscribe(&self, filters: &[String], at_least_once: bool) -> Result<(), LineError> {
+        let qos = if at_least_once { rumqttc::QoS::AtLeastOnce } else { rumqttc::QoS::AtMostOnce };
+        let filters = filters.iter().map(|filter| {
+            let mut wanted = rumqttc::SubscribeFilter::new(filter.clone(), qos);
+            wanted.retain_forward_rule = rumqttc::RetainForwardRule::OnNewSubscribe;
+            wanted
+        });
+        self.try_subscribe_many(filters.collect::<Vec<_>>()).map_err(failed)
+    }
+
+    fn unsubscribe(&self, filters: &[String]) -> Result<(), LineError> {
+        self.try_unsubscribe_many(filters.to_vec()).map_err(failed)
+    }
+
+    fn disconnect(&self) -> Result<(), LineError> {
+        self.try_disconnect().map_err(failed)
+    }
+}
+
+impl std::fmt::Debug for LineV5 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LineV5")
+    }
+}
