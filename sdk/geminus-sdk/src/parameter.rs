@@ -1,0 +1,191 @@
+//! What a site sets: the trait behind `#[derive(Parameters)]`, and the types a parameter may have.
+//!
+//! The derive writes a JSON Schema (draft 2020-12 keywords `type`, `default`, `minimum`, `maximum`, `description`,
+//! and our own annotation `unit`) and reads the object by it: what the schema refuses, the code refuses as well.
+
+use serde_json::{Map, Value};
+
+use crate::Fault;
+
+/// A JSON object.
+pub type Object = Map<String, Value>;
+
+/// Parameters. Derive it.
+pub trait Parameters: Sized {
+    /// JSON Schema of the object.
+    const SCHEMA: &'static str;
+    /// Reads the object; what is left out takes its default.
+    ///
+    /// # Errors
+    /// `Fault::Parameter`, naming the member and what would do.
+    fn from_object(object: &Object) -> Result<Self, Fault>;
+}
+
+/// For behaviors that nobody can adjust.
+impl Parameters for () {
+    const SCHEMA: &'static str = r#"{"type":"object","additionalProperties":false,"properties":{}}"#;
+
+    fn from_object(object: &Object) -> Result<Self, Fault> {
+        known(object, &[])
+    }
+}
+
+/// Reads parameters from the bytes of a JSON object.
+///
+/// # Errors
+/// `Fault::Parameter`, naming the member and what would do.
+pub fn from_json<P: Parameters>(json: &[u8]) -> Result<P, Fault> {
+    let object: Object = serde_json::from_slice(json)
+        .map_err(|error| Fault::Parameter { pointer: String::new(), reason: error.to_string() })?;
+    P::from_object(&object)
+}
+
+/// A type that a parameter may have.
+pub trait ParameterField: Sized {
+    /// Members of its schema, `"type":"number"` say.
+    const SCHEMA: &'static str;
+    /// From JSON; `None` when it is of another type.
+    fn from_json(value: &Value) -> Option<Self>;
+    /// Every number in it, for bounds.
+    fn numbers(&self) -> impl Iterator<Item = f64>;
+}
+
+/// What the derive knows of one parameter.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// Member of the object.
+    pub name: &'static str,
+    /// JSON text of its default; `None` when it must be given.
+    pub default: Option<&'static str>,
+    /// Lowest number.
+    pub minimum: f64,
+    /// Highest number.
+    pub maximum: f64,
+}
+
+impl Field {
+    /// Reads this parameter.
+    ///
+    /// # Errors
+    /// `Fault::Parameter` when it is absent without a default, of another type, or out of bounds.
+    pub fn read<T: ParameterField>(&self, object: &Object) -> Result<T, Fault> {
+        let fault = |reason: String| Fault::parameter(self.name, reason);
+        let given = match (object.get(self.name), self.default) {
+            (Some(value), _) => T::from_json(value),
+            (None, Some(text)) => serde_json::from_str(text).ok().and_then(|value| T::from_json(&value)),
+            (None, None) => return Err(fault("is required".to_owned())),
+        };
+        let value = given.ok_or_else(|| fault(format!("is not of the declared type ({})", T::SCHEMA)))?;
+        let outside = value.numbers().find(|number| !(self.minimum..=self.maximum).contains(number));
+        match outside {
+            Some(number) => {
+                Err(fault(format!("{number} is not within {} to {}", self.minimum, self.maximum)))
+            }
+            None => Ok(value),
+        }
+    }
+}
+
+/// Refuses members that are not among `names`.
+///
+/// # Errors
+/// `Fault::Parameter`, naming the first.
+pub fn known(object: &Object, names: &[&str]) -> Result<(), Fault> {
+    match object.keys().find(|key| !names.contains(&key.as_str())) {
+        Some(key) => Err(Fault::parameter(key, format!("is not known, known are: {}", names.join(", ")))),
+        None => Ok(()),
+    }
+}
+
+impl ParameterField for f64 {
+    const SCHEMA: &'static str = r#""type":"number""#;
+
+    fn from_json(value: &Value) -> Option<Self> {
+        value.as_f64().filter(|number| number.is_finite())
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = f64> {
+        std::iter::once(*self)
+    }
+}
+
+impl ParameterField for bool {
+    const SCHEMA: &'static str = r#""type":"boolean""#;
+
+    fn from_json(value: &Value) -> Option<Self> {
+        value.as_bool()
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = f64> {
+        std::iter::empty()
+    }
+}
+
+impl ParameterField for String {
+    const SCHEMA: &'static str = r#""type":"string""#;
+
+    fn from_json(value: &Value) -> Option<Self> {
+        value.as_str().map(str::to_owned)
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = f64> {
+        std::iter::empty()
+    }
+}
+
+macro_rules! integers {
+    ($($integer:ty, $least:literal, $most:literal);*) => {$(
+        impl ParameterField for $integer {
+            const SCHEMA: &'static str =
+                concat!(r#""type":"integer","minimum":"#, $least, r#","maximum":"#, $most);
+
+            fn from_json(value: &Value) -> Option<Self> {
+                value.as_i64().and_then(|number| Self::try_from(number).ok())
+            }
+
+            fn numbers(&self) -> impl Iterator<Item = f64> {
+                std::iter::once(f64::from(*self))
+            }
+        }
+    )*};
+}
+integers!(u8, 0, 255; u16, 0, 65535; u32, 0, 4294967295; i32, -2147483648, 2147483647);
+
+impl<T: ParameterField> ParameterField for Option<T> {
+    const SCHEMA: &'static str = T::SCHEMA;
+
+    fn from_json(value: &Value) -> Option<Self> {
+        match value {
+            Value::Null => Some(None),
+            value => T::from_json(value).map(Some),
+        }
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = f64> {
+        self.iter().flat_map(T::numbers)
+    }
+}
+
+impl ParameterField for Vec<f64> {
+    const SCHEMA: &'static str = r#""type":"array","items":{"type":"number"}"#;
+
+    fn from_json(value: &Value) -> Option<Self> {
+        value.as_array()?.iter().map(f64::from_json).collect()
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = f64> {
+        self.iter().copied()
+    }
+}
+
+impl<const N: usize> ParameterField for [f64; N] {
+    const SCHEMA: &'static str = r#""type":"array","items":{"type":"number"}"#;
+
+    fn from_json(value: &Value) -> Option<Self> {
+        Vec::from_json(value)?.try_into().ok()
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = f64> {
+        self.iter().copied()
+    }
+}

@@ -1,0 +1,48 @@
+//! Commands that a policy may propose: the trait behind `#[derive(Commands)]`, and the proposal itself. A
+//! behavior never acts; the host judges every wish against interlocks that the behavior cannot see.
+
+use std::time::Duration;
+
+/// The commands of a policy, an enum without fields. Derive it.
+pub trait Commands: Copy {
+    /// The declaration's list of commands: JSON objects with commas between.
+    const DECLARATION: &'static str;
+    /// Names in declared order.
+    const NAMES: &'static [&'static str];
+    /// Place in the declared order.
+    fn index(self) -> u32;
+    /// Lowest and highest value that may be proposed, in the declared unit.
+    fn range(self) -> (f64, f64);
+}
+
+/// For every kind but command policies; it has no value, so nothing can be proposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoCommands {}
+
+impl Commands for NoCommands {
+    const DECLARATION: &'static str = "";
+    const NAMES: &'static [&'static str] = &[];
+
+    fn index(self) -> u32 {
+        match self {}
+    }
+
+    fn range(self) -> (f64, f64) {
+        match self {}
+    }
+}
+
+/// A wish to act.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proposal<C> {
+    /// What to set.
+    pub command: C,
+    /// To which value, in the declared unit, inside the declared range.
+    pub value: f64,
+    /// 0 … 1
+    pub confidence: f64,
+    /// For how long after the row's time the wish stands.
+    pub valid_for: Duration,
+    /// For people.
+    pub reason: String,
+}

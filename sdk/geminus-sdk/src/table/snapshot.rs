@@ -1,0 +1,90 @@
+//! The state of slots as bytes and back, all or none. Around the behavior's own state stands what the table
+//! keeps: one byte for this envelope's version, the time of the last row, the inputs held for forecasts.
+
+use super::{Slot, SlotTable};
+use crate::columns::States;
+use crate::pack::{Pack, Unpacker};
+use crate::{Behavior, Fault, Inputs, State, Timestamp};
+
+const ENVELOPE: u8 = 1;
+
+impl<B: Behavior> SlotTable<B> {
+    /// Copies the state of slots; `schema` asks for an older one.
+    ///
+    /// # Errors
+    /// `State` for a slot that is not open, or a schema that is not written.
+    pub fn snapshot(&self, slots: &[u32], schema: Option<u32>) -> Result<States, Fault> {
+        let schema = schema.unwrap_or(B::State::SCHEMA);
+        let mut states = States { schema, slots: slots.to_vec(), ..States::default() };
+        for &number in slots {
+            let slot = self.get(number).ok_or_else(|| Fault::state(format!("slot {number} is not open")))?;
+            slot.save(schema, &mut states.bytes)?;
+            let end = u32::try_from(states.bytes.len());
+            states.ends.push(end.map_err(|_| Fault::state("more than 4 GiB of state in one call"))?);
+        }
+        Ok(states)
+    }
+
+    /// Replaces the state of open slots, migrating where needed.
+    ///
+    /// # Errors
+    /// `State`, naming the slot; then no slot has changed.
+    pub fn restore(&mut self, states: &States) -> Result<(), Fault> {
+        if states.slots.len() != states.ends.len() {
+            let (slots, ends) = (states.slots.len(), states.ends.len());
+            return Err(Fault::state(format!("{slots} slots do not fit {ends} ends")));
+        }
+        let (mut loaded, mut start) = (Vec::with_capacity(states.slots.len()), 0);
+        for (&number, &end) in states.slots.iter().zip(&states.ends) {
+            let about = |why: &dyn std::fmt::Display| Fault::state(format!("slot {number}: {why}"));
+            self.get(number).ok_or_else(|| about(&"is not open"))?;
+            let bytes =
+                states.bytes.get(start..end as usize).ok_or_else(|| about(&"ends outside the bytes"))?;
+            loaded.push((number, Loaded::<B>::load(states.schema, bytes).map_err(|fault| about(&fault))?));
+            start = end as usize;
+        }
+        if start != states.bytes.len() {
+            return Err(Fault::state(format!("{} bytes belong to no slot", states.bytes.len() - start)));
+        }
+        for (number, Loaded { state, last, held }) in loaded {
+            if let Some(slot) = self.get_mut(number) {
+                (slot.state, slot.last, slot.admitted) = (state, last, last);
+                if held.len() == slot.held.len() {
+                    slot.held = held;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Loaded<B: Behavior> {
+    state: B::State,
+    last: Option<Timestamp>,
+    held: Vec<f64>,
+}
+
+impl<B: Behavior> Loaded<B> {
+    fn load(schema: u32, bytes: &[u8]) -> Result<Self, Fault> {
+        let mut input = Unpacker::new(bytes);
+        let envelope = u8::unpack(&mut input)?;
+        if envelope != ENVELOPE {
+            return Err(Fault::state(format!("envelope {envelope} is not known, {ENVELOPE} is")));
+        }
+        let last = Option::unpack(&mut input)?.map(Timestamp);
+        let held = Vec::unpack(&mut input)?;
+        let state = B::State::load(schema, &mut input)?;
+        input.finish()?;
+        Ok(Self { state, last, held })
+    }
+}
+
+impl<B: Behavior> Slot<B> {
+    fn save(&self, schema: u32, out: &mut Vec<u8>) -> Result<(), Fault> {
+        ENVELOPE.pack(out);
+        self.last.map(|last| last.0).pack(out);
+        debug_assert!(self.held.is_empty() || self.held.len() == B::Inputs::WIDTH);
+        self.held.pack(out);
+        self.state.save(schema, out)
+    }
+}
