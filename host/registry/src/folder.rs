@@ -109,9 +109,7 @@ fn mark(path: &Path) -> std::io::Result<Mark> {
 /// Digest of a file that is no package, so that the same refusal is told once and not at each scan.
 fn digest_of_file(path: &Path) -> Digest {
     match fs::metadata(path) {
-        Ok(meta) if meta.len() <= crate::PACKAGE_BYTES_MAX => {
-            Digest::of(&fs::read(path).unwrap_or_default())
-        }
+        Ok(meta) if meta.len() <= crate::PACKAGE_BYTES_MAX => Digest::of(&fs::read(path).unwrap_or_default()),
         Ok(meta) => Digest::of(&meta.len().to_le_bytes()),
         Err(_) => Digest::of(b""),
     }

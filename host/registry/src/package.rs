@@ -150,7 +150,8 @@ mod tests {
 
     #[test]
     fn a_whole_component_is_read() {
-        let package = Package::check(Path::new("x.wasm"), component(CONTRACT, DECLARATION)).expect("a package");
+        let package =
+            Package::check(Path::new("x.wasm"), component(CONTRACT, DECLARATION)).expect("a package");
         assert_eq!(package.declaration.label(), "probe@1.0.0");
         assert_eq!(package.digest, Digest::of(&package.bytes));
     }
@@ -170,7 +171,11 @@ mod tests {
         let whole = component(CONTRACT, DECLARATION);
         for length in 0..whole.len() {
             let cut = whole[..length].to_vec();
-            assert!(Package::check(Path::new("x.wasm"), cut).is_err(), "accepted {length} of {}", whole.len());
+            assert!(
+                Package::check(Path::new("x.wasm"), cut).is_err(),
+                "accepted {length} of {}",
+                whole.len()
+            );
         }
     }
 }

@@ -49,7 +49,10 @@ impl<'a> Outline<'a> {
 }
 
 /// Takes the custom sections of these names out of a core module; gives the rest and each taken one.
-pub(crate) fn take_out(module: &[u8], names: &[&str]) -> Result<(Vec<u8>, Vec<Option<Vec<u8>>>), PackageError> {
+pub(crate) fn take_out(
+    module: &[u8],
+    names: &[&str],
+) -> Result<(Vec<u8>, Vec<Option<Vec<u8>>>), PackageError> {
     let mut rest = module.get(..8).unwrap_or_default().to_vec();
     let mut taken: Vec<Option<Vec<u8>>> = vec![None; names.len()];
     for payload in Parser::new(0).parse_all(module) {
@@ -86,7 +89,8 @@ mod tests {
     #[test]
     fn sections_are_taken_out_and_the_rest_stays_valid() {
         let bytes = module_with(&[("keep", b"1"), ("geminus:stamp", b"{}"), ("keep", b"2")]);
-        let (rest, taken) = take_out(&bytes, &["geminus:stamp", "geminus:declaration"]).expect("valid module");
+        let (rest, taken) =
+            take_out(&bytes, &["geminus:stamp", "geminus:declaration"]).expect("valid module");
         assert_eq!(taken, [Some(b"{}".to_vec()), None]);
         assert_eq!(rest, module_with(&[("keep", b"1"), ("keep", b"2")]));
         assert!(!Outline::read(&rest).expect("still a module").component);

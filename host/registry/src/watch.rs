@@ -137,8 +137,8 @@ mod tests {
     fn a_file_renamed_into_the_folder_is_told() {
         let dir = tempfile::tempdir().expect("folder");
         let (tell, told) = mpsc::channel();
-        let watcher = Watcher::start(Folder::new(dir.path()), move |change| drop(tell.send(change)))
-            .expect("watching");
+        let watcher =
+            Watcher::start(Folder::new(dir.path()), move |change| drop(tell.send(change))).expect("watching");
         store_bytes(dir.path(), "junk.wasm", b"junk").expect("written");
         watcher.rescan();
         let change = told.recv_timeout(Duration::from_secs(30)).expect("told");

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
+use serde::Deserialize;
 
 use super::componentize;
 use crate::{Package, PackageError, store_bytes};
@@ -59,6 +59,20 @@ pub fn build(
     Ok(Built { path: path.clone(), package: Package { path, ..package } })
 }
 
+/// The part of `cargo metadata` that matters here.
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Crate>,
+    target_directory: PathBuf,
+    workspace_root: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Crate {
+    name: String,
+    manifest_path: PathBuf,
+}
+
 struct Place {
     package: String,
     target_dir: PathBuf,
@@ -83,18 +97,11 @@ fn place(crate_dir: &Path) -> Result<Place, BuildError> {
     if !output.status.success() {
         return Err(BuildError::Failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }
-    let metadata: Value = serde_json::from_slice(&output.stdout).map_err(BuildError::Metadata)?;
-    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let metadata: Metadata = serde_json::from_slice(&output.stdout).map_err(BuildError::Metadata)?;
     let manifest = manifest.canonicalize().map_err(|source| BuildError::Io { path: manifest, source })?;
-    let package = metadata["packages"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find(|package| package["manifest_path"].as_str().is_some_and(|path| Path::new(path) == manifest))
-        .and_then(|package| text(&package["name"]))
-        .ok_or_else(|| BuildError::NoCrate(crate_dir.to_owned()))?;
-    let folder = |key: &str| text(&metadata[key]).map(PathBuf::from).unwrap_or_default();
-    Ok(Place { package, target_dir: folder("target_directory"), workspace: folder("workspace_root") })
+    let own = metadata.packages.into_iter().find(|package| package.manifest_path == manifest);
+    let own = own.ok_or_else(|| BuildError::NoCrate(crate_dir.to_owned()))?;
+    Ok(Place { package: own.name, target_dir: metadata.target_directory, workspace: metadata.workspace_root })
 }
 
 /// The target is installed when its standard library lies in the sysroot; else rustup may add it.
@@ -121,11 +128,7 @@ fn ensure_target(progress: &mut impl FnMut(&str)) -> Result<(), BuildError> {
     }
 }
 
-fn compile(
-    crate_dir: &Path,
-    place: &Place,
-    progress: &mut impl FnMut(&str),
-) -> Result<PathBuf, BuildError> {
+fn compile(crate_dir: &Path, place: &Place, progress: &mut impl FnMut(&str)) -> Result<PathBuf, BuildError> {
     let mut command = Command::new(cargo());
     command
         .args(["build", "--lib", "--profile", "guest", "--target", TARGET])
@@ -166,13 +169,21 @@ fn rust_flags(workspace: &Path) -> String {
         "-Clink-arg=-zstack-size=65536".to_owned(),
         format!("--remap-path-prefix={}=/src", workspace.display()),
     ];
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| {
-        std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"))
-    });
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
     if let Some(home) = home {
         flags.push(format!("--remap-path-prefix={}=/cargo", home.display()));
     }
     flags.join("\u{1f}")
+}
+
+/// One line of cargo's messages, of which only finished artifacts have file names.
+#[derive(Deserialize)]
+struct Message {
+    reason: String,
+    #[serde(default)]
+    filenames: Vec<PathBuf>,
 }
 
 /// The last `.wasm` that cargo says it made is the crate's own: dependencies come before it.
@@ -180,11 +191,11 @@ fn artifact_from_messages(messages: impl std::io::BufRead) -> Option<PathBuf> {
     messages
         .lines()
         .map_while(Result::ok)
-        .filter_map(|line| serde_json::from_str::<Value>(&line).ok())
-        .filter(|message| message["reason"] == "compiler-artifact")
-        .flat_map(|message| message["filenames"].as_array().cloned().unwrap_or_default())
-        .filter_map(|name| name.as_str().map(PathBuf::from))
-        .rfind(|name| name.extension().is_some_and(|extension| extension == "wasm"))
+        .filter_map(|line| serde_json::from_str::<Message>(&line).ok())
+        .filter(|message| message.reason == "compiler-artifact")
+        .flat_map(|message| message.filenames)
+        .filter(|name| name.extension().is_some_and(|extension| extension == "wasm"))
+        .last()
 }
 
 /// Why no package was made.
@@ -228,10 +239,14 @@ mod tests {
     #[test]
     fn the_last_wasm_that_cargo_names_is_the_crates_own() {
         let messages = concat!(
-            r#"{"reason":"compiler-artifact","filenames":["/t/libdep.rlib"]}"#, "\n",
-            r#"{"reason":"compiler-artifact","filenames":["/t/dep.wasm"]}"#, "\n",
-            r#"{"reason":"compiler-artifact","filenames":["/t/own.wasm","/t/libown.rlib"]}"#, "\n",
-            r#"{"reason":"build-finished","success":true}"#, "\n",
+            r#"{"reason":"compiler-artifact","filenames":["/t/libdep.rlib"]}"#,
+            "\n",
+            r#"{"reason":"compiler-artifact","filenames":["/t/dep.wasm"]}"#,
+            "\n",
+            r#"{"reason":"compiler-artifact","filenames":["/t/own.wasm","/t/libown.rlib"]}"#,
+            "\n",
+            r#"{"reason":"build-finished","success":true}"#,
+            "\n",
         );
         assert_eq!(artifact_from_messages(messages.as_bytes()), Some(PathBuf::from("/t/own.wasm")));
         assert_eq!(artifact_from_messages(&b"not json\n"[..]), None);

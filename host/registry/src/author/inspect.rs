@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::{Package, PackageError};
 
 /// A package to be shown.
@@ -40,12 +42,20 @@ impl fmt::Display for Inspection {
         writeln!(f, "inputs")?;
         for input in &declaration.inputs {
             let need = if input.required { "" } else { " (optional)" };
-            writeln!(f, "  {:<28} {:<8} {:?}{need}  {}", input.name, input.unit, input.arrival, input.description)?;
+            writeln!(
+                f,
+                "  {:<28} {:<8} {:?}{need}  {}",
+                input.name, input.unit, input.arrival, input.description
+            )?;
         }
         writeln!(f, "outputs")?;
         for output in &declaration.outputs {
             let of = output.of.as_deref().map(|of| format!(" of {of}")).unwrap_or_default();
-            writeln!(f, "  {:<28} {:<8} {:?}{of}  {}", output.name, output.unit, output.role, output.description)?;
+            writeln!(
+                f,
+                "  {:<28} {:<8} {:?}{of}  {}",
+                output.name, output.unit, output.role, output.description
+            )?;
         }
         for alert in &declaration.alerts {
             writeln!(f, "alert    {:<20} {:?}  {}", alert.code, alert.priority, alert.text)?;
@@ -59,12 +69,13 @@ impl fmt::Display for Inspection {
         }
         let members = declaration.parameters["properties"].as_object();
         for (name, schema) in members.into_iter().flatten() {
-            writeln!(f, "parameter {name:<19} default {}  {}", schema["default"], text(&schema["description"]))?;
+            writeln!(
+                f,
+                "parameter {name:<19} default {}  {}",
+                schema["default"],
+                text(&schema["description"])
+            )?;
         }
         Ok(())
     }
-}
-
-fn text(value: &serde_json::Value) -> &str {
-    value.as_str().unwrap_or_default()
 }
