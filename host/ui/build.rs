@@ -43,7 +43,10 @@ fn run() -> Result<(), String> {
     install(&room)?;
     let dist = out.join("page");
     let target = dist.to_str().ok_or("the build folder's path is not UTF-8, which Vite needs")?;
-    npm(&room, &["run", "--silent", "build", "--", "--logLevel", "warn", "--emptyOutDir", "--outDir", target])?;
+    npm(
+        &room,
+        &["run", "--silent", "build", "--", "--logLevel", "warn", "--emptyOutDir", "--outDir", target],
+    )?;
     let mut files = Vec::new();
     list(&dist, &mut files).map_err(|e| format!("cannot list {}: {e}", dist.display()))?;
     let table = table(&dist, &files)?;
@@ -95,9 +98,11 @@ fn npm(room: &Path, arguments: &[&str]) -> Result<(), String> {
     let output = match output {
         Ok(output) => output,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err("the dashboard is built with npm, which was not found: install Node.js 20.19 or newer, \
+            return Err(
+                "the dashboard is built with npm, which was not found: install Node.js 20.19 or newer, \
                         or build without the page: --no-default-features (feature `dashboard` off)"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         Err(error) => return Err(format!("npm could not be started: {error}")),
     };

@@ -6,7 +6,7 @@ const host = process.env.GEMINUS_URL ?? 'http://127.0.0.1:8380';
 
 export default defineConfig({
   base: './',
-  plugins: [svelte()],
+  plugins: [svelte({ configFile: false })],
   // The Rust sources live in src/, so nothing of this room is public by its place.
   publicDir: false,
   build: { target: 'es2022', modulePreload: { polyfill: false }, assetsInlineLimit: 0, reportCompressedSize: false },

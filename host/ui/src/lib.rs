@@ -76,7 +76,10 @@ mod tests {
             .filter(|part| part.contains("assets/"))
             .map(|part| part.trim_start_matches("./").trim_start_matches('/'))
             .collect();
-        assert!(named.iter().any(|n| n.ends_with(".js")) && named.iter().any(|n| n.ends_with(".css")), "{named:?}");
+        assert!(
+            named.iter().any(|n| n.ends_with(".js")) && named.iter().any(|n| n.ends_with(".css")),
+            "{named:?}"
+        );
         for name in named {
             assert!(asset(name).is_some(), "{name}");
             assert!(immutable(name));
@@ -96,11 +99,19 @@ mod tests {
         }
         for file in FILES.iter().filter(|f| f.path.ends_with(".js")) {
             let script = text(file.path);
-            assert!(!script.contains("new Function(") && !script.contains("eval("), "{} evaluates text", file.path);
+            assert!(
+                !script.contains("new Function(") && !script.contains("eval("),
+                "{} evaluates text",
+                file.path
+            );
         }
         for file in FILES.iter().filter(|f| f.path.ends_with(".css")) {
             let sheet = text(file.path);
-            assert!(!sheet.contains("url(http") && !sheet.contains("@import"), "{} leaves the host", file.path);
+            assert!(
+                !sheet.contains("url(http") && !sheet.contains("@import"),
+                "{} leaves the host",
+                file.path
+            );
         }
     }
 

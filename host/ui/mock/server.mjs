@@ -1,0 +1,71 @@
+// A host that is not there: serves the built page and the shapes of /api/v1 over made-up data, for working on the
+// page and for looking at it. It listens on loopback only. `POST /mock/NAME` makes things happen: `stop` and
+// `start` the feed, `swap`, `drop` the streams, `fault`; `down` and `up` make every answer a 503.
+//
+//   node mock/server.mjs [--port 8380] [--page dist] [--twins 240] [--recorded] [--hours 2]
+import { createServer } from 'node:http';
+import { readFile } from 'node:fs/promises';
+import { extname, join, normalize } from 'node:path';
+import { parseArgs } from 'node:util';
+import { House } from './house.mjs';
+
+const { values: options } = parseArgs({ options: {
+  port: { type: 'string', default: '8380' }, page: { type: 'string', default: 'dist' },
+  twins: { type: 'string', default: '240' }, recorded: { type: 'boolean', default: false }, hours: { type: 'string', default: '2' },
+} });
+const house = new House(Number(options.twins), options.recorded, Number(options.hours));
+const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
+let down = false;
+
+function json(response, status, body) {
+  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
+  response.end(JSON.stringify(body));
+}
+
+const refuse = (response, status, code, message) => json(response, status, { error: { code, message } });
+
+async function file(response, path) {
+  const name = normalize(path === '/' ? '/index.html' : path);
+  try {
+    const bytes = await readFile(join(options.page, name));
+    response.writeHead(200, {
+      'content-type': TYPES[extname(name)] ?? 'application/octet-stream',
+      'content-security-policy': "default-src 'self'; style-src 'self' 'unsafe-inline'",
+    });
+    response.end(bytes);
+  } catch {
+    refuse(response, 404, 'not-found', `there is no ${path}`);
+  }
+}
+
+function api(request, response, url) {
+  const parts = url.pathname.split('/').slice(3).map(decodeURIComponent);
+  const ask = url.searchParams;
+  if (parts[0] === 'site') return json(response, 200, house.site());
+  if (parts[0] === 'plugins') return json(response, 200, house.plugins());
+  if (parts[0] === 'journal') return json(response, 200, house.journal(Number(ask.get('limit') ?? 100), Number(ask.get('before') ?? Infinity), ask.get('twin')));
+  if (parts[0] === 'events') return house.stream(request, response, ask);
+  if (parts[0] !== 'twins') return refuse(response, 404, 'not-found', `there is no ${url.pathname}`);
+  if (parts[1] === undefined) return json(response, 200, house.twins(ask.get('search') ?? '', ask.get('state') ?? '', ask.get('after') ?? '', Number(ask.get('limit') ?? 100)));
+  const twin = house.find(parts[1]);
+  if (twin === undefined) return refuse(response, 404, 'twin-unknown', `there is no twin ${parts[1]}`);
+  if (parts[2] === undefined) return json(response, 200, house.detail(twin));
+  const points = (ask.get('points') ?? '').split(',').filter(Boolean);
+  return json(response, 200, house.history(twin, points, Number(ask.get('from')), Number(ask.get('to')), Number(ask.get('buckets') ?? 1000)));
+}
+
+const server = createServer((request, response) => {
+  const url = new URL(request.url, 'http://mock');
+  if (url.pathname.startsWith('/mock/')) {
+    const name = url.pathname.slice(6);
+    if (name === 'down' || name === 'up') down = name === 'down';
+    if (down) house.drop();
+    if (house[name] instanceof Function) house[name]();
+    return json(response, 200, { done: name });
+  }
+  if (down) return refuse(response, 503, 'not-ready', 'the host is starting');
+  return url.pathname.startsWith('/api/v1/') ? api(request, response, url) : void file(response, url.pathname);
+});
+server.listen(Number(options.port), '127.0.0.1', () => console.log(`http://127.0.0.1:${server.address().port}/`));
+setInterval(() => house.step(Date.now()), 500);
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(0));

@@ -1,0 +1,79 @@
+// Reads /api/v1. An answer that is not a success becomes a `Refused` with the host's own words; a host that does
+// not answer in time becomes one with code `unreachable`. Nothing is cached and nothing is retried here.
+import type { History, JournalPage, Plugins, Site, TwinDetail, TwinPage, TwinState } from './shapes';
+
+/** How long an answer may take before the host counts as unreachable. */
+const ANSWER_MS_MAX = 10_000;
+/** Points that the host takes in one request for history. */
+const HISTORY_POINTS_MAX = 64;
+
+export class Refused extends Error {
+  constructor(readonly code: string, message: string, readonly status: number | null) {
+    super(message);
+    this.name = 'Refused';
+  }
+}
+
+async function get<T>(path: string): Promise<T> {
+  let answer: Response;
+  try {
+    answer = await fetch(`/api/v1/${path}`, {
+      headers: { accept: 'application/json' },
+      cache: 'no-store',
+      signal: AbortSignal.timeout(ANSWER_MS_MAX),
+    });
+  } catch {
+    throw new Refused('unreachable', 'The host does not answer.', null);
+  }
+  if (answer.ok) return (await answer.json()) as T;
+  throw await refusal(answer);
+}
+
+async function refusal(answer: Response): Promise<Refused> {
+  try {
+    const { error } = (await answer.json()) as { error: { code: string; message: string } };
+    return new Refused(error.code, error.message, answer.status);
+  } catch {
+    return new Refused('no-reason', `The host answered ${answer.status} without a reason.`, answer.status);
+  }
+}
+
+/** `a=1&b=2`, without the members that are empty. */
+export function query(members: Record<string, string | number | null | undefined>): string {
+  const text = new URLSearchParams();
+  for (const [name, value] of Object.entries(members)) {
+    if (value !== null && value !== undefined && value !== '') text.set(name, String(value));
+  }
+  const joined = text.toString();
+  return joined === '' ? '' : `?${joined}`;
+}
+
+export interface FleetQuestion { search: string; state: TwinState | ''; after: string | null; limit: number }
+
+export const readSite = (): Promise<Site> => get('site');
+export const readTwins = (question: FleetQuestion): Promise<TwinPage> => get(`twins${query({ ...question })}`);
+export const readTwin = (id: string): Promise<TwinDetail> => get(`twins/${encodeURIComponent(id)}`);
+export const readPlugins = (): Promise<Plugins> => get('plugins');
+
+export function readJournal(before: number | null, limit: number, twin: string | null = null): Promise<JournalPage> {
+  return get(`journal${query({ limit, before, twin })}`);
+}
+
+/** The past in [from, to], asked for in as many requests as the host's limit of points makes of it. */
+export async function readHistory(
+  id: string, points: string[], from_ms: number, to_ms: number, buckets: number,
+): Promise<Pick<History, 'series' | 'marks'>> {
+  const span = { from: Math.floor(from_ms), to: Math.floor(to_ms) + 1, buckets };
+  const path = `twins/${encodeURIComponent(id)}/history`;
+  const parts: Promise<History>[] = [];
+  for (let i = 0; i < points.length; i += HISTORY_POINTS_MAX) {
+    parts.push(get(`${path}${query({ points: points.slice(i, i + HISTORY_POINTS_MAX).join(','), ...span })}`));
+  }
+  const answers = await Promise.all(parts);
+  return { series: answers.flatMap((a) => a.series), marks: answers[0]?.marks ?? [] };
+}
+
+/** What to tell a person about a failed read. */
+export function reason(error: unknown): string {
+  return error instanceof Refused ? error.message : `The page could not read the answer (${String(error)}).`;
+}

@@ -1,0 +1,84 @@
+// What all pages share: the connection, the site at a glance (polled every two seconds), one ticking clock for
+// ages, and the words for screen readers. There is one of it for the life of the page.
+import { START, type Connection } from './connection';
+import { readSite } from './fetch';
+import type { Site } from './shapes';
+import { Stream, type Source } from './stream';
+
+const POLL_MS = 2_000;
+const TICK_MS = 500;
+/** A page that nobody sees gives its stream back after this long: browsers allow six to one host. */
+const HIDDEN_MS_MAX = 60_000;
+
+class House {
+  connection = $state.raw<Connection>(START);
+  site = $state.raw<Site | null>(null);
+  /** Milliseconds of the monotonic clock, twice a second; stands still while the connection is lost. */
+  tick = $state(performance.now());
+  /** Spoken politely. */
+  said = $state('');
+
+  readonly stream = new Stream(
+    {
+      open: (url): Source => new EventSource(url),
+      now: () => Date.now(),
+      after: (ms, action) => {
+        const timer = setTimeout(action, ms);
+        return () => clearTimeout(timer);
+      },
+    },
+    (connection) => { this.connection = connection; },
+  );
+
+  private watched: string[] = [];
+  private asleep = false;
+  private sleep: ReturnType<typeof setTimeout> | undefined;
+
+  start(): void {
+    this.watch([]);
+    void this.poll();
+    setInterval(() => void this.poll(), POLL_MS);
+    setInterval(() => { if (this.connection.phase !== 'lost') this.tick = performance.now(); }, TICK_MS);
+    document.addEventListener('visibilitychange', () => this.visibility());
+  }
+
+  /** Values of these twins are wanted from now on. */
+  watch(twins: string[]): void {
+    this.watched = twins;
+    if (!this.asleep) this.stream.watch(twins);
+  }
+
+  say(text: string): void {
+    this.said = text;
+  }
+
+  get frozen(): boolean {
+    return this.connection.phase === 'lost';
+  }
+
+  private async poll(): Promise<void> {
+    if (this.asleep) return;
+    try {
+      this.site = await readSite();
+      this.stream.happened({ kind: 'polled', ok: true, now: Date.now() });
+    } catch {
+      this.stream.happened({ kind: 'polled', ok: false, now: Date.now() });
+    }
+  }
+
+  private visibility(): void {
+    clearTimeout(this.sleep);
+    if (document.hidden) {
+      this.sleep = setTimeout(() => {
+        this.asleep = true;
+        this.stream.stop();
+      }, HIDDEN_MS_MAX);
+    } else if (this.asleep) {
+      this.asleep = false;
+      this.stream.watch(this.watched);
+      void this.poll();
+    }
+  }
+}
+
+export const house = new House();

@@ -1,0 +1,118 @@
+// Holds the one event stream of the page: opens it for the twins in view, resumes where it ended, hands events
+// on as parsed JSON. Browsers resume by themselves after a network error but give up after an HTTP error; then
+// it is opened anew with `last_event_id`. What the connection looks like is decided in `connection.ts`.
+import { START, next, retryMs, type Connection, type Happening } from './connection';
+import type { Entry, HelloEvent, TwinEvent, ValuesEvent } from './shapes';
+
+/** The part of EventSource that is used, so that tests can stand in for it. */
+export interface Source {
+  readonly readyState: number;
+  onopen: ((event: Event) => unknown) | null;
+  onerror: ((event: Event) => unknown) | null;
+  addEventListener(kind: string, listener: (event: MessageEvent<string>) => void): void;
+  close(): void;
+}
+
+const CLOSED = 2;
+
+export interface Listener {
+  values?(event: ValuesEvent): void;
+  twin?(event: TwinEvent): void;
+  journal?(entry: Entry): void;
+  /** The stream has a hole: read everything again. */
+  resync?(reason: string): void;
+}
+
+export interface Surroundings {
+  open(url: string): Source;
+  now(): number;
+  after(ms: number, action: () => void): () => void;
+}
+
+export class Stream {
+  connection: Connection = START;
+  private source: Source | null = null;
+  private twins: string[] = [];
+  private cancelRetry: (() => void) | null = null;
+  private listeners = new Set<Listener>();
+
+  constructor(private readonly around: Surroundings, private readonly changed: (connection: Connection) => void) {}
+
+  /** Returns the way to stop listening. */
+  listen(listener: Listener): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Values are wanted of these twins; reopens only if they differ. */
+  watch(twins: string[]): void {
+    const wanted = [...twins].sort();
+    if (this.source !== null && wanted.join('\n') === this.twins.join('\n')) return;
+    this.twins = wanted;
+    this.reopen();
+  }
+
+  stop(): void {
+    this.cancelRetry?.();
+    this.cancelRetry = null;
+    this.source?.close();
+    this.source = null;
+  }
+
+  happened(happening: Happening): void {
+    this.connection = next(this.connection, happening);
+    this.changed(this.connection);
+  }
+
+  url(): string {
+    const members = new URLSearchParams();
+    if (this.twins.length > 0) members.set('twins', this.twins.join(','));
+    if (this.connection.lastId !== null) members.set('last_event_id', this.connection.lastId);
+    const text = members.toString();
+    return text === '' ? '/api/v1/events' : `/api/v1/events?${text}`;
+  }
+
+  private reopen(): void {
+    this.stop();
+    const source = this.around.open(this.url());
+    this.source = source;
+    source.onopen = () => this.happened({ kind: 'opened', now: this.around.now() });
+    source.onerror = () => this.failed(source);
+    this.on<HelloEvent>(source, 'hello', (hello, wasKnown) => {
+      if (wasKnown && !hello.resumed) this.tell((l) => l.resync?.('the host could not resume the stream'));
+    });
+    this.on<ValuesEvent>(source, 'values', (event) => this.tell((l) => l.values?.(event)));
+    this.on<TwinEvent>(source, 'twin', (event) => this.tell((l) => l.twin?.(event)));
+    this.on<Entry | { entry: Entry }>(source, 'journal', (event) =>
+      this.tell((l) => l.journal?.('entry' in event ? event.entry : event)));
+    this.on<{ reason: string }>(source, 'resync', (event) => this.tell((l) => l.resync?.(event.reason)));
+  }
+
+  private failed(source: Source): void {
+    if (source !== this.source) return;
+    this.happened({ kind: 'failed', now: this.around.now() });
+    if (source.readyState !== CLOSED) return;
+    this.cancelRetry?.();
+    this.cancelRetry = this.around.after(retryMs(this.connection), () => this.reopen());
+  }
+
+  private on<T>(source: Source, kind: string, act: (event: T, wasKnown: boolean) => void): void {
+    source.addEventListener(kind, (message) => {
+      if (source !== this.source) return;
+      const wasKnown = this.connection.lastId !== null;
+      this.happened({ kind: 'event', id: message.lastEventId, now: this.around.now() });
+      let event: T;
+      try {
+        event = JSON.parse(message.data) as T;
+      } catch {
+        this.tell((l) => l.resync?.(`an event of kind ${kind} could not be read`));
+        return;
+      }
+      act(event, wasKnown);
+    });
+  }
+
+  private tell(act: (listener: Listener) => void): void {
+    for (const listener of this.listeners) act(listener);
+  }
+}
