@@ -48,11 +48,11 @@ impl<'a> Outline<'a> {
     }
 }
 
-/// Takes the custom sections of these names out of a core module; gives the rest and each taken one.
-pub(crate) fn take_out(
-    module: &[u8],
-    names: &[&str],
-) -> Result<(Vec<u8>, Vec<Option<Vec<u8>>>), PackageError> {
+/// A module without some of its custom sections, and what they held, in the order they were asked for.
+pub(crate) type TakenOut = (Vec<u8>, Vec<Option<Vec<u8>>>);
+
+/// Takes the custom sections of these names out of a core module.
+pub(crate) fn take_out(module: &[u8], names: &[&str]) -> Result<TakenOut, PackageError> {
     let mut rest = module.get(..8).unwrap_or_default().to_vec();
     let mut taken: Vec<Option<Vec<u8>>> = vec![None; names.len()];
     for payload in Parser::new(0).parse_all(module) {

@@ -67,14 +67,11 @@ impl fmt::Display for Inspection {
                 command.name, command.minimum, command.maximum, command.unit
             )?;
         }
-        let members = declaration.parameters["properties"].as_object();
+        let members = declaration.parameters.get("properties").and_then(Value::as_object);
         for (name, schema) in members.into_iter().flatten() {
-            writeln!(
-                f,
-                "parameter {name:<19} default {}  {}",
-                schema["default"],
-                text(&schema["description"])
-            )?;
+            let default = schema.get("default").map_or("none, must be given".to_owned(), Value::to_string);
+            let text = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+            writeln!(f, "parameter {name:<19} default {default}  {text}")?;
         }
         Ok(())
     }
