@@ -30,6 +30,7 @@ mod v4;
 mod v5;
 
 pub use address::{Address, AddressError};
+pub(crate) use backoff::Backoff;
 pub(crate) use v4::LineV4;
 pub(crate) use v5::LineV5;
 

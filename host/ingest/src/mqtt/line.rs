@@ -21,8 +21,28 @@ pub(crate) enum Step {
 
 /// The line broke, and why.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct LineError(pub(crate) String);
+#[error("{reason}")]
+pub(crate) struct LineError {
+    reason: String,
+    closed: bool,
+}
+
+impl LineError {
+    /// For this reason.
+    pub(crate) fn new(reason: impl std::fmt::Display) -> Self {
+        Self { reason: reason.to_string(), closed: false }
+    }
+
+    /// We said goodbye ourselves.
+    pub(crate) fn closed() -> Self {
+        Self { reason: "the connection was closed on purpose".to_owned(), closed: true }
+    }
+
+    /// Whether the line was closed on purpose and will not connect again.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+}
 
 /// The half that sends. Never waits: its queues hold more than the window can have under way.
 pub(crate) trait Voice: Clone + Send + Sync + 'static {

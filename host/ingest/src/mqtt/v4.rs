@@ -5,8 +5,8 @@ use std::time::Duration;
 use rumqttc_v4 as rumqttc;
 
 use rumqttc::{
-    AckMode, AsyncClient, Broker, Event, EventLoop, Incoming, ManualAck, PubAck, SessionMode,
-    SubscribeReasonCode,
+    AckMode, AsyncClient, Broker, ConnectionError, Event, EventLoop, Incoming, ManualAck, PubAck,
+    SessionMode, SubscribeReasonCode,
 };
 
 use super::MqttOptions;
@@ -77,7 +77,7 @@ impl Line for LineV4 {
     }
 
     async fn poll(&mut self) -> Result<Step, LineError> {
-        self.events.poll().await.map(step).map_err(|error| LineError(error.to_string()))
+        self.events.poll().await.map(step).map_err(broken)
     }
 
     fn next_read(&mut self) -> Option<Step> {
@@ -105,6 +105,13 @@ fn step(event: Event) -> Step {
     }
 }
 
+fn broken(error: ConnectionError) -> LineError {
+    match error {
+        ConnectionError::RequestsDone => LineError::closed(),
+        error => LineError::new(error),
+    }
+}
+
 fn refused(code: &SubscribeReasonCode) -> Option<String> {
     match code {
         SubscribeReasonCode::Success(_) => None,
@@ -112,27 +119,23 @@ fn refused(code: &SubscribeReasonCode) -> Option<String> {
     }
 }
 
-fn failed(error: impl std::fmt::Display) -> LineError {
-    LineError(error.to_string())
-}
-
 impl Voice for AsyncClient {
     fn acknowledge(&self, packet: u16) -> Result<(), LineError> {
-        self.try_manual_ack(ManualAck::PubAck(PubAck::new(packet))).map_err(failed)
+        self.try_manual_ack(ManualAck::PubAck(PubAck::new(packet))).map_err(LineError::new)
     }
 
     fn subscribe(&self, filters: &[String], at_least_once: bool) -> Result<(), LineError> {
         let qos = if at_least_once { rumqttc::QoS::AtLeastOnce } else { rumqttc::QoS::AtMostOnce };
         let filters = filters.iter().map(|filter| rumqttc::SubscribeFilter::new(filter.clone(), qos));
-        self.try_subscribe_many(filters.collect::<Vec<_>>()).map_err(failed)
+        self.try_subscribe_many(filters.collect::<Vec<_>>()).map_err(LineError::new)
     }
 
     fn unsubscribe(&self, filters: &[String]) -> Result<(), LineError> {
-        self.try_unsubscribe_many(filters.to_vec()).map_err(failed)
+        self.try_unsubscribe_many(filters.to_vec()).map_err(LineError::new)
     }
 
     fn disconnect(&self) -> Result<(), LineError> {
-        self.try_disconnect().map_err(failed)
+        self.try_disconnect().map_err(LineError::new)
     }
 }
 

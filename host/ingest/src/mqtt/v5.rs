@@ -7,8 +7,9 @@ use std::time::Duration;
 use rumqttc_v5 as rumqttc;
 
 use rumqttc::{
-    AckMode, AsyncClient, Broker, Event, EventLoop, Incoming, ManualAck, PersistedAckMode, PersistedSession,
-    PubAck, SessionMode, SessionStore, SessionStoreError, SessionStoreKey, SubscribeReasonCode,
+    AckMode, AsyncClient, Broker, ConnectionError, Event, EventLoop, Incoming, ManualAck, PersistedAckMode,
+    PersistedSession, PubAck, SessionMode, SessionStore, SessionStoreError, SessionStoreKey,
+    SubscribeReasonCode,
 };
 
 use super::MqttOptions;
@@ -123,7 +124,7 @@ impl Line for LineV5 {
     }
 
     async fn poll(&mut self) -> Result<Step, LineError> {
-        let event = self.events.poll().await.map_err(|error| LineError(error.to_string()))?;
+        let event = self.events.poll().await.map_err(broken)?;
         let step = step(event);
         if matches!(step, Step::Connected { .. }) {
             self.events.options.clear_session_store();
@@ -156,6 +157,13 @@ fn step(event: Event) -> Step {
     }
 }
 
+fn broken(error: ConnectionError) -> LineError {
+    match error {
+        ConnectionError::RequestsDone => LineError::closed(),
+        error => LineError::new(error),
+    }
+}
+
 fn refused(code: &SubscribeReasonCode) -> Option<String> {
     match code {
         SubscribeReasonCode::Success(_) => None,
@@ -163,13 +171,9 @@ fn refused(code: &SubscribeReasonCode) -> Option<String> {
     }
 }
 
-fn failed(error: impl std::fmt::Display) -> LineError {
-    LineError(error.to_string())
-}
-
 impl Voice for AsyncClient {
     fn acknowledge(&self, packet: u16) -> Result<(), LineError> {
-        self.try_manual_ack(ManualAck::PubAck(PubAck::new(packet, None))).map_err(failed)
+        self.try_manual_ack(ManualAck::PubAck(PubAck::new(packet, None))).map_err(LineError::new)
     }
 
     fn subscribe(&self, filters: &[String], at_least_once: bool) -> Result<(), LineError> {
@@ -179,15 +183,15 @@ impl Voice for AsyncClient {
             wanted.retain_forward_rule = rumqttc::RetainForwardRule::OnNewSubscribe;
             wanted
         });
-        self.try_subscribe_many(filters.collect::<Vec<_>>()).map_err(failed)
+        self.try_subscribe_many(filters.collect::<Vec<_>>()).map_err(LineError::new)
     }
 
     fn unsubscribe(&self, filters: &[String]) -> Result<(), LineError> {
-        self.try_unsubscribe_many(filters.to_vec()).map_err(failed)
+        self.try_unsubscribe_many(filters.to_vec()).map_err(LineError::new)
     }
 
     fn disconnect(&self) -> Result<(), LineError> {
-        self.try_disconnect().map_err(failed)
+        self.try_disconnect().map_err(LineError::new)
     }
 }
 
