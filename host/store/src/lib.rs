@@ -1,1 +1,29 @@
-//! Being laid out.
+//! What happened, kept: history of samples (`hot.db`), the journal (`journal.db`), snapshots of behavior state
+//! and plugin activations (`control.db`).
+//!
+//! This room alone names SQLite. It decides nothing: it takes samples and events from queues that never
+//! block their senders, makes them durable, and then says so (a ticket is committed after the fsync). What it
+//! cannot keep it counts, and it says why it cannot write; it goes on by itself when it can again.
+//! Reading blocks on files: call readers from `spawn_blocking` or a thread of your own.
+
+pub mod bench;
+mod block;
+mod error;
+mod hot;
+mod journal;
+mod options;
+mod reader;
+mod snapshots;
+mod sqlite;
+mod stats;
+mod store;
+
+pub use error::{Fault, StoreError};
+pub use hot::recorder::Recorder;
+pub use journal::{Chain, Entry, Journal};
+pub use options::Options;
+pub use reader::buckets::Bucket;
+pub use reader::{Damage, Reader};
+pub use snapshots::{Activation, Generation, Loaded, Snapshots, StateSnapshot};
+pub use stats::{JournalStats, Spread, Stats};
+pub use store::Store;

@@ -1,0 +1,150 @@
+//! What can go wrong in the store. SQLite's own errors stay behind these variants: they carry its words and,
+//! for faults of the disk, what kind of fault it was, because the writers recover from each in its own way.
+
+use std::path::PathBuf;
+
+/// One variant for each step that can fail.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The folder cannot be made, read or locked.
+    #[error("cannot use the data folder {path}: {source}")]
+    Folder {
+        /// The folder or the lock file in it.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// Another host has this folder open.
+    #[error("the data folder {path} is in use by another host: stop it, or give this one another folder")]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The SQLite library is too old to be trusted with a write-ahead log.
+    #[error("SQLite {found} can corrupt its write-ahead log: build with 3.51.3 or newer")]
+    OldLibrary {
+        /// Version that was linked.
+        found: String,
+    },
+    /// A newer Geminus wrote this file.
+    #[error("{file} has schema {found}, this version knows up to {known}: run the newer version again")]
+    NewerSchema {
+        /// File in the data folder.
+        file: &'static str,
+        /// Schema number in the file.
+        found: i64,
+        /// Newest schema number known here.
+        known: i64,
+    },
+    /// The file is another program's database.
+    #[error("{file} is not a Geminus file: move it out of the data folder")]
+    ForeignFile {
+        /// File in the data folder.
+        file: &'static str,
+    },
+    /// The file fails SQLite's own check.
+    #[error("{file} is damaged ({detail}): move it away and restore it from a backup")]
+    Damaged {
+        /// File in the data folder.
+        file: &'static str,
+        /// First finding of the check.
+        detail: String,
+    },
+    /// A statement failed.
+    #[error("{file}: {step}: {message}")]
+    Database {
+        /// File in the data folder.
+        file: &'static str,
+        /// What was being done.
+        step: &'static str,
+        /// SQLite's words.
+        message: String,
+        /// What to do about it.
+        fault: Fault,
+    },
+    /// Something asked of the store does not fit into it.
+    #[error("{what} is {found}, at most {limit} fits")]
+    TooLarge {
+        /// What was measured.
+        what: &'static str,
+        /// Its size.
+        found: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// An option has a value that cannot work.
+    #[error("option {name} is {found}: {must}")]
+    Option {
+        /// Name of the option.
+        name: &'static str,
+        /// Its value.
+        found: String,
+        /// What it must be.
+        must: &'static str,
+    },
+    /// The writer is not able to write now; it keeps trying by itself.
+    #[error("{file} cannot be written: {reason}")]
+    NotWritable {
+        /// File in the data folder.
+        file: &'static str,
+        /// The last failure.
+        reason: String,
+    },
+    /// The writer has ended.
+    #[error("the store is closed")]
+    Closed,
+    /// A thread could not be started.
+    #[error("cannot start the thread {name}: {source}")]
+    Thread {
+        /// Name of the thread.
+        name: &'static str,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+}
+
+/// Kinds of failure, by the way back from them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// No room on the disk, or over the quota: roll back and try again later.
+    Full,
+    /// The disk failed, an fsync among others: what the file's cache says can no longer be trusted, so the
+    /// connection is opened anew and its log checkpointed before anything is tried again.
+    Io,
+    /// Anything else: roll back and try again later.
+    Other,
+}
+
+impl StoreError {
+    /// Names the step and the file of a failed statement.
+    pub(crate) fn database(file: &'static str, step: &'static str) -> impl Fn(rusqlite::Error) -> Self {
+        move |error| Self::Database {
+            file,
+            step,
+            fault: fault_from_error(&error),
+            message: error.to_string(),
+        }
+    }
+
+    /// The kind of failure; `Other` for what did not come from SQLite.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Database { fault, .. } => *fault,
+            _ => Fault::Other,
+        }
+    }
+}
+
+fn fault_from_error(error: &rusqlite::Error) -> Fault {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => Fault::Full,
+        Some(
+            rusqlite::ErrorCode::SystemIoFailure
+            | rusqlite::ErrorCode::DatabaseCorrupt
+            | rusqlite::ErrorCode::CannotOpen
+            | rusqlite::ErrorCode::NotADatabase,
+        ) => Fault::Io,
+        _ => Fault::Other,
+    }
+}

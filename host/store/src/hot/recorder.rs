@@ -1,0 +1,69 @@
+//! The way into history: a queue that takes samples and never makes its sender wait.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crossbeam_channel::Sender;
+use geminus_core::{Clock, Sample, SeriesId, Ticket};
+
+use crate::StoreError;
+use crate::stats::{Gauges, add};
+
+/// What the writer is asked to do.
+#[derive(Debug)]
+pub(crate) enum Work {
+    Parcel(Parcel),
+    /// Numbers for these (twin, point).
+    Series(Vec<(String, String)>, Sender<Result<Vec<SeriesId>, StoreError>>),
+    /// Commit what came before, then answer.
+    Flush(Sender<Result<(), StoreError>>),
+    /// Fold all that is mixed, then answer.
+    Fold(Sender<Result<(), StoreError>>),
+    /// A new quota in mebibytes, 0 for none.
+    Quota(u64),
+    /// Commit what came before and end.
+    Close,
+}
+
+/// Samples that came together, and who waits for them.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    pub(crate) samples: Vec<Sample>,
+    pub(crate) tickets: Vec<Ticket>,
+    /// When it came, by the monotonic clock.
+    pub(crate) at: Duration,
+}
+
+/// Hands samples to the history writer. Clones share one queue.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    pub(crate) work: Sender<Work>,
+    pub(crate) gauges: Arc<Gauges>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) queue_points_max: u64,
+}
+
+impl Recorder {
+    /// Queues samples, in the order of their arrival; the tickets are committed when all of them are durable.
+    ///
+    /// Never blocks. Samples without a ticket are dropped and counted when the queue is over its limit; with
+    /// a ticket they are always taken, because whoever waits for it sends no more than its window. After the
+    /// store closed samples are dropped and counted, and tickets voided.
+    pub fn record(&self, samples: Vec<Sample>, tickets: Vec<Ticket>) {
+        let count = samples.len();
+        let queued = self.gauges.queue_points.fetch_add(count as u64, Ordering::Relaxed);
+        let over = tickets.is_empty() && queued + count as u64 > self.queue_points_max;
+        let parcel = Parcel { samples, tickets, at: self.clock.monotonic() };
+        if over || self.work.send(Work::Parcel(parcel)).is_err() {
+            self.gauges.queue_points.fetch_sub(count as u64, Ordering::Relaxed);
+            add(&self.gauges.points_dropped, count);
+        }
+    }
+
+    /// Whether the last attempt to write history succeeded.
+    #[must_use]
+    pub fn writable(&self) -> bool {
+        self.gauges.health.writable()
+    }
+}

@@ -1,0 +1,154 @@
+//! One series out of two kinds of blocks. Folded blocks are in order and do not overlap; the mixed ones that
+//! hold the series are few, so their samples are gathered and sorted, and then merged in. Folded samples were
+//! stored before mixed ones, so at the same time they win.
+
+use geminus_core::{Sample, SeriesId, Timestamp};
+use rusqlite::Connection;
+
+use super::Damage;
+use crate::StoreError;
+use crate::block::{Block, Unpacker};
+use crate::hot::FILE;
+use crate::sqlite::column_from_time;
+
+/// What is looked for: `from` ≤ time < `to`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) series: SeriesId,
+    pub(crate) from: Timestamp,
+    pub(crate) to: Timestamp,
+}
+
+pub(crate) fn scan(
+    connection: &Connection,
+    unpacker: &mut Unpacker,
+    wanted: Wanted,
+    each: &mut dyn FnMut(Sample) -> bool,
+    damaged: &mut dyn FnMut(Damage),
+) -> Result<(), StoreError> {
+    if wanted.from >= wanted.to {
+        return Ok(());
+    }
+    let mixed = mixed(connection, unpacker, wanted, damaged)?;
+    let mut mixed = mixed.into_iter().peekable();
+    let failed = StoreError::database(FILE.name, "reading folded blocks");
+    let mut select = connection
+        .prepare(
+            "SELECT id, data FROM folded WHERE series = ?1 AND t_min <= ?3 AND t_max >= ?2 AND t_min >=
+               coalesce((SELECT max(t_min) FROM folded WHERE series = ?1 AND t_min <= ?2), ?2) ORDER BY t_min",
+        )
+        .map_err(&failed)?;
+    let (from, to) = (column_from_time(wanted.from), column_from_time(wanted.to));
+    let mut rows = select.query((i64::from(wanted.series.0), from, to)).map_err(&failed)?;
+    let mut block = Vec::new();
+    while let Some(row) = rows.next().map_err(&failed)? {
+        block.clear();
+        let id = row.get(0).map_err(&failed)?;
+        let data = row.get_ref(1).and_then(|value| Ok(value.as_blob()?)).map_err(&failed)?;
+        if let Err(finding) = unpack(data, unpacker, wanted, &mut block) {
+            damaged(Damage { table: "folded", block: id, finding });
+            continue;
+        }
+        for folded in &block {
+            while let Some(earlier) = mixed.next_if(|sample| sample.time < folded.time) {
+                if !each(earlier) {
+                    return Ok(());
+                }
+            }
+            while mixed.next_if(|sample| sample.time == folded.time).is_some() {}
+            if !each(*folded) {
+                return Ok(());
+            }
+        }
+    }
+    for sample in mixed {
+        if !each(sample) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The series' samples in mixed blocks, in order of time, the first stored of each time.
+fn mixed(
+    connection: &Connection,
+    unpacker: &mut Unpacker,
+    wanted: Wanted,
+    damaged: &mut dyn FnMut(Damage),
+) -> Result<Vec<Sample>, StoreError> {
+    let failed = StoreError::database(FILE.name, "reading mixed blocks");
+    let mut select = connection
+        .prepare("SELECT id, data FROM mixed WHERE t_max >= ?1 AND t_min <= ?2 ORDER BY id")
+        .map_err(&failed)?;
+    let bounds = (column_from_time(wanted.from), column_from_time(wanted.to));
+    let mut rows = select.query(bounds).map_err(&failed)?;
+    let mut samples = Vec::new();
+    while let Some(row) = rows.next().map_err(&failed)? {
+        let id = row.get(0).map_err(&failed)?;
+        let data = row.get_ref(1).and_then(|value| Ok(value.as_blob()?)).map_err(&failed)?;
+        if let Err(finding) = unpack(data, unpacker, wanted, &mut samples) {
+            damaged(Damage { table: "mixed", block: id, finding });
+        }
+    }
+    samples.sort_by_key(|sample| sample.time);
+    samples.dedup_by(|later, first| later.time == first.time);
+    Ok(samples)
+}
+
+/// The latest sample of a series: from its last folded block, and from the mixed blocks that reach beyond.
+pub(crate) fn newest(
+    connection: &Connection,
+    unpacker: &mut Unpacker,
+    series: SeriesId,
+    damaged: &mut dyn FnMut(Damage),
+) -> Result<Option<Sample>, StoreError> {
+    let failed = StoreError::database(FILE.name, "reading the newest sample");
+    let all = Wanted { series, from: Timestamp(0), to: Timestamp(u64::MAX) };
+    let mut newest: Option<Sample> = None;
+    let mut samples = Vec::new();
+    let folded = "SELECT 'folded', id, t_max, data FROM folded WHERE series = ?1 ORDER BY t_min DESC";
+    let mixed = "SELECT 'mixed', id, t_max, data FROM mixed WHERE ?1 = ?1 ORDER BY t_max DESC, id";
+    for statement in [folded, mixed] {
+        let mut select = connection.prepare(statement).map_err(&failed)?;
+        let mut rows = select.query([i64::from(series.0)]).map_err(&failed)?;
+        while let Some(row) = rows.next().map_err(&failed)? {
+            let t_max: i64 = row.get(2).map_err(&failed)?;
+            if newest.is_some_and(|sample| t_max <= column_from_time(sample.time)) {
+                break;
+            }
+            samples.clear();
+            let data = row.get_ref(3).and_then(|value| Ok(value.as_blob()?)).map_err(&failed)?;
+            if let Err(finding) = unpack(data, unpacker, all, &mut samples) {
+                let table = if statement == folded { "folded" } else { "mixed" };
+                damaged(Damage { table, block: row.get(1).map_err(&failed)?, finding });
+                continue;
+            }
+            for sample in &samples {
+                if newest.is_none_or(|newest| sample.time > newest.time) {
+                    newest = Some(*sample);
+                }
+            }
+        }
+    }
+    Ok(newest)
+}
+
+fn unpack(
+    data: &[u8],
+    unpacker: &mut Unpacker,
+    wanted: Wanted,
+    samples: &mut Vec<Sample>,
+) -> Result<(), &'static str> {
+    let before = samples.len();
+    let within = |sample: &Sample| sample.time >= wanted.from && sample.time < wanted.to;
+    let read = Block::open(data)?.read(unpacker, Some(wanted.series), |sample| {
+        if within(&sample) {
+            samples.push(sample);
+        }
+    });
+    if !read {
+        samples.truncate(before);
+        return Err("of an unknown format");
+    }
+    Ok(())
+}
