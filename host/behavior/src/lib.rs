@@ -1,1 +1,31 @@
-//! Being laid out.
+//! Runs behaviors: components behind the contract in `wit/`, as cohorts of twins that share an instance.
+//!
+//! Takes frames and components, gives outcomes. The only room that names wasmtime; no async, no WASI, no clock.
+//! An `Engine` is made once a process, a `Compiled` once a plugin version, a `Cohort` is owned by one shard
+//! thread. Whatever a behavior does (crash, loop, eat memory, answer nonsense), only its own twin notices.
+
+mod answer;
+mod artefact;
+mod bindings;
+mod cohort;
+mod columns;
+mod compiled;
+mod engine;
+mod host;
+mod instance;
+mod limits;
+mod slots;
+mod states;
+mod trouble;
+
+pub use cohort::{
+    Cohort, ColdStart, ForecastError, FrameError, Prediction, RestoreError, SnapshotError, StartError,
+    Stepped, SwapError, SwapReport,
+};
+pub use compiled::{CompileError, Compiled};
+pub use engine::{Engine, EngineError};
+pub use host::{HostCalls, Series};
+pub use limits::Limits;
+pub use slots::Opening;
+pub use states::{Saved, Snapshot};
+pub use trouble::{FaultKind, Refused, TwinFault};

@@ -1,0 +1,353 @@
+//! A cohort: the twins of one plugin version that share one instance, each in a slot.
+//!
+//! Owned by one shard thread. Rows since the last snapshot are kept, so that after a crash the instance is built
+//! anew exactly as it was (`recovery`). Opening and closing stand in `membership`, state in and out and the hot
+//! swap in `succession`; here is the step, which is the hot path: a frame's columns are copied once into the log
+//! and once from there into the guest.
+
+mod membership;
+mod recovery;
+mod succession;
+
+use std::sync::Arc;
+
+use geminus_core::{Alert, Frame, Outcome, Proposal, Quality, TwinIndex};
+
+pub use membership::StartError;
+pub use succession::{
+    ColdStart, ForecastError, Prediction, RestoreError, SnapshotError, SwapError, SwapReport,
+};
+
+use crate::answer::Answers;
+use crate::columns::{Columns, Sheet};
+use crate::compiled::Compiled;
+use crate::host::{HostCalls, Purpose};
+use crate::instance::Instance;
+use crate::slots::{Slots, Standing};
+use crate::states::States;
+use crate::trouble::{FaultKind, Trouble, TwinFault};
+use recovery::Task;
+
+/// Twins of one plugin version in one instance.
+pub struct Cohort {
+    compiled: Arc<Compiled>,
+    host: Arc<dyn HostCalls>,
+    slots: Slots,
+    /// `None` before the first twin, and when the cohort was given up.
+    instance: Option<Instance>,
+    /// State at the last snapshot.
+    base: States,
+    /// Rows that had a result since then; during a step its tail is the work.
+    log: Sheet,
+    /// Row of the frame for each row of the work; empty when they are the same.
+    origin: Vec<u32>,
+    /// Faults found outside a step, for the next one to report.
+    faults: Vec<TwinFault>,
+    rows: u64,
+    rebuilds: u32,
+}
+
+/// What a step gave.
+#[derive(Debug, Default)]
+pub struct Stepped {
+    /// Results, by row of the frame. Rows without a result are NaN and bad.
+    pub outcome: Outcome,
+    /// Why rows had no result. A quarantined twin is named once, when it happens.
+    pub faults: Vec<TwinFault>,
+    /// Fuel used, which is a deterministic measure of work; recovery included.
+    pub fuel: u64,
+    /// Times that the instance was built anew during this step.
+    pub rebuilds: u32,
+}
+
+/// A frame that was not made for this cohort's declaration.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("frame does not fit {label}: {what}")]
+pub struct FrameError {
+    label: String,
+    what: String,
+}
+
+impl Cohort {
+    /// The plugin version that runs.
+    #[must_use]
+    pub fn compiled(&self) -> &Arc<Compiled> {
+        &self.compiled
+    }
+
+    /// Its twins, in order of their slots, quarantined ones too.
+    pub fn twins(&self) -> impl Iterator<Item = TwinIndex> {
+        self.slots.iter().map(|(_, opening, _)| opening.twin)
+    }
+
+    /// Twins that get no rows because of what they did.
+    pub fn quarantined(&self) -> impl Iterator<Item = TwinIndex> {
+        let out = self.slots.iter().filter(|(.., pace)| pace.standing != Standing::Live);
+        out.map(|(_, opening, _)| opening.twin)
+    }
+
+    /// Linear memory of the instance.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.instance.as_ref().map_or(0, Instance::memory_bytes)
+    }
+
+    /// Rows that had a result since the cohort was started.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Faults found since the last step: by a snapshot, an opening, a closing. The next step reports them too.
+    pub fn take_faults(&mut self) -> Vec<TwinFault> {
+        std::mem::take(&mut self.faults)
+    }
+
+    /// Steps the twins of `frame` by its rows. Takes as long as the behavior needs, at most the site's wall-clock
+    /// limit for each call, and blocks the thread for it.
+    ///
+    /// # Errors
+    /// When the frame does not fit the declaration; nothing has changed then.
+    pub fn step(&mut self, frame: &Frame) -> Result<Stepped, FrameError> {
+        self.check(frame)?;
+        let fuel_before = self.fuel();
+        self.rebuilds = 0;
+        let mut faults = std::mem::take(&mut self.faults);
+        let start = self.log.rows();
+        self.admit(frame, start, &mut faults);
+        let answers = self.run(start, &mut faults);
+        let outcome = self.settle(frame, start, answers, &mut faults);
+        if self.compiled.declaration().state.schema == 0 {
+            self.log.truncate(0);
+        } else if self.log.rows() >= self.compiled.engine.limits.replay_rows(self.slots.len()) {
+            self.save(&mut faults);
+        }
+        let fuel = self.fuel().wrapping_sub(if self.rebuilds == 0 { fuel_before } else { 0 });
+        Ok(Stepped { outcome, faults, fuel, rebuilds: self.rebuilds })
+    }
+
+    fn fuel(&self) -> u64 {
+        self.instance.as_ref().map_or(0, |instance| instance.fuel)
+    }
+
+    fn check(&self, frame: &Frame) -> Result<(), FrameError> {
+        let declaration = self.compiled.declaration();
+        let inputs = declaration.inputs.len();
+        let cells = frame.rows() * inputs;
+        let ages = if declaration.ages { cells } else { 0 };
+        let fits = frame.inputs == inputs
+            && frame.times.len() == frame.rows()
+            && frame.values.len() == cells
+            && frame.quality.len() == cells
+            && frame.ages_ms.len() == ages;
+        if fits {
+            return Ok(());
+        }
+        let what = format!(
+            "{} rows of {} inputs with {} times, {} values, {} qualities, {} ages; {inputs} inputs and {ages} ages are declared",
+            frame.rows(),
+            frame.inputs,
+            frame.times.len(),
+            frame.values.len(),
+            frame.quality.len(),
+            frame.ages_ms.len()
+        );
+        Err(FrameError { label: declaration.label(), what })
+    }
+
+    /// Copies the rows that may be stepped to the end of the log.
+    fn admit(&mut self, frame: &Frame, start: usize, faults: &mut Vec<TwinFault>) {
+        self.origin.clear();
+        for ((&twin, &time), row) in frame.twins.iter().zip(&frame.times).zip(0..) {
+            match self.slots.admit(twin, time) {
+                Ok(slot) => {
+                    self.log.push_row(slot, time.0);
+                    self.origin.push(row);
+                }
+                Err(None) => {}
+                Err(Some(message)) => faults.push(TwinFault {
+                    twin,
+                    row: Some(row),
+                    kind: FaultKind::Row,
+                    message,
+                    quarantined: false,
+                }),
+            }
+        }
+        let quality = |cells: &[Quality], log: &mut Sheet, values: &[f64], ages: &[u32]| {
+            log.extend_inputs(values, cells.iter().map(|&quality| quality as u8), ages);
+        };
+        if self.log.rows() - start == frame.rows() {
+            quality(&frame.quality, &mut self.log, &frame.values, &frame.ages_ms);
+            self.origin.clear();
+            return;
+        }
+        for &row in &self.origin {
+            let cells = row as usize * frame.inputs..(row as usize + 1) * frame.inputs;
+            let values = frame.values.get(cells.clone()).unwrap_or_default();
+            let ages = frame.ages_ms.get(cells.clone()).unwrap_or_default();
+            quality(frame.quality.get(cells).unwrap_or_default(), &mut self.log, values, ages);
+        }
+    }
+
+    /// Steps the work; what poisons the instance is found and left out.
+    fn run(&mut self, start: usize, faults: &mut Vec<TwinFault>) -> Answers {
+        let rows = self.log.rows();
+        let mut answers = Answers::default();
+        if rows == start {
+            return answers;
+        }
+        let work = self.log.columns().part(start, rows);
+        let trouble = match &mut self.instance {
+            Some(instance) => {
+                let mut walk = Walk { slots: &self.slots, purpose: Purpose::Step, answers: &mut answers };
+                match walk.work(instance, work) {
+                    Ok(()) => return answers,
+                    Err(trouble) => trouble,
+                }
+            }
+            None => Trouble::new(FaultKind::Unresolved, "there is no instance"),
+        };
+        self.recover(Task::Step { start }, &trouble, faults)
+    }
+
+    /// Makes the outcome of the frame from the answers for the work, and keeps accounts.
+    fn settle(
+        &mut self,
+        frame: &Frame,
+        start: usize,
+        mut answers: Answers,
+        faults: &mut Vec<TwinFault>,
+    ) -> Outcome {
+        let declaration = self.compiled.declaration().clone();
+        let outputs = declaration.outputs.len();
+        let work = self.log.columns().part(start, self.log.rows());
+        self.rows += work.rows() as u64;
+        let warm_up = u64::from(declaration.warm_up_rows);
+        let rows = work.slots.iter().zip(work.quality_rows()).zip(answers.quality.chunks_mut(outputs));
+        for ((&slot, inputs), row) in rows {
+            let warming = self.slots.pace_mut(slot).is_some_and(|pace| {
+                pace.rows += 1;
+                pace.rows <= warm_up
+            });
+            if warming || inputs.iter().any(|&input| tainting(input)) {
+                row.iter_mut().for_each(|quality| *quality = quality.worse(Quality::Uncertain));
+            }
+        }
+        self.strike_refused(start, &mut answers, faults);
+        self.outcome(frame, answers)
+    }
+
+    /// Rows that the behavior answered with a fault are reported and leave no trace in the log.
+    fn strike_refused(&mut self, start: usize, answers: &mut Answers, faults: &mut Vec<TwinFault>) {
+        if answers.refused.is_empty() {
+            return;
+        }
+        let refused = std::mem::take(&mut answers.refused);
+        for (row, trouble) in &refused {
+            let slot = self.log.columns().slots.get(start + row).copied().unwrap_or(u32::MAX);
+            if let Some(pace) = self.slots.pace_mut(slot) {
+                pace.rows = pace.rows.saturating_sub(1);
+            }
+            self.rows = self.rows.saturating_sub(1);
+            let Some(twin) = self.slots.twin(slot) else { continue };
+            let (kind, message) = (trouble.kind, trouble.message.clone());
+            faults.push(TwinFault {
+                twin,
+                row: Some(self.frame_row(*row)),
+                kind,
+                message,
+                quarantined: false,
+            });
+        }
+        let mut refused = refused.iter().map(|(row, _)| start + row).peekable();
+        self.log.retain(|row, _| refused.next_if_eq(&row).is_none());
+    }
+
+    /// Row of the frame that row `row` of the work came from.
+    fn frame_row(&self, row: usize) -> u32 {
+        self.origin.get(row).copied().unwrap_or_else(|| u32::try_from(row).unwrap_or(u32::MAX))
+    }
+
+    fn outcome(&self, frame: &Frame, answers: Answers) -> Outcome {
+        let outputs = self.compiled.declaration().outputs.len();
+        let Answers { values, quality, mut alerts, mut proposals, .. } = answers;
+        if self.origin.is_empty() && values.len() == frame.rows() * outputs {
+            return Outcome { outputs, values, quality, alerts, proposals };
+        }
+        let cells = frame.rows() * outputs;
+        let mut all = Outcome {
+            outputs,
+            values: vec![f64::NAN; cells],
+            quality: vec![Quality::Bad; cells],
+            ..Outcome::default()
+        };
+        let rows = values.chunks(outputs).zip(quality.chunks(outputs));
+        for ((values, quality), row) in rows.zip(0..) {
+            let from = self.frame_row(row) as usize * outputs;
+            if let Some(place) = all.values.get_mut(from..from + outputs) {
+                place.copy_from_slice(values);
+            }
+            if let Some(place) = all.quality.get_mut(from..from + outputs) {
+                place.copy_from_slice(quality);
+            }
+        }
+        alerts.iter_mut().for_each(|Alert { row, .. }| *row = self.frame_row(*row as usize));
+        proposals.iter_mut().for_each(|Proposal { row, .. }| *row = self.frame_row(*row as usize));
+        (all.alerts, all.proposals) = (alerts, proposals);
+        all
+    }
+}
+
+impl std::fmt::Debug for Cohort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cohort")
+            .field("compiled", &self.compiled)
+            .field("twins", &self.slots.len())
+            .field("rows", &self.rows)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Uncertain, bad and stale inputs make what is derived in their row uncertain. A missing one does not: it is
+/// the normal case of an input that is measured more rarely, and the behavior itself knows what it then does.
+fn tainting(input: u8) -> bool {
+    (Quality::Uncertain as u8..=Quality::Stale as u8).contains(&input)
+}
+
+/// A walk over rows in calls of bounded size.
+pub(crate) struct Walk<'a> {
+    pub(crate) slots: &'a Slots,
+    pub(crate) purpose: Purpose,
+    pub(crate) answers: &'a mut Answers,
+}
+
+impl Walk<'_> {
+    /// Steps `rows`, in parts when there are many.
+    pub(crate) fn work(&mut self, instance: &mut Instance, rows: Columns<'_>) -> Result<(), Trouble> {
+        let size = instance.rows_per_call_max();
+        (0..rows.rows())
+            .step_by(size)
+            .try_for_each(|from| self.part(instance, rows.part(from, rows.rows().min(from + size))))
+    }
+
+    /// Steps `rows` in one call; on a fault, which changes nothing, by halves, until the row stands alone.
+    fn part(&mut self, instance: &mut Instance, rows: Columns<'_>) -> Result<(), Trouble> {
+        let only = match rows.slots {
+            [one] => self.slots.twin(*one),
+            _ => None,
+        };
+        match instance.step(rows, self.purpose, only, self.answers) {
+            Err(trouble) if trouble.kind == FaultKind::Fault => {
+                if rows.rows() == 1 {
+                    self.answers.refuse(instance.outputs(), trouble);
+                    return Ok(());
+                }
+                let middle = rows.rows() / 2;
+                self.part(instance, rows.part(0, middle))?;
+                self.part(instance, rows.part(middle, rows.rows()))
+            }
+            done => done,
+        }
+    }
+}

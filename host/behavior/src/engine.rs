@@ -1,0 +1,165 @@
+//! The one wasmtime engine of the process, and the thread that moves its epoch on.
+//!
+//! Everything that bounds or fixes what compiled code does is set here: fuel, epochs, memory of the pool, no
+//! relaxed SIMD, no concurrency. The engine's own NaN canonicalisation stays off (six to eight times slower);
+//! the host makes NaNs canonical where values leave a behavior. One engine a process: types of two engines
+//! must never meet.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crossbeam_channel::{RecvTimeoutError, Sender};
+use geminus_core::{Declaration, Digest};
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+
+use crate::bindings::Plugin;
+use crate::compiled::{CompileError, Compiled};
+use crate::host::Room;
+use crate::limits::Limits;
+
+/// The engine. Cheap to clone; its ticker thread ends with the last clone and the last component made with it.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) wasm: wasmtime::Engine,
+    pub(crate) linker: Linker<Room>,
+    pub(crate) limits: Arc<Limits>,
+    /// Dropping it stops the ticker.
+    _ticker: Sender<()>,
+}
+
+/// Why there is no engine.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The machine does not offer what the limits ask for.
+    #[error("cannot reserve address space for {instances} instances: {cause}")]
+    Reserve {
+        /// Instances asked for.
+        instances: u32,
+        /// What the engine said.
+        cause: String,
+    },
+    /// The contract's imports could not be offered.
+    #[error("cannot offer the contract's imports: {0}")]
+    Imports(String),
+    /// The ticker's thread could not be started.
+    #[error("cannot start the epoch thread: {0}")]
+    Ticker(#[source] std::io::Error),
+}
+
+impl Engine {
+    /// Makes the engine and starts its ticker.
+    ///
+    /// # Errors
+    /// When the machine cannot reserve the address space, or cannot start a thread.
+    pub fn new(limits: Limits) -> Result<Self, EngineError> {
+        let wasm = wasm_engine(&limits)?;
+        let mut linker = Linker::new(&wasm);
+        Plugin::add_to_linker::<_, HasSelf<Room>>(&mut linker, |room| room)
+            .map_err(|cause| EngineError::Imports(format!("{cause:#}")))?;
+        let ticker = start_ticker(&wasm, limits.epoch_tick)?;
+        Ok(Self { inner: Arc::new(Inner { wasm, linker, limits: Arc::new(limits), _ticker: ticker }) })
+    }
+
+    /// The limits that every behavior is held to.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.inner.limits
+    }
+
+    /// Checks and compiles a component; `digest` is the digest of `bytes`. With `cache`, a folder that nobody
+    /// but the host may write, the compiled artefact is kept there and loaded the next time. Takes tens of
+    /// milliseconds and more: never call it on a shard's thread.
+    ///
+    /// # Errors
+    /// Says what is wrong with the component, by name.
+    pub fn compile(
+        &self,
+        digest: Digest,
+        bytes: &[u8],
+        declaration: Arc<Declaration>,
+        cache: Option<&Path>,
+    ) -> Result<Arc<Compiled>, CompileError> {
+        Compiled::new(self, digest, bytes, declaration, cache).map(Arc::new)
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("limits", &self.inner.limits).finish_non_exhaustive()
+    }
+}
+
+/// Tries the fast layout first; a machine with little address space gets the tight one.
+fn wasm_engine(limits: &Limits) -> Result<wasmtime::Engine, EngineError> {
+    let tight = limits.memory_bytes_max as u64;
+    wasmtime::Engine::new(&config(limits, limits.memory_reservation_bytes.max(tight)))
+        .or_else(|_| wasmtime::Engine::new(&config(limits, tight)))
+        .map_err(|cause| EngineError::Reserve {
+            instances: limits.instances_max,
+            cause: format!("{cause:#}"),
+        })
+}
+
+fn config(limits: &Limits, reservation: u64) -> Config {
+    let mut config = Config::new();
+    config
+        .consume_fuel(true)
+        .epoch_interruption(true)
+        .concurrency_support(false)
+        .wasm_relaxed_simd(false)
+        .wasm_memory64(false)
+        .cranelift_nan_canonicalization(false)
+        .cranelift_opt_level(OptLevel::Speed)
+        .memory_reservation(reservation)
+        .memory_guard_size(GUARD_BYTES)
+        .memory_may_move(false)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
+    config
+}
+
+/// Guard pages after each memory: accesses at small offsets need no check.
+const GUARD_BYTES: u64 = 32 << 20;
+/// Core instances and tables that a component may be made of (adapters and shims count).
+const PARTS_PER_COMPONENT: u32 = 8;
+/// Linear memories that a component may have: its own and an adapter's.
+const MEMORIES_PER_COMPONENT: u32 = 2;
+/// The host's own record of an instance.
+const INSTANCE_RECORD_BYTES: usize = 1 << 20;
+
+fn pool(limits: &Limits) -> PoolingAllocationConfig {
+    let count = limits.instances_max;
+    let parts = count.saturating_mul(PARTS_PER_COMPONENT / 2);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(count)
+        .total_core_instances(parts)
+        .total_memories(count)
+        .total_tables(parts)
+        .max_core_instances_per_component(PARTS_PER_COMPONENT)
+        .max_tables_per_component(PARTS_PER_COMPONENT)
+        .max_memories_per_component(MEMORIES_PER_COMPONENT)
+        .max_component_instance_size(INSTANCE_RECORD_BYTES)
+        .max_core_instance_size(INSTANCE_RECORD_BYTES)
+        .table_elements(limits.table_elements_max)
+        .max_memory_size(limits.memory_bytes_max)
+        .max_unused_warm_slots(16);
+    pool
+}
+
+/// A plain thread: a timer of an async runtime can starve behind the very guest it should stop.
+fn start_ticker(wasm: &wasmtime::Engine, tick: std::time::Duration) -> Result<Sender<()>, EngineError> {
+    let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
+    let weak = wasm.weak();
+    let run = move || {
+        while stopped.recv_timeout(tick) == Err(RecvTimeoutError::Timeout) {
+            let Some(wasm) = weak.upgrade() else { return };
+            wasm.increment_epoch();
+        }
+    };
+    std::thread::Builder::new().name("epoch".to_owned()).spawn(run).map_err(EngineError::Ticker)?;
+    Ok(stop)
+}

@@ -1,0 +1,190 @@
+//! What a behavior may ask of the host: a line for the log, a look at the past. Each instance has one `Room`,
+//! the data of its store, which counts what a call has used and refuses the rest. Nothing here blocks, unless
+//! the look-up that the host was given does.
+
+use std::sync::Arc;
+
+use geminus_core::{Quality, Timestamp, TwinIndex};
+use wasmtime::ResourceLimiter;
+
+use crate::bindings::geminus::behavior::{log, lookups, types};
+use crate::limits::{Limits, cut};
+
+/// What the house offers to behaviors. Called on the shard's thread, in the middle of a step.
+pub trait HostCalls: Send + Sync {
+    /// A line for the operator's log, bounded in length and number. `twin` is known when the call was about one
+    /// twin only. `level`: 0 error, 1 warning, 2 information, 3 debug, 4 trace.
+    fn log(&self, twin: Option<TwinIndex>, level: u8, message: &str);
+
+    /// `count` lines of one call that were not passed on, because the call had written too many.
+    fn log_dropped(&self, twin: Option<TwinIndex>, count: u32) {
+        self.log(twin, 1, &format!("{count} more log lines of this call were dropped"));
+    }
+
+    /// Samples of declared look-up `lookup` of this twin in [from, to), at most `limit`.
+    ///
+    /// # Errors
+    /// Says in the operator's words why there is no answer: not declared, not granted.
+    fn lookup(
+        &self,
+        twin: TwinIndex,
+        lookup: u32,
+        from: Timestamp,
+        to: Timestamp,
+        limit: u32,
+    ) -> Result<Series, String>;
+}
+
+/// Samples of one point in increasing time: the answer to a look-up.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Series {
+    /// Source times.
+    pub times: Vec<Timestamp>,
+    /// As many values, in the unit that the look-up declares.
+    pub values: Vec<f64>,
+    /// As many qualities.
+    pub quality: Vec<Quality>,
+}
+
+/// What the running call is for; look-ups are answered in a step and a forecast only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Rows that count.
+    Step,
+    /// Rows that were stepped before, or a trial: the log is not written again.
+    Again,
+    /// A look ahead.
+    Forecast,
+    /// Opening, closing, saving and restoring.
+    Lifecycle,
+}
+
+/// The data of one instance's store.
+pub(crate) struct Room {
+    host: Arc<dyn HostCalls>,
+    limits: Arc<Limits>,
+    memory_bytes_max: usize,
+    purpose: Purpose,
+    /// The one twin that the running call is about.
+    only: Option<TwinIndex>,
+    /// Whose slot it is; `None` when the slot is not open.
+    twins: Vec<Option<TwinIndex>>,
+    lines: u32,
+    lookups: u32,
+    /// Bytes of linear memory that the instance holds.
+    pub(crate) memory_bytes: usize,
+    /// Set when the guest asked for more memory than it may have.
+    pub(crate) memory_refused: bool,
+}
+
+impl Room {
+    pub(crate) fn new(host: Arc<dyn HostCalls>, limits: Arc<Limits>, memory_bytes_max: usize) -> Self {
+        Self {
+            host,
+            limits,
+            memory_bytes_max,
+            purpose: Purpose::Lifecycle,
+            only: None,
+            twins: Vec::new(),
+            lines: 0,
+            lookups: 0,
+            memory_bytes: 0,
+            memory_refused: false,
+        }
+    }
+
+    /// Gives the coming call its budget.
+    pub(crate) fn begin(&mut self, purpose: Purpose, only: Option<TwinIndex>) {
+        (self.purpose, self.only, self.lines, self.lookups) = (purpose, only, 0, 0);
+    }
+
+    /// Reports what the finished call was refused.
+    pub(crate) fn end(&mut self) {
+        let dropped = self.lines.saturating_sub(self.limits.log_lines_per_call);
+        if dropped > 0 && self.purpose != Purpose::Again {
+            self.host.log_dropped(self.only, dropped);
+        }
+    }
+
+    /// Notes whose slot it is from now on.
+    pub(crate) fn assign(&mut self, slot: u32, twin: Option<TwinIndex>) {
+        let index = slot as usize;
+        if self.twins.len() <= index {
+            self.twins.resize(index + 1, None);
+        }
+        if let Some(place) = self.twins.get_mut(index) {
+            *place = twin;
+        }
+    }
+
+    fn look_up(&mut self, slot: u32, lookup: u32, from: u64, to: u64, limit: u32) -> Result<Series, String> {
+        if !matches!(self.purpose, Purpose::Step | Purpose::Again | Purpose::Forecast) {
+            return Err("look-ups may be made from step and forecast only".to_owned());
+        }
+        self.lookups = self.lookups.saturating_add(1);
+        if self.lookups > self.limits.lookups_per_call {
+            return Err(format!("the call's budget of {} look-ups is used up", self.limits.lookups_per_call));
+        }
+        let twin = self.twins.get(slot as usize).copied().flatten();
+        let twin = twin.ok_or_else(|| format!("slot {slot} is not open"))?;
+        let limit = limit.min(self.limits.lookup_samples_max);
+        let series = self.host.lookup(twin, lookup, Timestamp(from), Timestamp(to), limit)?;
+        let count = series.times.len();
+        if count > limit as usize || count != series.values.len() || count != series.quality.len() {
+            return Err("the host's answer is not well formed".to_owned());
+        }
+        Ok(series)
+    }
+}
+
+impl types::Host for Room {}
+
+impl log::Host for Room {
+    fn write(&mut self, level: u8, message: String) {
+        if self.purpose == Purpose::Again {
+            return;
+        }
+        self.lines = self.lines.saturating_add(1);
+        if self.lines <= self.limits.log_lines_per_call {
+            self.host.log(self.only, level.min(4), &cut(message, self.limits.log_bytes_max));
+        }
+    }
+}
+
+impl lookups::Host for Room {
+    fn read(
+        &mut self,
+        slot: u32,
+        lookup: u32,
+        from: u64,
+        to: u64,
+        limit: u32,
+    ) -> Result<lookups::Series, String> {
+        self.look_up(slot, lookup, from, to, limit).map(|series| lookups::Series {
+            times: series.times.iter().map(|time| time.0).collect(),
+            values: series.values,
+            quality: series.quality.iter().map(|&quality| quality as u8).collect(),
+        })
+    }
+}
+
+/// A refusal traps, so that memory never depends on the machine's mood and the guest cannot go on half-fed.
+impl ResourceLimiter for Room {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.memory_bytes.saturating_add(desired.saturating_sub(current));
+        if total > self.memory_bytes_max {
+            self.memory_refused = true;
+            wasmtime::bail!("memory limit of {} bytes", self.memory_bytes_max);
+        }
+        self.memory_bytes = total;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        if desired > self.limits.table_elements_max {
+            self.memory_refused = true;
+            wasmtime::bail!("table limit of {} elements", self.limits.table_elements_max);
+        }
+        Ok(true)
+    }
+}

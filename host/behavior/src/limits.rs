@@ -1,0 +1,156 @@
+//! What a behavior may use: memory, time, instructions, words. One named number for each, with its default.
+//!
+//! A declaration may promise less, never more: where both speak, the lower holds. The site's configuration
+//! fills this struct; nothing else in the room holds a number of its own.
+
+use std::time::Duration;
+
+use geminus_core::Declaration;
+
+/// Site-wide limits for every behavior.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest component file that is accepted, in bytes.
+    pub component_bytes_max: usize,
+    /// Linear memory of one instance, in bytes.
+    pub memory_bytes_max: usize,
+    /// Address space kept free for each instance, in bytes; 4 GiB lets compiled code skip bounds checks. Where
+    /// the machine has not as much, `memory_bytes_max` is used and code runs a little slower.
+    pub memory_reservation_bytes: u64,
+    /// Elements of one table.
+    pub table_elements_max: usize,
+    /// Instances alive at one time in this process: one a cohort, one more for each swap or recovery under way.
+    pub instances_max: u32,
+    /// Twins in one cohort.
+    pub slots_max: u32,
+    /// Rows in one call; a larger frame is stepped in parts.
+    pub rows_per_call_max: usize,
+    /// Fuel (roughly instructions) for each row of a `step`.
+    pub fuel_per_row_max: u64,
+    /// Fuel for each slot of an `open`, `snapshot`, `restore` or `close`, and for each time of a `forecast`.
+    pub fuel_per_slot: u64,
+    /// Fuel that each call gets besides.
+    pub fuel_per_call_base: u64,
+    /// Wall-clock time of one call: the backstop behind fuel, which is the real limit.
+    pub call_wall: Duration,
+    /// How finely `call_wall` is measured.
+    pub epoch_tick: Duration,
+    /// Alerts that one row may raise.
+    pub alerts_per_row_max: usize,
+    /// Proposals that one row may make.
+    pub proposals_per_row_max: usize,
+    /// Bytes of an alert's detail, a proposal's reason or a fault's words; what exceeds is cut.
+    pub string_bytes_max: usize,
+    /// Log lines of one call; what exceeds is counted and dropped.
+    pub log_lines_per_call: u32,
+    /// Bytes of a log line; what exceeds is cut.
+    pub log_bytes_max: usize,
+    /// Look-ups of one call.
+    pub lookups_per_call: u32,
+    /// Samples that one look-up may return.
+    pub lookup_samples_max: u32,
+    /// Bytes that a guest may hand to the host in one call, besides what the next two allow.
+    pub transfer_bytes_base: usize,
+    /// Bytes that a guest may hand to the host for each row.
+    pub transfer_bytes_per_row: usize,
+    /// Bytes of state that one twin may have.
+    pub state_bytes_max: usize,
+    /// Rows kept since the last snapshot for rebuilding an instance; when there are as many, a snapshot is taken.
+    pub replay_rows_max: usize,
+    /// Instances built for one search for the twin that breaks its cohort; twins not told apart by then are
+    /// quarantined together.
+    pub trials_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            component_bytes_max: 32 << 20,
+            memory_bytes_max: 256 << 20,
+            memory_reservation_bytes: 4 << 30,
+            table_elements_max: 20_000,
+            instances_max: 1_000,
+            slots_max: 100_000,
+            rows_per_call_max: 4_096,
+            fuel_per_row_max: 10_000_000,
+            fuel_per_slot: 10_000_000,
+            fuel_per_call_base: 10_000_000,
+            call_wall: Duration::from_secs(2),
+            epoch_tick: Duration::from_millis(10),
+            alerts_per_row_max: 16,
+            proposals_per_row_max: 8,
+            string_bytes_max: 512,
+            log_lines_per_call: 32,
+            log_bytes_max: 1_024,
+            lookups_per_call: 16,
+            lookup_samples_max: 1_000,
+            transfer_bytes_base: 1 << 20,
+            transfer_bytes_per_row: 4 << 10,
+            state_bytes_max: 64 << 10,
+            replay_rows_max: 65_536,
+            trials_max: 512,
+        }
+    }
+}
+
+impl Limits {
+    /// Fuel for a `step` of `rows` rows under this declaration.
+    pub(crate) fn step_fuel(&self, declaration: &Declaration, rows: usize) -> u64 {
+        let per_row = self.fuel_per_row_max.min(declaration.budget.fuel_per_row);
+        self.fuel_per_call_base.saturating_add(per_row.saturating_mul(rows as u64))
+    }
+
+    /// Fuel for a call that touches `slots` slots once each.
+    pub(crate) fn slot_fuel(&self, slots: usize) -> u64 {
+        self.fuel_per_call_base.saturating_add(self.fuel_per_slot.saturating_mul(slots as u64))
+    }
+
+    /// Linear memory for an instance of this declaration.
+    pub(crate) fn memory_bytes(&self, declaration: &Declaration) -> usize {
+        let declared = usize::try_from(declaration.budget.memory_bytes).unwrap_or(usize::MAX);
+        self.memory_bytes_max.min(declared)
+    }
+
+    /// Ticks of the epoch until a call is stopped: at least `call_wall`, at most one tick longer.
+    pub(crate) fn wall_ticks(&self) -> u64 {
+        let tick = self.epoch_tick.as_nanos().max(1);
+        u64::try_from(self.call_wall.as_nanos().div_ceil(tick)).unwrap_or(u64::MAX).saturating_add(1)
+    }
+
+    /// Rows to keep for `slots` twins before a snapshot is due: many twins, many rows; one twin, a few.
+    pub(crate) fn replay_rows(&self, slots: usize) -> usize {
+        (slots.saturating_mul(16)).clamp(256, self.replay_rows_max.max(256))
+    }
+}
+
+/// Cuts `text` at a character's border so that it has at most `bytes_max` bytes.
+pub(crate) fn cut(mut text: String, bytes_max: usize) -> String {
+    text.truncate(text.floor_char_boundary(bytes_max));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lower_of_declaration_and_site_holds() {
+        let json = serde_json::json!({
+            "declaration": 1, "name": "probe", "version": "1.0.0", "kind": "estimator",
+            "outputs": [{"name": "b", "unit": "1"}], "state": {"schema": 0, "reads": [], "writes": []},
+            "budget": {"fuel_per_row": 100, "memory_bytes": 1 << 40}
+        });
+        let declaration = Declaration::parse(json.to_string().as_bytes()).unwrap();
+        let limits = Limits { fuel_per_call_base: 7, ..Limits::default() };
+        assert_eq!(limits.step_fuel(&declaration, 3), 307);
+        assert_eq!(limits.memory_bytes(&declaration), 256 << 20);
+    }
+
+    #[test]
+    fn words_are_cut_at_a_character() {
+        for (text, bytes_max, expect) in [("abc", 5, "abc"), ("abc", 2, "ab"), ("aäb", 2, "a"), ("ä", 0, "")]
+        {
+            assert_eq!(cut(text.to_owned(), bytes_max), expect);
+        }
+    }
+}
