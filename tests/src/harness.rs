@@ -5,5 +5,6 @@ pub(crate) mod broker;
 pub(crate) mod field;
 pub(crate) mod host;
 pub(crate) mod place;
+pub(crate) mod rebuild;
 pub(crate) mod site;
 pub(crate) mod wait;

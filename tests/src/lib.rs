@@ -10,5 +10,6 @@ pub use harness::broker::Broker;
 pub use harness::field::Publisher;
 pub use harness::host::{Host, get};
 pub use harness::place::{free_port, geminus, recorded_data, repository};
+pub use harness::rebuild::rebuild;
 pub use harness::site::SiteFolder;
 pub use harness::wait::wait_for;

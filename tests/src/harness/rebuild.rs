@@ -1,0 +1,78 @@
+//! A plugin that an author has changed: a copy of a crate of the repository with another version, built again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, ensure};
+
+use super::place::{geminus, repository};
+
+/// Copies `plugins/<name>`, gives it `version`, applies `edit` to its `lib.rs`, and builds it with
+/// `geminus plugin build` into `out`. Dependencies come from the repository and its target folder.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn rebuild(name: &str, version: &str, out: &Path, edit: impl Fn(String) -> String) -> anyhow::Result<PathBuf> {
+    let root = repository();
+    let from = root.join("plugins").join(name);
+    let copy = tempfile::tempdir()?;
+    copy_sources(&from.join("src"), &copy.path().join("src"))?;
+    let lib = copy.path().join("src/lib.rs");
+    fs::write(&lib, edit(fs::read_to_string(&lib)?))?;
+    fs::copy(from.join("README.md"), copy.path().join("README.md"))?;
+    let manifest = fs::read_to_string(from.join("Cargo.toml"))?;
+    fs::write(copy.path().join("Cargo.toml"), stand_alone(&manifest, version, &root))?;
+    fs::copy(root.join("Cargo.lock"), copy.path().join("Cargo.lock"))?;
+    let output = Command::new(geminus()?)
+        .args(["plugin", "build"])
+        .arg(copy.path())
+        .arg("--out")
+        .arg(out)
+        .env("CARGO_TARGET_DIR", root.join("target"))
+        .stdin(Stdio::null())
+        .output()
+        .context("geminus plugin build")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(out.join(format!("{name}.wasm")))
+}
+
+/// The manifest without what it inherits from the workspace.
+fn stand_alone(manifest: &str, version: &str, root: &Path) -> String {
+    let sdk = |folder: &str| format!("{{ path = {:?} }}", root.join("sdk").join(folder).display().to_string());
+    let mut text = String::new();
+    for line in manifest.lines() {
+        let line = match line.split_once(".workspace = true").map(|(name, _)| name) {
+            Some("version") => format!("version = \"{version}\""),
+            Some("edition") => "edition = \"2024\"".to_owned(),
+            Some("geminus-sdk") => format!("geminus-sdk = {}", sdk("geminus-sdk")),
+            Some("geminus-models") => format!("geminus-models = {}", sdk("models")),
+            Some("nalgebra") => {
+                "nalgebra = { version = \"0.35\", default-features = false, features = [\"libm\", \"macros\"] }".to_owned()
+            }
+            Some("libm") => "libm = \"0.2\"".to_owned(),
+            Some(_) => continue,
+            None if line == "[dev-dependencies]" => break,
+            None if line == "[lints]" => continue,
+            None if line == "workspace = true" => continue,
+            None => line.to_owned(),
+        };
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text.push_str("\n[workspace]\n");
+    text
+}
+
+fn copy_sources(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        match entry.file_type()?.is_dir() {
+            true => copy_sources(&entry.path(), &target)?,
+            false => drop(fs::copy(entry.path(), target)?),
+        }
+    }
+    Ok(())
+}
