@@ -1,1 +1,30 @@
-//! Being laid out.
+//! HTTP/JSON, server-sent events, metrics, and the dashboard's files: the only room that knows HTTP.
+//!
+//! The binary implements [`House`] over the running rooms, makes one [`EventBus`] that shards and the journal
+//! publish into, and serves [`router`] with [`serve`]. Nothing below this room knows the shapes in [`view`].
+//! Reading needs no token; whatever writes needs the one whose hash stands in [`Options`].
+
+pub mod bus;
+pub mod dashboard;
+mod error;
+mod guard;
+pub mod house;
+pub mod metrics;
+pub mod openapi;
+mod options;
+pub mod query;
+mod routes;
+mod serve;
+mod stall;
+mod stream;
+mod traffic;
+pub mod view;
+
+pub use bus::{BusLimits, EventBus, Interest, Reading, TwinEvent, Values, Watched};
+pub use dashboard::Asset;
+pub use error::{ErrorDetail, ErrorView};
+pub use house::{House, Trouble};
+pub use options::{Limits, Options};
+pub use routes::{router, routes};
+pub use serve::{ServeError, serve};
+pub use traffic::Traffic;

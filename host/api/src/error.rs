@@ -1,0 +1,78 @@
+//! What a client reads when a request fails: `{"error":{"code","message"}}`, in operator's words.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::house::Trouble;
+
+/// Body of every answer with a status of 400 and above.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ErrorView {
+    /// What went wrong.
+    pub error: ErrorDetail,
+}
+
+/// What went wrong, for programs and for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ErrorDetail {
+    /// Kebab-case, stable.
+    pub code: String,
+    /// What to change, in an operator's words.
+    pub message: String,
+}
+
+/// A failed request on its way out.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into() }
+    }
+
+    pub(crate) fn bad_query(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-query", message)
+    }
+
+    pub(crate) fn no_such_route(path: &str) -> Self {
+        let message = format!("there is nothing at {path}; /api/v1/openapi.json lists what there is");
+        Self::new(StatusCode::NOT_FOUND, "no-such-route", message)
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::NotFound(what) => Self::new(StatusCode::NOT_FOUND, "not-found", what),
+            Trouble::Invalid(why) => Self::new(StatusCode::BAD_REQUEST, "invalid", why),
+            Trouble::Unavailable(why) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", why),
+            Trouble::Internal(cause) => {
+                tracing::error!(cause, "a request failed inside the host");
+                let message = "the host could not do this; its log says why";
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+            }
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let detail = ErrorDetail { code: self.code.to_owned(), message: self.message };
+        let mut response = (self.status, Json(ErrorView { error: detail })).into_response();
+        let headers = response.headers_mut();
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"geminus\""));
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
+    }
+}

@@ -1,0 +1,187 @@
+//! Who may ask what: the doors that every request passes, and the headers that every answer carries.
+
+use std::hint::black_box;
+use std::net::IpAddr;
+
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, uri::Authority};
+use axum::response::Response;
+use geminus_core::Digest;
+
+use crate::error::Failure;
+
+/// Everything from this host, nothing from elsewhere, no page of others around ours.
+const CONTENT_SECURITY: HeaderValue = HeaderValue::from_static(
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; \
+     frame-ancestors 'none'",
+);
+
+/// Refuses requests that a foreign web page had a browser make: a name that is not ours (DNS rebinding), or a
+/// page of another origin. Programs send neither header and pass.
+pub(crate) fn check_origin(hosts: &[String], uri: &Uri, headers: &HeaderMap) -> Result<(), Failure> {
+    let text = |name: header::HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let host = text(header::HOST).or(uri.authority().map(Authority::as_str)).unwrap_or_default();
+    if !is_ours(hosts, host) {
+        let message = format!(
+            "this host does not answer to the name {host:?}; use its address or localhost, or add the name to the \
+             configuration"
+        );
+        return Err(Failure::new(StatusCode::FORBIDDEN, "host-not-allowed", message));
+    }
+    let foreign_origin = text(header::ORIGIN).is_some_and(|origin| {
+        let authority = origin.strip_prefix("http://").or(origin.strip_prefix("https://"));
+        !authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+    });
+    let fetch = |name: &'static str| headers.get(name).and_then(|value| value.to_str().ok());
+    let foreign_fetch =
+        fetch("sec-fetch-site") == Some("cross-site") && fetch("sec-fetch-mode") != Some("navigate");
+    if foreign_origin || foreign_fetch {
+        let message = "pages of other origins may not use this API";
+        return Err(Failure::new(StatusCode::FORBIDDEN, "origin-not-allowed", message));
+    }
+    Ok(())
+}
+
+/// A plain address cannot be rebound; `localhost` never leaves the machine; other names must be configured.
+fn is_ours(hosts: &[String], host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    if host.contains('@') {
+        return false;
+    }
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    name.parse::<IpAddr>().is_ok()
+        || name == "localhost"
+        || name.ends_with(".localhost")
+        || hosts.iter().any(|known| known.eq_ignore_ascii_case(&name))
+}
+
+/// Lets pass who brings the token.
+pub(crate) fn check_token(token: &Digest, headers: &HeaderMap) -> Result<(), Failure> {
+    let refuse = |message: &str| Err(Failure::new(StatusCode::UNAUTHORIZED, "token-required", message));
+    let Some(given) = headers.get(header::AUTHORIZATION) else {
+        return refuse("this needs the token: send the header `Authorization: Bearer <token>`");
+    };
+    let given = given.as_bytes();
+    let scheme = given.get(..7).unwrap_or_default();
+    if !scheme.eq_ignore_ascii_case(b"bearer ") {
+        return refuse("this needs a bearer token: send the header `Authorization: Bearer <token>`");
+    }
+    let given = Digest::of(given.get(7..).unwrap_or_default().trim_ascii());
+    match is_same(token.bytes(), given.bytes()) {
+        true => Ok(()),
+        false => refuse("this is not the token of this host"),
+    }
+}
+
+/// Takes as long whatever differs. What is compared are digests, so that even the time tells nothing of the token.
+fn is_same(a: &[u8; 32], b: &[u8; 32]) -> bool {
+    let difference = a.iter().zip(b).fold(0_u8, |difference, (a, b)| black_box(difference | (a ^ b)));
+    black_box(difference) == 0
+}
+
+/// Puts on what every answer carries.
+pub(crate) fn seal(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
+/// What an answer to a wrong method says.
+pub(crate) async fn wrong_method(method: Method, uri: Uri) -> Failure {
+    let message = format!("{method} is not possible at {}; the header Allow lists what is", uri.path());
+    Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_could_be_rebound_are_refused() {
+        let hosts = ["pump-house.example".to_owned()];
+        let ours = [
+            "localhost",
+            "localhost:8080",
+            "LOCALHOST.:80",
+            "a.localhost:1",
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "192.168.1.7",
+            "Pump-House.example:80",
+        ];
+        for host in ours {
+            assert!(is_ours(&hosts, host), "{host}");
+        }
+        let foreign = [
+            "",
+            "evil.example",
+            "evil.example:8080",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "a@localhost",
+            "a b",
+        ];
+        for host in foreign {
+            assert!(!is_ours(&hosts, host), "{host}");
+        }
+    }
+
+    #[test]
+    fn foreign_pages_are_refused_and_programs_pass() {
+        let check = |pairs: &[(&'static str, &'static str)], pass: bool| {
+            let headers = pairs.iter().map(|(name, value)| {
+                (header::HeaderName::from_static(name), HeaderValue::from_static(value))
+            });
+            let headers: HeaderMap = headers.collect();
+            let result = check_origin(&[], &Uri::from_static("/api/v1/site"), &headers);
+            assert_eq!(result.is_ok(), pass, "{pairs:?} {result:?}");
+        };
+        check(&[("host", "localhost:1")], true);
+        check(&[("host", "localhost:1"), ("origin", "http://localhost:1")], true);
+        check(&[("host", "localhost:1"), ("origin", "http://localhost:2")], false);
+        check(&[("host", "localhost:1"), ("origin", "http://evil.example")], false);
+        check(&[("host", "localhost:1"), ("origin", "null")], false);
+        check(&[("host", "evil.example"), ("origin", "http://evil.example")], false);
+        check(&[("host", "localhost:1"), ("sec-fetch-site", "cross-site")], false);
+        let link =
+            [("host", "localhost:1"), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
+        check(&link, true);
+        check(&[], false);
+    }
+
+    #[test]
+    fn only_the_token_opens() {
+        let token = Digest::of(b"open sesame");
+        let check = |value: Option<&'static str>, pass: bool| {
+            let headers: HeaderMap = value
+                .map(|value| (header::AUTHORIZATION, HeaderValue::from_static(value)))
+                .into_iter()
+                .collect();
+            assert_eq!(check_token(&token, &headers).is_ok(), pass, "{value:?}");
+        };
+        check(Some("Bearer open sesame"), true);
+        check(Some("bearer  open sesame"), true);
+        check(Some("Bearer open sesam"), false);
+        check(Some("Bearer "), false);
+        check(Some("Basic open sesame"), false);
+        check(Some("open sesame"), false);
+        check(None, false);
+    }
+
+    #[test]
+    fn digests_that_differ_anywhere_differ() {
+        let digest = *Digest::of(b"x").bytes();
+        assert!(is_same(&digest, &digest));
+        for byte in 0..32 {
+            for bit in 0..8 {
+                let mut other = digest;
+                other[byte] ^= 1 << bit;
+                assert!(!is_same(&digest, &other));
+            }
+        }
+    }
+}

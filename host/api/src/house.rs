@@ -1,0 +1,94 @@
+//! What the api asks of the running host. The binary implements it over the rooms; tests implement it over
+//! plain values. The api itself keeps nothing but the event bus.
+
+use std::future::Future;
+
+use bytes::Bytes;
+
+use crate::metrics::Exposition;
+use crate::query::{HistoryQuery, JournalQuery, TwinsQuery};
+use crate::view::{HistoryView, JournalView, PluginsView, SiteView, TwinView, TwinsView, UploadView};
+
+/// Why the house could not answer. The words go to the client as they are, except those of `Internal`, which
+/// go to the log.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// There is no such thing: 404. Names it.
+    #[error("{0}")]
+    NotFound(String),
+    /// The request cannot be carried out as it stands: 400. Says what to change.
+    #[error("{0}")]
+    Invalid(String),
+    /// It could be answered at another time: 503. Says what is missing.
+    #[error("{0}")]
+    Unavailable(String),
+    /// A fault of ours: 500. The client reads only that there was one.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// The running host as the api sees it. All methods are called from tokio threads, many at once; what blocks
+/// (history, journal, files) belongs on another thread. A method that takes longer than
+/// [`Limits::answer`](crate::Limits) is given up and answered with 503.
+pub trait House: Send + Sync + 'static {
+    /// The site at a glance.
+    ///
+    /// # Errors
+    /// `Unavailable` while it is being loaded.
+    fn site(&self) -> impl Future<Output = Result<SiteView, Trouble>> + Send;
+
+    /// One page of the fleet, in order of id.
+    ///
+    /// # Errors
+    /// `Unavailable` while the site is being loaded.
+    fn twins(&self, query: TwinsQuery) -> impl Future<Output = Result<TwinsView, Trouble>> + Send;
+
+    /// Everything that is known of one twin now.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such twin.
+    fn twin(&self, id: String) -> impl Future<Output = Result<TwinView, Trouble>> + Send;
+
+    /// Whether the site has this twin. Cheap, does not block: asked for every twin of an event stream.
+    fn has_twin(&self, id: &str) -> bool;
+
+    /// The past of some points.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such twin or point.
+    fn history(&self, query: HistoryQuery) -> impl Future<Output = Result<HistoryView, Trouble>> + Send;
+
+    /// Plugins that exist.
+    ///
+    /// # Errors
+    /// `Internal` when the registry cannot be asked.
+    fn plugins(&self) -> impl Future<Output = Result<PluginsView, Trouble>> + Send;
+
+    /// Writes a component into the plugin folder, by rename. The bytes are not empty and within the limit; what
+    /// they are is for the registry to judge.
+    ///
+    /// # Errors
+    /// `Invalid` when they cannot be a component, `Unavailable` when the folder cannot be written.
+    fn upload_plugin(&self, bytes: Bytes) -> impl Future<Output = Result<UploadView, Trouble>> + Send;
+
+    /// A page of the journal, newest first.
+    ///
+    /// # Errors
+    /// `Internal` when it cannot be read.
+    fn journal(&self, query: JournalQuery) -> impl Future<Output = Result<JournalView, Trouble>> + Send;
+
+    /// Whether the host does its work: journal writable, store ready.
+    ///
+    /// # Errors
+    /// The reason why not, for `/readyz`.
+    fn ready(&self) -> Result<(), String>;
+
+    /// Whether its loops turn: every shard, the store writer and the ticker have shown a heartbeat lately.
+    ///
+    /// # Errors
+    /// Which one has not, for `/livez`.
+    fn alive(&self) -> Result<(), String>;
+
+    /// Writes its numbers, each as a metric of [`catalogue`](crate::metrics::catalogue). Does not block.
+    fn metrics(&self, out: &mut Exposition);
+}

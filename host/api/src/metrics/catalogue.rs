@@ -1,0 +1,132 @@
+//! Every metric of the host: name, unit, labels, meaning.
+//!
+//! Names end in their unit or in `_total`. Labels have few values, none of them chosen by the field: a twin's id
+//! is never a label.
+
+use std::fmt::Write as _;
+
+/// How a metric behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows, from zero at the start of the process.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts observations by size.
+    Histogram,
+}
+
+impl Kind {
+    /// As Prometheus spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// One metric.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// Unique.
+    pub name: &'static str,
+    /// How it behaves.
+    pub kind: Kind,
+    /// Names of its labels, in the order in which values are given.
+    pub labels: &'static [&'static str],
+    /// One line.
+    pub help: &'static str,
+}
+
+macro_rules! metrics {
+    ($($constant:ident $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
+        $(#[doc = $help]
+        pub const $constant: Metric =
+            Metric { name: $name, kind: Kind::$kind, labels: &[$($label),*], help: $help };)*
+
+        /// All of them, in the order of the list.
+        pub const ALL: &[&Metric] = &[$(&$constant),*];
+    };
+}
+
+metrics! {
+    INFO Gauge "geminus_info" ["version"] "Always 1; the version is the label.";
+    START_TIME Gauge "geminus_start_time_seconds" [] "When the process started, in seconds since 1970.";
+    TWINS Gauge "geminus_twins" ["state"] "Twins by state: live, stale, waiting.";
+    ALERTS_ACTIVE Gauge "geminus_alerts_active" ["priority"] "Active alerts of all twins by priority.";
+    SAMPLES Counter "geminus_samples_total" ["fate"] "Samples from the field by what became of them: accepted, late, duplicate, refused.";
+    SAMPLES_REFUSED Counter "geminus_samples_refused_total" ["reason"] "Refused samples and messages by reason.";
+    SOURCE_CONNECTED Gauge "geminus_source_connected" ["source"] "1 while the source is connected, else 0.";
+    SOURCE_RECONNECTS Counter "geminus_source_reconnects_total" ["source"] "Times that a source had to connect anew.";
+    ROWS Counter "geminus_rows_total" ["plugin"] "Rows that a behavior stepped.";
+    STEP_CALLS Counter "geminus_step_calls_total" ["plugin"] "Calls of step; rows per call is the batch size.";
+    STEP_SECONDS Counter "geminus_step_seconds_total" ["plugin"] "Time spent in calls of step.";
+    FUEL Counter "geminus_fuel_total" ["plugin"] "Fuel (roughly wasm instructions) that a plugin used.";
+    FAULTS Counter "geminus_faults_total" ["plugin", "kind"] "Faults of a plugin by kind: fault, trap, fuel, time, memory.";
+    QUARANTINED Gauge "geminus_quarantined" ["plugin"] "Twins held apart because a row of theirs made the plugin fail.";
+    SWAPS Counter "geminus_swaps_total" ["result"] "Switches to another plugin version by result: done, refused.";
+    SWAP_PAUSE_SECONDS Histogram "geminus_swap_pause_seconds" [] "Time for which rows of a cohort waited for a switch.";
+    PROPOSALS Counter "geminus_proposals_total" ["verdict"] "Proposals of behaviors by verdict: permitted, refused.";
+    STORE_COMMIT_SECONDS Histogram "geminus_store_commit_seconds" [] "Time of one group commit of history, fsync included.";
+    STORE_POINTS Counter "geminus_store_points_total" [] "Points made durable.";
+    STORE_BYTES Gauge "geminus_store_bytes" ["file"] "Size of the store's files.";
+    STORE_WRITABLE Gauge "geminus_store_writable" [] "1 while history and journal can be written, else 0.";
+    JOURNAL_ENTRIES Counter "geminus_journal_entries_total" ["severity"] "Entries written to the journal.";
+    QUEUE_DEPTH Gauge "geminus_queue_depth" ["queue"] "Batches that wait in a queue.";
+    QUEUE_CAPACITY Gauge "geminus_queue_capacity" ["queue"] "Batches that a queue can hold.";
+    SSE_STREAMS Gauge "geminus_sse_streams" [] "Event streams open.";
+    SSE_STREAMS_OPENED Counter "geminus_sse_streams_opened_total" [] "Event streams opened.";
+    SSE_STREAMS_REFUSED Counter "geminus_sse_streams_refused_total" [] "Event streams refused because as many as allowed were open.";
+    SSE_EVENTS Counter "geminus_sse_events_total" [] "Events given to streams.";
+    SSE_CONFLATED Counter "geminus_sse_conflated_total" [] "Values events that stand for more than one publication because the reader was slow.";
+    SSE_RESYNCS Counter "geminus_sse_resyncs_total" [] "Times that a reader was told to read everything anew.";
+    SSE_VALUES Counter "geminus_sse_values_published_total" ["watched"] "Publications of values by shards: true when somebody watches the twin, false when thrown away.";
+    HTTP_REQUESTS Counter "geminus_http_requests_total" ["class"] "Answers by class of status: 2xx, 3xx, 4xx, 5xx.";
+    HTTP_CONNECTIONS Gauge "geminus_http_connections" [] "Connections open.";
+    HTTP_STALLED Counter "geminus_http_stalled_total" [] "Connections closed because the client took nothing for a minute.";
+    PROCESS_MEMORY Gauge "process_resident_memory_bytes" [] "Resident memory.";
+    PROCESS_FDS Gauge "process_open_fds" [] "Open file descriptors.";
+    PROCESS_THREADS Gauge "process_threads" [] "Threads.";
+}
+
+/// The list for `docs/generated/metrics.md`.
+#[must_use]
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "# Metrics\n\nGenerated from `host/api/src/metrics/catalogue.rs`; a test fails when they differ \
+         (`UPDATE_GENERATED=1` writes this file anew).\nServed at `/metrics`. A metric without a value yet is left out.\n\n\
+         | name | kind | labels | meaning |\n|---|---|---|---|\n",
+    );
+    for metric in ALL {
+        let Metric { name, kind, labels, help } = metric;
+        let labels = labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+        let labels = if labels.is_empty() { "–".to_owned() } else { labels };
+        // Writing to a String does not fail.
+        if writeln!(text, "| `{name}` | {} | {labels} | {help} |", kind.name()).is_err() {
+            break;
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_rules_and_are_unique() {
+        let mut names: Vec<_> = ALL.iter().map(|metric| metric.name).collect();
+        for metric in ALL {
+            let plain = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+            assert!(plain(metric.name) && metric.labels.iter().all(|label| plain(label)), "{}", metric.name);
+            assert_eq!(metric.name.ends_with("_total"), metric.kind == Kind::Counter, "{}", metric.name);
+            assert!(metric.help.ends_with('.') && !metric.help.contains(['\n', '|']), "{}", metric.name);
+        }
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+    }
+}

@@ -1,0 +1,135 @@
+//! Writes metrics in Prometheus' text format, version 0.0.4.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::catalogue::{self, Kind, Metric};
+
+/// Observations counted by size.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Histogram {
+    /// B upper bounds, inclusive, strictly increasing; without the last one, which is infinite.
+    pub bounds: Vec<f64>,
+    /// B + 1 numbers of observations, each of its own bucket only (not cumulative).
+    pub counts: Vec<u64>,
+    /// Sum of all observations.
+    pub sum: f64,
+}
+
+/// Metrics being gathered. Each is written once, with all its label values, in the order of the catalogue.
+#[derive(Debug, Default)]
+pub struct Exposition {
+    lines: BTreeMap<&'static str, String>,
+}
+
+impl Exposition {
+    /// A value of a counter or gauge; `labels` has the values of the metric's labels in its order. Missing ones
+    /// are written empty, surplus ones left out.
+    pub fn value(&mut self, metric: &'static Metric, labels: &[&str], value: f64) {
+        let labels = label_text(metric, labels, None);
+        self.line(metric, "", &labels, value);
+    }
+
+    /// A whole number.
+    pub fn count(&mut self, metric: &'static Metric, labels: &[&str], count: u64) {
+        let labels = label_text(metric, labels, None);
+        let lines = self.lines.entry(metric.name).or_default();
+        write(lines, format_args!("{}{labels} {count}\n", metric.name));
+    }
+
+    /// A histogram.
+    pub fn histogram(&mut self, metric: &'static Metric, labels: &[&str], histogram: &Histogram) {
+        let mut total = 0;
+        let bounds = histogram.bounds.iter().copied().chain([f64::INFINITY]);
+        for (bound, count) in bounds.zip(histogram.counts.iter().copied().chain(std::iter::repeat(0))) {
+            total += count;
+            let bound = if bound.is_infinite() { "+Inf".to_owned() } else { bound.to_string() };
+            let labels = label_text(metric, labels, Some(&bound));
+            let lines = self.lines.entry(metric.name).or_default();
+            write(lines, format_args!("{}_bucket{labels} {total}\n", metric.name));
+        }
+        let labels = label_text(metric, labels, None);
+        self.line(metric, "_sum", &labels, histogram.sum);
+        let lines = self.lines.entry(metric.name).or_default();
+        write(lines, format_args!("{}_count{labels} {total}\n", metric.name));
+    }
+
+    fn line(&mut self, metric: &'static Metric, suffix: &str, labels: &str, value: f64) {
+        let value = match value {
+            v if v.is_nan() => "NaN".to_owned(),
+            v if v.is_infinite() => if v > 0.0 { "+Inf" } else { "-Inf" }.to_owned(),
+            v => v.to_string(),
+        };
+        let lines = self.lines.entry(metric.name).or_default();
+        write(lines, format_args!("{}{suffix}{labels} {value}\n", metric.name));
+    }
+
+    /// The text: each metric that has a value, with its help and kind.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for Metric { name, kind, help, .. } in catalogue::ALL.iter().copied() {
+            if let Some(lines) = self.lines.get(name) {
+                let help = help.replace('\\', "\\\\").replace('\n', "\\n");
+                write(
+                    &mut text,
+                    format_args!("# HELP {name} {help}\n# TYPE {name} {}\n{lines}", kind.name()),
+                );
+            }
+        }
+        text
+    }
+}
+
+fn write(to: &mut String, what: std::fmt::Arguments<'_>) {
+    // Writing to a String does not fail.
+    to.write_fmt(what).unwrap_or_default();
+}
+
+fn label_text(metric: &Metric, values: &[&str], bound: Option<&str>) -> String {
+    debug_assert_eq!(metric.labels.len(), values.len(), "label values of {}", metric.name);
+    debug_assert!(bound.is_none() || metric.kind == Kind::Histogram, "{} is no histogram", metric.name);
+    let values = values.iter().copied().chain(std::iter::repeat(""));
+    let pairs = metric.labels.iter().copied().zip(values).chain(bound.map(|bound| ("le", bound)));
+    let pairs: Vec<_> = pairs.map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
+    if pairs.is_empty() { String::new() } else { format!("{{{}}}", pairs.join(",")) }
+}
+
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_is_what_prometheus_reads() {
+        let mut out = Exposition::default();
+        out.count(&catalogue::ROWS, &["thermal@1.0.0"], u64::MAX);
+        out.count(&catalogue::ROWS, &["a\"b\\c\nd"], 1);
+        out.value(&catalogue::STEP_SECONDS, &["thermal@1.0.0"], 0.125);
+        out.value(&catalogue::INFO, &["0.1.0"], f64::NAN);
+        let commits = Histogram { bounds: vec![0.001, 0.01], counts: vec![2, 3, 1], sum: 0.5 };
+        out.histogram(&catalogue::STORE_COMMIT_SECONDS, &[], &commits);
+        let expect = r#"# HELP geminus_info Always 1; the version is the label.
+# TYPE geminus_info gauge
+geminus_info{version="0.1.0"} NaN
+# HELP geminus_rows_total Rows that a behavior stepped.
+# TYPE geminus_rows_total counter
+geminus_rows_total{plugin="thermal@1.0.0"} 18446744073709551615
+geminus_rows_total{plugin="a\"b\\c\nd"} 1
+# HELP geminus_step_seconds_total Time spent in calls of step.
+# TYPE geminus_step_seconds_total counter
+geminus_step_seconds_total{plugin="thermal@1.0.0"} 0.125
+# HELP geminus_store_commit_seconds Time of one group commit of history, fsync included.
+# TYPE geminus_store_commit_seconds histogram
+geminus_store_commit_seconds_bucket{le="0.001"} 2
+geminus_store_commit_seconds_bucket{le="0.01"} 5
+geminus_store_commit_seconds_bucket{le="+Inf"} 6
+geminus_store_commit_seconds_sum 0.5
+geminus_store_commit_seconds_count 6
+"#;
+        assert_eq!(out.text(), expect);
+    }
+}

@@ -1,0 +1,62 @@
+//! What the binary decides about the api.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use geminus_core::{Clock, Digest};
+
+use crate::bus::{EventBus, VALUES_INTERVAL};
+use crate::dashboard::Assets;
+use crate::traffic::Traffic;
+
+/// How the api is set up; one for the process.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Version of the host, as clients see it.
+    pub version: String,
+    /// SHA-256 of the token that whatever writes must bring. The token itself is not kept anywhere.
+    pub token: Digest,
+    /// Names under which clients may reach this host, without port, beside `localhost` and plain addresses. Other
+    /// names are refused, so that a foreign web page cannot rebind its own name to this host.
+    pub hosts: Vec<String>,
+    /// The dashboard's files; `None` in a build without them.
+    pub dashboard: Option<Assets>,
+    /// The bus that event streams read.
+    pub bus: Arc<EventBus>,
+    /// The process's clock.
+    pub clock: Arc<dyn Clock>,
+    /// The counters that `/metrics` shows; give the same to [`serve`](crate::serve).
+    pub traffic: Arc<Traffic>,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// Bounds of the api.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Longest time for an answer; then 503.
+    pub answer: Duration,
+    /// Longest time for an upload, body included; then 503.
+    pub upload: Duration,
+    /// Largest upload in bytes; beyond 413.
+    pub upload_bytes_max: usize,
+    /// Most uploads at once, each held in memory whole; beyond 503.
+    pub uploads_max: usize,
+    /// Time between two signs of life on a silent event stream.
+    pub heartbeat: Duration,
+    /// Shortest time between two rounds of events on one stream.
+    pub values_interval: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            answer: Duration::from_secs(30),
+            upload: Duration::from_secs(300),
+            upload_bytes_max: 64 << 20,
+            uploads_max: 2,
+            heartbeat: Duration::from_secs(15),
+            values_interval: VALUES_INTERVAL,
+        }
+    }
+}

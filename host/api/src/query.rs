@@ -1,0 +1,14 @@
+//! What may follow the `?`: read strictly, so that a misspelt parameter is an error and never a silent default.
+
+pub mod history;
+pub mod journal;
+mod params;
+pub mod stream;
+pub mod twins;
+
+pub use history::HistoryQuery;
+pub use journal::JournalQuery;
+pub use stream::StreamQuery;
+pub use twins::TwinsQuery;
+
+pub(crate) use params::Params;

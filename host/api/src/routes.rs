@@ -1,0 +1,132 @@
+//! The table of routes, and the doors that every request passes.
+//!
+//! The router is built from one table, and a test holds the table against the OpenAPI document.
+
+pub(crate) mod events;
+pub(crate) mod health;
+pub(crate) mod house;
+pub(crate) mod plugins;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::error::Failure;
+use crate::house::{House, Trouble};
+use crate::options::Options;
+use crate::{dashboard, guard};
+
+/// What handlers share.
+pub(crate) struct Shared<H> {
+    pub(crate) house: Arc<H>,
+    pub(crate) options: Arc<Options>,
+    /// Places for uploads, which are held in memory whole.
+    pub(crate) uploads: Arc<Semaphore>,
+}
+
+impl<H> Clone for Shared<H> {
+    fn clone(&self) -> Self {
+        Self {
+            house: Arc::clone(&self.house),
+            options: Arc::clone(&self.options),
+            uploads: Arc::clone(&self.uploads),
+        }
+    }
+}
+
+/// One row of the table.
+struct Route<H> {
+    method: &'static str,
+    path: &'static str,
+    handler: MethodRouter<Shared<H>>,
+}
+
+fn table<H: House>() -> Vec<Route<H>> {
+    let get_ = |path, handler| Route { method: "get", path, handler };
+    vec![
+        get_("/api/v1/site", get(house::site::<H>)),
+        get_("/api/v1/twins", get(house::twins::<H>)),
+        get_("/api/v1/twins/{id}", get(house::twin::<H>)),
+        get_("/api/v1/twins/{id}/history", get(house::history::<H>)),
+        get_("/api/v1/plugins", get(plugins::plugins::<H>)),
+        Route { method: "post", path: "/api/v1/plugins", handler: post(plugins::upload::<H>) },
+        get_("/api/v1/journal", get(house::journal::<H>)),
+        get_("/api/v1/events", get(events::events::<H>)),
+        get_("/api/v1/openapi.json", get(health::openapi)),
+        get_("/livez", get(health::livez::<H>)),
+        get_("/readyz", get(health::readyz::<H>)),
+        get_("/metrics", get(health::metrics::<H>)),
+    ]
+}
+
+/// Methods (lower case) and paths of the router, for tests and documents. The dashboard's files are not among them.
+#[must_use]
+pub fn routes<H: House>() -> Vec<(&'static str, &'static str)> {
+    table::<H>().into_iter().map(|route| (route.method, route.path)).collect()
+}
+
+/// Everything that is answered: the API, its document, health, metrics and the dashboard.
+pub fn router<H: House>(house: Arc<H>, options: Options) -> Router {
+    let uploads = Arc::new(Semaphore::new(options.limits.uploads_max));
+    let shared = Shared { house, options: Arc::new(options), uploads };
+    let mut router = Router::new();
+    for Route { method, path, handler } in table::<H>() {
+        tracing::trace!(method, path, "route");
+        router = router.route(path, handler);
+    }
+    router
+        .fallback(elsewhere::<H>)
+        .method_not_allowed_fallback(guard::wrong_method)
+        .layer(from_fn_with_state(shared.clone(), doors::<H>))
+        .with_state(shared)
+}
+
+/// What every request passes on its way in and out.
+async fn doors<H: House>(State(shared): State<Shared<H>>, request: Request, next: Next) -> Response {
+    let checked = guard::check_origin(&shared.options.hosts, request.uri(), request.headers());
+    let mut response = match checked {
+        Ok(()) => next.run(request).await,
+        Err(failure) => failure.into_response(),
+    };
+    guard::seal(&mut response);
+    shared.options.traffic.answered(response.status());
+    response
+}
+
+/// Paths that are no route: an unknown part of the API, or the dashboard's.
+async fn elsewhere<H: House>(State(shared): State<Shared<H>>, request: Request) -> Response {
+    let path = request.uri().path();
+    match path == "/api" || path.starts_with("/api/") {
+        true => Failure::no_such_route(path).into_response(),
+        false => dashboard::answer(shared.options.dashboard, request.method(), path, request.headers()),
+    }
+}
+
+/// The house's answer, if it comes in time.
+pub(crate) async fn in_time<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, Trouble>>,
+) -> Result<T, Failure> {
+    match timeout(limit, answer).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Failure::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too-slow",
+            format!("the host did not answer within {} s; ask for less or try again", limit.as_secs()),
+        )),
+    }
+}
+
+/// JSON that has been written already.
+pub(crate) fn json(bytes: Vec<u8>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], bytes).into_response()
+}

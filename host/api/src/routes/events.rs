@@ -1,0 +1,59 @@
+//! Opens event streams.
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::Shared;
+use crate::bus::Interest;
+use crate::error::{ErrorView, Failure};
+use crate::house::House;
+use crate::query::StreamQuery;
+use crate::stream;
+
+/// Server-sent events, resumable.
+///
+/// Each event has an id; a client that comes back with the last one (header `Last-Event-ID`, which browsers send
+/// by themselves, or the parameter) gets what it missed, merged. The data of each event is one line of JSON:
+///
+/// - `hello` (schema HelloEvent): first of all. With `resumed` false the client reads everything anew, after this
+///   event, so that nothing falls between.
+/// - `values` (ValuesEvent): points of one named twin that changed, at most ten a second; merged for a client that is slow.
+/// - `twin` (TwinEvent): state, alerts, health or behaviors of a twin changed; read the twin anew.
+/// - `journal` (EntryView): a new entry of the journal.
+/// - `resync` (ResyncEvent): more was missed than the host remembers; read everything anew.
+///
+/// A comment at least every 15 s is the heartbeat. A client that takes nothing for a minute is cut off.
+#[utoipa::path(get, path = "/api/v1/events", tag = "events",
+    params(
+        ("twins" = Option<String>, Query, description = "At most 256 ids, separated by commas: `values` and `twin` events of these, and journal entries that are about one of them or about no twin. `*`: everything, values of all twins included (few such streams are allowed). Unless given: `twin` and `journal` events of the whole site, without values"),
+        ("last_event_id" = Option<String>, Query, description = "Id of the last event seen; the header counts when both are there"),
+        ("Last-Event-ID" = Option<String>, Header, description = "Id of the last event seen"),
+    ),
+    responses(
+        (status = 200, description = "Events, until one side goes", content_type = "text/event-stream", body = String),
+        (status = 404, description = "There is no such twin", body = ErrorView),
+    ))]
+pub(crate) async fn events<H: House>(
+    State(shared): State<Shared<H>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    let query = StreamQuery::read(query.as_deref(), last)?;
+    if let Interest::Twins(twins) = &query.interest
+        && let Some(stranger) = twins.iter().find(|twin| !shared.house.has_twin(twin))
+    {
+        let message = format!("there is no twin {stranger}");
+        return Err(Failure::new(StatusCode::NOT_FOUND, "not-found", message));
+    }
+    let Some(welcome) = shared.options.bus.read(query.interest, query.last_event_id.as_deref()) else {
+        let message = "as many event streams are open as this host allows; close one or try again later";
+        return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", message));
+    };
+    let body = Body::from_stream(stream::body(welcome, &shared.options));
+    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
+    // Proxies must not gather events before they pass them on.
+    Ok((headers, [("x-accel-buffering", "no")], body).into_response())
+}

@@ -1,0 +1,165 @@
+//! Writes what is due to a reader as server-sent events.
+//!
+//! The stream is asked for a chunk only when the client has taken the one before. So a client that stalls holds
+//! one round of events and no more, and what happens meanwhile is merged when it goes on.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use geminus_core::Clock;
+use serde::Serialize;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use crate::bus::values::{HelloEvent, ResyncEvent};
+use crate::bus::{Due, Reader, Welcome};
+use crate::options::Options;
+use crate::view::Time;
+
+/// About the length of one chunk.
+const CHUNK_BYTES: usize = 64 << 10;
+/// What a browser waits before it connects anew.
+const RETRY_MS: u64 = 2_000;
+
+struct Stage {
+    reader: Reader,
+    /// Taken and not yet written.
+    due: VecDeque<Due>,
+    /// The last round was cut short.
+    more: bool,
+    place: u64,
+    greeting: Option<Bytes>,
+    pace: Interval,
+    heartbeat: Interval,
+}
+
+/// The body of one event stream; ends when the bus is closed.
+pub(crate) fn body(
+    welcome: Welcome,
+    options: &Options,
+) -> impl Stream<Item = Result<Bytes, Infallible>> + use<> {
+    let Welcome { reader, resumed, gap } = welcome;
+    let place = reader.place();
+    let mut greeting = format!("retry: {RETRY_MS}\n");
+    let now = now(&options.clock);
+    let hello = HelloEvent { version: options.version.clone(), now, resumed };
+    event(&mut greeting, &reader.id(place).to_string(), "hello", &json(&hello));
+    if let Some(gap) = gap {
+        let resync = ResyncEvent { reason: gap.to_string() };
+        event(&mut greeting, &reader.id(place).to_string(), "resync", &json(&resync));
+    }
+    let stage = Stage {
+        reader,
+        due: VecDeque::new(),
+        more: false,
+        place,
+        greeting: Some(greeting.into()),
+        pace: patient(options.limits.values_interval),
+        heartbeat: patient(options.limits.heartbeat),
+    };
+    futures_util::stream::unfold(stage, |mut stage| async move {
+        let chunk = stage.chunk().await?;
+        Some((Ok(chunk), stage))
+    })
+}
+
+fn patient(period: std::time::Duration) -> Interval {
+    let mut interval = interval(period.max(std::time::Duration::from_millis(1)));
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval.reset();
+    interval
+}
+
+fn now(clock: &Arc<dyn Clock>) -> Time {
+    clock.now().into()
+}
+
+impl Stage {
+    /// The next bytes for the client; `None` when the stream is over.
+    async fn chunk(&mut self) -> Option<Bytes> {
+        if let Some(greeting) = self.greeting.take() {
+            return Some(greeting);
+        }
+        loop {
+            if self.reader.bus().is_closed() {
+                return None;
+            }
+            if let Some(chunk) = self.write_due() {
+                self.heartbeat.reset();
+                return Some(chunk);
+            }
+            if let Some(chunk) = self.next_round().await {
+                self.heartbeat.reset();
+                return Some(chunk);
+            }
+        }
+    }
+
+    /// Waits until there may be news and it is time for them, and takes them. Gives bytes at once when there is
+    /// something else to say: a sign of life, or that the reader has to start afresh.
+    async fn next_round(&mut self) -> Option<Bytes> {
+        if !self.more {
+            let bus = Arc::clone(self.reader.bus());
+            let news = bus.news().notified();
+            tokio::pin!(news);
+            // From here on no publication goes unnoticed; what came before is seen by the question below.
+            news.as_mut().enable();
+            if !self.reader.has_news() && !bus.is_closed() {
+                tokio::select! {
+                    () = news => {}
+                    _ = self.heartbeat.tick() => return Some(self.sign_of_life()),
+                }
+            }
+            self.pace.tick().await;
+        }
+        match self.reader.take() {
+            Ok(round) => {
+                self.more = round.more;
+                self.due = round.due.into();
+                None
+            }
+            Err(gap) => {
+                self.more = false;
+                self.place = self.reader.place();
+                let mut text = String::new();
+                let resync = ResyncEvent { reason: gap.to_string() };
+                event(&mut text, &self.reader.id(self.place).to_string(), "resync", &json(&resync));
+                Some(text.into())
+            }
+        }
+    }
+
+    fn write_due(&mut self) -> Option<Bytes> {
+        let mut text = String::new();
+        while text.len() < CHUNK_BYTES
+            && let Some(due) = self.due.pop_front()
+        {
+            self.place = due.place;
+            let data = String::from_utf8_lossy(due.event.data());
+            event(&mut text, &self.reader.id(due.place).to_string(), due.event.kind(), &data);
+        }
+        (!text.is_empty()).then(|| text.into())
+    }
+
+    /// A comment that keeps the connection open, and an id without data: the browser then knows how far it is,
+    /// although nothing that it asked for has happened.
+    fn sign_of_life(&mut self) -> Bytes {
+        self.place = self.reader.place();
+        format!(": alive\nid: {}\n\n", self.reader.id(self.place)).into()
+    }
+}
+
+fn event(text: &mut String, id: &str, kind: &str, data: &str) {
+    // JSON from serde_json has no line breaks. Writing to a String does not fail.
+    write!(text, "id: {id}\nevent: {kind}\ndata: {data}\n\n").unwrap_or_default();
+}
+
+fn json(body: &impl Serialize) -> String {
+    serde_json::to_string(body).unwrap_or_else(|error| {
+        tracing::error!(%error, "an event could not be written as JSON");
+        "null".to_owned()
+    })
+}

@@ -1,0 +1,23 @@
+//! The shapes of `/api/v1`: what the house fills in and what people and programs read.
+//!
+//! Plain structs with public fields, made anew for each answer. Rules that hold everywhere: times are RFC 3339 in
+//! UTC unless the name ends in `_ms`; a number that is not known is `null`, never NaN; units are UCUM codes,
+//! `1` for a number without one.
+
+pub mod history;
+pub mod journal;
+pub mod plugin;
+pub mod site;
+pub mod time;
+pub mod twin;
+pub mod words;
+
+pub use history::{HistoryView, MarkKind, MarkView, SeriesView};
+pub use journal::{EntryView, JournalView};
+pub use plugin::{PluginState, PluginView, PluginsView, RefusedView, UploadView};
+pub use site::{InputsView, SiteView, StoreView, TwinCounts};
+pub use time::Time;
+pub use twin::{
+    AlertCount, AlertView, BehaviorState, BehaviorView, HealthView, PointView, TwinState, TwinSummary,
+    TwinView, TwinsView, Verdict,
+};

@@ -1,0 +1,209 @@
+//! A twin, in brief and in full.
+
+use geminus_core::declaration::{Kind, Priority, Role};
+use geminus_core::{Authority, Quality};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Time, words};
+
+/// Whether samples arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TwinState {
+    /// Samples arrive as expected.
+    Live,
+    /// No sample for five times the expected interval: nothing shown for it is to be trusted.
+    Stale,
+    /// There never was a sample.
+    Waiting,
+}
+
+/// What the health index amounts to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Index at or above 0.5.
+    Ok,
+    /// Index below 0.5.
+    Warning,
+    /// Index below 0.2.
+    Critical,
+    /// Inputs allow no verdict, or no behavior gives one.
+    #[default]
+    Unknown,
+}
+
+/// Health of a twin, from the behavior with an output of the role `health-index`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
+pub struct HealthView {
+    /// 0 (failed) … 1 (healthy); null when unknown.
+    #[schema(required, minimum = 0, maximum = 1)]
+    pub index: Option<f64>,
+    /// What it amounts to.
+    pub verdict: Verdict,
+}
+
+/// Active alerts; those that are suppressed because the twin is stale do not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct AlertCount {
+    /// How many.
+    pub active: u64,
+    /// The worst among them.
+    #[schema(required, schema_with = words::highest)]
+    pub highest: Option<Priority>,
+}
+
+/// A twin in brief.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct TwinSummary {
+    /// Unique in the site.
+    pub id: String,
+    /// Name of its type.
+    #[serde(rename = "type")]
+    pub twin_type: String,
+    /// Whether samples arrive.
+    pub state: TwinState,
+    /// Milliseconds since its newest sample was received; null when there never was one.
+    #[schema(required)]
+    pub age_ms: Option<u64>,
+    /// How it is.
+    pub health: HealthView,
+    /// What wants attention.
+    pub alerts: AlertCount,
+    /// How far its behaviors may reach.
+    #[schema(schema_with = words::authority)]
+    pub authority: Authority,
+}
+
+/// `GET /api/v1/twins`: one page of the fleet.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct TwinsView {
+    /// In order of id.
+    pub twins: Vec<TwinSummary>,
+    /// How many twins match, on all pages together.
+    pub total: u64,
+    /// Pass it as `after` to get the next page; null on the last.
+    #[schema(required)]
+    pub next: Option<String>,
+}
+
+/// `GET /api/v1/twins/{id}`: everything that is known of one twin now.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct TwinView {
+    /// What the fleet page shows as well.
+    #[serde(flatten)]
+    pub summary: TwinSummary,
+    /// Name for people.
+    pub display_name: String,
+    /// Points that the field measures.
+    pub measured: Vec<PointView>,
+    /// Points that behaviors compute, named `<behavior>.<output>`.
+    pub estimated: Vec<PointView>,
+    /// What computes them.
+    pub behaviors: Vec<BehaviorView>,
+    /// Active alerts, worst first.
+    pub alerts: Vec<AlertView>,
+    /// How many alerts are held back because the twin is stale.
+    pub suppressed_alerts: u64,
+}
+
+/// A point and its newest value.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct PointView {
+    /// Unique in the twin.
+    pub name: String,
+    /// UCUM code of `value`.
+    pub unit: String,
+    /// In `unit`; null when there is none.
+    #[schema(required)]
+    pub value: Option<f64>,
+    /// How far to trust it.
+    #[schema(schema_with = words::quality)]
+    pub quality: Quality,
+    /// When the source (or, for an estimate, the row) says it was so.
+    #[schema(required)]
+    pub time: Option<Time>,
+    /// When this host received (or computed) it.
+    #[schema(required)]
+    pub received: Option<Time>,
+    /// Milliseconds since `received`.
+    #[schema(required)]
+    pub age_ms: Option<u64>,
+    /// Expected milliseconds between samples; five of them without one make the point stale. Null when not known.
+    #[schema(required)]
+    pub interval_ms: Option<u64>,
+    /// What it means.
+    pub description: String,
+    /// What an estimated number is.
+    #[schema(required, schema_with = words::role)]
+    pub role: Option<Role>,
+    /// Full name of the point of this twin that a deviation, estimate, innovation or NIS is about.
+    #[schema(required)]
+    pub of: Option<String>,
+    /// Name of the behavior that computes it.
+    #[schema(required)]
+    pub behavior: Option<String>,
+}
+
+/// Whether a behavior does its work for this twin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BehaviorState {
+    /// Its outputs may be trusted as far as their quality says.
+    Running,
+    /// It has not seen as many rows as it declared to need: its outputs are uncertain.
+    WarmingUp,
+    /// A row of this twin made it fail; the twin is held apart until the next version.
+    Quarantined,
+    /// It had no row yet.
+    Waiting,
+}
+
+/// One behavior of a twin.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct BehaviorView {
+    /// Name within the twin, from the site.
+    pub name: String,
+    /// Name of the plugin.
+    pub plugin: String,
+    /// Version of the plugin that runs now.
+    pub version: String,
+    /// `sha256:` and 64 hexadecimal digits: the plugin's only true name.
+    pub digest: String,
+    /// What it does.
+    #[schema(schema_with = words::kind)]
+    pub kind: Kind,
+    /// How it goes.
+    pub state: BehaviorState,
+    /// Rows stepped for this twin since the process started.
+    pub rows: u64,
+    /// Since when this version runs.
+    pub since: Time,
+    /// Its last fault, in words; null when there was none in this version.
+    #[schema(required)]
+    pub fault: Option<String>,
+}
+
+/// One active alert.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct AlertView {
+    /// Kebab-case code, unique in its plugin.
+    pub code: String,
+    /// How bad.
+    #[schema(schema_with = words::priority)]
+    pub priority: Priority,
+    /// What an operator reads.
+    pub text: String,
+    /// What tripped it, in `unit`; null when it was not a finite number.
+    #[schema(value_type = Option<f64>, required)]
+    pub value: f64,
+    /// UCUM code of `value`.
+    pub unit: String,
+    /// More words from the behavior; may be empty.
+    pub detail: String,
+    /// Time of the first row that raised it without a break.
+    pub since: Time,
+    /// Name of the behavior that raised it.
+    pub behavior: String,
+}
