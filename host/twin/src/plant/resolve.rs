@@ -1,0 +1,256 @@
+//! From a site and the declarations of its plugins to a plant: patterns expanded, everything named looked up.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use geminus_core::{Declaration, SeriesId, TwinIndex};
+
+use super::parameters::parameters;
+use super::{Binding, Kind, Plant, Twin};
+use crate::dtdl::TwinType;
+use crate::pattern::{Selection, expand};
+use crate::problem::{Problems, did_you_mean};
+use crate::site::{Behavior, Site};
+
+/// Inputs and alerts of a row are kept as bits of one word.
+const BITS: usize = 64;
+
+/// The most twins of one site; their number must fit an index with room to spare.
+const TWINS_MAX: usize = 4_000_000;
+
+impl Plant {
+    /// Works out what a site means. `declarations` are those of all plugins at hand, of each the versions there are;
+    /// `series_id` gives the number of (twin, point), the same for the same names for ever.
+    ///
+    /// # Errors
+    /// Everything that does not fit together, with the line of the site file.
+    pub fn resolve(
+        site: &Site,
+        declarations: &[Declaration],
+        series_id: &mut dyn FnMut(&str, &str) -> Result<SeriesId, String>,
+    ) -> Result<Self, Problems> {
+        let mut resolving = Resolving { site, problems: Problems::default() };
+        let (mut twins, sections) = resolving.twins();
+        let (bindings, chosen) = resolving.bindings(declarations, &twins, twins.len());
+        let kinds = resolving.kinds(&mut twins, &sections, &chosen, &bindings);
+        let mut plant = Self {
+            name: site.document.site.name.clone(),
+            twins,
+            kinds,
+            bindings,
+            sources: site.document.source.clone(),
+            routes: Vec::new(),
+            limits: site.document.limits.clone(),
+            series: Vec::new(),
+        };
+        // Series numbers are kept for ever: none is given to a site that will not run.
+        let mut resolving = Resolving { site, problems: resolving.problems.or(Problems::default())? };
+        resolving.number(&mut plant, series_id);
+        plant.routes = resolving.routes(&plant, &sections);
+        resolving.problems.or(plant)
+    }
+}
+
+pub(super) struct Resolving<'a> {
+    pub(super) site: &'a Site,
+    pub(super) problems: Problems,
+}
+
+impl<'a> Resolving<'a> {
+    pub(super) fn report(&mut self, key: &str, message: impl Into<String>) {
+        self.problems.add(&self.site.path, self.site.line(key), message);
+    }
+
+    /// The twins, and for each the place of its `[[twin]]`.
+    fn twins(&mut self) -> (Vec<Twin>, Vec<usize>) {
+        let (mut twins, mut sections) = (Vec::new(), Vec::new());
+        let mut seen = std::collections::HashSet::new();
+        for (index, section) in self.site.document.twin.iter().enumerate() {
+            let key = format!("twin[{index}]");
+            if let Ok(twin_type) = self.twin_type(index) {
+                self.overrides(index, twin_type);
+            }
+            for id in expand(&section.id).unwrap_or_default() {
+                if !seen.insert(id.clone()) {
+                    self.report(&format!("{key}.id"), format!("twin \"{id}\" is defined twice"));
+                    continue;
+                }
+                let display_name =
+                    section.display_name.as_ref().map(|name| name.replace("{twin}", &id).into());
+                let authority = section.authority;
+                twins.push(Twin { id: id.into(), display_name, authority, kind: 0, first_series: 0 });
+                sections.push(index);
+            }
+        }
+        if twins.len() > TWINS_MAX {
+            self.report("twin", format!("{} twins are more than {TWINS_MAX}", twins.len()));
+        }
+        (twins, sections)
+    }
+
+    /// The type of a `[[twin]]`; reports it once, when it is asked for first.
+    fn twin_type(&mut self, section: usize) -> Result<&'a TwinType, ()> {
+        let site = self.site;
+        let id = site.document.twin.get(section).map_or("", |twin| twin.twin_type.as_str());
+        site.types.get(id).map_err(|reason| self.report(&format!("twin[{section}].type"), reason))
+    }
+
+    fn overrides(&mut self, index: usize, twin_type: &TwinType) {
+        let points = self.site.document.twin.get(index).map(|section| &section.point);
+        for name in points.into_iter().flat_map(|points| points.keys()) {
+            if twin_type.points.iter().any(|point| point.name == *name) {
+                continue;
+            }
+            let key = format!("twin[{index}].point.{name}");
+            self.report(&key, no_such_point(twin_type, name));
+        }
+    }
+
+    /// One binding for each `[[behavior]]`, and for each twin the bindings that it has.
+    fn bindings(
+        &mut self,
+        declarations: &[Declaration],
+        twins: &[Twin],
+        count: usize,
+    ) -> (Vec<Binding>, Vec<Vec<usize>>) {
+        let (mut bindings, mut chosen) = (Vec::new(), vec![Vec::new(); count]);
+        for (index, behavior) in self.site.document.behavior.iter().enumerate() {
+            let key = format!("behavior[{index}]");
+            let selected = self.selected(&key, &behavior.twins, twins);
+            let Some(declaration) = self.declaration(&key, behavior, declarations) else { continue };
+            let parameters = self.parameters(&key, behavior, declaration);
+            for twin in &selected {
+                if let Some(list) = chosen.get_mut(twin.0 as usize) {
+                    list.push(bindings.len());
+                }
+            }
+            bindings.push(Binding {
+                name: behavior.name.clone(),
+                declaration: Arc::new(declaration.clone()),
+                versions: semver::VersionReq::parse(&behavior.version).unwrap_or_default(),
+                isolation: behavior.isolation,
+                allow_cold_start: behavior.allow_cold_start,
+                row_wait_ms: behavior.row_wait_ms,
+                align_ms: behavior.align_ms,
+                parameters: parameters.into(),
+                twins: selected,
+                given: behavior.parameters.clone(),
+                section: index,
+            });
+        }
+        (bindings, chosen)
+    }
+
+    pub(super) fn selected(&mut self, key: &str, pattern: &str, twins: &[Twin]) -> Vec<TwinIndex> {
+        let Ok(selection) = Selection::new(pattern) else { return Vec::new() };
+        let matched = twins.iter().enumerate().filter(|(_, twin)| selection.matches(&twin.id));
+        let list: Vec<_> =
+            matched.filter_map(|(place, _)| u32::try_from(place).ok().map(TwinIndex)).collect();
+        if list.is_empty() {
+            let hint = did_you_mean(pattern, twins.iter().take(10_000).map(|twin| &*twin.id));
+            self.report(&format!("{key}.twins"), format!("pattern \"{pattern}\" matches no twin{hint}"));
+        }
+        list
+    }
+
+    /// The highest version that fits, if its shape is one that this version can bind.
+    fn declaration<'d>(
+        &mut self,
+        key: &str,
+        behavior: &Behavior,
+        declarations: &'d [Declaration],
+    ) -> Option<&'d Declaration> {
+        let named: Vec<_> = declarations.iter().filter(|known| known.name == behavior.plugin).collect();
+        if named.is_empty() {
+            let hint = did_you_mean(&behavior.plugin, declarations.iter().map(|known| known.name.as_str()));
+            let message = format!("plugin \"{}\" is not in the plugins folder{hint}", behavior.plugin);
+            self.report(&format!("{key}.plugin"), message);
+            return None;
+        }
+        let range = semver::VersionReq::parse(&behavior.version).ok()?;
+        let fits = named.iter().filter(|known| range.matches(&known.version.0));
+        let Some(best) = fits.max_by(|a, b| a.version.cmp(&b.version)) else {
+            let versions: Vec<_> = named.iter().map(|known| known.version.to_string()).collect();
+            let message = format!(
+                "no version of plugin \"{}\" fits {range}; there is {}",
+                behavior.plugin,
+                versions.join(", ")
+            );
+            self.report(&format!("{key}.version"), message);
+            return None;
+        };
+        let refused = super::wiring::beyond_this_version(best, BITS);
+        if let Some(reason) = &refused {
+            self.report(&format!("{key}.plugin"), format!("plugin {} {reason}", best.label()));
+        }
+        refused.is_none().then_some(*best)
+    }
+
+    fn parameters(&mut self, key: &str, behavior: &Behavior, declaration: &Declaration) -> Vec<u8> {
+        match parameters(&declaration.parameters, &behavior.parameters) {
+            Ok(filled) => serde_json::Value::Object(filled).to_string().into_bytes(),
+            Err(errors) => {
+                for error in errors {
+                    let key = format!("{key}.parameters{}", error.pointer.replace('/', "."));
+                    self.report(&key, format!("behavior \"{}\": {error}", behavior.name));
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// Twins with the same section and the same behaviors are of one kind.
+    fn kinds(
+        &mut self,
+        twins: &mut [Twin],
+        sections: &[usize],
+        chosen: &[Vec<usize>],
+        bindings: &[Binding],
+    ) -> Vec<Kind> {
+        let (mut kinds, mut known) = (Vec::new(), BTreeMap::new());
+        for ((twin, section), behaviors) in twins.iter_mut().zip(sections).zip(chosen) {
+            let place = *known.entry((*section, behaviors)).or_insert_with(|| {
+                if let Some(twin_type) = self.type_of(*section) {
+                    kinds.push(self.kind(*section, twin_type, &twin.id, behaviors, bindings));
+                }
+                kinds.len().saturating_sub(1)
+            });
+            twin.kind = u32::try_from(place).unwrap_or(u32::MAX);
+        }
+        kinds
+    }
+
+    pub(super) fn type_of(&self, section: usize) -> Option<&'a TwinType> {
+        let site = self.site;
+        site.types.get(&site.document.twin.get(section)?.twin_type).ok()
+    }
+
+    fn number(
+        &mut self,
+        plant: &mut Plant,
+        series_id: &mut dyn FnMut(&str, &str) -> Result<SeriesId, String>,
+    ) {
+        for twin in &mut plant.twins {
+            twin.first_series = u32::try_from(plant.series.len()).unwrap_or(u32::MAX);
+            let Some(kind) = plant.kinds.get(twin.kind as usize) else { continue };
+            for point in &kind.points {
+                match series_id(&twin.id, &point.name) {
+                    Ok(series) => plant.series.push(series),
+                    Err(reason) => {
+                        let message =
+                            format!("twin {} point {} gets no series: {reason}", twin.id, point.name);
+                        return self.report("twin", message);
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn no_such_point(twin_type: &TwinType, name: &str) -> String {
+    if let Some(reason) = twin_type.unbindable.get(name) {
+        return format!("point \"{name}\" of {} cannot be bound: {reason}", twin_type.id);
+    }
+    let hint = did_you_mean(name, twin_type.points.iter().map(|point| point.name.as_str()));
+    format!("type {} has no point \"{name}\"{hint}", twin_type.id)
+}

@@ -1,0 +1,321 @@
+//! `site.toml`: which twins there are, what feeds them, and which behaviors they have.
+//!
+//! The types below are the file; the text above a field is what users read, and the JSON Schema in
+//! docs/generated/site.schema.json is made from it. An unknown key is an error, because a silently ignored limit
+//! is worse than a host that does not start. [`Site::load`] reads the file and the types folder beside it and
+//! collects every mistake; what the parts mean together is worked out by [`crate::Plant::resolve`].
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use geminus_core::Authority;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+mod check;
+mod field;
+mod read;
+mod schema;
+
+pub use field::{Bind, Csv, Mqtt, MqttVersion, Payload, QualityCode, Shape, Source, TimeUnit};
+pub use schema::site_schema;
+
+use crate::dtdl::Library;
+use crate::problem::Problems;
+
+/// A site as it stands in its file, read and checked part by part.
+#[derive(Debug)]
+pub struct Site {
+    /// The file, as it was named.
+    pub path: PathBuf,
+    /// Its content.
+    pub document: Document,
+    /// Twin types from the types folder.
+    pub types: Library,
+    pub(crate) lines: BTreeMap<String, u32>,
+}
+
+impl Site {
+    /// Reads the site file and the DTDL interfaces of its types folder. Blocks on the disk.
+    ///
+    /// # Errors
+    /// Every mistake that can be seen without plugins, with file and line.
+    pub fn load(path: &Path) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            problems.add(path, None, format!("cannot be read: {error}"));
+            std::mem::take(&mut problems)
+        })?;
+        Self::parse(path, &text)
+    }
+
+    /// As [`Site::load`], with the text of the file given; folders are relative to the folder of `path`.
+    ///
+    /// # Errors
+    /// As [`Site::load`].
+    pub fn parse(path: &Path, text: &str) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        let (document, lines) = read::document(path, text, &mut problems);
+        let mut site = Self { path: path.to_owned(), document, types: Library::default(), lines };
+        check::document(&site, &mut problems);
+        match Library::load(&site.types_folder()) {
+            Ok(types) => site.types = types,
+            Err(others) => problems.extend(others),
+        }
+        problems.or(site)
+    }
+
+    /// Where DTDL interfaces lie.
+    #[must_use]
+    pub fn types_folder(&self) -> PathBuf {
+        self.beside(&self.document.site.types)
+    }
+
+    /// Where plugins lie and are watched.
+    #[must_use]
+    pub fn plugins_folder(&self) -> PathBuf {
+        self.beside(&self.document.site.plugins)
+    }
+
+    /// Where databases lie.
+    #[must_use]
+    pub fn data_folder(&self) -> PathBuf {
+        self.beside(&self.document.site.data)
+    }
+
+    /// `path` relative to the folder of the site file.
+    #[must_use]
+    pub fn beside(&self, path: &str) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("")).join(path)
+    }
+
+    /// Line of a key such as `behavior[0].inputs.load`, or of the nearest table around it.
+    #[must_use]
+    pub(crate) fn line(&self, key: &str) -> Option<u32> {
+        let mut key = key;
+        loop {
+            if let Some(line) = self.lines.get(key) {
+                return Some(*line);
+            }
+            key = key.get(..key.rfind(['.', '['])?)?;
+        }
+    }
+}
+
+/// A Geminus site.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// The site itself.
+    #[serde(default)]
+    pub site: About,
+    /// The page and the API.
+    #[serde(default)]
+    pub http: Http,
+    /// Where samples come from.
+    #[serde(default)]
+    pub source: Vec<Source>,
+    /// The twins.
+    #[serde(default)]
+    pub twin: Vec<Twin>,
+    /// Which points of which twins are fed by what.
+    #[serde(default)]
+    pub bind: Vec<Bind>,
+    /// What plugins do for which twins.
+    #[serde(default)]
+    pub behavior: Vec<Behavior>,
+    /// What is refused, and when a value is too old.
+    #[serde(default)]
+    pub limits: Limits,
+    /// How history is kept.
+    #[serde(default)]
+    pub store: Store,
+}
+
+/// The site itself.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct About {
+    /// Name of the site, shown on every page and used in client ids.
+    pub name: String,
+    /// Folder with DTDL v3 interfaces (*.json), relative to this file.
+    pub types: String,
+    /// Folder with plugins (*.wasm), relative to this file. A file renamed into it is swapped in while running.
+    pub plugins: String,
+    /// Folder for history, journal and snapshots, relative to this file. Made when it does not exist.
+    pub data: String,
+    /// Number of shards: threads that each own a part of the twins. 0 is one per core.
+    pub shards: u32,
+}
+
+impl Default for About {
+    fn default() -> Self {
+        Self {
+            name: "site".to_owned(),
+            types: "types".to_owned(),
+            plugins: "plugins".to_owned(),
+            data: "data".to_owned(),
+            shards: 0,
+        }
+    }
+}
+
+/// The page and the API.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Address and port to listen on. Anything but loopback is reachable from the network: put it behind a
+    /// gateway that authenticates.
+    pub listen: String,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8080".to_owned() }
+    }
+}
+
+/// One twin, or many by a pattern.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Twin {
+    /// Id of the twin, unique in the site; `pump-{001..100}` makes a hundred of them. Letters, digits, `-`, `_`,
+    /// `.` and `:`.
+    pub id: String,
+    /// DTMI of its type, as in `dtmi:example:PumpRig;1`.
+    #[serde(rename = "type")]
+    pub twin_type: String,
+    /// Name for people; `{twin}` stands for the id. Default: the type's display name and the id.
+    #[serde(default)]
+    pub display_name: Option<String>,
+    /// How far its behaviors may reach: `observe` records proposals, `advise` shows them to people. `control` is not
+    /// offered by this version.
+    #[serde(default)]
+    pub authority: Authority,
+    /// Expected milliseconds between two samples of a point; a point is stale after `stale_after_intervals` of them.
+    #[serde(default = "second")]
+    pub interval_ms: u64,
+    /// What differs for single points: `[twin.point.temperature]`.
+    #[serde(default)]
+    pub point: BTreeMap<String, PointOverride>,
+}
+
+fn second() -> u64 {
+    1000
+}
+
+/// What differs for one point.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PointOverride {
+    /// UCUM code of the unit in which the field sends it; converted to the unit of the type. Default: the unit of
+    /// the type.
+    pub unit: Option<String>,
+    /// Expected milliseconds between two samples of this point.
+    pub interval_ms: Option<u64>,
+    /// Topic template of this point only, instead of the one in `[[bind]]`.
+    pub topic: Option<String>,
+    /// Name of this point in topics, CSV columns and object payloads, where the field calls it differently.
+    pub field: Option<String>,
+}
+
+/// What a plugin does for some twins.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Behavior {
+    /// Name of the behavior, unique per twin; its outputs become points `<name>.<output>`.
+    pub name: String,
+    /// Name of the plugin, as it declares itself.
+    pub plugin: String,
+    /// Range of plugin versions, as Cargo writes them: `^0.1`, `>=1.2, <2`. The highest one that fits is used.
+    #[serde(default = "any")]
+    pub version: String,
+    /// Which twins, as a glob or range: `pump-*`, `pump-{001..100}`.
+    #[serde(default = "any")]
+    pub twins: String,
+    /// `cohort`: twins share an instance; `dedicated`: an instance for each twin, at 60 times the memory.
+    #[serde(default)]
+    pub isolation: Isolation,
+    /// Declared input → point, or → `<behavior>.<output>` of another behavior of the same twin. Default: the point
+    /// with the input's own name.
+    #[serde(default)]
+    pub inputs: BTreeMap<String, String>,
+    /// Parameters, checked against the schema that the plugin declares; defaults are filled in.
+    #[serde(default)]
+    pub parameters: serde_json::Map<String, serde_json::Value>,
+    /// Milliseconds that a row waits for inputs of its time that have not come yet; 1 … 60000.
+    #[serde(default = "row_wait")]
+    pub row_wait_ms: u32,
+    /// Samples up to so many milliseconds after a row's first one belong to the same row; 0 … 60000.
+    #[serde(default)]
+    pub align_ms: u32,
+    /// Whether the host may start it without its earlier state when that cannot be restored.
+    #[serde(default)]
+    pub allow_cold_start: bool,
+}
+
+fn any() -> String {
+    "*".to_owned()
+}
+
+fn row_wait() -> u32 {
+    200
+}
+
+/// Who shares an instance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Isolation {
+    /// The twins of one plugin version on one shard.
+    #[default]
+    Cohort,
+    /// Nobody.
+    Dedicated,
+}
+
+/// What is refused, and when a value is too old.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// A sample whose source time is more seconds ahead of this host than this is refused and journaled.
+    pub accept_future_s: u64,
+    /// A sample older than so many days is refused; 0 is no limit.
+    pub accept_past_days: u64,
+    /// A point is stale after so many expected intervals without a sample; 2 … 1000.
+    pub stale_after_intervals: u32,
+    /// Largest payload of one message in bytes; larger ones are refused.
+    pub payload_bytes_max: u32,
+    /// Most rows in one call of a behavior; 1 … 65536.
+    pub frame_rows_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            accept_future_s: 600,
+            accept_past_days: 0,
+            stale_after_intervals: 5,
+            payload_bytes_max: 1 << 20,
+            frame_rows_max: 4096,
+        }
+    }
+}
+
+/// How history is kept.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Store {
+    /// Milliseconds of samples that are made durable by one commit; a QoS 1 message waits at most about this long for
+    /// its acknowledgement. 1 … 10000.
+    pub group_commit_ms: u32,
+    /// Days that history is kept; 0 keeps everything.
+    pub retention_days: u32,
+    /// Seconds between two snapshots of behavior state; 1 … 86400.
+    pub snapshot_s: u32,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { group_commit_ms: 5, retention_days: 0, snapshot_s: 60 }
+    }
+}

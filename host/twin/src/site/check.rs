@@ -1,0 +1,201 @@
+//! What can be wrong in `site.toml` by itself, before types and plugins are looked at.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use geminus_core::Authority;
+
+use super::{Bind, Shape, Site, Source};
+use crate::pattern::{Selection, expand};
+use crate::problem::{Problems, did_you_mean};
+
+/// Adds every mistake to `problems`.
+pub(super) fn document(site: &Site, problems: &mut Problems) {
+    let mut check = Check { site, problems };
+    check.about();
+    check.sources();
+    check.twins();
+    check.binds();
+    check.behaviors();
+}
+
+struct Check<'a> {
+    site: &'a Site,
+    problems: &'a mut Problems,
+}
+
+impl Check<'_> {
+    fn report(&mut self, key: &str, message: impl Into<String>) {
+        self.problems.add(&self.site.path, self.site.line(key), message);
+    }
+
+    fn range<T: PartialOrd + Display>(&mut self, key: &str, value: T, range: RangeInclusive<T>) {
+        if !range.contains(&value) {
+            let name = key.rsplit('.').next().unwrap_or(key);
+            self.report(key, format!("{name} = {value} is outside {} … {}", range.start(), range.end()));
+        }
+    }
+
+    fn about(&mut self) {
+        let document = &self.site.document;
+        if document.site.name.is_empty() {
+            self.report("site.name", "name is empty");
+        }
+        if document.http.listen.parse::<std::net::SocketAddr>().is_err() {
+            let listen = &document.http.listen;
+            self.report(
+                "http.listen",
+                format!("\"{listen}\" is not an address and port like 127.0.0.1:8080"),
+            );
+        }
+        let (limits, store) = (&document.limits, &document.store);
+        self.range("limits.stale_after_intervals", limits.stale_after_intervals, 2..=1000);
+        self.range("limits.frame_rows_max", limits.frame_rows_max, 1..=65_536);
+        self.range("limits.payload_bytes_max", limits.payload_bytes_max, 1..=256 << 20);
+        self.range("store.group_commit_ms", store.group_commit_ms, 1..=10_000);
+        self.range("store.snapshot_s", store.snapshot_s, 1..=86_400);
+        self.range("site.shards", document.site.shards, 0..=256);
+    }
+
+    fn sources(&mut self) {
+        let mut names = BTreeSet::new();
+        for (index, source) in self.site.document.source.iter().enumerate() {
+            let key = format!("source[{index}]");
+            if !names.insert(&source.name) {
+                self.report(&format!("{key}.name"), format!("source \"{}\" is named twice", source.name));
+            }
+            self.source(&key, source);
+        }
+    }
+
+    fn source(&mut self, key: &str, source: &Source) {
+        if source.mqtt.is_some() == source.csv.is_some() {
+            let name = &source.name;
+            self.report(
+                key,
+                format!("source \"{name}\" needs exactly one of [source.mqtt] and [source.csv]"),
+            );
+        }
+        if let Some(mqtt) = &source.mqtt {
+            self.range(&format!("{key}.mqtt.qos"), mqtt.qos, 0..=2);
+            self.range(&format!("{key}.mqtt.receive_maximum"), mqtt.receive_maximum, 1..=u16::MAX);
+            if !mqtt.url.contains("://") {
+                self.report(
+                    &format!("{key}.mqtt.url"),
+                    format!("\"{}\" is not like mqtt://host:1883", mqtt.url),
+                );
+            }
+        }
+        if let Some(csv) = source.csv.as_ref().filter(|csv| !(csv.speed >= 0.0 && csv.speed.is_finite())) {
+            self.report(&format!("{key}.csv.speed"), format!("speed = {} is not 0 or more", csv.speed));
+        }
+    }
+
+    fn twins(&mut self) {
+        for (index, twin) in self.site.document.twin.iter().enumerate() {
+            let key = format!("twin[{index}]");
+            match expand(&twin.id) {
+                Err(reason) => self.report(&format!("{key}.id"), reason),
+                Ok(ids) => {
+                    if let Some(id) = ids.iter().find(|id| !is_id(id)) {
+                        let message =
+                            format!("twin id \"{id}\" may hold letters, digits, `-`, `_`, `.` and `:` only");
+                        self.report(&format!("{key}.id"), message);
+                    }
+                }
+            }
+            if twin.authority == Authority::Control {
+                self.report(
+                    &format!("{key}.authority"),
+                    "authority `control` is not offered by this version, which sends no commands: use `observe` or `advise`",
+                );
+            }
+            self.range(&format!("{key}.interval_ms"), twin.interval_ms, 1..=86_400_000);
+            for (name, point) in &twin.point {
+                if let Some(interval) = point.interval_ms {
+                    self.range(&format!("{key}.point.{name}.interval_ms"), interval, 1..=86_400_000);
+                }
+            }
+        }
+    }
+
+    fn binds(&mut self) {
+        for (index, bind) in self.site.document.bind.iter().enumerate() {
+            let key = format!("bind[{index}]");
+            self.selection(&key, &bind.twins);
+            if let Some(qos) = bind.qos {
+                self.range(&format!("{key}.qos"), qos, 0..=2);
+            }
+            self.bind(&key, bind);
+        }
+    }
+
+    fn bind(&mut self, key: &str, bind: &Bind) {
+        let sources = &self.site.document.source;
+        let Some(source) = sources.iter().find(|source| source.name == bind.source) else {
+            let hint = did_you_mean(&bind.source, sources.iter().map(|source| source.name.as_str()));
+            return self.report(
+                &format!("{key}.source"),
+                format!("source \"{}\" is not defined{hint}", bind.source),
+            );
+        };
+        let topic_key = format!("{key}.topic");
+        let Some(topic) = &bind.topic else {
+            if source.mqtt.is_some() {
+                self.report(key, format!("[[bind]] to MQTT source \"{}\" needs a topic", source.name));
+            }
+            return;
+        };
+        if source.csv.is_some() {
+            return;
+        }
+        match bind.payload.shape {
+            Shape::Value if !topic.contains("{point}") && bind.points.as_ref().is_none_or(|p| p.len() != 1) => self
+                .report(
+                    &topic_key,
+                    format!("topic \"{topic}\" has no {{point}}: with payload shape `value` a topic carries one point"),
+                ),
+            Shape::Object if topic.contains("{point}") => self
+                .report(&topic_key, format!("topic \"{topic}\" has {{point}}, but the payload shape is `object`")),
+            _ => {}
+        }
+    }
+
+    fn behaviors(&mut self) {
+        for (index, behavior) in self.site.document.behavior.iter().enumerate() {
+            let key = format!("behavior[{index}]");
+            self.selection(&key, &behavior.twins);
+            if !is_name(&behavior.name) {
+                let message =
+                    format!("behavior name \"{}\" may hold a-z, 0-9, `-` and `_` only", behavior.name);
+                self.report(&format!("{key}.name"), message);
+            }
+            if let Err(error) = semver::VersionReq::parse(&behavior.version) {
+                let message = format!("version range \"{}\" cannot be read: {error}", behavior.version);
+                self.report(&format!("{key}.version"), message);
+            }
+            self.range(&format!("{key}.row_wait_ms"), behavior.row_wait_ms, 1..=60_000);
+            self.range(&format!("{key}.align_ms"), behavior.align_ms, 0..=60_000);
+        }
+    }
+
+    fn selection(&mut self, key: &str, pattern: &str) {
+        if let Err(reason) = Selection::new(pattern) {
+            self.report(&format!("{key}.twins"), reason);
+        }
+    }
+}
+
+fn is_id(id: &str) -> bool {
+    !id.is_empty()
+        && id.len() <= 128
+        && id.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.' | ':'))
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.chars().all(|letter| {
+            letter.is_ascii_lowercase() || letter.is_ascii_digit() || matches!(letter, '-' | '_')
+        })
+}

@@ -1,0 +1,221 @@
+//! The part of `site.toml` that faces the field: sources, and how topics and payloads name points.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use geminus_core::Quality;
+
+/// Where samples come from: a broker or a recording.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Name of the source, unique in the site.
+    pub name: String,
+    /// An MQTT broker: `[source.mqtt]`.
+    #[serde(default)]
+    pub mqtt: Option<Mqtt>,
+    /// A recording in a CSV file: `[source.csv]`.
+    #[serde(default)]
+    pub csv: Option<Csv>,
+}
+
+/// An MQTT broker.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mqtt {
+    /// Address of the broker: `mqtt://host:1883`.
+    pub url: String,
+    /// Protocol version, `5` or `3.1.1`.
+    #[serde(default)]
+    pub version: MqttVersion,
+    /// Quality of service of subscriptions, where `[[bind]]` says nothing else: 0, 1 or 2.
+    #[serde(default = "qos")]
+    pub qos: u8,
+    /// Client id; `geminus-<site>-<source>` when absent. Two hosts with one id throw each other out.
+    #[serde(default)]
+    pub client_id: Option<String>,
+    /// Messages of QoS 1 and 2 that the broker may have under way before one is acknowledged.
+    #[serde(default = "receive_maximum")]
+    pub receive_maximum: u16,
+    /// Seconds of silence after which the connection is tested.
+    #[serde(default = "keep_alive")]
+    pub keep_alive_s: u16,
+    /// Seconds for which the broker keeps the session, and messages, while this host is away.
+    #[serde(default = "session_expiry")]
+    pub session_expiry_s: u32,
+    /// User name.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// Name of the environment variable with the password; passwords do not stand in this file.
+    #[serde(default)]
+    pub password_env: Option<String>,
+}
+
+fn qos() -> u8 {
+    1
+}
+
+fn receive_maximum() -> u16 {
+    8192
+}
+
+fn keep_alive() -> u16 {
+    30
+}
+
+fn session_expiry() -> u32 {
+    86_400
+}
+
+/// Protocol version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum MqttVersion {
+    /// MQTT 5.0.
+    #[default]
+    #[serde(rename = "5")]
+    V5,
+    /// MQTT 3.1.1.
+    #[serde(rename = "3.1.1")]
+    V311,
+}
+
+/// A recording in a CSV file.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Csv {
+    /// The file, relative to the site file.
+    pub path: String,
+    /// Character between columns.
+    #[serde(default = "comma")]
+    pub separator: char,
+    /// Column with the time.
+    #[serde(default = "time")]
+    pub time_column: String,
+    /// How many times faster than recorded it is played; 0 is as fast as possible.
+    #[serde(default = "one")]
+    pub speed: f64,
+    /// Whether it starts again at its end, with times moved on.
+    #[serde(default)]
+    pub repeat: bool,
+}
+
+fn comma() -> char {
+    ','
+}
+
+fn time() -> String {
+    "time".to_owned()
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// Which points of which twins a source feeds.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bind {
+    /// Which twins, as a glob or range: `pump-*`, `pump-{001..100}`.
+    #[serde(default = "any")]
+    pub twins: String,
+    /// Name of the source.
+    pub source: String,
+    /// Topic template: `{twin}` stands for the id, `{point}` for the point. For a CSV source it is the column
+    /// template, `{point}` by default.
+    #[serde(default)]
+    pub topic: Option<String>,
+    /// Only these points; all measured points when absent.
+    #[serde(default)]
+    pub points: Option<Vec<String>>,
+    /// How a payload is read.
+    #[serde(default)]
+    pub payload: Payload,
+    /// Quality of service of these subscriptions; the source's when absent.
+    #[serde(default)]
+    pub qos: Option<u8>,
+}
+
+fn any() -> String {
+    "*".to_owned()
+}
+
+/// How a payload is read.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Payload {
+    /// `value`: one point for each topic, as plain text or `{"value": 1.5, "time": …}`; `object`: one JSON object
+    /// with many points.
+    pub shape: Shape,
+    /// Member with the value, for the shape `value`.
+    pub value: String,
+    /// Point → JSON member, for the shape `object`. Points that are not named have the member of their own name.
+    pub fields: BTreeMap<String, String>,
+    /// Member with the time; the time of receipt counts where it is missing.
+    pub time: String,
+    /// What a number for a time means; told by its size when `auto`. Text is read as RFC 3339.
+    pub time_unit: TimeUnit,
+    /// Member with the quality.
+    pub quality: String,
+    /// What a number for a quality means.
+    pub quality_code: QualityCode,
+    /// Quality of values that come without one. `good` is your explicit word for this source.
+    pub quality_absent: Quality,
+}
+
+impl Default for Payload {
+    fn default() -> Self {
+        Self {
+            shape: Shape::Value,
+            value: "value".to_owned(),
+            fields: BTreeMap::new(),
+            time: time(),
+            time_unit: TimeUnit::Auto,
+            quality: "quality".to_owned(),
+            quality_code: QualityCode::Geminus,
+            quality_absent: Quality::Uncertain,
+        }
+    }
+}
+
+/// One point for each topic, or many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Shape {
+    /// One.
+    #[default]
+    Value,
+    /// Many.
+    Object,
+}
+
+/// What a number for a time means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TimeUnit {
+    /// Told by its size.
+    #[default]
+    Auto,
+    /// Seconds since 1970.
+    Seconds,
+    /// Milliseconds since 1970.
+    Millis,
+    /// Microseconds since 1970.
+    Micros,
+    /// Nanoseconds since 1970.
+    Nanos,
+}
+
+/// What a number for a quality means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum QualityCode {
+    /// 0 good, 1 uncertain, everything else bad.
+    #[default]
+    Geminus,
+    /// OPC classic: 192 and above good, 64 to 127 uncertain, everything else bad.
+    OpcDa,
+    /// OPC UA status code.
+    OpcUa,
+}
