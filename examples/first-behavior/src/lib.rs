@@ -29,9 +29,7 @@ pub struct Smoother {
 impl Behavior for Smoother {
     fn step(&self, level: &mut Option<f64>, row: &mut Row<Measured>) -> Estimated {
         let keep = row.elapsed().map_or(0.0, |dt| math::exp(-dt / self.time_constant));
-        if let Some(now) = row.inputs.surface.value() {
-            *level = Some(now + keep * (level.unwrap_or(now) - now));
-        }
+        *level = row.inputs.surface.value().map(|now| now + keep * (level.unwrap_or(now) - now)).or(*level);
         Estimated { smooth: *level }
     }
 }

@@ -9,6 +9,7 @@ mod behavior;
 mod columns;
 pub mod document;
 mod fault;
+pub mod json;
 pub mod log;
 pub mod math;
 mod memo;

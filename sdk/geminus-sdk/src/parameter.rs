@@ -3,12 +3,8 @@
 //! The derive writes a JSON Schema (draft 2020-12 keywords `type`, `default`, `minimum`, `maximum`, `description`,
 //! and our own annotation `unit`) and reads the object by it: what the schema refuses, the code refuses as well.
 
-use serde_json::{Map, Value};
-
 use crate::Fault;
-
-/// A JSON object.
-pub type Object = Map<String, Value>;
+use crate::json::{self, Value};
 
 /// Parameters. Derive it.
 pub trait Parameters: Sized {
@@ -18,14 +14,14 @@ pub trait Parameters: Sized {
     ///
     /// # Errors
     /// `Fault::Parameter`, naming the member and what would do.
-    fn from_object(object: &Object) -> Result<Self, Fault>;
+    fn from_object(object: &[(String, Value)]) -> Result<Self, Fault>;
 }
 
 /// For behaviors that nobody can adjust.
 impl Parameters for () {
     const SCHEMA: &'static str = r#"{"type":"object","additionalProperties":false,"properties":{}}"#;
 
-    fn from_object(object: &Object) -> Result<Self, Fault> {
+    fn from_object(object: &[(String, Value)]) -> Result<Self, Fault> {
         known(object, &[])
     }
 }
@@ -35,8 +31,7 @@ impl Parameters for () {
 /// # Errors
 /// `Fault::Parameter`, naming the member and what would do.
 pub fn from_json<P: Parameters>(json: &[u8]) -> Result<P, Fault> {
-    let object: Object = serde_json::from_slice(json)
-        .map_err(|error| Fault::Parameter { pointer: String::new(), reason: error.to_string() })?;
+    let object = json::object(json).map_err(|reason| Fault::Parameter { pointer: String::new(), reason })?;
     P::from_object(&object)
 }
 
@@ -68,11 +63,12 @@ impl Field {
     ///
     /// # Errors
     /// `Fault::Parameter` when it is absent without a default, of another type, or out of bounds.
-    pub fn read<T: ParameterField>(&self, object: &Object) -> Result<T, Fault> {
+    pub fn read<T: ParameterField>(&self, object: &[(String, Value)]) -> Result<T, Fault> {
         let fault = |reason: String| Fault::parameter(self.name, reason);
-        let given = match (object.get(self.name), self.default) {
-            (Some(value), _) => T::from_json(value),
-            (None, Some(text)) => serde_json::from_str(text).ok().and_then(|value| T::from_json(&value)),
+        let member = object.iter().find(|(name, _)| name == self.name);
+        let given = match (member, self.default) {
+            (Some((_, value)), _) => T::from_json(value),
+            (None, Some(text)) => json::value(text).and_then(|value| T::from_json(&value)),
             (None, None) => return Err(fault("is required".to_owned())),
         };
         let value = given.ok_or_else(|| fault(format!("is not of the declared type ({})", T::SCHEMA)))?;
@@ -90,9 +86,11 @@ impl Field {
 ///
 /// # Errors
 /// `Fault::Parameter`, naming the first.
-pub fn known(object: &Object, names: &[&str]) -> Result<(), Fault> {
-    match object.keys().find(|key| !names.contains(&key.as_str())) {
-        Some(key) => Err(Fault::parameter(key, format!("is not known, known are: {}", names.join(", ")))),
+pub fn known(object: &[(String, Value)], names: &[&str]) -> Result<(), Fault> {
+    match object.iter().find(|(key, _)| !names.contains(&key.as_str())) {
+        Some((key, _)) => {
+            Err(Fault::parameter(key, format!("is not known, known are: {}", names.join(", "))))
+        }
         None => Ok(()),
     }
 }
@@ -101,7 +99,10 @@ impl ParameterField for f64 {
     const SCHEMA: &'static str = r#""type":"number""#;
 
     fn from_json(value: &Value) -> Option<Self> {
-        value.as_f64().filter(|number| number.is_finite())
+        match value {
+            Value::Number(number) => Some(*number),
+            _ => None,
+        }
     }
 
     fn numbers(&self) -> impl Iterator<Item = f64> {
@@ -113,7 +114,10 @@ impl ParameterField for bool {
     const SCHEMA: &'static str = r#""type":"boolean""#;
 
     fn from_json(value: &Value) -> Option<Self> {
-        value.as_bool()
+        match value {
+            Value::Bool(flag) => Some(*flag),
+            _ => None,
+        }
     }
 
     fn numbers(&self) -> impl Iterator<Item = f64> {
@@ -125,12 +129,23 @@ impl ParameterField for String {
     const SCHEMA: &'static str = r#""type":"string""#;
 
     fn from_json(value: &Value) -> Option<Self> {
-        value.as_str().map(str::to_owned)
+        match value {
+            Value::Text(text) => Some(text.clone()),
+            _ => None,
+        }
     }
 
     fn numbers(&self) -> impl Iterator<Item = f64> {
         std::iter::empty()
     }
+}
+
+/// A number without a fraction; all that `i64` and `f64` share below 2⁵³.
+#[expect(clippy::cast_possible_truncation, reason = "bounded just before")]
+fn whole(value: &Value) -> Option<i64> {
+    f64::from_json(value)
+        .filter(|number| number.fract() == 0.0 && number.abs() < 9e15)
+        .map(|number| number as i64)
 }
 
 macro_rules! integers {
@@ -140,7 +155,7 @@ macro_rules! integers {
                 concat!(r#""type":"integer","minimum":"#, $least, r#","maximum":"#, $most);
 
             fn from_json(value: &Value) -> Option<Self> {
-                value.as_i64().and_then(|number| Self::try_from(number).ok())
+                whole(value).and_then(|number| Self::try_from(number).ok())
             }
 
             fn numbers(&self) -> impl Iterator<Item = f64> {
@@ -170,7 +185,10 @@ impl ParameterField for Vec<f64> {
     const SCHEMA: &'static str = r#""type":"array","items":{"type":"number"}"#;
 
     fn from_json(value: &Value) -> Option<Self> {
-        value.as_array()?.iter().map(f64::from_json).collect()
+        match value {
+            Value::List(values) => values.iter().map(f64::from_json).collect(),
+            _ => None,
+        }
     }
 
     fn numbers(&self) -> impl Iterator<Item = f64> {

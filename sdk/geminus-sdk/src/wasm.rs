@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 
 use bindings::exports::geminus::behavior::behavior as contract;
+use bindings::geminus::behavior::types;
 
 use crate::columns::{self, Outcome, Rows, States};
 use crate::{Behavior, Fault, SlotTable};
@@ -98,13 +99,13 @@ impl From<contract::Opening> for columns::OpeningRequest {
 
 impl From<Outcome> for contract::Outcome {
     fn from(outcome: Outcome) -> Self {
-        let alerts = outcome.alerts.into_iter().map(|one| contract::Alert {
+        let alerts = outcome.alerts.into_iter().map(|one| types::Alert {
             row: one.row,
             alert: one.alert,
             value: one.value,
             detail: one.detail,
         });
-        let proposals = outcome.proposals.into_iter().map(|one| contract::Proposal {
+        let proposals = outcome.proposals.into_iter().map(|one| types::Proposal {
             row: one.row,
             command: one.command,
             value: one.value,

@@ -37,7 +37,7 @@ pub(crate) fn derive(item: &DeriveInput) -> Result<TokenStream> {
             const SCHEMA: &'static str = ::geminus_sdk::__joined!(#schema);
 
             fn from_object(
-                object: &::geminus_sdk::parameter::Object,
+                object: &[(::std::string::String, ::geminus_sdk::json::Value)],
             ) -> ::core::result::Result<Self, ::geminus_sdk::Fault> {
                 ::geminus_sdk::parameter::known(object, &[#(#names),*])?;
                 ::core::result::Result::Ok(Self {
