@@ -4,6 +4,7 @@
 //! is missing has no influence, it is never a zero. The covariance is updated in Joseph form and kept exactly
 //! symmetric. Sources: Bar-Shalom, Li, Kirubarajan, *Estimation with Applications to Tracking and Navigation*,
 //! §5.2 (filter), §5.4 (NIS); Bucy and Joseph, *Filtering for Stochastic Processes*, 1968 (update of `P`).
+#![expect(clippy::indexing_slicing, reason = "indices run over the dimensions that stand in the types")]
 #![expect(non_snake_case, reason = "F, H, Q, R, P, S are the names of the field")]
 
 use nalgebra::{SMatrix, SVector};

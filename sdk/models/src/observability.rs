@@ -3,6 +3,7 @@
 //! The rank test of Kalman (1960) on `O = [H; H M; …; H Mᴺ⁻¹]`, with singular values taken from the Gramian
 //! `W = Oᵀ O`. For a continuous model, pass `A` divided by its norm: the answer then does not depend on the
 //! sampling interval, and the rows of `O` are of comparable size.
+#![expect(clippy::indexing_slicing, reason = "indices run over the dimensions that stand in the types")]
 #![expect(non_snake_case, reason = "A, H, O, W are the names of the field")]
 
 use nalgebra::{SMatrix, SVector};

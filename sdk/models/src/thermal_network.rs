@@ -9,6 +9,7 @@
 //! textbooks write down by hand (`exp(−dt/τ)` on the diagonal, guessed numbers beside it) have no such promise.
 //! Sources: Bergman et al., *Fundamentals of Heat and Mass Transfer* (lumped capacitance); Berman and Plemmons,
 //! *Nonnegative Matrices in the Mathematical Sciences*, ch. 6 (Metzler matrices).
+#![expect(clippy::indexing_slicing, reason = "indices run over the dimensions that stand in the types")]
 #![expect(non_snake_case, reason = "A, B, F, G, Q are the names of the field")]
 
 use nalgebra::{SMatrix, SVector};
