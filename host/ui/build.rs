@@ -148,7 +148,7 @@ fn table(dist: &Path, files: &[String]) -> Result<String, String> {
         hasher.write(&bytes);
         writeln!(
             text,
-            "    Embedded {{ path: {file:?}, content_type: {:?}, etag: \"\\\"{:016x}\\\"\", bytes: include_bytes!({:?}) }},",
+            "    Embedded {{ path: {file:?}, content_type: {:?}, etag: \"{:016x}\", bytes: include_bytes!({:?}) }},",
             content_type(file)?,
             hasher.finish(),
             path.display().to_string(),

@@ -23,14 +23,17 @@ export function unitSign(unit: string): string {
   return unit.replace(/([A-Za-z])2\b/g, '$1²').replace(/([A-Za-z])3\b/g, '$1³').replaceAll('.', '·');
 }
 
-/** The number alone, with the decimals of its unit; four significant digits for a unit that is not listed. */
+/**
+ * The number alone, with the decimals of its unit; four significant digits for a unit that is not listed. A plain
+ * number has no scale of its own, so a small one is shown with its exponent and not as zero.
+ */
 export function number(value: number | null | undefined, unit: string): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
   const decimals = DECIMALS[unit];
   const size = Math.abs(value);
   if (size >= 1e7) return minus(value.toExponential(3));
   if (decimals === undefined) return minus(significant(value, 4));
-  if (size > 0 && size < 0.5 * 10 ** -decimals) return minus(value.toExponential(2));
+  if (unit === '1' && size > 0 && size < 0.5 * 10 ** -decimals) return minus(value.toExponential(2));
   return minus(value.toFixed(decimals));
 }
 

@@ -7,6 +7,8 @@ import { Stream, type Source } from './stream';
 
 const POLL_MS = 2_000;
 const TICK_MS = 500;
+/** Polls without a refused sample after which refusals count as over. */
+const QUIET_POLLS = 15;
 /** A page that nobody sees gives its stream back after this long: browsers allow six to one host. */
 const HIDDEN_MS_MAX = 60_000;
 
@@ -15,6 +17,8 @@ class House {
   site = $state.raw<Site | null>(null);
   /** Milliseconds of the monotonic clock, twice a second; stands still while the connection is lost. */
   tick = $state(performance.now());
+  /** Samples have been refused within the last polls. */
+  refusing = $state(false);
   /** Spoken politely. */
   said = $state('');
 
@@ -31,6 +35,7 @@ class House {
   );
 
   private watched: string[] = [];
+  private quietPolls = QUIET_POLLS;
   private asleep = false;
   private sleep: ReturnType<typeof setTimeout> | undefined;
 
@@ -59,7 +64,11 @@ class House {
   private async poll(): Promise<void> {
     if (this.asleep) return;
     try {
-      this.site = await readSite();
+      const site = await readSite();
+      const more = this.site !== null && site.inputs.refused > this.site.inputs.refused;
+      this.quietPolls = more ? 0 : this.quietPolls + 1;
+      this.refusing = this.quietPolls < QUIET_POLLS;
+      this.site = site;
       this.stream.happened({ kind: 'polled', ok: true, now: Date.now() });
     } catch {
       this.stream.happened({ kind: 'polled', ok: false, now: Date.now() });

@@ -92,6 +92,16 @@ function byUnit(points: readonly Point[]): [string, Point[]][] {
   return [...groups];
 }
 
+/** What a legend calls a line: the point's name, without its behavior where no other line would share the rest. */
+export function labelOf(panel: Panel, line: Line): string {
+  if (line.style === 'reference') return `${line.point}, measured`;
+  if (line.style === 'measured') return line.point;
+  const short = rest(line.point);
+  return panel.lines.some((other) => other !== line && rest(other.point) === short) ? line.point : short;
+}
+
+const rest = (point: string): string => point.slice(point.indexOf('.') + 1);
+
 /** A unit code as part of a name. */
 export function slug(unit: string): string {
   const text = unit.toLowerCase().replaceAll('%', 'percent').replaceAll('/', '-per-').replace(/[^a-z0-9]+/g, '-');

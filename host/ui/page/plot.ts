@@ -10,7 +10,14 @@ import { colour } from './theme.svelte';
 
 export const HEIGHT = 168;
 const PENS = 6;
-const DAY_MS = 86_400_000;
+const [SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS] = [1_000, 60_000, 3_600_000, 86_400_000];
+/** Distances of time ticks, in round clock units. */
+const TICKS_MS = [
+  ...[1, 2, 5, 10, 15, 20, 30].map((n) => n * SECOND_MS),
+  ...[1, 2, 5, 10, 15, 20, 30].map((n) => n * MINUTE_MS),
+  ...[1, 2, 3, 4, 6, 12].map((n) => n * HOUR_MS),
+  ...[1, 2, 7, 14, 30].map((n) => n * DAY_MS),
+];
 
 /** Which custom property colours a line, and how it is dashed: pens differ by more than their hue. */
 export function pen(lines: readonly Line[], index: number): { variable: string; dash: number[]; width: number } {
@@ -120,7 +127,8 @@ function timeAxis(): uPlot.Axis {
     ticks: { show: false },
     size: 24,
     gap: 4,
-    space: 84,
+    space: 72,
+    incrs: TICKS_MS,
     font: '11px system-ui, sans-serif',
     values: (_, splits) => splits.map((time, i) => {
       const before = splits[i - 1];

@@ -14,6 +14,8 @@ export interface Source {
 }
 
 const CLOSED = 2;
+/** How long reasons to read everything again are gathered. */
+const REREAD_MS = 100;
 
 export interface Listener {
   values?(event: ValuesEvent): void;
@@ -34,6 +36,7 @@ export class Stream {
   private source: Source | null = null;
   private twins: string[] = [];
   private cancelRetry: (() => void) | null = null;
+  private cancelReread: (() => void) | null = null;
   private listeners = new Set<Listener>();
 
   constructor(private readonly around: Surroundings, private readonly changed: (connection: Connection) => void) {}
@@ -47,8 +50,11 @@ export class Stream {
   /** Values are wanted of these twins; reopens only if they differ. */
   watch(twins: string[]): void {
     const wanted = [...twins].sort();
-    if (this.source !== null && wanted.join('\n') === this.twins.join('\n')) return;
+    const same = wanted.join('\n') === this.twins.join('\n');
+    if (this.source !== null && same) return;
     this.twins = wanted;
+    // What was heard was about other twins: this is a new beginning, and pages read anew when it has begun.
+    if (!same) this.connection = { ...this.connection, lastId: null };
     this.reopen();
   }
 
@@ -78,14 +84,14 @@ export class Stream {
     this.source = source;
     source.onopen = () => this.happened({ kind: 'opened', now: this.around.now() });
     source.onerror = () => this.failed(source);
-    this.on<HelloEvent>(source, 'hello', (hello, wasKnown) => {
-      if (wasKnown && !hello.resumed) this.tell((l) => l.resync?.('the host could not resume the stream'));
+    this.on<HelloEvent>(source, 'hello', (hello) => {
+      if (!hello.resumed) this.reread('the stream begins here');
     });
     this.on<ValuesEvent>(source, 'values', (event) => this.tell((l) => l.values?.(event)));
     this.on<TwinEvent>(source, 'twin', (event) => this.tell((l) => l.twin?.(event)));
     this.on<Entry | { entry: Entry }>(source, 'journal', (event) =>
       this.tell((l) => l.journal?.('entry' in event ? event.entry : event)));
-    this.on<{ reason: string }>(source, 'resync', (event) => this.tell((l) => l.resync?.(event.reason)));
+    this.on<{ reason: string }>(source, 'resync', (event) => this.reread(event.reason));
   }
 
   private failed(source: Source): void {
@@ -96,19 +102,27 @@ export class Stream {
     this.cancelRetry = this.around.after(retryMs(this.connection), () => this.reopen());
   }
 
-  private on<T>(source: Source, kind: string, act: (event: T, wasKnown: boolean) => void): void {
+  /** Tells the pages to read everything again, once for reasons that come together. */
+  private reread(reason: string): void {
+    if (this.cancelReread !== null) return;
+    this.cancelReread = this.around.after(REREAD_MS, () => {
+      this.cancelReread = null;
+      this.tell((l) => l.resync?.(reason));
+    });
+  }
+
+  private on<T>(source: Source, kind: string, act: (event: T) => void): void {
     source.addEventListener(kind, (message) => {
       if (source !== this.source) return;
-      const wasKnown = this.connection.lastId !== null;
       this.happened({ kind: 'event', id: message.lastEventId, now: this.around.now() });
       let event: T;
       try {
         event = JSON.parse(message.data) as T;
       } catch {
-        this.tell((l) => l.resync?.(`an event of kind ${kind} could not be read`));
+        this.reread(`an event of kind ${kind} could not be read`);
         return;
       }
-      act(event, wasKnown);
+      act(event);
     });
   }
 
