@@ -51,6 +51,40 @@ pub const fn text(bytes: &[u8]) -> &str {
     }
 }
 
+/// Whether each of `wanted` is in one of the two lists.
+#[must_use]
+pub const fn known(wanted: &[&str], inputs: &[&str], outputs: &[&str]) -> bool {
+    let mut rest = wanted;
+    while let Some((name, more)) = rest.split_first() {
+        if !contains(inputs, name) && !contains(outputs, name) {
+            return false;
+        }
+        rest = more;
+    }
+    true
+}
+
+const fn contains(names: &[&str], wanted: &str) -> bool {
+    let mut rest = names;
+    while let Some((name, more)) = rest.split_first() {
+        if same(name.as_bytes(), wanted.as_bytes()) {
+            return true;
+        }
+        rest = more;
+    }
+    false
+}
+
+const fn same(mut a: &[u8], mut b: &[u8]) -> bool {
+    while let (Some((x, rest_a)), Some((y, rest_b))) = (a.split_first(), b.split_first()) {
+        if *x != *y {
+            return false;
+        }
+        (a, b) = (rest_a, rest_b);
+    }
+    a.is_empty() && b.is_empty()
+}
+
 /// One constant text from constant texts.
 #[doc(hidden)]
 #[macro_export]
@@ -68,6 +102,17 @@ mod tests {
     fn parts_are_joined_while_compiling() {
         const TEXT: &str = crate::__joined!("a", "", "bc", "°");
         assert_eq!(TEXT, "abc°");
+    }
+
+    #[test]
+    fn names_are_found_in_either_list() {
+        let check =
+            |wanted: &[&str], expect: bool| assert_eq!(super::known(wanted, &["a", "ab"], &["c"]), expect);
+        check(&[], true);
+        check(&["ab", "c"], true);
+        check(&["a", "b"], false);
+        check(&["abc"], false);
+        check(&[""], false);
     }
 
     #[test]

@@ -68,6 +68,8 @@ pub trait Outputs {
     const DECLARATION: &'static str;
     /// Names in declared order.
     const NAMES: &'static [&'static str];
+    /// What outputs say they are about (`of`), each an input or an output.
+    const ABOUT: &'static [&'static str];
     /// `[f64; O]`
     type Values: AsRef<[f64]>;
     /// `[u8; O]`

@@ -135,10 +135,16 @@ pub trait Inputs: Sized {
     const WIDTH: usize;
     /// The declaration's list of inputs: JSON objects with commas between.
     const DECLARATION: &'static str;
+    /// Names in declared order.
+    const NAMES: &'static [&'static str];
     /// R × I cells, row-major, as rows; what is left over at the end is no row.
     fn rows<'a>(values: &'a [f64], quality: &'a [u8]) -> impl Iterator<Item = Self> + 'a;
-    /// Appends this row's I cells.
-    fn put(&self, values: &mut Vec<f64>, quality: &mut Vec<u8>);
+    /// `[f64; I]`
+    type Values: AsRef<[f64]>;
+    /// `[u8; I]`
+    type Qualities: AsRef<[u8]>;
+    /// This row's cells.
+    fn cells(&self) -> (Self::Values, Self::Qualities);
 }
 
 #[cfg(test)]

@@ -119,10 +119,8 @@ impl<B: Behavior> Host<B> {
     /// # Errors
     /// The behavior's fault, after which the state is as before.
     pub fn step(&mut self, seconds: f64, inputs: B::Inputs) -> Result<Stepped, Fault> {
-        let (mut values, mut quality) = (Vec::new(), Vec::new());
-        inputs.put(&mut values, &mut quality);
-        let times = [nanoseconds(seconds)];
-        let rows = Rows { slots: &[0], times: &times, values: &values, quality: &quality };
+        let ((values, quality), times) = (inputs.cells(), [nanoseconds(seconds)]);
+        let rows = Rows { slots: &[0], times: &times, values: values.as_ref(), quality: quality.as_ref() };
         self.call(|table| table.step(rows)).map(Stepped::from_outcome::<B>)
     }
 
@@ -187,11 +185,7 @@ fn opened<B: Behavior>(parameters: &str) -> Result<SlotTable<B>, Fault> {
 }
 
 /// 2026-01-01T00:00:00Z plus `seconds`, to the nanosecond.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "tests give small times; `as` saturates"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "tests give small times; `as` saturates")]
 fn nanoseconds(seconds: f64) -> u64 {
     1_767_225_600_000_000_000_u64.saturating_add_signed((seconds * 1e9) as i64)
 }

@@ -2,6 +2,7 @@
 //! names this module.
 
 use std::cell::RefCell;
+use std::sync::Once;
 
 use bindings::exports::geminus::behavior::behavior as contract;
 use bindings::geminus::behavior::types;
@@ -45,6 +46,12 @@ pub(crate) fn log(level: u8, message: &str) {
     bindings::geminus::behavior::log::write(level, message);
 }
 
+/// A panic ends in a trap that says nothing; its message goes to the operator's log before that.
+fn tell_panics() {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| std::panic::set_hook(Box::new(|panic| log(0, &panic.to_string()))));
+}
+
 /// The host never makes two calls at once; if one did, it gets a fault instead of a trap.
 fn with<I: Instance, T>(
     call: impl FnOnce(&mut SlotTable<I::Behavior>) -> Result<T, Fault>,
@@ -58,6 +65,7 @@ fn with<I: Instance, T>(
 
 impl<I: Instance> contract::Guest for I {
     fn open(openings: Vec<contract::Opening>) -> Result<(), contract::Fault> {
+        tell_panics();
         let requests: Vec<_> = openings.into_iter().map(columns::OpeningRequest::from).collect();
         with::<I, _>(|table| table.open(&requests))
     }

@@ -71,7 +71,7 @@ pub(crate) fn expand(
     let arguments = Arguments::read(arguments)?;
     let mut item: ItemImpl = syn::parse2(item)?;
     let is_behavior = item.trait_.as_ref().and_then(|(_, path, _)| path.segments.last());
-    if !is_behavior.is_some_and(|last| last.ident == "Behavior") {
+    if is_behavior.is_none_or(|last| last.ident != "Behavior") {
         return Err(error(item.self_ty.span(), "this attribute belongs on `impl Behavior for …`".to_owned()));
     }
     if !item.generics.params.is_empty() {
@@ -83,9 +83,11 @@ pub(crate) fn expand(
     let document = document(&ty, kind, &arguments, package, forecasts);
     item.items.push(parse_quote!(const DECLARATION: &'static str = #document;));
     item.items.push(parse_quote!(const FORECAST: bool = #forecasts;));
-    let exports = exports(&ty);
+    let (about, exports) = (about(&ty), exports(&ty));
     Ok(quote! {
         #item
+
+        #about
 
         impl #ty {
             /// The JSON document that the host reads before any code runs.
@@ -135,6 +137,24 @@ fn document(ty: &Type, kind: &str, arguments: &Arguments, package: &Package, for
             <#behavior::State as ::geminus_sdk::State>::DECLARATION,
             #tail,
         )
+    }
+}
+
+/// A compile error when an output is `of` something that is neither input nor output.
+fn about(ty: &Type) -> TokenStream {
+    quote! {
+        const _: () = {
+            type Inputs = <#ty as ::geminus_sdk::Behavior>::Inputs;
+            type Outputs = <<#ty as ::geminus_sdk::Behavior>::Answer as ::geminus_sdk::Answer>::Outputs;
+            ::core::assert!(
+                ::geminus_sdk::document::known(
+                    <Outputs as ::geminus_sdk::Outputs>::ABOUT,
+                    <Inputs as ::geminus_sdk::Inputs>::NAMES,
+                    <Outputs as ::geminus_sdk::Outputs>::NAMES,
+                ),
+                "an output is `of` something that is neither an input nor an output of this behavior",
+            );
+        };
     }
 }
 

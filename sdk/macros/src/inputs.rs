@@ -14,6 +14,7 @@ pub(crate) fn derive(item: &DeriveInput) -> Result<TokenStream> {
         return Err(error(item.ident.span(), "inputs need at least one field".to_owned()));
     }
     let declared = fields.iter().map(|field| declare(field)).collect::<Result<Vec<_>>>()?;
+    let names = declared.iter().filter_map(|json| json.get("name").and_then(Value::as_str));
     let (declaration, width, name) = (objects(&declared), fields.len(), &item.ident);
     let idents: Vec<_> = fields.iter().map(|field| &field.ident).collect();
     let values: Vec<_> = (0..width).map(|place| format_ident!("v{place}")).collect();
@@ -22,6 +23,9 @@ pub(crate) fn derive(item: &DeriveInput) -> Result<TokenStream> {
         impl ::geminus_sdk::Inputs for #name {
             const WIDTH: usize = #width;
             const DECLARATION: &'static str = #declaration;
+            const NAMES: &'static [&'static str] = &[#(#names),*];
+            type Values = [f64; #width];
+            type Qualities = [u8; #width];
 
             #[inline]
             fn rows<'a>(
@@ -35,12 +39,9 @@ pub(crate) fn derive(item: &DeriveInput) -> Result<TokenStream> {
             }
 
             #[inline]
-            fn put(&self, values: &mut ::std::vec::Vec<f64>, quality: &mut ::std::vec::Vec<u8>) {
-                #(
-                    let (value, judged) = ::geminus_sdk::InputField::cell(&self.#idents);
-                    values.push(value);
-                    quality.push(judged);
-                )*
+            fn cells(&self) -> ([f64; #width], [u8; #width]) {
+                #(let (#values, #qualities) = ::geminus_sdk::InputField::cell(&self.#idents);)*
+                ([#(#values),*], [#(#qualities),*])
             }
         }
     })

@@ -30,6 +30,7 @@ pub(crate) fn derive(item: &DeriveInput) -> Result<TokenStream> {
         }
     }
     let json: Vec<Value> = declared.iter().map(|output| output.json.clone()).collect();
+    let about = declared.iter().filter_map(|output| output.of.as_ref());
     let names: Vec<&String> = declared.iter().map(|output| &output.name).collect();
     let (declaration, width, name) = (objects(&json), fields.len(), &item.ident);
     let idents: Vec<_> = fields.iter().map(|field| &field.ident).collect();
@@ -40,6 +41,7 @@ pub(crate) fn derive(item: &DeriveInput) -> Result<TokenStream> {
             const WIDTH: usize = #width;
             const DECLARATION: &'static str = #declaration;
             const NAMES: &'static [&'static str] = &[#(#names),*];
+            const ABOUT: &'static [&'static str] = &[#(#about),*];
             type Values = [f64; #width];
             type Qualities = [u8; #width];
 

@@ -30,9 +30,7 @@ impl<B: Behavior> Slot<B> {
     #[inline]
     pub(super) fn hold(&mut self, inputs: &B::Inputs) {
         if B::FORECAST {
-            let (mut values, mut quality) = (Vec::with_capacity(B::Inputs::WIDTH), Vec::new());
-            inputs.put(&mut values, &mut quality);
-            keep_finite(&mut self.held, &values);
+            keep_finite(&mut self.held, inputs.cells().0.as_ref());
         }
     }
 

@@ -4,6 +4,7 @@
 use super::{Slot, SlotTable};
 use crate::columns::States;
 use crate::pack::{Pack, Unpacker};
+use crate::state::unknown_schema;
 use crate::{Behavior, Fault, Inputs, State, Timestamp};
 
 const ENVELOPE: u8 = 1;
@@ -15,6 +16,7 @@ impl<B: Behavior> SlotTable<B> {
     /// `State` for a slot that is not open, or a schema that is not written.
     pub fn snapshot(&self, slots: &[u32], schema: Option<u32>) -> Result<States, Fault> {
         let schema = schema.unwrap_or(B::State::SCHEMA);
+        known::<B>(schema, B::State::WRITES)?;
         let mut states = States { schema, slots: slots.to_vec(), ..States::default() };
         for &number in slots {
             let slot = self.get(number).ok_or_else(|| Fault::state(format!("slot {number} is not open")))?;
@@ -30,6 +32,7 @@ impl<B: Behavior> SlotTable<B> {
     /// # Errors
     /// `State`, naming the slot; then no slot has changed.
     pub fn restore(&mut self, states: &States) -> Result<(), Fault> {
+        known::<B>(states.schema, B::State::READS)?;
         if states.slots.len() != states.ends.len() {
             let (slots, ends) = (states.slots.len(), states.ends.len());
             return Err(Fault::state(format!("{slots} slots do not fit {ends} ends")));
@@ -56,6 +59,12 @@ impl<B: Behavior> SlotTable<B> {
         }
         Ok(())
     }
+}
+
+/// Asked before any slot, so that the fault names all schemas and not only the oldest in the chain.
+fn known<B: Behavior>(schema: u32, list: &str) -> Result<(), Fault> {
+    let listed = || list.split(',').any(|one| one.parse() == Ok(schema));
+    if schema == B::State::SCHEMA || listed() { Ok(()) } else { Err(unknown_schema(schema, list)) }
 }
 
 struct Loaded<B: Behavior> {
