@@ -1,5 +1,5 @@
 // Journal entries as the pages keep them: newest first, each once, never more than a bounded number.
-import type { Entry, Severity } from './shapes';
+import type { Entry, Mark, Severity } from './shapes';
 
 /** Entries that a page keeps. */
 export const ENTRIES_MAX = 2_000;
@@ -34,4 +34,14 @@ export function swapTime(entry: Entry, newest: number | null, window_ms: number)
   }
   const written = Date.parse(entry.time);
   return newest === null || Math.abs(written - newest) < window_ms ? written : newest;
+}
+
+/** Nearer than this, two marks are the same swap seen twice: in history and live. */
+const SAME_MARK_MS = 5_000;
+
+/** Marks of history, and those seen live that history does not tell of yet. */
+export function marksOf(past: readonly Mark[], live: readonly Mark[], max = 100): Mark[] {
+  const swaps = past.filter((mark) => mark.kind === 'swap');
+  const unknown = live.filter((mark) => !swaps.some((known) => Math.abs(known.time_ms - mark.time_ms) < SAME_MARK_MS));
+  return [...swaps, ...unknown].sort((a, b) => a.time_ms - b.time_ms).slice(-max);
 }

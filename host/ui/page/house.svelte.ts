@@ -17,6 +17,8 @@ class House {
   site = $state.raw<Site | null>(null);
   /** Milliseconds of the monotonic clock, twice a second; stands still while the connection is lost. */
   tick = $state(performance.now());
+  /** Wall clock in ms, which goes on whatever happens. */
+  wall = $state(Date.now());
   /** Samples have been refused within the last polls. */
   refusing = $state(false);
   /** Spoken politely. */
@@ -43,7 +45,7 @@ class House {
     this.watch([]);
     void this.poll();
     setInterval(() => void this.poll(), POLL_MS);
-    setInterval(() => { if (this.connection.phase !== 'lost') this.tick = performance.now(); }, TICK_MS);
+    setInterval(() => this.turn(), TICK_MS);
     document.addEventListener('visibilitychange', () => this.visibility());
   }
 
@@ -59,6 +61,11 @@ class House {
 
   get frozen(): boolean {
     return this.connection.phase === 'lost';
+  }
+
+  private turn(): void {
+    this.wall = Date.now();
+    if (!this.frozen) this.tick = performance.now();
   }
 
   private async poll(): Promise<void> {

@@ -1,6 +1,6 @@
 // The small rules of the pages: routes, order of the fleet, entries of the journal, newest readings.
 import { describe, expect, it } from 'vitest';
-import { filtered, merged, swapTime } from './entries';
+import { filtered, marksOf, merged, swapTime } from './entries';
 import { query } from './fetch';
 import { sorted } from './fleet';
 import { ageNow, readingsOf, withValues } from './readings';
@@ -68,6 +68,18 @@ describe('journal', () => {
     ['when it was written, where nothing is known', {}, null, noon],
   ])('marks a swap at %s', (_, facts, newest, expected) => {
     expect(swapTime(entry(1, { facts }), newest, 600_000)).toBe(expected);
+  });
+});
+
+describe('marks', () => {
+  const mark = (time_ms: number, text = 'a@2', kind = 'swap') => ({ time_ms, kind, text });
+  it('are those of history and the live ones that it does not tell of yet, each swap once', () => {
+    const past = [mark(10_000), mark(50_000, 'b@1', 'other')];
+    expect(marksOf(past, [mark(12_000), mark(30_000)]).map((m) => m.time_ms)).toEqual([10_000, 30_000]);
+  });
+
+  it('are bounded, the newest stay', () => {
+    expect(marksOf([mark(0), mark(10_000), mark(20_000)], [], 2).map((m) => m.time_ms)).toEqual([10_000, 20_000]);
   });
 });
 

@@ -61,7 +61,7 @@ describe('panels', () => {
 
   it('name lines shortly unless two would be the same', () => {
     const twice = panelsOf({ measured: [], estimated: [point('a.x', 'K', 'estimate'), point('b.x', 'K', 'estimate'), point('b.y', 'K', 'estimate')] });
-    expect(twice[0]?.lines.map((line) => labelOf(twice[0]!, line))).toEqual(['a.x', 'b.x', 'y']);
+    expect(twice[0]?.lines.map((line) => labelOf(twice[0]!, { ...line }))).toEqual(['a.x', 'b.x', 'y']);
   });
 
   it('of nothing are none', () => {

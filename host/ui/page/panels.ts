@@ -97,7 +97,7 @@ export function labelOf(panel: Panel, line: Line): string {
   if (line.style === 'reference') return `${line.point}, measured`;
   if (line.style === 'measured') return line.point;
   const short = rest(line.point);
-  return panel.lines.some((other) => other !== line && rest(other.point) === short) ? line.point : short;
+  return panel.lines.some((other) => other.point !== line.point && rest(other.point) === short) ? line.point : short;
 }
 
 const rest = (point: string): string => point.slice(point.indexOf('.') + 1);

@@ -2,8 +2,9 @@
 // its curves (history once per window, then live values), its marks and journal. One per open twin page; `close`
 // ends its work.
 import { Curve } from './curve';
-import { ENTRIES_MAX, merged, swapTime } from './entries';
+import { marksOf, merged, swapTime } from './entries';
 import { readHistory, readJournal, readTwin, reason } from './fetch';
+import { stateText } from './format';
 import { house } from './house.svelte';
 import { panelsOf, pointsOf, type Panel } from './panels';
 import { readingsOf, withValues, type Readings } from './readings';
@@ -18,7 +19,7 @@ export const WINDOWS = [
 
 const REREAD_MS = 5_000;
 const BUCKETS = 1_200;
-const MARKS_MAX = 100;
+const LIVE_MARKS_MAX = 100;
 const ENTRIES_SHOWN = 20;
 
 export class Twin {
@@ -38,6 +39,7 @@ export class Twin {
   /** Newest source time of anything drawn; where the window ends. */
   newest: number | null = null;
 
+  private liveMarks: Mark[] = [];
   private signature = '';
   private due: ReturnType<typeof setTimeout> | undefined;
   private rereadDue: ReturnType<typeof setTimeout> | undefined;
@@ -89,6 +91,7 @@ export class Twin {
       const detail = await readTwin(this.id);
       if (this.closed) return;
       const first = this.detail === null;
+      if (this.detail !== null) tell(this.detail, detail);
       this.at = performance.now();
       this.detail = detail;
       this.problem = null;
@@ -118,7 +121,7 @@ export class Twin {
       const past = await readHistory(this.id, points, this.newest - this.window_ms, this.newest, BUCKETS);
       if (this.closed || ask !== this.asked) return;
       for (const series of past.series) this.curve(series.point).load(series);
-      this.marks = past.marks.filter((mark) => mark.kind === 'swap').slice(-MARKS_MAX);
+      this.marks = marksOf(past.marks, this.liveMarks);
     } catch (error) {
       if (!this.closed && ask === this.asked) this.problem = reason(error);
     }
@@ -145,7 +148,10 @@ export class Twin {
       const curve = this.curves.get(name) ?? (this.readings.has(name) ? this.curve(name) : null);
       if (curve?.append(time, value, quality)) this.newest = Math.max(this.newest ?? 0, time);
     }
-    if (before !== event.state) this.soon();
+    if (before !== event.state) {
+      house.say(`${this.id}: ${stateText(event.state, event.age_ms)}`);
+      this.soon();
+    }
     this.draw();
   }
 
@@ -154,10 +160,11 @@ export class Twin {
     const name = entry.plugin?.split('@')[0];
     const about = entry.twin === this.id || (entry.twin === null && name !== undefined && plugins.includes(name));
     if (!about) return;
-    this.entries = merged(this.entries, [entry], Math.min(ENTRIES_MAX, ENTRIES_SHOWN));
+    this.entries = merged(this.entries, [entry], ENTRIES_SHOWN);
     if (entry.kind === 'swap-done') {
       const mark = { time_ms: swapTime(entry, this.newest, this.window_ms), kind: 'swap', text: entry.plugin ?? 'swap' };
-      this.marks = [...this.marks, mark].slice(-MARKS_MAX);
+      this.liveMarks = [...this.liveMarks, mark].slice(-LIVE_MARKS_MAX);
+      this.marks = marksOf(this.marks, [mark]);
       house.say(`New version in service: ${mark.text}`);
     }
     this.soon();
@@ -185,4 +192,13 @@ export class Twin {
 function pace(window_ms: number): number {
   if (matchMedia('(prefers-reduced-motion: reduce)').matches) return 1_000;
   return window_ms <= 60_000 ? 100 : window_ms <= 600_000 ? 200 : 500;
+}
+
+/** Says to screen readers what has changed for the worse or the better: the state, and alerts that are new. */
+function tell(before: TwinDetail, now: TwinDetail): void {
+  const known = new Set(before.alerts.map((alert) => alert.behavior + alert.code));
+  const raised = now.alerts.filter((alert) => !known.has(alert.behavior + alert.code));
+  const words = raised.map((alert) => `${alert.priority} alert: ${alert.text}`);
+  if (before.state !== now.state) words.unshift(stateText(now.state, now.age_ms));
+  if (words.length > 0) house.say(`${now.id}: ${words.join('; ')}`);
 }

@@ -50,7 +50,8 @@ pub fn immutable(path: &str) -> bool {
     path.strip_prefix('/').unwrap_or(path).starts_with("assets/")
 }
 
-#[cfg(all(test, feature = "dashboard"))]
+#[cfg(test)]
+#[cfg(feature = "dashboard")]
 mod tests {
     use super::*;
 
