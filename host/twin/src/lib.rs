@@ -8,10 +8,10 @@ pub mod dtdl;
 pub mod pattern;
 pub mod plant;
 pub mod problem;
-
+pub mod shard;
 pub mod site;
 
 pub use plant::{BindingIndex, Plant};
 pub use problem::{Problem, Problems};
-
+pub use shard::{Moment, Shard};
 pub use site::Site;
