@@ -22,7 +22,7 @@ fn recorded_data() -> Option<PathBuf> {
 }
 
 /// Only the noise of the rig's sensors differs from the defaults: they are steadier than half a kelvin.
-const PARAMETERS: &str = r#"{"surface_noise": 0.15, "ambient_noise": 0.1}"#;
+const PARAMETERS: &str = r#"{"surface_noise": 0.15, "ambient_noise": 0.06}"#;
 
 /// Seconds since the first row, current, engine temperature, thermocouple; a few times repeat and are passed over.
 fn rows(file: &Path) -> Vec<[f64; 4]> {
