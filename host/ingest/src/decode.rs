@@ -33,6 +33,11 @@ impl Default for DecodeLimits {
     }
 }
 
+/// Time of a text as other rooms' files write it: RFC 3339, or a number whose unit is told by its size.
+pub(crate) fn timestamp_of_text(text: &str) -> Option<Timestamp> {
+    time::of_text(text, crate::route::TimeUnit::Auto)
+}
+
 /// Raw JSON of one member.
 pub(crate) type Token<'a> = &'a [u8];
 

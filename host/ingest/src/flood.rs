@@ -1,1 +1,138 @@
-//! Being written.
+//! The fastest source there is, for benches: a server that speaks just enough MQTT to be subscribed to, and
+//! then publishes as fast as it is read.
+//!
+//! It answers CONNECT, SUBSCRIBE and PINGREQ, publishes a given number of messages with rising times, and at
+//! QoS 1 keeps to the client's window and counts acknowledgements. No broker: it ignores filters and keeps no
+//! session beyond "what was acknowledged is not sent again".
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use geminus_core::Timestamp;
+
+use crate::mqtt::QoS;
+
+mod bare;
+mod publishes;
+mod wire;
+
+pub use bare::{Bare, read};
+
+/// What is published.
+#[derive(Clone, Debug)]
+pub struct FloodOptions {
+    /// Message k goes to topic k mod n.
+    pub topics: Vec<String>,
+    /// Time of the first round over the topics, cut to milliseconds.
+    pub start: Timestamp,
+    /// From one round to the next, at least a millisecond.
+    pub step: Duration,
+    /// Of every message.
+    pub qos: QoS,
+    /// Unacknowledged messages at most; the client's Receive Maximum lowers it.
+    pub window: u16,
+    /// Messages in all.
+    pub messages: u64,
+}
+
+/// What happened so far.
+#[derive(Debug, Default)]
+pub struct FloodCounts {
+    sent: AtomicU64,
+    acknowledged: AtomicU64,
+    out_of_order: AtomicU64,
+    connections: AtomicU64,
+    stop: AtomicBool,
+}
+
+impl FloodCounts {
+    /// Messages written, those of broken connections included.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Messages acknowledged.
+    #[must_use]
+    pub fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::Acquire)
+    }
+
+    /// Acknowledgements for another message than the oldest one under way. MQTT forbids them to a client.
+    #[must_use]
+    pub fn out_of_order(&self) -> u64 {
+        self.out_of_order.load(Ordering::Relaxed)
+    }
+
+    /// Connections taken.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+/// A running flood. Dropping it ends it.
+#[derive(Debug)]
+pub struct Flood {
+    address: SocketAddr,
+    counts: Arc<FloodCounts>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Flood {
+    /// Listens on a free port of loopback and serves one client at a time from a thread of its own.
+    ///
+    /// # Errors
+    /// When there is no port or no thread to be had, or there is no topic.
+    pub fn start(options: FloodOptions) -> io::Result<Self> {
+        if options.topics.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a flood needs at least one topic"));
+        }
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = listener.local_addr()?;
+        let counts = Arc::new(FloodCounts::default());
+        let shared = Arc::clone(&counts);
+        let thread = std::thread::Builder::new().name("flood".to_owned()).spawn(move || {
+            for socket in listener.incoming() {
+                if shared.stop.load(Ordering::Acquire) {
+                    return;
+                }
+                let served = socket.and_then(|socket| wire::serve(socket, &options, &shared));
+                if let Err(error) = served {
+                    tracing::debug!(%error, "the flood's client went away");
+                }
+            }
+        })?;
+        Ok(Self { address, counts, thread: Some(thread) })
+    }
+
+    /// Address for clients.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("mqtt://{}", self.address)
+    }
+
+    /// Live counts.
+    #[must_use]
+    pub fn counts(&self) -> Arc<FloodCounts> {
+        Arc::clone(&self.counts)
+    }
+}
+
+impl Drop for Flood {
+    /// Waits until the client at hand has gone; a client that stays is cut off.
+    fn drop(&mut self) {
+        self.counts.stop.store(true, Ordering::Release);
+        let Some(thread) = self.thread.take() else { return };
+        // Wakes the listener.
+        let woken = std::net::TcpStream::connect(self.address);
+        if thread.join().is_err() {
+            tracing::error!("the flood's thread panicked");
+        }
+        drop(woken);
+    }
+}

@@ -5,6 +5,7 @@
 //! writes to a plant; the publishing parts ([`csv::feed`], [`rig`], [`broker`], [`flood`]) play a field for
 //! demonstrations, tests and benches.
 
+#[cfg(feature = "embedded-broker")]
 pub mod broker;
 pub mod csv;
 pub mod decode;

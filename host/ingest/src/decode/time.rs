@@ -11,10 +11,15 @@ pub(super) fn timestamp(raw: Token<'_>, unit: TimeUnit) -> Option<Timestamp> {
     match raw.first()? {
         b'"' => {
             let text = token::string(raw)?;
-            from_text(&text).or_else(|| from_number(text.as_bytes(), unit))
+            of_text(&text, unit)
         }
         _ => from_number(raw, unit),
     }
+}
+
+/// Of text without quotes.
+pub(super) fn of_text(text: &str, unit: TimeUnit) -> Option<Timestamp> {
+    from_text(text).or_else(|| from_number(text.as_bytes(), unit))
 }
 
 fn from_text(text: &str) -> Option<Timestamp> {

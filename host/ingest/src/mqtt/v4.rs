@@ -41,6 +41,14 @@ impl LineV4 {
         Self { client, events: undelayed(events) }
     }
 
+    /// A line that receives and acknowledges by itself, starting clean.
+    pub(crate) fn bare(address: &Address, client_id: &str) -> Self {
+        let mut line = base(address, client_id, Duration::from_secs(30));
+        line.set_session_mode(SessionMode::Clean).set_inflight(16);
+        let (client, events) = AsyncClient::builder(line).capacity(64).build();
+        Self { client, events: undelayed(events) }
+    }
+
     /// The library's own sender.
     pub(crate) fn client(&self) -> AsyncClient {
         self.client.clone()

@@ -59,6 +59,17 @@ impl LineV5 {
         Self { client, events }
     }
 
+    /// A line that receives and acknowledges by itself, starting clean.
+    pub(crate) fn bare(address: &Address, client_id: &str) -> Self {
+        let mut line = base(address, client_id, Duration::from_secs(30));
+        line.set_session_mode(SessionMode::Clean)
+            .set_receive_maximum(Some(20_000))
+            .set_outgoing_inflight_upper_limit(SUBSCRIBER_WINDOW)
+            .set_read_batch_size(128);
+        let (client, events) = AsyncClient::builder(line).capacity(64).build();
+        Self { client, events }
+    }
+
     /// The library's own sender.
     pub(crate) fn client(&self) -> AsyncClient {
         self.client.clone()

@@ -90,7 +90,7 @@ mod tests {
             assert!(rate.abs() < 1e-12, "{rate}");
         }
         let mut cold = Temperatures { surface: 25.0, winding: 25.0, bearing: 25.0, ambient: 25.0 };
-        for _ in 0..200_000 {
+        for _ in 0..400_000 {
             cold.step(40.0, 0.1);
         }
         for (reached, expect) in
