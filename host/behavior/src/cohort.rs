@@ -1,25 +1,29 @@
 //! A cohort: the twins of one plugin version that share one instance, each in a slot.
 //!
 //! Owned by one shard thread. Rows since the last snapshot are kept, so that after a crash the instance is built
-//! anew exactly as it was (`recovery`). Opening and closing stand in `membership`, state in and out and the hot
-//! swap in `succession`; here is the step, which is the hot path: a frame's columns are copied once into the log
-//! and once from there into the guest.
+//! anew exactly as it was (`recovery`). Opening and closing stand in `membership`, state in and out in `saving`,
+//! the hot swap in `succession`; here is the step, which is the hot path: a frame's columns are copied once into
+//! the log and once from there into the guest.
 
+mod foresight;
 mod membership;
 mod recovery;
+mod saving;
+mod settlement;
 mod succession;
+mod walk;
 
 use std::sync::Arc;
 
-use geminus_core::{Alert, Frame, Outcome, Proposal, Quality, TwinIndex};
+use geminus_core::{Frame, Outcome, Quality, TwinIndex};
 
+pub use foresight::{ForecastError, Prediction};
 pub use membership::StartError;
-pub use succession::{
-    ColdStart, ForecastError, Prediction, RestoreError, SnapshotError, SwapError, SwapReport,
-};
+pub use saving::{RestoreError, SnapshotError};
+pub use succession::{ColdStart, SwapError, SwapReport};
 
 use crate::answer::Answers;
-use crate::columns::{Columns, Sheet};
+use crate::columns::Sheet;
 use crate::compiled::Compiled;
 use crate::host::{HostCalls, Purpose};
 use crate::instance::Instance;
@@ -27,6 +31,7 @@ use crate::slots::{Slots, Standing};
 use crate::states::States;
 use crate::trouble::{FaultKind, Trouble, TwinFault};
 use recovery::Task;
+use walk::Walk;
 
 /// Twins of one plugin version in one instance.
 pub struct Cohort {
@@ -210,93 +215,6 @@ impl Cohort {
         };
         self.recover(Task::Step { start }, &trouble, faults)
     }
-
-    /// Makes the outcome of the frame from the answers for the work, and keeps accounts.
-    fn settle(
-        &mut self,
-        frame: &Frame,
-        start: usize,
-        mut answers: Answers,
-        faults: &mut Vec<TwinFault>,
-    ) -> Outcome {
-        let declaration = self.compiled.declaration().clone();
-        let outputs = declaration.outputs.len();
-        let work = self.log.columns().part(start, self.log.rows());
-        self.rows += work.rows() as u64;
-        let warm_up = u64::from(declaration.warm_up_rows);
-        let rows = work.slots.iter().zip(work.quality_rows()).zip(answers.quality.chunks_mut(outputs));
-        for ((&slot, inputs), row) in rows {
-            let warming = self.slots.pace_mut(slot).is_some_and(|pace| {
-                pace.rows += 1;
-                pace.rows <= warm_up
-            });
-            if warming || inputs.iter().any(|&input| tainting(input)) {
-                row.iter_mut().for_each(|quality| *quality = quality.worse(Quality::Uncertain));
-            }
-        }
-        self.strike_refused(start, &mut answers, faults);
-        self.outcome(frame, answers)
-    }
-
-    /// Rows that the behavior answered with a fault are reported and leave no trace in the log.
-    fn strike_refused(&mut self, start: usize, answers: &mut Answers, faults: &mut Vec<TwinFault>) {
-        if answers.refused.is_empty() {
-            return;
-        }
-        let refused = std::mem::take(&mut answers.refused);
-        for (row, trouble) in &refused {
-            let slot = self.log.columns().slots.get(start + row).copied().unwrap_or(u32::MAX);
-            if let Some(pace) = self.slots.pace_mut(slot) {
-                pace.rows = pace.rows.saturating_sub(1);
-            }
-            self.rows = self.rows.saturating_sub(1);
-            let Some(twin) = self.slots.twin(slot) else { continue };
-            let (kind, message) = (trouble.kind, trouble.message.clone());
-            faults.push(TwinFault {
-                twin,
-                row: Some(self.frame_row(*row)),
-                kind,
-                message,
-                quarantined: false,
-            });
-        }
-        let mut refused = refused.iter().map(|(row, _)| start + row).peekable();
-        self.log.retain(|row, _| refused.next_if_eq(&row).is_none());
-    }
-
-    /// Row of the frame that row `row` of the work came from.
-    fn frame_row(&self, row: usize) -> u32 {
-        self.origin.get(row).copied().unwrap_or_else(|| u32::try_from(row).unwrap_or(u32::MAX))
-    }
-
-    fn outcome(&self, frame: &Frame, answers: Answers) -> Outcome {
-        let outputs = self.compiled.declaration().outputs.len();
-        let Answers { values, quality, mut alerts, mut proposals, .. } = answers;
-        if self.origin.is_empty() && values.len() == frame.rows() * outputs {
-            return Outcome { outputs, values, quality, alerts, proposals };
-        }
-        let cells = frame.rows() * outputs;
-        let mut all = Outcome {
-            outputs,
-            values: vec![f64::NAN; cells],
-            quality: vec![Quality::Bad; cells],
-            ..Outcome::default()
-        };
-        let rows = values.chunks(outputs).zip(quality.chunks(outputs));
-        for ((values, quality), row) in rows.zip(0..) {
-            let from = self.frame_row(row) as usize * outputs;
-            if let Some(place) = all.values.get_mut(from..from + outputs) {
-                place.copy_from_slice(values);
-            }
-            if let Some(place) = all.quality.get_mut(from..from + outputs) {
-                place.copy_from_slice(quality);
-            }
-        }
-        alerts.iter_mut().for_each(|Alert { row, .. }| *row = self.frame_row(*row as usize));
-        proposals.iter_mut().for_each(|Proposal { row, .. }| *row = self.frame_row(*row as usize));
-        (all.alerts, all.proposals) = (alerts, proposals);
-        all
-    }
 }
 
 impl std::fmt::Debug for Cohort {
@@ -306,48 +224,5 @@ impl std::fmt::Debug for Cohort {
             .field("twins", &self.slots.len())
             .field("rows", &self.rows)
             .finish_non_exhaustive()
-    }
-}
-
-/// Uncertain, bad and stale inputs make what is derived in their row uncertain. A missing one does not: it is
-/// the normal case of an input that is measured more rarely, and the behavior itself knows what it then does.
-fn tainting(input: u8) -> bool {
-    (Quality::Uncertain as u8..=Quality::Stale as u8).contains(&input)
-}
-
-/// A walk over rows in calls of bounded size.
-pub(crate) struct Walk<'a> {
-    pub(crate) slots: &'a Slots,
-    pub(crate) purpose: Purpose,
-    pub(crate) answers: &'a mut Answers,
-}
-
-impl Walk<'_> {
-    /// Steps `rows`, in parts when there are many.
-    pub(crate) fn work(&mut self, instance: &mut Instance, rows: Columns<'_>) -> Result<(), Trouble> {
-        let size = instance.rows_per_call_max();
-        (0..rows.rows())
-            .step_by(size)
-            .try_for_each(|from| self.part(instance, rows.part(from, rows.rows().min(from + size))))
-    }
-
-    /// Steps `rows` in one call; on a fault, which changes nothing, by halves, until the row stands alone.
-    fn part(&mut self, instance: &mut Instance, rows: Columns<'_>) -> Result<(), Trouble> {
-        let only = match rows.slots {
-            [one] => self.slots.twin(*one),
-            _ => None,
-        };
-        match instance.step(rows, self.purpose, only, self.answers) {
-            Err(trouble) if trouble.kind == FaultKind::Fault => {
-                if rows.rows() == 1 {
-                    self.answers.refuse(instance.outputs(), trouble);
-                    return Ok(());
-                }
-                let middle = rows.rows() / 2;
-                self.part(instance, rows.part(0, middle))?;
-                self.part(instance, rows.part(middle, rows.rows()))
-            }
-            done => done,
-        }
     }
 }

@@ -138,7 +138,7 @@ mod tests {
         let json = serde_json::json!({
             "declaration": 1, "name": "probe", "version": "1.0.0", "kind": "estimator",
             "outputs": [{"name": "b", "unit": "1"}], "state": {"schema": 0, "reads": [], "writes": []},
-            "budget": {"fuel_per_row": 100, "memory_bytes": 1 << 40}
+            "budget": {"fuel_per_row": 100, "memory_bytes": 1_u64 << 40}
         });
         let declaration = Declaration::parse(json.to_string().as_bytes()).unwrap();
         let limits = Limits { fuel_per_call_base: 7, ..Limits::default() };

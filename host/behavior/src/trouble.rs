@@ -19,7 +19,7 @@ pub enum FaultKind {
     WallClock,
     /// Asked for more memory or table space than an instance may have.
     Memory,
-    /// Handed more bytes to the host than a call may.
+    /// Handed over what the host cannot take: more bytes than a call may, or text that is not UTF-8.
     Transfer,
     /// Answered something that its declaration or the contract does not allow.
     Answer,

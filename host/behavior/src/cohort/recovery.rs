@@ -8,7 +8,8 @@
 use std::collections::BTreeSet;
 
 use crate::answer::Answers;
-use crate::cohort::{Cohort, Walk};
+use crate::cohort::Cohort;
+use crate::cohort::walk::Walk;
 use crate::host::Purpose;
 use crate::instance::{Instance, SlotOpening};
 use crate::slots::Standing;

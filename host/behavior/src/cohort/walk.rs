@@ -1,0 +1,45 @@
+//! Rows stepped in calls of bounded size, and by halves where the behavior answers with a fault.
+
+use crate::answer::Answers;
+use crate::columns::Columns;
+use crate::host::Purpose;
+use crate::instance::Instance;
+use crate::slots::Slots;
+use crate::trouble::{FaultKind, Trouble};
+
+/// A walk over rows in calls of bounded size.
+pub(crate) struct Walk<'a> {
+    pub(crate) slots: &'a Slots,
+    pub(crate) purpose: Purpose,
+    pub(crate) answers: &'a mut Answers,
+}
+
+impl Walk<'_> {
+    /// Steps `rows`, in parts when there are many.
+    pub(crate) fn work(&mut self, instance: &mut Instance, rows: Columns<'_>) -> Result<(), Trouble> {
+        let size = instance.rows_per_call_max();
+        (0..rows.rows())
+            .step_by(size)
+            .try_for_each(|from| self.part(instance, rows.part(from, rows.rows().min(from + size))))
+    }
+
+    /// Steps `rows` in one call; on a fault, which changes nothing, by halves, until the row stands alone.
+    fn part(&mut self, instance: &mut Instance, rows: Columns<'_>) -> Result<(), Trouble> {
+        let only = match rows.slots {
+            [one] => self.slots.twin(*one),
+            _ => None,
+        };
+        match instance.step(rows, self.purpose, only, self.answers) {
+            Err(trouble) if trouble.kind == FaultKind::Fault => {
+                if rows.rows() == 1 {
+                    self.answers.refuse(instance.outputs(), trouble);
+                    return Ok(());
+                }
+                let middle = rows.rows() / 2;
+                self.part(instance, rows.part(0, middle))?;
+                self.part(instance, rows.part(middle, rows.rows()))
+            }
+            done => done,
+        }
+    }
+}
