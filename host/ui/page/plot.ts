@@ -10,6 +10,9 @@ import { colour } from './theme.svelte';
 
 export const HEIGHT = 168;
 const PENS = 6;
+/** About the width of a mark's label; labels nearer than this stand below each other. */
+const LABEL_PX = 130;
+const LABEL_ROWS = 4;
 const [SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS] = [1_000, 60_000, 3_600_000, 86_400_000];
 /** Distances of time ticks, in round clock units. */
 const TICKS_MS = [
@@ -61,7 +64,7 @@ export function chart(target: HTMLElement, panel: Panel, width: number, pointed:
       })),
       hooks: {
         setCursor: [(u) => pointed(u.cursor.idx == null ? null : u.data[0][u.cursor.idx] ?? null)],
-        drawClear: [(u) => drawLevels(u, panel)],
+        drawAxes: [(u) => drawLevels(u, panel)],
         draw: [(u) => placeMarks(u, marks)],
       },
     },
@@ -180,11 +183,15 @@ function placeMarks(plot: uPlot, marks: readonly Mark[]): void {
   const wanted = marks.filter((mark) => min != null && max != null && mark.time_ms >= min && mark.time_ms <= max);
   const have = [...plot.over.querySelectorAll<HTMLElement>('.swap-mark')];
   have.slice(wanted.length).forEach((extra) => extra.remove());
+  let [row, before] = [0, Number.NEGATIVE_INFINITY];
   wanted.forEach((mark, i) => {
     const element = have[i] ?? plot.over.appendChild(newMark());
     const left = plot.valToPos(mark.time_ms, 'x');
     element.style.transform = `translateX(${left.toFixed(1)}px)`;
-    element.classList.toggle('left', left > plot.over.clientWidth - 130);
+    element.classList.toggle('left', left > plot.over.clientWidth - LABEL_PX);
+    row = left - before < LABEL_PX ? (row + 1) % LABEL_ROWS : 0;
+    before = left;
+    element.style.setProperty('--row', String(row));
     element.dataset.timeMs = String(mark.time_ms);
     const label = element.firstElementChild;
     if (label !== null && label.textContent !== mark.text) label.textContent = mark.text;

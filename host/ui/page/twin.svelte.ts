@@ -33,6 +33,8 @@ export class Twin {
   entries = $state.raw<Entry[]>([]);
   window_ms = $state<number>(WINDOWS[1].ms);
   loading = $state(true);
+  /** Where the drawn window ends. */
+  end = $state<number | null>(null);
   /** Counts what the plots should draw. */
   revision = $state(0);
   readonly curves = new Map<string, Curve>();
@@ -184,6 +186,7 @@ export class Twin {
     this.due ??= setTimeout(() => {
       this.due = undefined;
       if (this.newest !== null) for (const curve of this.curves.values()) curve.trim(this.newest - this.window_ms);
+      this.end = this.newest;
       this.revision += 1;
     }, pace(this.window_ms));
   }
