@@ -201,10 +201,11 @@ export class House {
   drop() { for (const stream of this.streams) stream.end(); }
   swap() {
     const [major, minor] = this.version.split('.').map(Number);
+    const before = this.version;
     this.version = `${major}.${minor + 1}.0`;
     this.swapped = Date.now();
     const time_ms = this.columns.time.at(-1);
-    this.marks.push({ time_ms, kind: 'swap', text: `motor-thermal@${this.version}` });
+    this.marks.push({ time_ms, kind: 'swap', text: `motor-thermal@${before} → motor-thermal@${this.version}` });
     this.write('swap-done', 'info', null, `motor-thermal@${this.version}`, `motor-thermal ${this.version} in service for 81 twins, state carried`, { time_ms });
   }
 }

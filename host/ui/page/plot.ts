@@ -11,7 +11,7 @@ import { colour } from './theme.svelte';
 export const HEIGHT = 168;
 const PENS = 6;
 /** About the width of a mark's label; labels nearer than this stand below each other. */
-const LABEL_PX = 130;
+const LABEL_PX = 210;
 const LABEL_ROWS = 4;
 const [SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS] = [1_000, 60_000, 3_600_000, 86_400_000];
 /** Distances of time ticks, in round clock units. */
@@ -194,7 +194,10 @@ function placeMarks(plot: uPlot, marks: readonly Mark[]): void {
     element.style.setProperty('--row', String(row));
     element.dataset.timeMs = String(mark.time_ms);
     const label = element.firstElementChild;
-    if (label !== null && label.textContent !== mark.text) label.textContent = mark.text;
+    if (label !== null && label.textContent !== mark.text) {
+      label.textContent = mark.text;
+      element.title = mark.text;
+    }
   });
 }
 
