@@ -17,14 +17,14 @@ fn feed(port: u16, stop: &AtomicBool) -> anyhow::Result<()> {
     while !stop.load(Ordering::Relaxed) {
         let wave = (f64::from(round) / 10.0).sin();
         let values = [
-            ("accelerometer_1", 0.2 + 0.01 * wave),
-            ("accelerometer_2", 0.27 - 0.01 * wave),
+            ("accelerometer1-rms", 0.2 + 0.01 * wave),
+            ("accelerometer2-rms", 0.27 - 0.01 * wave),
             ("current", 2.0 + 0.5 * wave),
             ("pressure", 0.2),
             ("temperature", 80.0 + 3.0 * wave),
             ("thermocouple", 26.0),
             ("voltage", 230.0),
-            ("flow", 120.0),
+            ("volume-flow-rate-rms", 120.0),
         ];
         for (point, value) in values {
             let payload = format!(r#"{{"value":{value},"time":{},"quality":"good"}}"#, now_ms());

@@ -20,14 +20,14 @@ fn publish_round(field: &mut Publisher, round: u64) -> anyhow::Result<()> {
     let time = START_MS + round * 1_000;
     let wave = (round as f64 / 40.0).sin();
     let values = [
-        ("accelerometer_1", 0.2),
-        ("accelerometer_2", 0.27),
+        ("accelerometer1-rms", 0.2),
+        ("accelerometer2-rms", 0.27),
         ("current", 2.0 + 0.2 * wave),
         ("pressure", 0.2),
         ("temperature", 80.0 + 2.0 * wave),
         ("thermocouple", 26.0),
         ("voltage", 230.0),
-        ("flow", 120.0),
+        ("volume-flow-rate-rms", 120.0),
     ];
     for number in 1..=TWINS {
         for (point, value) in values {

@@ -15,4 +15,4 @@ mod watch;
 pub use folder::{Folder, Found, store_bytes};
 pub use package::{PACKAGE_BYTES_MAX, Package, PackageError};
 pub use shelf::Shelf;
-pub use watch::{Change, RESCAN_EVERY, Watcher};
+pub use watch::{Change, RESCAN_EVERY, Rescan, Watcher};

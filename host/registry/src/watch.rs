@@ -35,6 +35,7 @@ pub enum Change {
     Unreadable(std::io::Error),
 }
 
+#[derive(Debug)]
 enum Signal {
     Touched,
     Stop,
@@ -84,8 +85,24 @@ impl Watcher {
 
     /// Scans at once instead of at the next rescan.
     pub fn rescan(&self) {
-        // The thread is gone only after `drop`, which takes `self`.
-        drop(self.signal.send(Signal::Touched));
+        self.signal().rescan();
+    }
+
+    /// A handle that others may keep to ask for a scan.
+    #[must_use]
+    pub fn signal(&self) -> Rescan {
+        Rescan(self.signal.clone())
+    }
+}
+
+/// Asks a watcher for a scan; does nothing once the watcher is gone.
+#[derive(Clone, Debug)]
+pub struct Rescan(Sender<Signal>);
+
+impl Rescan {
+    /// Scans at once instead of at the next rescan.
+    pub fn rescan(&self) {
+        drop(self.0.send(Signal::Touched));
     }
 }
 

@@ -1,0 +1,38 @@
+//! `geminus check`: everything that can be known to be wrong before the plant runs.
+
+use std::path::Path;
+
+use geminus_twin::plant::Origin;
+
+use crate::runtime::plan;
+
+pub(crate) fn run(site: &Path) -> anyhow::Result<()> {
+    let plan = plan::check(site)?;
+    let plant = &plan.plant;
+    println!("{}: {} twins, {} behaviors", site.display(), plant.twins.len(), plant.bindings.len());
+    for kind in &plant.kinds {
+        let twins = plant.twins.iter().filter(|twin| plant.kind(twin).is_some_and(|k| std::ptr::eq(k, kind)));
+        println!("  {} ({}): {} twins", kind.type_name, kind.type_id, twins.count());
+        for point in &kind.points {
+            let origin = match &point.origin {
+                Origin::Measured { interval_ms, .. } => format!("measured every {interval_ms} ms"),
+                Origin::Estimated { role, .. } => format!("{role:?}").to_lowercase(),
+            };
+            println!("    {:<36} {:<8} {origin}", point.name, point.unit);
+        }
+    }
+    for (binding, package) in plant.bindings.iter().zip(&plan.picked) {
+        println!(
+            "  {} runs {} ({}) for {} twins",
+            binding.name,
+            package.declaration.label(),
+            package.digest.short(),
+            binding.twins.len()
+        );
+    }
+    for (path, reason) in &plan.refused {
+        println!("  not taken: {}: {reason}", path.display());
+    }
+    println!("ok");
+    Ok(())
+}

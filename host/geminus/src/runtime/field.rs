@@ -1,0 +1,128 @@
+//! From the plant's neutral routes to running sources.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use geminus_core::Clock;
+use geminus_core::unit::Conversion as UnitConversion;
+use geminus_ingest as ingest;
+use geminus_ingest::route::{Envelope, QualityCode, TimeUnit};
+use geminus_ingest::{MqttHandle, MqttOptions, MqttSource, Routes};
+use geminus_twin::Plant;
+use geminus_twin::plant::{Payload, Route, RoutePoint};
+use geminus_twin::site::{self, MqttVersion};
+
+use super::chronicle::Chronicle;
+use super::lane::Lanes;
+
+/// A source that runs, under the name of the site file.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) name: String,
+    pub(crate) handle: MqttHandle,
+}
+
+/// Starts every source of the plant. Needs a tokio runtime.
+pub(crate) fn start(
+    plant: &Plant,
+    data: &Path,
+    lanes: &Lanes,
+    clock: &Arc<dyn Clock>,
+    chronicle: &Chronicle,
+) -> anyhow::Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    for (source, routes) in plant.sources.iter().zip(&plant.routes) {
+        let Some(mqtt) = &source.mqtt else { continue };
+        if routes.is_empty() {
+            continue;
+        }
+        let options = options(plant, source, mqtt, routes, data)?;
+        let table = Routes::build(routes.iter().map(route).collect())?;
+        let handle = MqttSource::spawn(
+            options,
+            Arc::new(table),
+            lanes.clone(),
+            Arc::clone(clock),
+            chronicle.ear(),
+        )
+        .with_context(|| format!("source {}", source.name))?;
+        sources.push(Source { name: source.name.clone(), handle });
+    }
+    Ok(sources)
+}
+
+fn options(
+    plant: &Plant,
+    source: &site::Source,
+    mqtt: &site::Mqtt,
+    routes: &[Route],
+    data: &Path,
+) -> anyhow::Result<MqttOptions> {
+    let mut filters: Vec<String> = routes.iter().map(|route| route.topic.clone()).collect();
+    filters.sort();
+    filters.dedup();
+    let client_id = mqtt.client_id.clone().unwrap_or_else(|| format!("geminus-{}-{}", plant.name, source.name));
+    let mut options = MqttOptions::new(mqtt.url.clone(), client_id, filters);
+    options.version = match mqtt.version {
+        MqttVersion::V5 => ingest::ProtocolVersion::V5,
+        MqttVersion::V311 => ingest::ProtocolVersion::V311,
+    };
+    options.qos = match routes.iter().map(|route| route.qos).max().unwrap_or(mqtt.qos) {
+        0 => ingest::QoS::AtMostOnce,
+        _ => ingest::QoS::AtLeastOnce,
+    };
+    options.receive_maximum = mqtt.receive_maximum;
+    options.keep_alive = Duration::from_secs(mqtt.keep_alive_s.into());
+    options.session_expiry = Duration::from_secs(mqtt.session_expiry_s.into());
+    options.memo = Some(data.join(format!("session-{}.json", source.name)));
+    options.limits.accept_future = Duration::from_secs(plant.limits.accept_future_s);
+    options.limits.payload_bytes_max = plant.limits.payload_bytes_max as usize;
+    Ok(options)
+}
+
+fn route(route: &Route) -> ingest::Route {
+    let payload = match &route.payload {
+        Payload::Value(one) => {
+            ingest::Payload::Value { point: point(one), member: route.envelope.value.clone() }
+        }
+        Payload::Object(fields) => ingest::Payload::Object {
+            fields: fields
+                .iter()
+                .map(|field| ingest::Field { name: field.name.clone(), point: point(&field.point) })
+                .collect(),
+        },
+    };
+    ingest::Route { topic: route.topic.clone(), payload, envelope: envelope(&route.envelope) }
+}
+
+fn point(point: &RoutePoint) -> ingest::Point {
+    let UnitConversion { scale, offset } = point.conversion;
+    let plain = scale == 1.0 && offset == 0.0;
+    ingest::Point {
+        series: point.series,
+        conversion: (!plain).then_some(ingest::Conversion { scale, offset }),
+        labels: point.labels.clone(),
+    }
+}
+
+fn envelope(payload: &site::Payload) -> Envelope {
+    Envelope {
+        time: payload.time.clone(),
+        quality: payload.quality.clone(),
+        time_unit: match payload.time_unit {
+            site::TimeUnit::Auto => TimeUnit::Auto,
+            site::TimeUnit::Seconds => TimeUnit::Seconds,
+            site::TimeUnit::Millis => TimeUnit::Millis,
+            site::TimeUnit::Micros => TimeUnit::Micros,
+            site::TimeUnit::Nanos => TimeUnit::Nanos,
+        },
+        quality_code: match payload.quality_code {
+            site::QualityCode::Geminus => QualityCode::Geminus,
+            site::QualityCode::OpcDa => QualityCode::OpcDa,
+            site::QualityCode::OpcUa => QualityCode::OpcUa,
+        },
+        quality_absent: payload.quality_absent,
+    }
+}

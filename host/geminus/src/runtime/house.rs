@@ -1,0 +1,443 @@
+//! The house as the API sees it: questions go to shards as messages, to the store on blocking threads.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use crossbeam_channel::Sender;
+use geminus_api::metrics::{Exposition, Histogram, catalogue};
+use geminus_api::query::{HistoryQuery, JournalQuery, TwinsQuery};
+use geminus_api::{House, Trouble, view as api};
+use geminus_core::{Clock, SeriesId, Timestamp, TwinIndex};
+use geminus_registry::{Package, store_bytes};
+use geminus_store::{Reader, Stats, Store};
+use geminus_twin::Plant;
+use geminus_twin::shard::Counters;
+use tokio::sync::oneshot;
+
+use super::field::Source;
+use super::message::{Ask, Past, Totals};
+use super::meters::ShardMeters;
+use super::plugins::{Board, file_name};
+
+/// A loop that has not turned for this long is not alive.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// Everything that answers.
+pub(crate) struct Rooms {
+    pub(crate) plant: Arc<Plant>,
+    /// Twins in order of id, for pages of the fleet.
+    pub(crate) by_id: Vec<TwinIndex>,
+    /// Which shard has a twin.
+    pub(crate) shard_of: Vec<u16>,
+    pub(crate) shards: Vec<Sender<Ask>>,
+    pub(crate) meters: Vec<Arc<ShardMeters>>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) board: Board,
+    pub(crate) sources: Arc<Vec<Source>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) started: Timestamp,
+    pub(crate) plugins: PathBuf,
+    pub(crate) rescan: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Rooms {
+    fn find(&self, id: &str) -> Option<TwinIndex> {
+        let found = self.by_id.binary_search_by(|index| {
+            self.plant.twin(*index).map_or("", |twin| &*twin.id).cmp(id)
+        });
+        found.ok().and_then(|place| self.by_id.get(place)).copied()
+    }
+
+    fn known(&self, id: &str) -> Result<TwinIndex, Trouble> {
+        self.find(id).ok_or_else(|| Trouble::NotFound(format!("there is no twin {id}")))
+    }
+
+    fn shard(&self, twin: TwinIndex) -> Option<&Sender<Ask>> {
+        self.shards.get(usize::from(*self.shard_of.get(twin.0 as usize)?))
+    }
+
+    async fn ask<T>(&self, twin: TwinIndex, make: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Trouble> {
+        let shard = self.shard(twin).ok_or_else(|| Trouble::Internal("no shard has this twin".to_owned()))?;
+        ask(shard, make).await
+    }
+
+    /// Asks every shard and gives the answers in order of shards.
+    async fn ask_all<T>(&self, make: impl Fn(oneshot::Sender<T>) -> Ask) -> Result<Vec<T>, Trouble> {
+        let mut answers = Vec::with_capacity(self.shards.len());
+        for shard in &self.shards {
+            answers.push(ask(shard, &make).await?);
+        }
+        Ok(answers)
+    }
+
+    fn counters(&self) -> Counters {
+        self.meters.iter().map(|meters| meters.counters()).fold(Counters::default(), Counters::plus)
+    }
+
+    fn refused(&self) -> u64 {
+        let refusals = |source: &Source| source.handle.stats().refusals().total();
+        self.sources.iter().map(refusals).sum::<u64>() + self.counters().refused
+    }
+
+    async fn totals(&self) -> Result<Totals, Trouble> {
+        let parts = self.ask_all(Ask::Totals).await?;
+        Ok(parts.into_iter().fold(Totals::default(), |sum, part| Totals {
+            live: sum.live + part.live,
+            stale: sum.stale + part.stale,
+            waiting: sum.waiting + part.waiting,
+            alerts: sum.alerts + part.alerts,
+            highest: sum.highest.max(part.highest),
+        }))
+    }
+
+    fn store_view(stats: &Stats) -> api::StoreView {
+        api::StoreView {
+            writable: stats.writable && stats.journal.writable,
+            reason: stats.reason.clone().or_else(|| stats.journal.reason.clone()),
+        }
+    }
+}
+
+async fn ask<T>(shard: &Sender<Ask>, make: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Trouble> {
+    let (reply, answer) = oneshot::channel();
+    let stopping = || Trouble::Unavailable("the host is stopping".to_owned());
+    shard.send(make(reply)).map_err(|_| stopping())?;
+    answer.await.map_err(|_| stopping())
+}
+
+/// Work that blocks on files.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, geminus_store::StoreError> + Send + 'static,
+) -> Result<T, Trouble> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(|error| Trouble::Internal(error.to_string())),
+        Err(error) => Err(Trouble::Internal(error.to_string())),
+    }
+}
+
+impl House for Rooms {
+    async fn site(&self) -> Result<api::SiteView, Trouble> {
+        let totals = self.totals().await?;
+        let counters = self.counters();
+        Ok(api::SiteView {
+            name: self.plant.name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: self.started.into(),
+            now: self.clock.now().into(),
+            twins: api::TwinCounts {
+                total: self.plant.twins.len() as u64,
+                live: totals.live,
+                stale: totals.stale,
+                waiting: totals.waiting,
+            },
+            alerts: api::AlertCount { active: totals.alerts, highest: totals.highest },
+            inputs: api::InputsView {
+                samples: counters.samples,
+                refused: self.refused(),
+                late: counters.late,
+                duplicates: counters.duplicates,
+            },
+            store: Self::store_view(&self.store.stats()),
+        })
+    }
+
+    async fn twins(&self, query: TwinsQuery) -> Result<api::TwinsView, Trouble> {
+        let id = |twin: &TwinIndex| self.plant.twin(*twin).map_or("", |twin| &*twin.id);
+        let mut matches: Vec<TwinIndex> = self.by_id.clone();
+        if let Some(text) = query.search.as_deref().map(str::to_lowercase) {
+            matches.retain(|twin| id(twin).to_lowercase().contains(&text));
+        }
+        if let Some(state) = query.state {
+            let here = self.ask_all(|reply| Ask::InState(state, reply)).await?;
+            let here: std::collections::HashSet<TwinIndex> = here.into_iter().flatten().collect();
+            matches.retain(|twin| here.contains(twin));
+        }
+        let total = matches.len() as u64;
+        if let Some(after) = &query.after {
+            matches.retain(|twin| id(twin) > after.as_str());
+        }
+        let more = matches.len() > query.limit as usize;
+        matches.truncate(query.limit as usize);
+        let next = matches.last().filter(|_| more).map(|twin| id(twin).to_owned());
+        let mut twins = Vec::with_capacity(matches.len());
+        for (number, shard) in self.shards.iter().enumerate() {
+            let mine = |twin: &&TwinIndex| {
+                self.shard_of.get(twin.0 as usize).is_some_and(|shard| usize::from(*shard) == number)
+            };
+            let mine: Vec<TwinIndex> = matches.iter().filter(mine).copied().collect();
+            twins.extend(ask(shard, |reply| Ask::Summaries(mine, reply)).await?);
+        }
+        twins.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(api::TwinsView { twins, total, next })
+    }
+
+    async fn twin(&self, id: String) -> Result<api::TwinView, Trouble> {
+        let twin = self.known(&id)?;
+        let view = self.ask(twin, |reply| Ask::Twin(twin, reply)).await?;
+        view.ok_or_else(|| Trouble::Internal(format!("no shard knows {id}")))
+    }
+
+    fn has_twin(&self, id: &str) -> bool {
+        self.find(id).is_some()
+    }
+
+    async fn history(&self, query: HistoryQuery) -> Result<api::HistoryView, Trouble> {
+        let twin = self.known(&query.twin)?;
+        let points = self.points(twin, &query)?;
+        let past = self.ask(twin, |reply| Ask::Past(twin, reply)).await?;
+        let reader = self.store.reader();
+        let newest = match past.newest {
+            Some(time) => Some(time),
+            // Nothing has come since the start: the end of what was stored before.
+            None => {
+                let (reader, series) = (reader.clone(), points.iter().map(|p| p.series).collect::<Vec<_>>());
+                blocking(move || newest(&reader, &series)).await?
+            }
+        };
+        let (from, to) = query.range(newest);
+        let buckets = query.buckets as usize;
+        let series = blocking(move || {
+            points.into_iter().map(|point| stretch(&reader, point, from, to, buckets)).collect()
+        })
+        .await?;
+        Ok(api::HistoryView {
+            twin: query.twin,
+            from: from.into(),
+            to: to.into(),
+            series,
+            marks: marks(&past, from, to),
+        })
+    }
+
+    async fn plugins(&self) -> Result<api::PluginsView, Trouble> {
+        Ok(plugins(&self.board, &self.plant))
+    }
+
+    async fn upload_plugin(&self, bytes: Bytes) -> Result<api::UploadView, Trouble> {
+        let package = Package::check(std::path::Path::new("upload.wasm"), bytes.to_vec())
+            .map_err(|error| Trouble::Invalid(error.to_string()))?;
+        let file = format!("{}.wasm", package.declaration.name);
+        let (folder, name, digest) = (self.plugins.clone(), file.clone(), package.digest.to_string());
+        let written =
+            tokio::task::spawn_blocking(move || store_bytes(&folder, &name, &package.bytes)).await;
+        match written {
+            Ok(Ok(_)) => {
+                (self.rescan)();
+                Ok(api::UploadView { file, digest })
+            }
+            Ok(Err(error)) => Err(Trouble::Unavailable(format!("the plugin folder cannot be written: {error}"))),
+            Err(error) => Err(Trouble::Internal(error.to_string())),
+        }
+    }
+
+    async fn journal(&self, query: JournalQuery) -> Result<api::JournalView, Trouble> {
+        let journal = self.store.journal();
+        let limit = query.limit as usize;
+        // One more than asked tells whether there is a next page.
+        let entries =
+            blocking(move || journal.latest(limit + 1, query.before, query.twin.as_deref())).await?;
+        let more = entries.len() > limit;
+        let entries: Vec<api::EntryView> = entries
+            .into_iter()
+            .take(limit)
+            .map(|entry| api::EntryView::new(entry.seq, entry.time, entry.event))
+            .collect();
+        let next = entries.last().filter(|_| more).map(|entry| entry.seq);
+        Ok(api::JournalView { entries, next })
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        let stats = self.store.stats();
+        match Self::store_view(&stats) {
+            api::StoreView { writable: true, .. } => Ok(()),
+            api::StoreView { reason, .. } => Err(reason.unwrap_or_else(|| "the store is not writable".to_owned())),
+        }
+    }
+
+    fn alive(&self) -> Result<(), String> {
+        let now = self.clock.monotonic();
+        let silent = self.meters.iter().position(|meters| meters.silence(now) > SILENCE_MAX);
+        match silent {
+            None => Ok(()),
+            Some(number) => Err(format!("shard {number} has not turned for {SILENCE_MAX:?}")),
+        }
+    }
+
+    fn metrics(&self, out: &mut Exposition) {
+        out.count(&catalogue::INFO, &[env!("CARGO_PKG_VERSION")], 1);
+        out.value(&catalogue::START_TIME, &[], self.started.0 as f64 / 1e9);
+        let counters = self.counters();
+        let accepted = counters.samples - counters.late - counters.duplicates - counters.refused;
+        out.count(&catalogue::SAMPLES, &["accepted"], accepted);
+        out.count(&catalogue::SAMPLES, &["late"], counters.late);
+        out.count(&catalogue::SAMPLES, &["duplicate"], counters.duplicates);
+        out.count(&catalogue::SAMPLES, &["refused"], self.refused());
+        for source in self.sources.iter() {
+            let stats = source.handle.stats();
+            out.count(&catalogue::SOURCE_CONNECTED, &[&source.name], u64::from(stats.connected()));
+            let reconnects = stats.connections().saturating_sub(1);
+            out.count(&catalogue::SOURCE_RECONNECTS, &[&source.name], reconnects);
+        }
+        self.binding_metrics(out);
+        self.store_metrics(out);
+        for (number, meters) in self.meters.iter().enumerate() {
+            let name = format!("shard-{number}");
+            out.count(&catalogue::QUEUE_DEPTH, &[&name], meters.waiting());
+            out.count(&catalogue::QUEUE_CAPACITY, &[&name], super::lane::LANE_SAMPLES_MAX as u64);
+        }
+    }
+}
+
+/// A point of which history is asked.
+struct Asked {
+    name: String,
+    unit: String,
+    series: SeriesId,
+}
+
+impl Rooms {
+    fn points(&self, twin: TwinIndex, query: &HistoryQuery) -> Result<Vec<Asked>, Trouble> {
+        let of = self.plant.twin(twin).and_then(|twin| Some((twin, self.plant.kind(twin)?)));
+        let (of, kind) = of.ok_or_else(|| Trouble::Internal("the twin has no kind".to_owned()))?;
+        let all = kind.points.iter().zip(self.plant.series(of));
+        let wanted = all.filter(|(point, _)| query.points.is_empty() || query.points.contains(&point.name));
+        let found: Vec<Asked> = wanted
+            .map(|(point, series)| Asked { name: point.name.clone(), unit: point.unit.clone(), series: *series })
+            .collect();
+        match query.points.iter().find(|name| !found.iter().any(|point| point.name == **name)) {
+            Some(name) => Err(Trouble::NotFound(format!("{} has no point {name}", query.twin))),
+            None => Ok(found),
+        }
+    }
+
+    fn binding_metrics(&self, out: &mut Exposition) {
+        use std::sync::atomic::Ordering::Relaxed;
+        for (place, binding) in self.plant.bindings.iter().enumerate() {
+            let label = binding.name.as_str();
+            let parts: Vec<_> = self.meters.iter().filter_map(|meters| meters.bindings.get(place)).collect();
+            let sum = |read: fn(&super::meters::BindingMeters) -> u64| parts.iter().map(|part| read(part)).sum();
+            out.count(&catalogue::ROWS, &[label], sum(|part| part.rows.load(Relaxed)));
+            out.count(&catalogue::STEP_CALLS, &[label], sum(|part| part.calls.load(Relaxed)));
+            out.count(&catalogue::FUEL, &[label], sum(|part| part.fuel.load(Relaxed)));
+            out.count(&catalogue::QUARANTINED, &[label], sum(|part| part.quarantined.load(Relaxed)));
+            let seconds: u64 = sum(|part| part.step_ns.load(Relaxed));
+            out.value(&catalogue::STEP_SECONDS, &[label], seconds as f64 / 1e9);
+            let mut faults = std::collections::BTreeMap::new();
+            for part in &parts {
+                let part = part.faults.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                part.iter().for_each(|(kind, count)| *faults.entry(*kind).or_insert(0) += count);
+            }
+            for (kind, count) in faults {
+                out.count(&catalogue::FAULTS, &[label, kind], count);
+            }
+        }
+        let board = self.board.lock();
+        out.count(&catalogue::SWAPS, &["done"], board.swaps_done);
+        out.count(&catalogue::SWAPS, &["refused"], board.swaps_refused);
+        out.histogram(&catalogue::SWAP_PAUSE_SECONDS, &[], &board.pauses);
+    }
+
+    fn store_metrics(&self, out: &mut Exposition) {
+        let stats = self.store.stats();
+        out.count(&catalogue::STORE_POINTS, &[], stats.points_written);
+        out.count(&catalogue::STORE_BYTES, &["hot.db"], stats.file_bytes);
+        out.count(&catalogue::STORE_WRITABLE, &[], u64::from(Self::store_view(&stats).writable));
+        out.count(&catalogue::QUEUE_DEPTH, &["store"], stats.queue_points);
+    }
+}
+
+fn newest(reader: &Reader, series: &[SeriesId]) -> Result<Option<Timestamp>, geminus_store::StoreError> {
+    let mut latest = None;
+    for series in series {
+        latest = latest.max(reader.newest(*series)?.map(|sample| sample.time));
+    }
+    Ok(latest)
+}
+
+/// One series: as it is when it fits, else decimated with its extremes.
+fn stretch(
+    reader: &Reader,
+    point: Asked,
+    from: Timestamp,
+    to: Timestamp,
+    buckets: usize,
+) -> Result<api::SeriesView, geminus_store::StoreError> {
+    let mut view = api::SeriesView { point: point.name, unit: point.unit, ..api::SeriesView::default() };
+    let samples = reader.range(point.series, from, to, buckets + 1)?;
+    if samples.len() <= buckets {
+        for sample in samples {
+            view.times_ms.push(sample.time.millis());
+            view.values.push(sample.value);
+            view.quality.push(sample.quality as u8);
+        }
+        return Ok(view);
+    }
+    view.decimated = true;
+    for bucket in reader.buckets(point.series, from, to, buckets)? {
+        view.times_ms.push(Timestamp(bucket.start_ns).millis());
+        view.values.push(bucket.mean);
+        view.min.push(bucket.min);
+        view.max.push(bucket.max);
+        view.quality.push(bucket.quality as u8);
+    }
+    Ok(view)
+}
+
+fn marks(past: &Past, from: Timestamp, to: Timestamp) -> Vec<api::MarkView> {
+    let inside = past.swaps.iter().filter(|(time, _)| (from..to).contains(time));
+    inside
+        .map(|(time, text)| api::MarkView {
+            time_ms: time.millis(),
+            kind: api::MarkKind::Swap,
+            text: text.clone(),
+        })
+        .collect()
+}
+
+fn plugins(board: &Board, plant: &Plant) -> api::PluginsView {
+    let state = board.read();
+    let view = |package: &Package| {
+        let users: Vec<_> = plant
+            .bindings
+            .iter()
+            .zip(&state.active)
+            .filter_map(|(binding, active)| Some((binding, active.as_ref()?)))
+            .filter(|(_, active)| active.digest() == package.digest)
+            .collect();
+        let refused = state.refused.iter().any(|refused| refused.path == package.path);
+        let standing = match (users.is_empty(), refused) {
+            (false, _) => api::PluginState::Active,
+            (true, true) => api::PluginState::Refused,
+            (true, false) => api::PluginState::Available,
+        };
+        api::PluginView {
+            name: package.declaration.name.clone(),
+            version: package.declaration.version.to_string(),
+            digest: package.digest.to_string(),
+            kind: package.declaration.kind,
+            description: package.declaration.description.clone(),
+            twins: users.iter().map(|(binding, _)| binding.twins.len() as u64).sum(),
+            state: standing,
+            since: users.iter().map(|(_, active)| active.since).min().map(api::Time),
+            declaration: serde_json::to_value(&*package.declaration).unwrap_or_default(),
+        }
+    };
+    let refused = |refused: &super::plugins::Refused| api::RefusedView {
+        file: file_name(&refused.path),
+        reason: refused.reason.clone(),
+        time: refused.time.into(),
+    };
+    api::PluginsView {
+        plugins: state.shelf.packages().iter().map(view).collect(),
+        refused: state.refused.iter().map(refused).collect(),
+    }
+}
+
+/// Bounds of the histogram of swap pauses, in seconds.
+pub(crate) fn pause_histogram() -> Histogram {
+    let bounds = vec![0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0];
+    let counts = vec![0; bounds.len() + 1];
+    Histogram { bounds, counts, sum: 0.0 }
+}
