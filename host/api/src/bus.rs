@@ -6,6 +6,8 @@
 //! nothing, gets merged values, and is told to start afresh when the ring has moved on. Publishing never waits
 //! for a reader, and nothing here needs a timer.
 
+#[cfg(test)]
+mod conduct;
 mod event_id;
 mod latest;
 mod reader;

@@ -22,7 +22,7 @@ pub struct Asset {
     pub bytes: Cow<'static, [u8]>,
     /// For example `text/html; charset=utf-8`.
     pub content_type: Cow<'static, str>,
-    /// Changes with the content; without quotes.
+    /// Changes with the content; with or without its quotes.
     pub etag: String,
 }
 
@@ -69,7 +69,7 @@ fn page(find: Assets, name: &str) -> Option<(&'static str, Asset)> {
 }
 
 fn file(name: &str, asset: Asset, request: &HeaderMap) -> Response {
-    let etag = format!("\"{}\"", asset.etag);
+    let etag = format!("\"{}\"", asset.etag.trim_matches('"'));
     let known = request.get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).is_some_and(|tags| {
         tags.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == etag || tag == "*")
     });

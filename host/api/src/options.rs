@@ -31,6 +31,22 @@ pub struct Options {
     pub limits: Limits,
 }
 
+impl Options {
+    /// With the usual bounds, and without a dashboard and names beside `localhost` and plain addresses.
+    pub fn new(version: impl Into<String>, token: Digest, bus: Arc<EventBus>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            version: version.into(),
+            token,
+            hosts: Vec::new(),
+            dashboard: None,
+            bus,
+            clock,
+            traffic: Arc::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
 /// Bounds of the api.
 #[derive(Clone, Debug)]
 pub struct Limits {

@@ -17,7 +17,7 @@ use crate::stall::Patient;
 use crate::traffic::Traffic;
 
 /// Most connections at once; more wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 512;
+const CONNECTIONS_MAX: usize = 256;
 /// Longest time for the head of a request, and longest silence between two.
 const HEAD_TIME: Duration = Duration::from_secs(60);
 /// Longest time for which a client may take nothing of what is sent to it.

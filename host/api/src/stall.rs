@@ -80,3 +80,46 @@ impl AsyncWrite for Patient {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    async fn pair(patience: Duration) -> (Patient, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let client = TcpStream::connect(listener.local_addr().expect("address")).await.expect("connection");
+        let (server, _) = listener.accept().await.expect("connection");
+        (Patient::new(server, patience, Arc::default()), client)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_is_given_up() {
+        // The client lives on and never reads: paused time jumps to the deadline when nothing moves any more.
+        let (mut server, _client) = pair(Duration::from_secs(60)).await;
+        let chunk = vec![0; 1 << 20];
+        let end = loop {
+            match server.write_all(&chunk).await {
+                Ok(()) => {}
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(end.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn what_a_client_takes_arrives_whole() {
+        let (mut server, mut client) = pair(Duration::from_secs(60)).await;
+        let sent: Vec<u8> = (0..8_u32 << 20).map(|i| (i % 251) as u8).collect();
+        let expect = sent.clone();
+        let writer = tokio::spawn(async move {
+            server.write_all(&sent).await.expect("written");
+            server.shutdown().await.expect("closed");
+        });
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).await.expect("read");
+        writer.await.expect("writer");
+        assert!(received == expect);
+    }
+}

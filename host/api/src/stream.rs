@@ -7,17 +7,16 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use geminus_core::Clock;
 use serde::Serialize;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::bus::values::{HelloEvent, ResyncEvent};
 use crate::bus::{Due, Reader, Welcome};
 use crate::options::Options;
-use crate::view::Time;
 
 /// About the length of one chunk.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -44,14 +43,13 @@ pub(crate) fn body(
     let Welcome { reader, resumed, gap } = welcome;
     let place = reader.place();
     let mut greeting = format!("retry: {RETRY_MS}\n");
-    let now = now(&options.clock);
-    let hello = HelloEvent { version: options.version.clone(), now, resumed };
+    let hello = HelloEvent { version: options.version.clone(), now: options.clock.now().into(), resumed };
     event(&mut greeting, &reader.id(place).to_string(), "hello", &json(&hello));
     if let Some(gap) = gap {
         let resync = ResyncEvent { reason: gap.to_string() };
         event(&mut greeting, &reader.id(place).to_string(), "resync", &json(&resync));
     }
-    let stage = Stage {
+    let mut stage = Stage {
         reader,
         due: VecDeque::new(),
         more: false,
@@ -60,21 +58,18 @@ pub(crate) fn body(
         pace: patient(options.limits.values_interval),
         heartbeat: patient(options.limits.heartbeat),
     };
+    // The first round may come at once, the first sign of life after its time.
+    stage.heartbeat.reset();
     futures_util::stream::unfold(stage, |mut stage| async move {
         let chunk = stage.chunk().await?;
         Some((Ok(chunk), stage))
     })
 }
 
-fn patient(period: std::time::Duration) -> Interval {
-    let mut interval = interval(period.max(std::time::Duration::from_millis(1)));
+fn patient(period: Duration) -> Interval {
+    let mut interval = interval(period.max(Duration::from_millis(1)));
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    interval.reset();
     interval
-}
-
-fn now(clock: &Arc<dyn Clock>) -> Time {
-    clock.now().into()
 }
 
 impl Stage {
@@ -162,4 +157,86 @@ fn json(body: &impl Serialize) -> String {
         tracing::error!(%error, "an event could not be written as JSON");
         "null".to_owned()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::{Interest, Reading, Values};
+    use crate::view::{HealthView, TwinState};
+    use crate::{BusLimits, EventBus};
+    use futures_util::StreamExt;
+    use geminus_core::{Digest, ManualClock, Quality, Timestamp};
+    use tokio::time::{Instant, advance};
+
+    type Body = std::pin::Pin<Box<dyn Stream<Item = Result<Bytes, Infallible>> + Send>>;
+
+    fn open() -> (Arc<EventBus>, Body) {
+        let clock = Arc::new(ManualClock::new(Timestamp(1)));
+        let bus = EventBus::new(clock.clone(), BusLimits::default());
+        let options = Options::new("0.1.0", Digest::of(b""), Arc::clone(&bus), clock);
+        let welcome = bus.read(Interest::All, None).expect("a place");
+        (bus, Box::pin(body(welcome, &options)))
+    }
+
+    fn publish(bus: &EventBus, value: f64) {
+        let reading = Reading { time: Timestamp(1), value, quality: Quality::Good };
+        bus.publish_values(&Values {
+            twin: &"pump-1".into(),
+            state: TwinState::Live,
+            age_ms: None,
+            health: HealthView::default(),
+            points: &[("temperature".into(), reading)],
+        });
+    }
+
+    async fn text(body: &mut Body) -> String {
+        let chunk = body.next().await.expect("a chunk").expect("no error");
+        String::from_utf8(chunk.into()).expect("UTF-8")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_twin_is_heard_at_most_ten_times_a_second_and_its_last_value_always() {
+        let (bus, mut body) = open();
+        assert!(text(&mut body).await.starts_with("retry: 2000\nid: 1-1\nevent: hello\n"));
+        let start = Instant::now();
+        let reader = tokio::spawn(async move {
+            let mut heard = Vec::new();
+            while !heard.last().is_some_and(|last: &String| last.contains("[0,499.0,0]")) {
+                heard.push(text(&mut body).await);
+            }
+            heard
+        });
+        for value in 0..500 {
+            publish(&bus, f64::from(value));
+            advance(Duration::from_millis(10)).await;
+        }
+        let heard = reader.await.expect("reader");
+        let allowed = start.elapsed().as_millis() / 100 + 2;
+        assert!(heard.len() as u128 <= allowed && heard.len() > 40, "{} of {allowed}", heard.len());
+        assert!(heard.iter().all(|chunk| chunk.matches("event: values").count() == 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_stream_shows_a_sign_of_life_with_its_place() {
+        let (bus, mut body) = open();
+        text(&mut body).await;
+        let start = Instant::now();
+        assert_eq!(text(&mut body).await, ": alive\nid: 1-1\n\n");
+        assert_eq!(start.elapsed().as_secs(), 15);
+        publish(&bus, 1.0);
+        assert!(text(&mut body).await.contains("id: 1-2\nevent: values"));
+        assert_eq!(text(&mut body).await, ": alive\nid: 1-2\n\n");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_closed_bus_ends_its_streams() {
+        let (bus, mut body) = open();
+        text(&mut body).await;
+        let waiting = tokio::spawn(async move { body.next().await.is_none() });
+        tokio::task::yield_now().await;
+        bus.close();
+        assert!(waiting.await.expect("stream"));
+        assert!(bus.read(Interest::Site, None).is_none());
+    }
 }

@@ -74,6 +74,8 @@ pub(crate) struct Reader {
     interest: Interest,
     notices: u64,
     values: u64,
+    /// Values up to this number it has, or has read elsewhere: they may be gone from the table.
+    known: u64,
 }
 
 /// What is due to a reader at one moment, oldest first.
@@ -109,15 +111,17 @@ impl EventBus {
         }
         counters.streams.fetch_add(1, Ordering::Relaxed);
         counters.opened.fetch_add(1, Ordering::Relaxed);
+        // A watch has a number of its own: an id from before it shows that values may have been missed.
+        state.head += 1;
         let head = state.head;
         state.watches.join(&interest, head, self.clock.as_ref());
         self.forget_unwatched(&mut state);
         let place = last.map(|id| self.place(&state, &interest, id));
         drop(state);
-        let mut reader = Reader { bus: Arc::clone(self), interest, notices: head, values: 0 };
+        let mut reader = Reader { bus: Arc::clone(self), interest, notices: head, values: 0, known: head };
         let gap = match place {
             Some(Ok(number)) => {
-                (reader.notices, reader.values) = (number, number);
+                (reader.notices, reader.values, reader.known) = (number, number, number);
                 return Some(Welcome { reader, resumed: true, gap: None });
             }
             Some(Err(gap)) => Some(gap),
@@ -182,7 +186,7 @@ impl Reader {
         let bus = Arc::clone(&self.bus);
         let state = bus.lock();
         if !self.is_reached(&state) {
-            (self.notices, self.values) = (state.head, 0);
+            (self.notices, self.values, self.known) = (state.head, 0, state.head);
             bus.counters.resyncs.fetch_add(1, Ordering::Relaxed);
             return Err(Gap::TooFarBehind);
         }
@@ -192,7 +196,7 @@ impl Reader {
             true => self.notices = found.last().map_or(self.notices, |(id, _)| *id),
             false => {
                 self.values_due(&state, &mut found);
-                (self.notices, self.values) = (state.head, state.head);
+                (self.notices, self.values, self.known) = (state.head, state.head, state.head);
             }
         }
         drop(state);
@@ -206,7 +210,7 @@ impl Reader {
     }
 
     fn is_reached(&self, state: &State) -> bool {
-        let values = self.interest == Interest::Site || self.values == 0 || state.latest.reaches(self.values);
+        let values = self.interest == Interest::Site || state.latest.reaches(self.known);
         values && state.ring.reaches(self.notices)
     }
 

@@ -100,15 +100,15 @@ impl Watches {
         (self.is_watched(twin), ended)
     }
 
-    /// A reader comes; `head` is the number of the newest event.
-    pub(super) fn join(&mut self, interest: &Interest, head: u64, clock: &dyn Clock) {
+    /// A reader comes; `number` is new: above those of all events and watches before.
+    pub(super) fn join(&mut self, interest: &Interest, number: u64, clock: &dyn Clock) {
         self.expire(clock);
         let ends = Duration::ZERO;
         match interest {
             Interest::Site => return,
-            Interest::All => self.all.get_or_insert(Watch { readers: 0, since: head, ends }).readers += 1,
+            Interest::All => self.all.get_or_insert(Watch { readers: 0, since: number, ends }).readers += 1,
             Interest::Twins(twins) => {
-                let since = self.all.as_ref().map_or(head, |all| all.since);
+                let since = self.all.as_ref().map_or(number, |all| all.since);
                 for twin in twins {
                     let fresh = || Watch { readers: 0, since, ends };
                     self.twins.entry(Arc::clone(twin)).or_insert_with(fresh).readers += 1;

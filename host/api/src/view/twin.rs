@@ -2,7 +2,7 @@
 
 use geminus_core::declaration::{Kind, Priority, Role};
 use geminus_core::{Authority, Quality};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::{Time, words};
@@ -91,8 +91,9 @@ pub struct TwinsView {
 /// `GET /api/v1/twins/{id}`: everything that is known of one twin now.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct TwinView {
-    /// What the fleet page shows as well.
-    #[serde(flatten)]
+    /// What the fleet page shows as well; its count of alerts gives way to the alerts themselves.
+    #[serde(flatten, serialize_with = "head")]
+    #[schema(value_type = TwinHead)]
     pub summary: TwinSummary,
     /// Name for people.
     pub display_name: String,
@@ -106,6 +107,32 @@ pub struct TwinView {
     pub alerts: Vec<AlertView>,
     /// How many alerts are held back because the twin is stale.
     pub suppressed_alerts: u64,
+}
+
+/// The part of a summary that the full view shows as well.
+#[derive(Serialize, ToSchema)]
+struct TwinHead<'a> {
+    /// Unique in the site.
+    id: &'a str,
+    /// Name of its type.
+    #[serde(rename = "type")]
+    twin_type: &'a str,
+    /// Whether samples arrive.
+    state: TwinState,
+    /// Milliseconds since its newest sample was received; null when there never was one.
+    #[schema(required)]
+    age_ms: Option<u64>,
+    /// How it is.
+    health: HealthView,
+    /// How far its behaviors may reach.
+    #[schema(schema_with = words::authority)]
+    authority: Authority,
+}
+
+fn head<S: Serializer>(summary: &TwinSummary, serializer: S) -> Result<S::Ok, S::Error> {
+    let TwinSummary { id, twin_type, state, age_ms, health, alerts: _, authority } = summary;
+    let (state, age_ms, health, authority) = (*state, *age_ms, *health, *authority);
+    TwinHead { id, twin_type, state, age_ms, health, authority }.serialize(serializer)
 }
 
 /// A point and its newest value.

@@ -1,0 +1,248 @@
+//! A house of plain values, and the api served over it on a free port.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use geminus_api::metrics::{Exposition, Histogram, catalogue};
+use geminus_api::query::{HistoryQuery, JournalQuery, TwinsQuery};
+use geminus_api::view::*;
+use geminus_api::{Asset, BusLimits, EventBus, House, Options, Trouble, router, serve};
+use geminus_core::declaration::{Kind, Priority, Role};
+use geminus_core::{Authority, Digest, Event, ManualClock, Quality, Severity, Timestamp};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+pub(crate) const TOKEN: &str = "a-token-for-tests";
+pub(crate) const NOON: Timestamp = Timestamp(1_772_366_400_000_000_000);
+
+#[derive(Default)]
+pub(crate) struct FakeHouse {
+    pub(crate) uploaded: Mutex<Vec<Bytes>>,
+    pub(crate) asked: Mutex<Vec<String>>,
+    pub(crate) unready: Mutex<Option<String>>,
+    pub(crate) dead: Mutex<Option<String>>,
+    /// Site questions hang.
+    pub(crate) hangs: AtomicBool,
+}
+
+impl FakeHouse {
+    fn note(&self, question: impl std::fmt::Debug) {
+        self.asked.lock().expect("asked").push(format!("{question:?}"));
+    }
+}
+
+pub(crate) fn summary(id: &str) -> TwinSummary {
+    TwinSummary {
+        id: id.to_owned(),
+        twin_type: "Pump".to_owned(),
+        state: TwinState::Live,
+        age_ms: Some(120),
+        health: HealthView { index: Some(0.75), verdict: Verdict::Ok },
+        alerts: AlertCount { active: 1, highest: Some(Priority::Medium) },
+        authority: Authority::Advise,
+    }
+}
+
+fn point(name: &str, value: Option<f64>, role: Option<Role>) -> PointView {
+    PointView {
+        name: name.to_owned(),
+        unit: "Cel".to_owned(),
+        value,
+        quality: if value.is_some() { Quality::Good } else { Quality::Missing },
+        time: value.map(|_| NOON.into()),
+        received: value.map(|_| NOON.into()),
+        age_ms: value.map(|_| 5),
+        interval_ms: Some(1_000),
+        description: String::new(),
+        role,
+        of: role.map(|_| "temperature".to_owned()),
+        behavior: role.map(|_| "thermal".to_owned()),
+    }
+}
+
+fn twin(id: &str) -> TwinView {
+    TwinView {
+        summary: summary(id),
+        display_name: "Pump one".to_owned(),
+        measured: vec![point("temperature", Some(41.5), None), point("flow", None, None)],
+        estimated: vec![point("thermal.winding", Some(f64::NAN), Some(Role::Estimate))],
+        behaviors: vec![BehaviorView {
+            name: "thermal".to_owned(),
+            plugin: "motor-thermal".to_owned(),
+            version: "1.0.0".to_owned(),
+            digest: Digest::of(b"x").to_string(),
+            kind: Kind::Estimator,
+            state: BehaviorState::WarmingUp,
+            rows: 7,
+            since: NOON.into(),
+            fault: None,
+        }],
+        alerts: vec![AlertView {
+            code: "too-hot".to_owned(),
+            priority: Priority::Medium,
+            text: "Winding is hot".to_owned(),
+            value: f64::INFINITY,
+            unit: "Cel".to_owned(),
+            detail: String::new(),
+            since: NOON.into(),
+            behavior: "thermal".to_owned(),
+        }],
+        suppressed_alerts: 0,
+    }
+}
+
+pub(crate) fn entry(seq: u64, twin: Option<&str>) -> EntryView {
+    let event = Event::new("swap-done", Severity::Info, "motor-thermal runs as 1.0.1");
+    let event = match twin {
+        Some(twin) => event.twin(twin).facts(serde_json::json!({"rows": 3})),
+        None => event,
+    };
+    EntryView::new(seq, NOON, event)
+}
+
+fn plugins() -> PluginsView {
+    let plugin = PluginView {
+        name: "motor-thermal".to_owned(),
+        version: "1.0.0".to_owned(),
+        digest: Digest::of(b"x").to_string(),
+        kind: Kind::Estimator,
+        description: "Winding temperature".to_owned(),
+        twins: 2,
+        state: PluginState::Active,
+        since: None,
+        declaration: serde_json::json!({"declaration": 1}),
+    };
+    let refused =
+        RefusedView { file: "broken.wasm".to_owned(), reason: "it is cut off".to_owned(), time: NOON.into() };
+    PluginsView { plugins: vec![plugin], refused: vec![refused] }
+}
+
+impl House for FakeHouse {
+    async fn site(&self) -> Result<SiteView, Trouble> {
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        Ok(SiteView {
+            name: "test".to_owned(),
+            version: "0.1.0".to_owned(),
+            started: NOON.into(),
+            now: NOON.into(),
+            twins: TwinCounts { total: 2, live: 1, stale: 0, waiting: 1 },
+            alerts: AlertCount::default(),
+            inputs: InputsView { samples: 9, refused: 1, late: 2, duplicates: 3 },
+            store: StoreView { writable: false, reason: Some("the disk is full".to_owned()) },
+        })
+    }
+
+    async fn twins(&self, query: TwinsQuery) -> Result<TwinsView, Trouble> {
+        self.note(query);
+        Ok(TwinsView { twins: vec![summary("pump-1")], total: 2, next: Some("pump-1".to_owned()) })
+    }
+
+    async fn twin(&self, id: String) -> Result<TwinView, Trouble> {
+        match id.as_str() {
+            "broken" => Err(Trouble::Internal("secret cause".to_owned())),
+            "busy" => Err(Trouble::Unavailable("the site is being loaded".to_owned())),
+            _ if self.has_twin(&id) => Ok(twin(&id)),
+            _ => Err(Trouble::NotFound(format!("there is no twin {id}"))),
+        }
+    }
+
+    fn has_twin(&self, id: &str) -> bool {
+        id.starts_with("pump")
+    }
+
+    async fn history(&self, query: HistoryQuery) -> Result<HistoryView, Trouble> {
+        self.note(&query);
+        let (from, to) = query.range(Some(NOON));
+        let series = SeriesView {
+            point: "temperature".to_owned(),
+            unit: "Cel".to_owned(),
+            decimated: true,
+            times_ms: vec![1, 2],
+            values: vec![1.5, f64::NAN],
+            min: vec![1.0, f64::NEG_INFINITY],
+            max: vec![2.0, f64::INFINITY],
+            quality: vec![0, 4],
+        };
+        let marks = vec![MarkView { time_ms: 2, kind: MarkKind::Swap, text: "1.0.1".to_owned() }];
+        Ok(HistoryView { twin: query.twin, from: from.into(), to: to.into(), series: vec![series], marks })
+    }
+
+    async fn plugins(&self) -> Result<PluginsView, Trouble> {
+        Ok(plugins())
+    }
+
+    async fn upload_plugin(&self, bytes: Bytes) -> Result<UploadView, Trouble> {
+        if !bytes.starts_with(b"\0asm") {
+            return Err(Trouble::Invalid("this is not a WebAssembly component".to_owned()));
+        }
+        let digest = Digest::of(&bytes);
+        self.uploaded.lock().expect("uploaded").push(bytes);
+        Ok(UploadView { file: format!("{}.wasm", digest.short()), digest: digest.to_string() })
+    }
+
+    async fn journal(&self, query: JournalQuery) -> Result<JournalView, Trouble> {
+        self.note(query);
+        Ok(JournalView { entries: vec![entry(7, Some("pump-1")), entry(6, None)], next: Some(6) })
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        self.unready.lock().expect("unready").clone().map_or(Ok(()), Err)
+    }
+
+    fn alive(&self) -> Result<(), String> {
+        self.dead.lock().expect("dead").clone().map_or(Ok(()), Err)
+    }
+
+    fn metrics(&self, out: &mut Exposition) {
+        out.count(&catalogue::SAMPLES, &["accepted"], 9);
+        let commits = Histogram { bounds: vec![0.01], counts: vec![3, 1], sum: 0.25 };
+        out.histogram(&catalogue::STORE_COMMIT_SECONDS, &[], &commits);
+    }
+}
+
+fn asset(path: &str) -> Option<Asset> {
+    let (bytes, content_type): (&'static [u8], _) = match path {
+        "index.html" => (b"<!doctype html><title>Geminus</title>", "text/html; charset=utf-8"),
+        "assets/index-1a2b.js" => (b"void 0", "text/javascript"),
+        _ => return None,
+    };
+    Some(Asset { bytes: bytes.into(), content_type: content_type.into(), etag: "\"e1\"".to_owned() })
+}
+
+/// The api, served.
+pub(crate) struct Served {
+    pub(crate) at: SocketAddr,
+    pub(crate) house: Arc<FakeHouse>,
+    pub(crate) bus: Arc<EventBus>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) stop: Option<oneshot::Sender<()>>,
+    pub(crate) done: tokio::task::JoinHandle<Result<(), geminus_api::ServeError>>,
+}
+
+pub(crate) async fn served() -> Served {
+    served_with(|_| {}, |_| {}).await
+}
+
+pub(crate) async fn served_with(bus: impl FnOnce(&mut BusLimits), with: impl FnOnce(&mut Options)) -> Served {
+    let clock = Arc::new(ManualClock::new(NOON));
+    let mut bus_limits = BusLimits::default();
+    bus(&mut bus_limits);
+    let bus = EventBus::new(clock.clone(), bus_limits);
+    let mut options = Options::new("0.1.0", Digest::of(TOKEN.as_bytes()), Arc::clone(&bus), clock.clone());
+    options.dashboard = Some(asset);
+    options.limits.values_interval = std::time::Duration::from_millis(1);
+    with(&mut options);
+    let traffic = Arc::clone(&options.traffic);
+    let house = Arc::new(FakeHouse::default());
+    let router = router(Arc::clone(&house), options);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let at = listener.local_addr().expect("address");
+    let (stop, stopped) = oneshot::channel::<()>();
+    let stopped = async move { stopped.await.unwrap_or_default() };
+    let done = tokio::spawn(serve(listener, router, traffic, stopped));
+    Served { at, house, bus, clock, stop: Some(stop), done }
+}

@@ -1,0 +1,20 @@
+//! The api over real connections, with a house of plain values behind it.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that finds something else than it expects has failed"
+)]
+
+mod client;
+mod document;
+mod fake;
+mod generated;
+mod guard;
+mod limits;
+mod metrics;
+mod pages;
+mod schema;
+mod shapes;
+mod streams;
