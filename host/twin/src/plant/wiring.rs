@@ -16,8 +16,9 @@ pub(super) fn beyond_this_version(declaration: &Declaration, bits: usize) -> Opt
     if let Some((what, name)) = texts.chain(windows).next() {
         return Some(format!("declares the {what} input \"{name}\", which this version cannot feed"));
     }
-    let counts = [("inputs", declaration.inputs.len()), ("alerts", declaration.alerts.len())].into_iter();
-    if let Some((what, count)) = counts.filter(|(_, count)| *count > bits).next() {
+    let mut counts =
+        [("inputs", declaration.inputs.len()), ("alerts", declaration.alerts.len())].into_iter();
+    if let Some((what, count)) = counts.find(|(_, count)| *count > bits) {
         return Some(format!("declares {count} {what}; this version binds up to {bits}"));
     }
     let units = declaration.outputs.iter().map(|output| (&output.name, &output.unit));
