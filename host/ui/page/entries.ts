@@ -45,3 +45,8 @@ export function marksOf(past: readonly Mark[], live: readonly Mark[], max = 100)
   const unknown = live.filter((mark) => !swaps.some((known) => Math.abs(known.time_ms - mark.time_ms) < SAME_MARK_MS));
   return [...swaps, ...unknown].sort((a, b) => a.time_ms - b.time_ms).slice(-max);
 }
+
+/** `motor-thermal@1.4.0 → motor-thermal@1.5.0` without saying the name twice; other words as they are. */
+export function markLabel(text: string): string {
+  return text.replace(/^(\S+)@(\S+) → \1@(\S+)$/, '$1 $2 → $3');
+}

@@ -1,6 +1,6 @@
 // The small rules of the pages: routes, order of the fleet, entries of the journal, newest readings.
 import { describe, expect, it } from 'vitest';
-import { filtered, marksOf, merged, swapTime } from './entries';
+import { filtered, markLabel, marksOf, merged, swapTime } from './entries';
 import { query } from './fetch';
 import { sorted } from './fleet';
 import { ageNow, readingsOf, withValues } from './readings';
@@ -76,6 +76,12 @@ describe('marks', () => {
   it('are those of history and the live ones that it does not tell of yet, each swap once', () => {
     const past = [mark(10_000), mark(50_000, 'b@1', 'other')];
     expect(marksOf(past, [mark(12_000), mark(30_000)]).map((m) => m.time_ms)).toEqual([10_000, 30_000]);
+  });
+
+  it.each([
+    ['motor-thermal@1.4.0 → motor-thermal@1.5.0', 'motor-thermal 1.4.0 → 1.5.0'], ['a@1 → b@2', 'a@1 → b@2'], ['a@1', 'a@1'],
+  ])('%s is labelled %s', (text, expected) => {
+    expect(markLabel(text)).toBe(expected);
   });
 
   it('are bounded, the newest stay', () => {

@@ -3,6 +3,7 @@
 // that they can be found, read and tested.
 import uPlot from 'uplot';
 import type { Aligned } from './align';
+import { markLabel } from './entries';
 import { clock, day, number } from './format';
 import type { Line, Panel } from './panels';
 import type { Mark } from './shapes';
@@ -194,8 +195,8 @@ function placeMarks(plot: uPlot, marks: readonly Mark[]): void {
     element.style.setProperty('--row', String(row));
     element.dataset.timeMs = String(mark.time_ms);
     const label = element.firstElementChild;
-    if (label !== null && label.textContent !== mark.text) {
-      label.textContent = mark.text;
+    if (label !== null && element.title !== mark.text) {
+      label.textContent = markLabel(mark.text);
       element.title = mark.text;
     }
   });
