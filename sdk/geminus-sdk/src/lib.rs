@@ -27,7 +27,7 @@ pub mod testing;
 #[doc(hidden)]
 pub mod wasm;
 
-pub use alert::{Alerts, NoAlerts};
+pub use alert::{Alerts, NoAlerts, Raisable};
 pub use behavior::{Ahead, Answer, Behavior, Opening, Predicted};
 pub use columns::{Alert, ForecastRequest, OpeningRequest, Outcome, Prediction, Rows, States, Wish};
 pub use fault::Fault;
@@ -39,7 +39,7 @@ pub use memo::Memo;
 pub use output::{Output, OutputField, Outputs};
 pub use pack::Pack;
 pub use parameter::Parameters;
-pub use proposal::{Commands, NoCommands, Proposal};
+pub use proposal::{Commands, NoCommands, Proposable, Proposal};
 pub use random::Random;
 pub use reading::{InputField, Inputs, Quality, Reading};
 pub use row::{Row, Timestamp};

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::marker::PhantomData;
 
 use crate::columns::{Alert, Wish};
-use crate::{Alerts, Commands, Fault, NoAlerts, NoCommands, Proposal};
+use crate::{Fault, NoAlerts, NoCommands, Proposable, Proposal, Raisable};
 
 /// Nanoseconds since 1970-01-01T00:00:00 UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,22 +60,28 @@ impl<'a, I, A, C> Row<'a, I, A, C> {
     }
 }
 
-impl<I, A: Alerts, C> Row<'_, I, A, C> {
+impl<I, A, C> Row<'_, I, A, C> {
     /// Raises an alert in this row: `value` is what tripped it, in the alert's unit; `detail` is for people.
     /// The alert stands as long as rows raise it.
-    pub fn alert(&mut self, alert: A, value: f64, detail: impl Display) {
+    pub fn alert(&mut self, alert: A, value: f64, detail: impl Display)
+    where
+        A: Raisable,
+    {
         let detail = detail.to_string();
         self.alerts.push(Alert { row: self.number, alert: alert.index(), value, detail });
     }
 }
 
-impl<I, A, C: Commands> Row<'_, I, A, C> {
+impl<I, A, C> Row<'_, I, A, C> {
     /// Proposes to act.
     ///
     /// # Errors
     /// When the value is outside the declared range or the confidence outside 0 … 1 (or either is NaN): such a
     /// wish is a mistake of the policy, not something to be cut to size.
-    pub fn propose(&mut self, proposal: Proposal<C>) -> Result<(), Fault> {
+    pub fn propose(&mut self, proposal: Proposal<C>) -> Result<(), Fault>
+    where
+        C: Proposable,
+    {
         let (minimum, maximum) = proposal.command.range();
         if !(minimum..=maximum).contains(&proposal.value) {
             let value = proposal.value;

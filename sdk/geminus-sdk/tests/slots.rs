@@ -1,5 +1,7 @@
 //! The slot table through its public calls: all or nothing on every fault, times, rows of many slots, forecasts.
 
+#![allow(clippy::expect_used, reason = "a test that cannot set up its case fails by saying so")]
+
 use geminus_sdk::prelude::*;
 use geminus_sdk::{ForecastRequest, OpeningRequest, Outcome, Rows, SlotTable};
 

@@ -1,5 +1,7 @@
 //! State from version to version: golden bytes, the way up, the way down, and what cannot be read.
 
+#![allow(clippy::expect_used, reason = "a test that cannot set up its case fails by saying so")]
+
 use geminus_core::declaration::Declaration;
 use geminus_sdk::prelude::*;
 use geminus_sdk::{States, testing::Host};

@@ -14,6 +14,12 @@ const PRIORITIES: &[&str] = &["journal", "low", "medium", "high", "critical"];
 
 pub(crate) fn derive(item: &DeriveInput) -> Result<TokenStream> {
     let variants = variants(item, "alerts")?;
+    if variants.is_empty() {
+        return Err(error(
+            item.ident.span(),
+            "alerts need at least one variant; `()` stands for none".to_owned(),
+        ));
+    }
     let declared = variants.iter().map(|variant| declare(variant)).collect::<Result<Vec<_>>>()?;
     let codes: Vec<&String> = declared.iter().map(|(code, _)| code).collect();
     let json: Vec<Value> = declared.iter().map(|(_, json)| json.clone()).collect();
@@ -24,7 +30,9 @@ pub(crate) fn derive(item: &DeriveInput) -> Result<TokenStream> {
         impl ::geminus_sdk::Alerts for #name {
             const DECLARATION: &'static str = #declaration;
             const CODES: &'static [&'static str] = &[#(#codes),*];
+        }
 
+        impl ::geminus_sdk::Raisable for #name {
             fn index(self) -> u32 {
                 match self { #(Self::#idents => #places),* }
             }
@@ -81,6 +89,7 @@ mod tests {
             let error = derived(variants).expect_err(variants);
             assert!(error.contains(says), "{variants}: {error}");
         };
+        check("", "at least one variant");
         check("#[alert(priority = \"high\")] A", "needs a doc comment");
         check("/// A.\n A", "needs a priority");
         check("/// A.\n #[alert(priority = \"urgent\")] A", "is none of: journal");

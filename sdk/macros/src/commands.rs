@@ -19,6 +19,12 @@ struct Declared {
 
 pub(crate) fn derive(item: &DeriveInput) -> Result<TokenStream> {
     let variants = variants(item, "commands")?;
+    if variants.is_empty() {
+        return Err(error(
+            item.ident.span(),
+            "commands need at least one variant; `()` stands for none".to_owned(),
+        ));
+    }
     let declared = variants.iter().map(|variant| declare(variant)).collect::<Result<Vec<_>>>()?;
     let json: Vec<Value> = declared.iter().map(|one| one.json.clone()).collect();
     let names: Vec<&String> = declared.iter().map(|one| &one.name).collect();
@@ -31,7 +37,9 @@ pub(crate) fn derive(item: &DeriveInput) -> Result<TokenStream> {
         impl ::geminus_sdk::Commands for #name {
             const DECLARATION: &'static str = #declaration;
             const NAMES: &'static [&'static str] = &[#(#names),*];
+        }
 
+        impl ::geminus_sdk::Proposable for #name {
             fn index(self) -> u32 {
                 match self { #(Self::#idents => #places),* }
             }
@@ -95,6 +103,7 @@ mod tests {
             let error = derived(variants).expect_err(variants);
             assert!(error.contains(says), "{variants}: {error}");
         };
+        check("", "at least one variant");
         check("A", "needs unit, min and max");
         check("#[command(unit = \"1\", min = 1.0, max = 0.0)] A", "is above its max");
         check("#[command(unit = \"1\", min = \"a\", max = 0.0)] A", "must be a number");

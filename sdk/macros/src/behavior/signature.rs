@@ -104,7 +104,11 @@ fn row_types(row: &Type) -> Result<Vec<Type>> {
 }
 
 fn is_no_commands(ty: &Type) -> bool {
-    matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "NoCommands"))
+    match ty {
+        Type::Tuple(tuple) => tuple.elems.is_empty(),
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "NoCommands"),
+        _ => false,
+    }
 }
 
 /// What `open` takes first; the behavior itself when there is no `open`.
