@@ -111,7 +111,8 @@ impl Store {
         self.ask(Work::Flush)?
     }
 
-    /// Folds all history that is still mixed, which makes it smallest and fastest to read. Blocks until done.
+    /// Folds all history that is still mixed, which makes it smallest and fastest to read, and removes what
+    /// retention no longer keeps. Blocks until done.
     ///
     /// # Errors
     /// When it cannot be written now.

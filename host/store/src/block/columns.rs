@@ -208,8 +208,11 @@ pub(crate) fn decimals(values: &[f64], wholes: &mut Vec<i64>) -> Option<u8> {
 }
 
 fn whole(value: f64, scale: f64) -> Option<i64> {
-    let number = (value * scale).round_ties_even();
-    (number.abs() < EXACT_MAX && (number / scale).to_bits() == value.to_bits()).then_some(number as i64)
+    let rounded = (value * scale).round_ties_even();
+    let number = rounded as i64;
+    // Compared by way of the integer, which has no minus zero.
+    let exact = rounded.abs() < EXACT_MAX && (number as f64 / scale).to_bits() == value.to_bits();
+    exact.then_some(number)
 }
 
 /// The reverse of [`decimals`] for one number; `None` for a scale that is not ours.

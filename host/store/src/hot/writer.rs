@@ -382,16 +382,19 @@ impl Writer {
             return;
         }
         self.upkeep_at = now + UPKEEP_EVERY;
-        if let Err(error) = self.retain() {
-            self.failed(&error);
+        match self.retain() {
+            Ok(true) => self.upkeep_at = now,
+            Ok(false) => (),
+            Err(error) => self.failed(&error),
         }
         if self.backlog.is_empty() && self.unchecked_bytes > 0 {
             self.checkpoint();
         }
     }
 
-    fn retain(&mut self) -> Result<(), StoreError> {
-        let Some(connection) = self.connection.as_ref() else { return Ok(()) };
+    /// Removes some of what is too old or too much; returns whether there may be more.
+    fn retain(&mut self) -> Result<bool, StoreError> {
+        let Some(connection) = self.connection.as_ref() else { return Ok(false) };
         let mut removed = (0, false);
         if self.options.retention_hours > 0 {
             let kept = Duration::from_secs(self.options.retention_hours.saturating_mul(3600));
@@ -403,11 +406,8 @@ impl Writer {
             removed = (removed.0 + above.0, above.1);
         }
         add(&self.gauges.blocks_retired, removed.0);
-        if removed.1 {
-            self.upkeep_at = self.clock.monotonic();
-        }
         self.gauges.file_bytes.store(retention::used_bytes(connection)?, Ordering::Relaxed);
-        Ok(())
+        Ok(removed.1)
     }
 
     fn checkpoint(&mut self) {
@@ -418,11 +418,18 @@ impl Writer {
         }
     }
 
+    /// Answers those who wait, once what they wait for is done.
     fn answer(&mut self) {
-        if self.backlog.is_empty() && self.retry_at.is_none() {
-            self.flushes.drain(..).for_each(|reply| answer_one(&reply, Ok(())));
-            if self.fold.is_none() && self.gauges.mixed_blocks.load(Ordering::Relaxed) == 0 {
-                self.folds.drain(..).for_each(|reply| answer_one(&reply, Ok(())));
+        if !self.backlog.is_empty() || self.retry_at.is_some() {
+            return;
+        }
+        self.flushes.drain(..).for_each(|reply| answer_one(&reply, Ok(())));
+        let folded = self.fold.is_none() && self.gauges.mixed_blocks.load(Ordering::Relaxed) == 0;
+        if !self.folds.is_empty() && folded {
+            match self.retain() {
+                Ok(true) => (),
+                Ok(false) => self.folds.drain(..).for_each(|reply| answer_one(&reply, Ok(()))),
+                Err(error) => self.failed(&error),
             }
         }
     }

@@ -42,6 +42,8 @@ pub(crate) struct Writer {
     head: Head,
     /// Entries that wait for a commit: time and bytes.
     batch: Vec<(i64, String)>,
+    /// How many of them a failed commit held, which may have reached the file all the same.
+    tried: usize,
     flushes: Vec<Sender<Result<(), StoreError>>>,
     retry_at: Option<Duration>,
     commits: u32,
@@ -65,6 +67,7 @@ impl Writer {
             clock,
             head,
             batch: Vec::new(),
+            tried: 0,
             flushes: Vec::new(),
             retry_at: None,
             commits: 0,
@@ -135,6 +138,7 @@ impl Writer {
                 self.head = head;
                 self.gauges.written.fetch_add(self.batch.len() as u64, Ordering::Relaxed);
                 self.batch.clear();
+                self.tried = 0;
                 self.retry_at = None;
                 if self.gauges.health.recover() {
                     tracing::info!(file = FILE.name, "the journal can be written again");
@@ -143,6 +147,7 @@ impl Writer {
                 self.checkpoint();
             }
             Err(error) => {
+                self.tried = self.batch.len();
                 if error.fault() == Fault::Io {
                     self.connection = None;
                 }
@@ -168,19 +173,16 @@ impl Writer {
         let failed = StoreError::database(FILE.name, "committing entries");
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
-        let stored = Head::load(&transaction)?;
-        // A commit that failed may have reached the file all the same: then the file's head is already ahead.
-        let chained =
-            self.batch.iter().fold(self.head, |head, (time, body)| head.next(*time, body.as_bytes()));
-        if stored == chained {
-            return Ok(chained);
-        }
-        let mut head = stored;
+        let mut head = Head::load(&transaction)?;
+        let tried = self.batch.get(..self.tried).unwrap_or_default();
+        let landed =
+            tried.iter().fold(self.head, |head, (time, body)| head.next(*time, body.as_bytes())) == head;
+        let skipped = if landed { tried.len() } else { 0 };
         {
             let mut insert = transaction
                 .prepare("INSERT INTO entry(seq, time, body, hash) VALUES (?1, ?2, ?3, ?4)")
                 .map_err(&failed)?;
-            for (time, body) in &self.batch {
+            for (time, body) in self.batch.iter().skip(skipped) {
                 head = head.next(*time, body.as_bytes());
                 insert.execute((head.seq, time, body, head.hash)).map_err(&failed)?;
             }
