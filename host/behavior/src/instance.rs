@@ -19,6 +19,9 @@ use crate::limits::Limits;
 use crate::states::States;
 use crate::trouble::Trouble;
 
+/// Slots that one call of `open` makes.
+const OPENINGS_PER_CALL: usize = 512;
+
 /// What the host tells an instance about a twin.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SlotOpening<'a> {
@@ -70,8 +73,12 @@ impl Instance {
         self.declaration.outputs.len()
     }
 
-    /// Makes slots.
+    /// Makes slots, some at a time, so that a guest's memory does not swell for the arguments of thousands.
     pub(crate) fn open(&mut self, openings: &[SlotOpening<'_>]) -> Result<(), Trouble> {
+        openings.chunks(OPENINGS_PER_CALL).try_for_each(|some| self.open_some(some))
+    }
+
+    fn open_some(&mut self, openings: &[SlotOpening<'_>]) -> Result<(), Trouble> {
         let wire: Vec<types::Opening<'_>> = openings
             .iter()
             .map(|o| types::Opening { slot: o.slot, twin: o.id, parameters: o.parameters, seed: o.seed })
