@@ -7,6 +7,12 @@
 
 use std::fmt;
 
+mod atom;
+mod dtdl;
+mod spelling;
+
+pub use dtdl::ucum_from_dtdl;
+
 /// `to = from × scale + offset`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conversion {
@@ -110,7 +116,7 @@ pub struct Unit {
 /// # Errors
 /// [`UnitError::Unknown`] with the code as written.
 pub fn parse(code: &str) -> Result<Unit, UnitError> {
-    term(code).ok_or_else(|| UnitError::Unknown { code: code.to_owned(), hint: hint(code) })
+    term(code).ok_or_else(|| UnitError::Unknown { code: code.to_owned(), hint: spelling::hint(code) })
 }
 
 /// How a value in `from` becomes a value in `to`; temperatures keep their zeros apart (20 Cel = 293.15 K).
@@ -207,6 +213,9 @@ fn component(part: &str) -> Option<Unit> {
         let number: f64 = symbol.parse().ok()?;
         return (number > 0.0).then_some(Unit { factor: number, ..one });
     }
+    if let Some(unit) = atom::find(symbol) {
+        return Some(unit);
+    }
     let letters = symbol.trim_end_matches(|letter: char| letter.is_ascii_digit());
     let (letters, power) = match symbol.get(letters.len()..)? {
         "" => (letters, 1),
@@ -215,329 +224,11 @@ fn component(part: &str) -> Option<Unit> {
             (bare, digits.parse::<i8>().ok().filter(|power| (1..=9).contains(power))? * sign)
         }
     };
-    let unit = atom(letters)?;
+    let unit = atom::find(letters)?;
     let zero = if power == 1 { unit.zero } else { 0.0 };
     let dimension = Dimension::default().plus(unit.dimension, power);
     Some(Unit { dimension, factor: unit.factor.powi(i32::from(power)), zero })
 }
-
-fn atom(symbol: &str) -> Option<Unit> {
-    let entry = |name: &str| ATOMS.iter().find(|entry| entry.0 == name);
-    let made = |prefix: f64, &(_, factor, zero, dimension, _): &Atom| Unit {
-        dimension: Dimension(dimension),
-        factor: prefix * factor,
-        zero,
-    };
-    if let Some(found) = entry(symbol) {
-        return Some(made(1.0, found));
-    }
-    PREFIXES.iter().find_map(|(letters, prefix)| {
-        let found = entry(symbol.strip_prefix(letters)?)?;
-        found.4.then(|| made(*prefix, found))
-    })
-}
-
-const PREFIXES: [(&str, f64); 14] = [
-    ("da", 1e1),
-    ("T", 1e12),
-    ("G", 1e9),
-    ("M", 1e6),
-    ("k", 1e3),
-    ("h", 1e2),
-    ("d", 1e-1),
-    ("c", 1e-2),
-    ("m", 1e-3),
-    ("u", 1e-6),
-    ("n", 1e-9),
-    ("p", 1e-12),
-    ("Ki", 1024.0),
-    ("Mi", 1_048_576.0),
-];
-
-/// Code, factor, zero, exponents of the base units, whether prefixes may stand before it.
-type Atom = (&'static str, f64, f64, [i8; 8], bool);
-
-const PI: f64 = std::f64::consts::PI;
-/// Standard acceleration of free fall, exact by definition (CGPM 1901).
-const FREE_FALL: f64 = 9.806_65;
-/// International avoirdupois pound, exact.
-const POUND: f64 = 0.453_592_37;
-
-const NUMBER: [i8; 8] = [0, 0, 0, 0, 0, 0, 0, 0];
-const LENGTH: [i8; 8] = [1, 0, 0, 0, 0, 0, 0, 0];
-const AREA: [i8; 8] = [2, 0, 0, 0, 0, 0, 0, 0];
-const VOLUME: [i8; 8] = [3, 0, 0, 0, 0, 0, 0, 0];
-const MASS: [i8; 8] = [0, 1, 0, 0, 0, 0, 0, 0];
-const TIME: [i8; 8] = [0, 0, 1, 0, 0, 0, 0, 0];
-const RATE: [i8; 8] = [0, 0, -1, 0, 0, 0, 0, 0];
-const SPEED: [i8; 8] = [1, 0, -1, 0, 0, 0, 0, 0];
-const ACCELERATION: [i8; 8] = [1, 0, -2, 0, 0, 0, 0, 0];
-const CURRENT: [i8; 8] = [0, 0, 0, 1, 0, 0, 0, 0];
-const CHARGE: [i8; 8] = [0, 0, 1, 1, 0, 0, 0, 0];
-const TEMPERATURE: [i8; 8] = [0, 0, 0, 0, 1, 0, 0, 0];
-const ANGLE: [i8; 8] = [0, 0, 0, 0, 0, 1, 0, 0];
-const FORCE: [i8; 8] = [1, 1, -2, 0, 0, 0, 0, 0];
-const PRESSURE: [i8; 8] = [-1, 1, -2, 0, 0, 0, 0, 0];
-const ENERGY: [i8; 8] = [2, 1, -2, 0, 0, 0, 0, 0];
-const POWER: [i8; 8] = [2, 1, -3, 0, 0, 0, 0, 0];
-const VOLTAGE: [i8; 8] = [2, 1, -3, -1, 0, 0, 0, 0];
-const RESISTANCE: [i8; 8] = [2, 1, -3, -2, 0, 0, 0, 0];
-const CONDUCTANCE: [i8; 8] = [-2, -1, 3, 2, 0, 0, 0, 0];
-const CAPACITANCE: [i8; 8] = [-2, -1, 4, 2, 0, 0, 0, 0];
-const INDUCTANCE: [i8; 8] = [2, 1, -2, -2, 0, 0, 0, 0];
-const FLUX_DENSITY: [i8; 8] = [0, 1, -2, -1, 0, 0, 0, 0];
-const VISCOSITY: [i8; 8] = [-1, 1, -1, 0, 0, 0, 0, 0];
-const LUMINOUS: [i8; 8] = [0, 0, 0, 0, 0, 0, 1, 0];
-const ILLUMINANCE: [i8; 8] = [-2, 0, 0, 0, 0, 0, 1, 0];
-const DATA: [i8; 8] = [0, 0, 0, 0, 0, 0, 0, 1];
-
-const ATOMS: &[Atom] = &[
-    ("%", 1e-2, 0.0, NUMBER, false),
-    ("[ppth]", 1e-3, 0.0, NUMBER, false),
-    ("[ppm]", 1e-6, 0.0, NUMBER, false),
-    ("ppm", 1e-6, 0.0, NUMBER, false),
-    ("[ppb]", 1e-9, 0.0, NUMBER, false),
-    ("m", 1.0, 0.0, LENGTH, true),
-    ("[in_i]", 0.0254, 0.0, LENGTH, false),
-    ("[ft_i]", 0.3048, 0.0, LENGTH, false),
-    ("[yd_i]", 0.9144, 0.0, LENGTH, false),
-    ("[mi_i]", 1609.344, 0.0, LENGTH, false),
-    ("[nmi_i]", 1852.0, 0.0, LENGTH, false),
-    ("har", 1e4, 0.0, AREA, false),
-    ("L", 1e-3, 0.0, VOLUME, true),
-    ("l", 1e-3, 0.0, VOLUME, true),
-    ("[gal_us]", 3.785_411_784e-3, 0.0, VOLUME, false),
-    ("[foz_us]", 2.957_352_956_25e-5, 0.0, VOLUME, false),
-    ("[bbl_us]", 0.158_987_294_928, 0.0, VOLUME, false),
-    ("g", 1e-3, 0.0, MASS, true),
-    ("t", 1e3, 0.0, MASS, true),
-    ("[lb_av]", POUND, 0.0, MASS, false),
-    ("[oz_av]", POUND / 16.0, 0.0, MASS, false),
-    ("s", 1.0, 0.0, TIME, true),
-    ("min", 60.0, 0.0, TIME, false),
-    ("h", 3600.0, 0.0, TIME, false),
-    ("d", 86_400.0, 0.0, TIME, false),
-    ("a", 31_557_600.0, 0.0, TIME, false),
-    ("Hz", 1.0, 0.0, RATE, true),
-    ("[kn_i]", 1852.0 / 3600.0, 0.0, SPEED, false),
-    ("[g]", FREE_FALL, 0.0, ACCELERATION, true),
-    ("A", 1.0, 0.0, CURRENT, true),
-    ("C", 1.0, 0.0, CHARGE, true),
-    ("Ah", 3600.0, 0.0, CHARGE, true),
-    ("K", 1.0, 0.0, TEMPERATURE, true),
-    ("Cel", 1.0, 273.15, TEMPERATURE, false),
-    ("[degF]", 5.0 / 9.0, 459.67 * 5.0 / 9.0, TEMPERATURE, false),
-    ("[degR]", 5.0 / 9.0, 0.0, TEMPERATURE, false),
-    ("rad", 1.0, 0.0, ANGLE, true),
-    ("deg", PI / 180.0, 0.0, ANGLE, false),
-    ("'", PI / 10_800.0, 0.0, ANGLE, false),
-    ("''", PI / 648_000.0, 0.0, ANGLE, false),
-    ("circ", 2.0 * PI, 0.0, ANGLE, false),
-    ("N", 1.0, 0.0, FORCE, true),
-    ("[lbf_av]", POUND * FREE_FALL, 0.0, FORCE, false),
-    ("Pa", 1.0, 0.0, PRESSURE, true),
-    ("bar", 1e5, 0.0, PRESSURE, true),
-    ("atm", 101_325.0, 0.0, PRESSURE, false),
-    ("[psi]", POUND * FREE_FALL / (0.0254 * 0.0254), 0.0, PRESSURE, false),
-    ("m[Hg]", 133_322.387_415, 0.0, PRESSURE, true),
-    ("m[H2O]", 9_806.65, 0.0, PRESSURE, true),
-    ("[in_i'Hg]", 3_386.388_640_341, 0.0, PRESSURE, false),
-    ("[in_i'H2O]", 249.088_91, 0.0, PRESSURE, false),
-    ("J", 1.0, 0.0, ENERGY, true),
-    ("Wh", 3600.0, 0.0, ENERGY, true),
-    ("cal", 4.184, 0.0, ENERGY, true),
-    ("[Btu_IT]", 1_055.055_852_62, 0.0, ENERGY, false),
-    ("W", 1.0, 0.0, POWER, true),
-    ("VA", 1.0, 0.0, POWER, true),
-    ("[HP]", 550.0 * 0.3048 * POUND * FREE_FALL, 0.0, POWER, false),
-    ("V", 1.0, 0.0, VOLTAGE, true),
-    ("Ohm", 1.0, 0.0, RESISTANCE, true),
-    ("S", 1.0, 0.0, CONDUCTANCE, true),
-    ("F", 1.0, 0.0, CAPACITANCE, true),
-    ("H", 1.0, 0.0, INDUCTANCE, true),
-    ("T", 1.0, 0.0, FLUX_DENSITY, true),
-    ("P", 0.1, 0.0, VISCOSITY, true),
-    ("cd", 1.0, 0.0, LUMINOUS, true),
-    ("lm", 1.0, 0.0, LUMINOUS, true),
-    ("lx", 1.0, 0.0, ILLUMINANCE, true),
-    ("bit", 1.0, 0.0, DATA, true),
-    ("By", 8.0, 0.0, DATA, true),
-];
-
-/// What people write where UCUM has another code.
-fn hint(code: &str) -> String {
-    const SPELLINGS: &[(&str, &str)] = &[
-        ("°C", "Cel"),
-        ("degC", "Cel"),
-        ("celsius", "Cel"),
-        ("°F", "[degF]"),
-        ("degF", "[degF]"),
-        ("rpm", "/min"),
-        ("RPM", "/min"),
-        ("psi", "[psi]"),
-        ("sec", "s"),
-        ("hr", "h"),
-        ("Nm", "N.m"),
-        ("Ω", "Ohm"),
-        ("ohm", "Ohm"),
-        ("°", "deg"),
-        ("µm", "um"),
-        ("percent", "%"),
-        ("m³/h", "m3/h"),
-        ("l/m", "L/min"),
-        ("lpm", "L/min"),
-        ("hp", "[HP]"),
-        ("in", "[in_i]"),
-        ("ft", "[ft_i]"),
-        ("lb", "[lb_av]"),
-    ];
-    if code.is_empty() {
-        return ", write \"1\" for a plain number".to_owned();
-    }
-    let ucum = ucum_from_dtdl(code)
-        .or_else(|| SPELLINGS.iter().find(|(written, _)| *written == code).map(|(_, ucum)| *ucum));
-    ucum.map_or_else(String::new, |ucum| format!(", write \"{ucum}\""))
-}
-
-/// UCUM code of a unit of the DTDL v3 QuantitativeTypes extension; `None` when it is not one that this house knows.
-#[must_use]
-pub fn ucum_from_dtdl(name: &str) -> Option<&'static str> {
-    DTDL.iter().find(|(dtdl, _)| *dtdl == name).map(|(_, ucum)| *ucum)
-}
-
-const DTDL: &[(&str, &str)] = &[
-    ("metrePerSecondSquared", "m/s2"),
-    ("centimetrePerSecondSquared", "cm/s2"),
-    ("gForce", "[g]"),
-    ("radian", "rad"),
-    ("degreeOfArc", "deg"),
-    ("minuteOfArc", "'"),
-    ("secondOfArc", "''"),
-    ("turn", "circ"),
-    ("radianPerSecondSquared", "rad/s2"),
-    ("radianPerSecond", "rad/s"),
-    ("degreePerSecond", "deg/s"),
-    ("revolutionPerSecond", "{rev}/s"),
-    ("revolutionPerMinute", "{rev}/min"),
-    ("voltAmpere", "VA"),
-    ("kilovoltAmpere", "kVA"),
-    ("squareMetre", "m2"),
-    ("squareCentimetre", "cm2"),
-    ("squareMillimetre", "mm2"),
-    ("squareKilometre", "km2"),
-    ("hectare", "har"),
-    ("squareFoot", "[ft_i]2"),
-    ("squareInch", "[in_i]2"),
-    ("farad", "F"),
-    ("millifarad", "mF"),
-    ("microfarad", "uF"),
-    ("nanofarad", "nF"),
-    ("picofarad", "pF"),
-    ("ampere", "A"),
-    ("milliampere", "mA"),
-    ("microampere", "uA"),
-    ("bit", "bit"),
-    ("byte", "By"),
-    ("bitPerSecond", "bit/s"),
-    ("bytePerSecond", "By/s"),
-    ("kilogramPerCubicMetre", "kg/m3"),
-    ("gramPerCubicMetre", "g/m3"),
-    ("coulomb", "C"),
-    ("joule", "J"),
-    ("kilojoule", "kJ"),
-    ("megajoule", "MJ"),
-    ("gigajoule", "GJ"),
-    ("kilowattHour", "kWh"),
-    ("newton", "N"),
-    ("pound", "[lbf_av]"),
-    ("hertz", "Hz"),
-    ("kilohertz", "kHz"),
-    ("megahertz", "MHz"),
-    ("gigahertz", "GHz"),
-    ("lux", "lx"),
-    ("lumen", "lm"),
-    ("candela", "cd"),
-    ("henry", "H"),
-    ("millihenry", "mH"),
-    ("microhenry", "uH"),
-    ("metre", "m"),
-    ("centimetre", "cm"),
-    ("millimetre", "mm"),
-    ("micrometre", "um"),
-    ("nanometre", "nm"),
-    ("kilometre", "km"),
-    ("foot", "[ft_i]"),
-    ("inch", "[in_i]"),
-    ("mile", "[mi_i]"),
-    ("nauticalMile", "[nmi_i]"),
-    ("kilogram", "kg"),
-    ("gram", "g"),
-    ("milligram", "mg"),
-    ("microgram", "ug"),
-    ("tonne", "t"),
-    ("gramPerSecond", "g/s"),
-    ("kilogramPerSecond", "kg/s"),
-    ("gramPerHour", "g/h"),
-    ("kilogramPerHour", "kg/h"),
-    ("watt", "W"),
-    ("microwatt", "uW"),
-    ("milliwatt", "mW"),
-    ("kilowatt", "kW"),
-    ("megawatt", "MW"),
-    ("gigawatt", "GW"),
-    ("horsepower", "[HP]"),
-    ("pascal", "Pa"),
-    ("kilopascal", "kPa"),
-    ("bar", "bar"),
-    ("millibar", "mbar"),
-    ("millimetresOfMercury", "mm[Hg]"),
-    ("poundPerSquareInch", "[psi]"),
-    ("inchesOfMercury", "[in_i'Hg]"),
-    ("inchesOfWater", "[in_i'H2O]"),
-    ("unity", "1"),
-    ("percent", "%"),
-    ("ohm", "Ohm"),
-    ("milliohm", "mOhm"),
-    ("kiloohm", "kOhm"),
-    ("megaohm", "MOhm"),
-    ("kelvin", "K"),
-    ("degreeCelsius", "Cel"),
-    ("degreeFahrenheit", "[degF]"),
-    ("second", "s"),
-    ("millisecond", "ms"),
-    ("microsecond", "us"),
-    ("nanosecond", "ns"),
-    ("minute", "min"),
-    ("hour", "h"),
-    ("day", "d"),
-    ("year", "a"),
-    ("newtonMetre", "N.m"),
-    ("metrePerSecond", "m/s"),
-    ("centimetrePerSecond", "cm/s"),
-    ("kilometrePerSecond", "km/s"),
-    ("metrePerHour", "m/h"),
-    ("kilometrePerHour", "km/h"),
-    ("milePerHour", "[mi_i]/h"),
-    ("milePerSecond", "[mi_i]/s"),
-    ("knot", "[kn_i]"),
-    ("volt", "V"),
-    ("millivolt", "mV"),
-    ("microvolt", "uV"),
-    ("kilovolt", "kV"),
-    ("megavolt", "MV"),
-    ("cubicMetre", "m3"),
-    ("cubicCentimetre", "cm3"),
-    ("litre", "L"),
-    ("millilitre", "mL"),
-    ("gallon", "[gal_us]"),
-    ("cubicFoot", "[ft_i]3"),
-    ("cubicInch", "[in_i]3"),
-    ("fluidOunce", "[foz_us]"),
-    ("litrePerSecond", "L/s"),
-    ("millilitrePerSecond", "mL/s"),
-    ("litrePerHour", "L/h"),
-    ("millilitrePerHour", "mL/h"),
-];
 
 #[cfg(test)]
 mod tests {
@@ -585,6 +276,10 @@ mod tests {
             ("kOhm", 1.0, "V/A", 1000.0),
             ("m.s-2", 9.806_65, "[g]", 1.0),
             ("100.W", 2.0, "W", 200.0),
+            ("10*3.[Btu_IT]/h", 1.0, "W", 293.071_070_172_222_2),
+            ("circ/min", 30.0, "rad/s", std::f64::consts::PI),
+            ("GiBy", 1.0, "MiBy", 1024.0),
+            ("[slug]", 1.0, "kg", 14.593_902_937_206_365),
         ] {
             check(from, value, to, expect);
         }
@@ -635,7 +330,7 @@ mod tests {
 
     #[test]
     fn every_dtdl_unit_has_a_known_code() {
-        for (name, code) in DTDL {
+        for (name, code) in dtdl::DTDL {
             assert!(parse(code).is_ok(), "{name} → {code}");
             assert_eq!(ucum_from_dtdl(name), Some(*code));
         }
