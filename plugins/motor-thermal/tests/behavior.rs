@@ -1,6 +1,6 @@
 //! The behavior as the host sees it: rows in, outputs and alerts out, on the code paths that run in wasm.
 
-#![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test may")]
 
 use geminus_core::Declaration;
 use geminus_core::declaration::{Arrival, Kind, Priority, Role};

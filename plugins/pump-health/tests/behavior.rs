@@ -1,5 +1,5 @@
 //! The behavior as the host sees it: rows in, verdicts and alerts out, on the code paths that run in wasm.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test may")]
+#![expect(clippy::expect_used, reason = "a test may")]
 
 use geminus_core::Declaration;
 use geminus_core::declaration::{Arrival, Kind, Priority, Role};

@@ -1,6 +1,7 @@
 //! Is the filter as sure of itself as it may be? NEES and NIS on simulated truth, against their chi-square bands.
 //!
 //! Bands and their meaning: Bar-Shalom, Li, Kirubarajan, §5.4. The simulation is seeded; the seed is printed.
+#![expect(clippy::expect_used, reason = "a test may")]
 #![expect(non_snake_case, reason = "F, H, Q, R, P are the names of the field")]
 
 use geminus_models::{Kalman, SMatrix, SVector, ThermalNetwork};

@@ -1,4 +1,5 @@
 //! Our filter and models against filterpy and scipy: golden vectors made by `tests/golden/make.py`.
+#![expect(clippy::panic, clippy::expect_used, clippy::indexing_slicing, reason = "a test may")]
 #![expect(non_snake_case, reason = "F, H, Q, R, P, S are the names of the field")]
 
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! What must hold for every network, interval and measurement: stability by construction, the algebra of
 //! intervals, missing measurements without influence.
+#![expect(clippy::indexing_slicing, reason = "a test may")]
 #![expect(non_snake_case, reason = "F, H, Q, R, P are the names of the field")]
 
 use geminus_models::{Kalman, SMatrix, SVector, ThermalNetwork, stability};
