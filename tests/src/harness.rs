@@ -1,7 +1,7 @@
 //! Parts of the harness, one file each.
 
-pub(crate) mod browser;
 pub(crate) mod broker;
+pub(crate) mod browser;
 pub(crate) mod field;
 pub(crate) mod host;
 pub(crate) mod place;

@@ -5,8 +5,8 @@
 
 mod harness;
 
-pub use harness::browser::Browser;
 pub use harness::broker::Broker;
+pub use harness::browser::Browser;
 pub use harness::field::Publisher;
 pub use harness::host::{Host, get};
 pub use harness::place::{free_port, geminus, recorded_data, repository};

@@ -59,7 +59,8 @@ fn pixels(browser: &Browser) -> anyhow::Result<String> {
 #[test]
 fn the_curve_moves_staleness_shows_and_a_swap_shows_its_version() -> anyhow::Result<()> {
     let broker = Broker::start(10_000)?;
-    let site = SiteFolder::from_example("pump-rig", |text| text.replace("mqtt://127.0.0.1:1883", &broker.url()))?;
+    let site =
+        SiteFolder::from_example("pump-rig", |text| text.replace("mqtt://127.0.0.1:1883", &broker.url()))?;
     let host = Host::start(&site.site())?;
     let browser = Browser::open(1_400, 1_000)?;
     let stop = AtomicBool::new(false);
@@ -71,7 +72,8 @@ fn the_curve_moves_staleness_shows_and_a_swap_shows_its_version() -> anyhow::Res
             browser.screenshot(&pictures().join("fleet.png"))?;
             browser.go(&host.url("/#/twin/pump-rig-1"))?;
             see(&browser, "state-badge", "live", |text| text.to_lowercase().contains("live"))?;
-            let first = see(&browser, "point-value-temperature", "a number", |text| text.contains(char::is_numeric))?;
+            let first =
+                see(&browser, "point-value-temperature", "a number", |text| text.contains(char::is_numeric))?;
             see(&browser, "point-value-temperature", "another number", |text| text != first)?;
             see(&browser, "point-value-thermal.winding_temperature", "an estimate", |text| {
                 text.contains(char::is_numeric)

@@ -47,9 +47,8 @@ fn stored(host: &Host, point: &str, rounds: u64) -> anyhow::Result<Vec<(u64, f64
     // 10,000 raw points at most in an answer, so ask in pieces of 5,000 ms.
     for piece in (0..rounds).step_by(5_000) {
         let (from, to) = (START_MS + piece, START_MS + (piece + 5_000).min(rounds));
-        let answer = host.get(&format!(
-            "/twins/pump-rig-1/history?points={point}&from={from}&to={to}&buckets=10000"
-        ))?;
+        let answer =
+            host.get(&format!("/twins/pump-rig-1/history?points={point}&from={from}&to={to}&buckets=10000"))?;
         let series = &answer["series"][0];
         anyhow::ensure!(series["decimated"] == false, "asked for raw points, got {series}");
         let times = series["times_ms"].as_array().cloned().unwrap_or_default();
@@ -91,8 +90,11 @@ fn scenario(version: &str, samples: u64) -> anyhow::Result<()> {
     let rounds = samples / 8;
     for point in POINTS {
         let found = wait_for(&format!("history of {point}"), Duration::from_secs(180), || {
-            let answer = host.get(&format!("/twins/pump-rig-1/history?points={point}&from={}&to={}&buckets=1",
-                START_MS + rounds - 1, START_MS + rounds))?;
+            let answer = host.get(&format!(
+                "/twins/pump-rig-1/history?points={point}&from={}&to={}&buckets=1",
+                START_MS + rounds - 1,
+                START_MS + rounds
+            ))?;
             let last = answer["series"][0]["times_ms"].as_array().map_or(0, Vec::len);
             match last {
                 0 => Ok(None),

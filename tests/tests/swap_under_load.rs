@@ -41,7 +41,10 @@ fn publish_round(field: &mut Publisher, round: u64) -> anyhow::Result<()> {
 fn thermal(host: &Host, twin: &str) -> anyhow::Result<Value> {
     let answer = host.get(&format!("/twins/{twin}"))?;
     let behaviors = answer["behaviors"].as_array().cloned().unwrap_or_default();
-    behaviors.into_iter().find(|b| b["name"] == "thermal").ok_or_else(|| anyhow::anyhow!("no thermal: {answer}"))
+    behaviors
+        .into_iter()
+        .find(|b| b["name"] == "thermal")
+        .ok_or_else(|| anyhow::anyhow!("no thermal: {answer}"))
 }
 
 /// Publishes in real time on a thread of its own until told to stop; gives the number of rounds.
@@ -62,7 +65,8 @@ fn feed(port: u16, stop: &AtomicBool) -> anyhow::Result<u64> {
 fn a_rebuilt_plugin_takes_over_without_losing_a_row_or_its_state() -> anyhow::Result<()> {
     let broker = Broker::start(100_000)?;
     let site = SiteFolder::from_example("pump-rig", |text| {
-        text.replace("mqtt://127.0.0.1:1883", &broker.url()).replace("\"pump-rig-1\"", "\"pump-rig-{01..20}\"")
+        text.replace("mqtt://127.0.0.1:1883", &broker.url())
+            .replace("\"pump-rig-1\"", "\"pump-rig-{01..20}\"")
     })?;
     let host = Host::start(&site.site())?;
     let stop = AtomicBool::new(false);
@@ -100,8 +104,9 @@ fn a_rebuilt_plugin_takes_over_without_losing_a_row_or_its_state() -> anyhow::Re
             Ok((thermal(&host, &twin)?["rows"].as_u64() == Some(rounds)).then_some(()))
         })?;
         let (from, to) = (START_MS, START_MS + rounds * 1_000);
-        let path =
-            format!("/twins/{twin}/history?points=thermal.winding_temperature&from={from}&to={to}&buckets=10000");
+        let path = format!(
+            "/twins/{twin}/history?points=thermal.winding_temperature&from={from}&to={to}&buckets=10000"
+        );
         let answer = wait_for("history", Duration::from_secs(20), || {
             let answer = host.get(&path)?;
             let count = answer["series"][0]["times_ms"].as_array().map_or(0, Vec::len) as u64;

@@ -120,8 +120,7 @@ impl Running {
         let count = shard_count(&plant, site.document.site.shards);
         let (lanes, exits) = lane::lanes(count, series_owners(&plant, count));
         let host: Arc<dyn HostCalls> = Arc::new(guests::Desk { plant: Arc::clone(&plant) });
-        let meters: Vec<_> =
-            (0..count).map(|_| Arc::new(ShardMeters::new(plant.bindings.len()))).collect();
+        let meters: Vec<_> = (0..count).map(|_| Arc::new(ShardMeters::new(plant.bindings.len()))).collect();
         let (asks, inboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| crossbeam_channel::unbounded()).unzip();
         let mut threads = Vec::new();
         for (number, ((exit, inbox), meters)) in exits.into_iter().zip(inboxes).zip(&meters).enumerate() {
@@ -329,12 +328,9 @@ fn compile(
     for (binding, package) in plant.bindings.iter().zip(picked) {
         let compiled = match known.iter().find(|(digest, _)| *digest == package.digest) {
             Some((_, compiled)) => Ok(Arc::clone(compiled)),
-            None => engine.compile(
-                package.digest,
-                &package.bytes,
-                Arc::clone(&package.declaration),
-                Some(cache),
-            ),
+            None => {
+                engine.compile(package.digest, &package.bytes, Arc::clone(&package.declaration), Some(cache))
+            }
         };
         active.push(match compiled {
             Ok(compiled) => {

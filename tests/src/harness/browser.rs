@@ -130,7 +130,8 @@ impl Drop for Browser {
 }
 
 fn call(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> anyhow::Result<Value> {
-    let mut body: Value = answer.context("webdriver")?.body_mut().with_config().limit(64 << 20).read_json()?;
+    let mut body: Value =
+        answer.context("webdriver")?.body_mut().with_config().limit(64 << 20).read_json()?;
     Ok(body["value"].take())
 }
 

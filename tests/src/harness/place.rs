@@ -17,7 +17,8 @@ pub fn repository() -> PathBuf {
 /// # Errors
 /// When it has not been built.
 pub fn geminus() -> anyhow::Result<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
     let binary = target.join("release/geminus");
     match binary.is_file() {
         true => Ok(binary),
@@ -40,8 +41,8 @@ pub fn free_port() -> anyhow::Result<u16> {
 /// # Errors
 /// On CI the data must be there.
 pub fn recorded_data() -> anyhow::Result<Option<PathBuf>> {
-    let place = std::env::var_os("GEMINUS_DATA")
-        .map_or_else(|| repository().join("../shared/data"), PathBuf::from);
+    let place =
+        std::env::var_os("GEMINUS_DATA").map_or_else(|| repository().join("../shared/data"), PathBuf::from);
     if place.is_dir() {
         return Ok(Some(place));
     }

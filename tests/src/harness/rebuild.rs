@@ -13,7 +13,12 @@ use super::place::{geminus, repository};
 ///
 /// # Errors
 /// When it cannot be built.
-pub fn rebuild(name: &str, version: &str, out: &Path, edit: impl Fn(String) -> String) -> anyhow::Result<PathBuf> {
+pub fn rebuild(
+    name: &str,
+    version: &str,
+    out: &Path,
+    edit: impl Fn(String) -> String,
+) -> anyhow::Result<PathBuf> {
     let root = repository();
     let from = root.join("plugins").join(name);
     let copy = tempfile::tempdir()?;
@@ -39,7 +44,8 @@ pub fn rebuild(name: &str, version: &str, out: &Path, edit: impl Fn(String) -> S
 
 /// The manifest without what it inherits from the workspace.
 fn stand_alone(manifest: &str, version: &str, root: &Path) -> String {
-    let sdk = |folder: &str| format!("{{ path = {:?} }}", root.join("sdk").join(folder).display().to_string());
+    let sdk =
+        |folder: &str| format!("{{ path = {:?} }}", root.join("sdk").join(folder).display().to_string());
     let mut text = String::new();
     for line in manifest.lines() {
         let line = match line.split_once(".workspace = true").map(|(name, _)| name) {

@@ -86,9 +86,14 @@ async fn play(
     let site = folder.join("site.toml");
     std::fs::write(&site, SITE.replace("{broker}", &broker.url()))?;
     let running = Running::start(StartOptions { site, listen: Some(listen), limits: None }).await?;
-    let publisher =
-        Publisher::connect(&broker.url(), "pump-rig", ProtocolVersion::V5, QoS::AtLeastOnce, Arc::clone(&clock))
-            .await?;
+    let publisher = Publisher::connect(
+        &broker.url(),
+        "pump-rig",
+        ProtocolVersion::V5,
+        QoS::AtLeastOnce,
+        Arc::clone(&clock),
+    )
+    .await?;
     let (stop, stopped) = watch::channel(false);
     let options = RigOptions { prefix: "rig/pump-rig-".to_owned(), rigs: RIGS, period: PERIOD, seed: 7 };
     let mut rig = std::pin::pin!(rig::publish(&options, publisher, clock, stopped));
@@ -109,7 +114,10 @@ async fn play(
     running.stop().await?;
     broker.stop().await;
     let rows: u64 = twin.behaviors.iter().map(|behavior| behavior.rows).sum();
-    println!("{} samples in, {rows} rows of pump-rig-1 stepped, {} twins live", site.inputs.samples, site.twins.live);
+    println!(
+        "{} samples in, {rows} rows of pump-rig-1 stepped, {} twins live",
+        site.inputs.samples, site.twins.live
+    );
     // A demo that shows nothing is a failure, also for a script that only looks at the exit code.
     ensure!(for_.is_none_or(|span| span < Duration::from_secs(10)) || rows > 0, "no estimate was made");
     Ok(())

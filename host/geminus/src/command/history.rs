@@ -49,7 +49,10 @@ pub(crate) fn run(history: History) -> anyhow::Result<()> {
     let reader = Reader::open(&folder).with_context(|| folder.display().to_string())?;
     let (Some(twin), Some(point)) = (&twin, &point) else { return list(&reader, twin.as_deref()) };
     let Some(series) = reader.series(twin, point)? else {
-        bail!("there is no history of {point} of {twin}: `geminus history query {}` lists what there is", site.display());
+        bail!(
+            "there is no history of {point} of {twin}: `geminus history query {}` lists what there is",
+            site.display()
+        );
     };
     let (from, to) = (from.unwrap_or(Timestamp(0)), to.unwrap_or(Timestamp(u64::MAX)));
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
@@ -62,10 +65,20 @@ pub(crate) fn run(history: History) -> anyhow::Result<()> {
                 u64::MAX => reader.newest(series)?.map_or(from, |sample| Timestamp(sample.time.0 + 1)),
                 _ => to,
             };
-            let from = if from.0 == 0 { reader.range(series, from, to, 1)?.first().map_or(from, |s| s.time) } else { from };
+            let from = if from.0 == 0 {
+                reader.range(series, from, to, 1)?.first().map_or(from, |s| s.time)
+            } else {
+                from
+            };
             reader.buckets(series, from, to, count)?.iter().try_fold((), |(), bucket| {
                 let (min, max, mean) = (number(bucket.min), number(bucket.max), number(bucket.mean));
-                writeln!(out, "{},{},{min},{max},{mean},{}", Time(Timestamp(bucket.start_ns)), bucket.count, bucket.quality.name())
+                writeln!(
+                    out,
+                    "{},{},{min},{max},{mean},{}",
+                    Time(Timestamp(bucket.start_ns)),
+                    bucket.count,
+                    bucket.quality.name()
+                )
             })
         }
     };

@@ -16,7 +16,7 @@ use geminus_twin::{BindingIndex, Plant};
 #[derive(Debug)]
 enum Group {
     /// Its twins share an instance.
-    Shared(Cohort),
+    Shared(Box<Cohort>),
     /// Each has its own.
     Dedicated(BTreeMap<TwinIndex, Cohort>),
 }
@@ -68,7 +68,7 @@ impl Cohorts {
         let (group, refused) = match binding.isolation {
             Isolation::Cohort => {
                 let (cohort, refused) = Cohort::start(Arc::clone(compiled), Arc::clone(host), openings)?;
-                (Group::Shared(cohort), refused)
+                (Group::Shared(Box::new(cohort)), refused)
             }
             Isolation::Dedicated => {
                 let (mut cohorts, mut refused) = (BTreeMap::new(), Vec::new());
@@ -151,7 +151,8 @@ impl Cohorts {
             return Ok(reports);
         };
         for (place, before) in switched {
-            let back = self.cohorts_mut(index).nth(place).map(|cohort| cohort.succeed(before, ColdStart::Allow));
+            let back =
+                self.cohorts_mut(index).nth(place).map(|cohort| cohort.succeed(before, ColdStart::Allow));
             if let Some(Err(error)) = back {
                 tracing::error!(%error, "an instance could not go back to the incumbent and keeps the new version");
             }
@@ -161,7 +162,9 @@ impl Cohorts {
 
     /// State of every twin of a binding, one snapshot per instance.
     pub(crate) fn snapshots(&mut self, index: BindingIndex) -> Vec<Result<Snapshot, String>> {
-        self.cohorts_mut(index).map(|cohort| cohort.snapshot(None).map_err(|error| error.to_string())).collect()
+        self.cohorts_mut(index)
+            .map(|cohort| cohort.snapshot(None).map_err(|error| error.to_string()))
+            .collect()
     }
 
     /// Puts twins back to where a snapshot found them; gives those that could not be, with the reason.
@@ -169,7 +172,9 @@ impl Cohorts {
         let mut reasons = Vec::new();
         for cohort in self.cohorts_mut(index) {
             match cohort.restore(snapshot) {
-                Ok(refused) => reasons.extend(refused.into_iter().map(|twin| format!("{}: {}", twin.id, twin.message))),
+                Ok(refused) => {
+                    reasons.extend(refused.into_iter().map(|twin| format!("{}: {}", twin.id, twin.message)))
+                }
                 Err(error) => reasons.push(error.to_string()),
             }
         }
@@ -188,7 +193,7 @@ impl Cohorts {
     fn cohorts_mut(&mut self, index: BindingIndex) -> impl Iterator<Item = &mut Cohort> {
         let (shared, dedicated) = match self.groups.get_mut(&index) {
             None => (None, None),
-            Some(Group::Shared(cohort)) => (Some(cohort), None),
+            Some(Group::Shared(cohort)) => (Some(&mut **cohort), None),
             Some(Group::Dedicated(cohorts)) => (None, Some(cohorts.values_mut())),
         };
         shared.into_iter().chain(dedicated.into_iter().flatten())

@@ -40,14 +40,9 @@ pub(crate) fn start(
         }
         let options = options(plant, source, mqtt, routes, data)?;
         let table = Routes::build(routes.iter().map(route).collect())?;
-        let handle = MqttSource::spawn(
-            options,
-            Arc::new(table),
-            lanes.clone(),
-            Arc::clone(clock),
-            chronicle.ear(),
-        )
-        .with_context(|| format!("source {}", source.name))?;
+        let handle =
+            MqttSource::spawn(options, Arc::new(table), lanes.clone(), Arc::clone(clock), chronicle.ear())
+                .with_context(|| format!("source {}", source.name))?;
         sources.push(Source { name: source.name.clone(), handle });
     }
     Ok(sources)
@@ -63,7 +58,8 @@ fn options(
     let mut filters: Vec<String> = routes.iter().map(|route| route.topic.clone()).collect();
     filters.sort();
     filters.dedup();
-    let client_id = mqtt.client_id.clone().unwrap_or_else(|| format!("geminus-{}-{}", plant.name, source.name));
+    let client_id =
+        mqtt.client_id.clone().unwrap_or_else(|| format!("geminus-{}-{}", plant.name, source.name));
     let mut options = MqttOptions::new(mqtt.url.clone(), client_id, filters);
     options.version = match mqtt.version {
         MqttVersion::V5 => ingest::ProtocolVersion::V5,

@@ -44,9 +44,8 @@ pub(crate) struct Rooms {
 
 impl Rooms {
     fn find(&self, id: &str) -> Option<TwinIndex> {
-        let found = self.by_id.binary_search_by(|index| {
-            self.plant.twin(*index).map_or("", |twin| &*twin.id).cmp(id)
-        });
+        let found =
+            self.by_id.binary_search_by(|index| self.plant.twin(*index).map_or("", |twin| &*twin.id).cmp(id));
         found.ok().and_then(|place| self.by_id.get(place)).copied()
     }
 
@@ -58,7 +57,11 @@ impl Rooms {
         self.shards.get(usize::from(*self.shard_of.get(twin.0 as usize)?))
     }
 
-    async fn ask<T>(&self, twin: TwinIndex, make: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Trouble> {
+    async fn ask<T>(
+        &self,
+        twin: TwinIndex,
+        make: impl FnOnce(oneshot::Sender<T>) -> Ask,
+    ) -> Result<T, Trouble> {
         let shard = self.shard(twin).ok_or_else(|| Trouble::Internal("no shard has this twin".to_owned()))?;
         ask(shard, make).await
     }
@@ -220,14 +223,15 @@ impl House for Rooms {
             .map_err(|error| Trouble::Invalid(error.to_string()))?;
         let file = format!("{}.wasm", package.declaration.name);
         let (folder, name, digest) = (self.plugins.clone(), file.clone(), package.digest.to_string());
-        let written =
-            tokio::task::spawn_blocking(move || store_bytes(&folder, &name, &package.bytes)).await;
+        let written = tokio::task::spawn_blocking(move || store_bytes(&folder, &name, &package.bytes)).await;
         match written {
             Ok(Ok(_)) => {
                 (self.rescan)();
                 Ok(api::UploadView { file, digest })
             }
-            Ok(Err(error)) => Err(Trouble::Unavailable(format!("the plugin folder cannot be written: {error}"))),
+            Ok(Err(error)) => {
+                Err(Trouble::Unavailable(format!("the plugin folder cannot be written: {error}")))
+            }
             Err(error) => Err(Trouble::Internal(error.to_string())),
         }
     }
@@ -252,7 +256,9 @@ impl House for Rooms {
         let stats = self.store.stats();
         match Self::store_view(&stats) {
             api::StoreView { writable: true, .. } => Ok(()),
-            api::StoreView { reason, .. } => Err(reason.unwrap_or_else(|| "the store is not writable".to_owned())),
+            api::StoreView { reason, .. } => {
+                Err(reason.unwrap_or_else(|| "the store is not writable".to_owned()))
+            }
         }
     }
 
@@ -304,7 +310,11 @@ impl Rooms {
         let all = kind.points.iter().zip(self.plant.series(of));
         let wanted = all.filter(|(point, _)| query.points.is_empty() || query.points.contains(&point.name));
         let found: Vec<Asked> = wanted
-            .map(|(point, series)| Asked { name: point.name.clone(), unit: point.unit.clone(), series: *series })
+            .map(|(point, series)| Asked {
+                name: point.name.clone(),
+                unit: point.unit.clone(),
+                series: *series,
+            })
             .collect();
         match query.points.iter().find(|name| !found.iter().any(|point| point.name == **name)) {
             Some(name) => Err(Trouble::NotFound(format!("{} has no point {name}", query.twin))),
@@ -317,7 +327,8 @@ impl Rooms {
         for (place, binding) in self.plant.bindings.iter().enumerate() {
             let label = binding.name.as_str();
             let parts: Vec<_> = self.meters.iter().filter_map(|meters| meters.bindings.get(place)).collect();
-            let sum = |read: fn(&super::meters::BindingMeters) -> u64| parts.iter().map(|part| read(part)).sum();
+            let sum =
+                |read: fn(&super::meters::BindingMeters) -> u64| parts.iter().map(|part| read(part)).sum();
             out.count(&catalogue::ROWS, &[label], sum(|part| part.rows.load(Relaxed)));
             out.count(&catalogue::STEP_CALLS, &[label], sum(|part| part.calls.load(Relaxed)));
             out.count(&catalogue::FUEL, &[label], sum(|part| part.fuel.load(Relaxed)));

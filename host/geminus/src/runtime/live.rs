@@ -107,7 +107,9 @@ impl Live {
         self.untold.extend(self.changed.drain(..));
         for _ in 0..CHANGED_PER_TICK_MAX {
             let Some(twin) = self.untold.pop_front() else { return };
-            let (Some(face), Some(summary)) = (self.faces.get(&twin), shard.summary(twin, now)) else { continue };
+            let (Some(face), Some(summary)) = (self.faces.get(&twin), shard.summary(twin, now)) else {
+                continue;
+            };
             self.bus.publish_twin(&TwinEvent {
                 id: face.id.to_string(),
                 state: view::state(summary.state),

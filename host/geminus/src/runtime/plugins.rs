@@ -160,13 +160,13 @@ impl Manager {
                 self.board.refuse(&package.path, reason.clone(), self.clock.now());
                 self.board.lock().swaps_refused += 1;
                 let incumbent = active.map_or("nothing".to_owned(), |a| a.compiled.declaration().label());
-                let message = format!("{label} does not take over {}: {reason}; {incumbent} goes on", binding.name);
+                let message =
+                    format!("{label} does not take over {}: {reason}; {incumbent} goes on", binding.name);
                 let facts = serde_json::json!({
                     "binding": binding.name, "digest": package.digest.to_string(), "incumbent": incumbent,
                 });
-                self.chronicle.tell(
-                    Event::new("swap-refused", Severity::Error, message).plugin(&label).facts(facts),
-                );
+                self.chronicle
+                    .tell(Event::new("swap-refused", Severity::Error, message).plugin(&label).facts(facts));
                 self.remember(&package, format!("refused: {reason}"));
             }
         }
@@ -182,12 +182,7 @@ impl Manager {
         let parameters = binding.adopt(&package.declaration).map_err(|reasons| reasons.join("; "))?;
         let compiled = self
             .engine
-            .compile(
-                package.digest,
-                &package.bytes,
-                Arc::clone(&package.declaration),
-                Some(&self.cache),
-            )
+            .compile(package.digest, &package.bytes, Arc::clone(&package.declaration), Some(&self.cache))
             .map_err(|error| error.to_string())?;
         let cold = match binding.allow_cold_start {
             true => ColdStart::Allow,

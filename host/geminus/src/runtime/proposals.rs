@@ -1,24 +1,38 @@
-//! What becomes of proposals: judged by the interlocks, journaled, never acted on below authority `control`.
+//! What becomes of proposals: brought before the interlocks with what the host knows, and journaled.
+//!
+//! No egress is wired in this version and `site.toml` refuses the authority `control`, so no permit comes out; one
+//! that did would be journaled and dropped here, never sent.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use geminus_core::{Event, Frame, Outcome, Severity, TwinIndex};
-use geminus_twin::shard::{Moment, Shard};
+use geminus_core::{Event, Frame, Outcome, Proposal, Quality, Severity, TwinIndex};
+use geminus_interlock::{Rules, TwinFacts, Verdict, judge};
+use geminus_twin::plant::Binding;
+use geminus_twin::shard::{Moment, Shard, State};
 use geminus_twin::{BindingIndex, Plant};
 
 use super::chronicle::Chronicle;
 
 /// The same verdict on the same command of a twin is told once in this time.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
+/// Longest life of a permit.
+const PERMIT_MS: u32 = 10_000;
+
+/// A verdict as the journal has it.
+struct Told {
+    kind: &'static str,
+    what: String,
+}
 
 /// Brings proposals before the interlocks.
 #[derive(Debug)]
 pub(crate) struct Court {
     plant: Arc<Plant>,
     chronicle: Chronicle,
-    told: HashMap<(TwinIndex, BindingIndex, u32), (String, Duration)>,
+    /// Kind of the last verdict on a command of a twin, and when it was told.
+    told: HashMap<(TwinIndex, BindingIndex, u32), (&'static str, Duration)>,
 }
 
 impl Court {
@@ -32,23 +46,72 @@ impl Court {
         index: BindingIndex,
         frame: &Frame,
         outcome: &Outcome,
-        _shard: &Shard,
+        shard: &Shard,
         now: Moment,
     ) {
+        let plant = Arc::clone(&self.plant);
+        let Some(binding) = plant.binding(index) else { return };
         for proposal in &outcome.proposals {
-            let Some(twin) = frame.twins.get(proposal.row as usize) else { continue };
-            let (Some(of), Some(binding)) = (self.plant.twin(*twin), self.plant.binding(index)) else { continue };
-            let Some(command) = binding.commands().get(proposal.command as usize) else { continue };
-            let verdict = format!("{:?}", of.authority);
-            let key = (*twin, index, proposal.command);
-            let at = Duration::from_nanos(now.monotonic);
-            let known = self.told.get(&key);
-            if known.is_some_and(|(said, told)| *said == verdict && at.saturating_sub(*told) < TOLD_EVERY) {
-                continue;
-            }
-            let message = format!("{} proposes {} = {}", binding.name, command.name, proposal.value);
-            self.chronicle.tell(Event::new("proposal-refused", Severity::Info, message).twin(&*of.id));
-            self.told.insert(key, (verdict, at));
+            let Some(twin) = frame.twins.get(proposal.row as usize).copied() else { continue };
+            let Some(told) = self.judged(binding, frame, proposal, twin, shard, now) else { continue };
+            self.tell((twin, index, proposal.command), told, now);
         }
+    }
+
+    fn judged(
+        &self,
+        binding: &Binding,
+        frame: &Frame,
+        proposal: &Proposal,
+        twin: TwinIndex,
+        shard: &Shard,
+        now: Moment,
+    ) -> Option<Told> {
+        let command = binding.commands().get(proposal.command as usize)?;
+        let row = proposal.row as usize;
+        let cells = row * frame.inputs..(row + 1) * frame.inputs;
+        let quality: &[Quality] = frame.quality.get(cells)?;
+        let names = binding.declaration.inputs.iter().map(|input| input.name.as_str());
+        let inputs: Vec<(&str, Quality)> = names.zip(quality.iter().copied()).collect();
+        let facts = TwinFacts {
+            twin,
+            authority: self.plant.twin(twin)?.authority,
+            generation: 0,
+            live: shard.summary(twin, now)?.state == State::Live,
+            inputs: &inputs,
+            row_time: *frame.times.get(row)?,
+            present: None,
+        };
+        let rules = Rules {
+            command,
+            minimum: None,
+            maximum: None,
+            step_max: None,
+            confidence_min: 0.0,
+            permit_ms: PERMIT_MS,
+        };
+        let what =
+            format!("{} proposes {} = {} {}", binding.name, command.name, proposal.value, command.unit);
+        Some(match judge(proposal, &facts, &rules, now.wall) {
+            Verdict::Refused(refusal) => {
+                Told { kind: "proposal-refused", what: format!("{what}: refused, {}", refusal.reason) }
+            }
+            Verdict::Held(held) => Told { kind: "proposal-held", what: format!("{what}: {}", held.note) },
+            Verdict::Permit(_) => Told {
+                kind: "proposal-dropped",
+                what: format!("{what}: permitted, but this version has no way to the field"),
+            },
+        })
+    }
+
+    fn tell(&mut self, key: (TwinIndex, BindingIndex, u32), told: Told, now: Moment) {
+        let at = Duration::from_nanos(now.monotonic);
+        let known = self.told.get(&key);
+        if known.is_some_and(|(kind, when)| *kind == told.kind && at.saturating_sub(*when) < TOLD_EVERY) {
+            return;
+        }
+        self.told.insert(key, (told.kind, at));
+        let twin = super::id_of(&self.plant, key.0).to_owned();
+        self.chronicle.tell(Event::new(told.kind, Severity::Info, told.what).twin(twin));
     }
 }

@@ -209,7 +209,8 @@ impl ShardRunner {
         self.live.publish(&mut self.parts.shard, now);
         self.parts.meters.note(self.parts.shard.counters(), self.parts.exit.waiting());
         for index in self.indices() {
-            let (memory, apart) = (self.parts.cohorts.memory_bytes(index), self.parts.cohorts.quarantined(index));
+            let (memory, apart) =
+                (self.parts.cohorts.memory_bytes(index), self.parts.cohorts.quarantined(index));
             self.parts.meters.instance(index, memory, apart);
         }
     }
@@ -282,7 +283,8 @@ impl ShardRunner {
     fn swap(&mut self, swap: &Swap) -> Result<Swapped, String> {
         let (plant, index) = (Arc::clone(&self.parts.plant), swap.binding);
         let binding = plant.binding(index).ok_or("there is no such binding")?;
-        let mine: Vec<TwinIndex> = self.parts.shard.twins().filter(|twin| binding.twins.binary_search(twin).is_ok()).collect();
+        let mine: Vec<TwinIndex> =
+            self.parts.shard.twins().filter(|twin| binding.twins.binary_search(twin).is_ok()).collect();
         let start = self.parts.clock.monotonic();
         let from = self.label(index);
         let carried = if self.parts.cohorts.runs(index) {

@@ -16,7 +16,9 @@ pub(crate) fn token(data: &Path) -> anyhow::Result<(PathBuf, Digest)> {
         return Ok((path, Digest::of(text.trim().as_bytes())));
     }
     let mut random = [0_u8; 32];
-    fs::File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut random)).context("no randomness")?;
+    fs::File::open("/dev/urandom")
+        .and_then(|mut source| source.read_exact(&mut random))
+        .context("no randomness")?;
     let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut options = fs::File::options();
     options.create(true).write(true).truncate(true);
