@@ -197,7 +197,7 @@ impl Publisher {
         }
     }
 
-    async fn post(&self, topic: String, payload: Bytes) -> Result<Fate, String> {
+    async fn post(&mut self, topic: String, payload: Bytes) -> Result<Fate, String> {
         let once = self.qos == QoS::AtLeastOnce;
         match &self.client {
             Client::V4(client) => {
@@ -223,10 +223,6 @@ impl Publisher {
                 Ok(Box::pin(async move {
                     match notice.wait_completion_async().await {
                         Ok(()) => End::Arrived,
-                        // No subscriber is no failure: the broker has taken the message.
-                        Err(Failure::V5PubAck(rumqttc_v5::PubAckReason::NoMatchingSubscribers)) => {
-                            End::Arrived
-                        }
                         Err(Failure::Recv | Failure::SessionReset | Failure::Qos0NotFlushed) => End::Open,
                         Err(failure) => End::Refused(failure.to_string()),
                     }

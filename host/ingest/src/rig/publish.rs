@@ -50,7 +50,7 @@ pub async fn publish(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         tokio::select! {
-            _ = stopped.wait_for(|stopped| *stopped) => return publisher.finish().await,
+            () = turned_true(&mut stopped) => return publisher.finish().await,
             _ = ticks.tick() => {}
         }
         let now = clock.now();
@@ -62,6 +62,11 @@ pub async fn publish(
             }
         }
     }
+}
+
+/// Also when nobody is left who could turn it true.
+async fn turned_true(stopped: &mut watch::Receiver<bool>) {
+    drop(stopped.wait_for(|stopped| *stopped).await);
 }
 
 fn played(options: &RigOptions, n: u32, start: Timestamp) -> Played {

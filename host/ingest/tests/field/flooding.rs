@@ -14,7 +14,7 @@ fn flood_of(messages: u64, qos: QoS) -> Flood {
         start: Timestamp::from_millis(1_600_000_000_000),
         step: Duration::from_millis(1),
         qos,
-        window: 5_000,
+        window: 20_000,
         messages,
     })
     .expect("a flood")
@@ -31,7 +31,7 @@ async fn every_message_of_a_flood_arrives_once_in_order_and_is_acknowledged_in_o
             MqttOptions { version, qos, ..MqttOptions::new(flood.url(), "f", vec!["flood/#".to_owned()]) };
         let (source, mut batches) = house.spawn(options);
         let (mut k, mut batch_count) = (0_u64, 0_u64);
-        let mut under_way = std::collections::VecDeque::new();
+        let (mut under_way, mut uncommitted) = (Vec::new(), 0);
         while k < MESSAGES {
             let batch = next(&mut batches).await;
             for sample in &batch.samples {
@@ -41,14 +41,13 @@ async fn every_message_of_a_flood_arrives_once_in_order_and_is_acknowledged_in_o
             }
             batch_count += 1;
             // Commits come late and in another order than the batches.
+            uncommitted += batch.samples.len();
             under_way.extend(batch.ticket);
-            if under_way.len() >= 3 || batch.samples.len() < 100 {
-                while let Some(ticket) = under_way.pop_back() {
-                    ticket.commit();
-                }
+            if uncommitted >= 6_000 || k == MESSAGES {
+                uncommitted = 0;
+                under_way.drain(..).rev().for_each(geminus_core::Ticket::commit);
             }
         }
-        drop(under_way.into_iter().map(geminus_core::Ticket::commit).collect::<Vec<_>>());
         if qos == QoS::AtLeastOnce {
             let counts = flood.counts();
             until("all acknowledged", || counts.acknowledged() == MESSAGES).await;

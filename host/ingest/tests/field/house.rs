@@ -9,19 +9,19 @@ use geminus_ingest::{EventSink, MqttHandle, MqttOptions, MqttSource, ProtocolVer
 use tokio::sync::mpsc::{self, Receiver};
 
 /// Longer than anything here takes on a busy machine; only a failing test waits as long.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-pub const BOTH: [ProtocolVersion; 2] = [ProtocolVersion::V5, ProtocolVersion::V311];
+pub(crate) const BOTH: [ProtocolVersion; 2] = [ProtocolVersion::V5, ProtocolVersion::V311];
 
-pub struct House {
-    pub clock: Arc<dyn Clock>,
-    pub events: Arc<Mutex<Vec<Event>>>,
+pub(crate) struct House {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) events: Arc<Mutex<Vec<Event>>>,
     routes: Arc<Routes>,
 }
 
 impl House {
     /// Routes topic n of `topics` to series n.
-    pub fn with(topics: &[&str]) -> Self {
+    pub(crate) fn with(topics: &[&str]) -> Self {
         let routes = (0..).zip(topics).map(|(n, topic)| Route::value(*topic, SeriesId(n))).collect();
         Self {
             clock: Arc::new(SystemClock::new()),
@@ -30,7 +30,7 @@ impl House {
         }
     }
 
-    pub fn spawn(&self, options: MqttOptions) -> (MqttHandle, Receiver<Batch>) {
+    pub(crate) fn spawn(&self, options: MqttOptions) -> (MqttHandle, Receiver<Batch>) {
         let (sink, batches) = mpsc::channel(8);
         let events = Arc::clone(&self.events);
         let tell: EventSink = Arc::new(move |event| events.lock().expect("events").push(event));
@@ -40,24 +40,24 @@ impl House {
         (handle, batches)
     }
 
-    pub async fn publisher(&self, url: &str, version: ProtocolVersion, qos: QoS) -> Publisher {
+    pub(crate) async fn publisher(&self, url: &str, version: ProtocolVersion, qos: QoS) -> Publisher {
         let id = format!("publisher-{}", self.clock.now().0);
         Publisher::connect(url, &id, version, qos, Arc::clone(&self.clock)).await.expect("a publisher")
     }
 
-    pub fn told(&self, kind: &str) -> Vec<Event> {
+    pub(crate) fn told(&self, kind: &str) -> Vec<Event> {
         let events = self.events.lock().expect("events");
         events.iter().filter(|event| event.kind == kind).cloned().collect()
     }
 
     /// Waits until an event of this kind was told `times` times.
-    pub async fn wait_for(&self, kind: &str, times: usize) {
+    pub(crate) async fn wait_for(&self, kind: &str, times: usize) {
         until(&format!("{times} × {kind}"), || self.told(kind).len() >= times).await;
     }
 }
 
 /// Waits until something is so.
-pub async fn until(what: &str, mut so: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut so: impl FnMut() -> bool) {
     let mut looks = tokio::time::interval(Duration::from_millis(5));
     let found = tokio::time::timeout(PATIENCE, async {
         while !so() {
@@ -68,12 +68,12 @@ pub async fn until(what: &str, mut so: impl FnMut() -> bool) {
 }
 
 /// The next batch.
-pub async fn next(batches: &mut Receiver<Batch>) -> Batch {
+pub(crate) async fn next(batches: &mut Receiver<Batch>) -> Batch {
     tokio::time::timeout(PATIENCE, batches.recv()).await.expect("a batch in time").expect("a batch")
 }
 
 /// Takes batches and commits them until `count` samples came; gives their values.
-pub async fn take(batches: &mut Receiver<Batch>, count: usize) -> Vec<f64> {
+pub(crate) async fn take(batches: &mut Receiver<Batch>, count: usize) -> Vec<f64> {
     let mut values = Vec::new();
     while values.len() < count {
         let batch = next(batches).await;
@@ -86,7 +86,7 @@ pub async fn take(batches: &mut Receiver<Batch>, count: usize) -> Vec<f64> {
 }
 
 /// Publishes `{"value":n,"time":…}` for each n, a millisecond apart.
-pub async fn publish(publisher: &mut Publisher, topic: &str, numbers: std::ops::Range<u64>) {
+pub(crate) async fn publish(publisher: &mut Publisher, topic: &str, numbers: std::ops::Range<u64>) {
     for n in numbers {
         let payload = format!(r#"{{"value":{n},"time":{}}}"#, 1_600_000_000_000 + n);
         publisher.publish(topic, payload).await.expect("published");

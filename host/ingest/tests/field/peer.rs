@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// A broker.
-pub struct Mosquitto {
+pub(crate) struct Mosquitto {
     program: PathBuf,
     child: Child,
     folder: TempDir,
@@ -17,7 +17,7 @@ pub struct Mosquitto {
 
 impl Mosquitto {
     /// `None`, said plainly, when there is no mosquitto; a failure on CI.
-    pub async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         let Some(program) = find() else {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "mosquitto must be installed on CI");
             eprintln!("NOT RUN: mosquitto is not installed (apt-get install mosquitto)");
@@ -39,12 +39,12 @@ impl Mosquitto {
     }
 
     /// Where clients find it.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("mqtt://127.0.0.1:{}", self.port)
     }
 
     /// Ends it as an operator would, so that it stores its sessions.
-    pub async fn terminate(&mut self) {
+    pub(crate) async fn terminate(&mut self) {
         let id = self.child.id().to_string();
         let done = Command::new("kill").args(["-TERM", &id]).status().expect("kill");
         assert!(done.success());
@@ -53,7 +53,7 @@ impl Mosquitto {
     }
 
     /// Starts it again with what it stored.
-    pub async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         self.child = spawn(&self.program, self.folder.path());
         self.ready().await;
     }

@@ -65,6 +65,7 @@ async fn filters_that_change_over_a_restart_change_at_the_broker_and_lose_nothin
             }
         };
         assert!(first.samples.iter().all(|sample| sample.series.0 != 0), "`old` was given up: {first:?}");
+        first.ticket.expect("a ticket").commit();
         source.stop().await;
     }
 }
