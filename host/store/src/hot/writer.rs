@@ -5,6 +5,9 @@
 //! flushes. Tickets are committed after the transaction, whose end is an fsync. When a commit fails everything
 //! stays queued and is tried again each second; after a failure of the disk the connection is opened anew first.
 
+mod names;
+mod upkeep;
+
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,25 +15,21 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use geminus_core::{Clock, SeriesId};
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use geminus_core::Clock;
+use rusqlite::{Connection, TransactionBehavior};
 
 use super::commit::{Group, Written};
 use super::fold::Fold;
 use super::place::Placer;
 use super::recorder::{Parcel, Work};
-use super::{FILE, PAGE_BYTES, retention};
+use super::{FILE, PAGE_BYTES};
 use crate::block::Packer;
-use crate::sqlite::{column_from_time, number};
+use crate::sqlite::number;
 use crate::stats::{Gauges, add};
 use crate::{Fault, Options, StoreError};
 
 /// How long after a failure it is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// How often retention, folding by age and the file's size are looked at.
-const UPKEEP_EVERY: Duration = Duration::from_secs(1);
-/// Bytes written to the log after which it is checkpointed.
-const CHECKPOINT_BYTES: usize = 16 << 20;
 /// SQLite's way of saying that there is no quota.
 const NO_QUOTA_PAGES: u64 = 4_294_967_294;
 
@@ -170,7 +169,10 @@ impl Writer {
                 self.backlog.push_back(parcel);
             }
             Work::Series(names, reply) => {
-                let numbers = self.number_series(&names);
+                let numbers = match self.connection.as_mut() {
+                    Some(connection) => names::number(connection, &names),
+                    None => Err(self.not_writable()),
+                };
                 answer_one(&reply, numbers);
             }
             Work::Flush(reply) => self.flushes.push(reply),
@@ -279,12 +281,6 @@ impl Writer {
         self.checkpoint_if_long();
     }
 
-    fn checkpoint_if_long(&mut self) {
-        if self.unchecked_bytes > CHECKPOINT_BYTES {
-            self.checkpoint();
-        }
-    }
-
     fn failed(&mut self, error: &StoreError) {
         self.fold = None;
         if error.fault() == Fault::Io {
@@ -295,127 +291,13 @@ impl Writer {
         if self.gauges.health.fail(&reason) {
             tracing::error!(file = FILE.name, reason, "history cannot be written; trying again each second");
         }
-        let refuse = || StoreError::NotWritable { file: FILE.name, reason: reason.clone() };
-        self.flushes
-            .drain(..)
-            .chain(self.folds.drain(..))
-            .for_each(|reply| answer_one(&reply, Err(refuse())));
+        let waiting: Vec<_> = self.flushes.drain(..).chain(self.folds.drain(..)).collect();
+        waiting.iter().for_each(|reply| answer_one(reply, Err(self.not_writable())));
     }
 
-    /// Begins a fold when one is due and works on the one that runs.
-    fn fold_on(&mut self) {
-        if self.retry_at.is_some() || self.closing {
-            return;
-        }
-        if let Err(error) = self.fold_slice() {
-            self.failed(&error);
-        }
-    }
-
-    fn fold_slice(&mut self) -> Result<(), StoreError> {
-        let Some(connection) = self.connection.as_ref() else { return Ok(()) };
-        if self.fold.is_none() && self.fold_due() {
-            self.fold = Fold::begin(connection, self.options.fold_points)?;
-        }
-        let Some(fold) = self.fold.as_mut() else { return Ok(()) };
-        if fold.done() {
-            return self.close_fold();
-        }
-        if !fold.writes() {
-            let slice = Duration::from_millis(self.options.fold_slice_ms);
-            return fold.step(connection, &mut self.placer, self.clock.as_ref(), slice);
-        }
-        if self.backlog.is_empty() {
-            self.group.fill(std::iter::empty());
-            self.transact()?;
-            self.checkpoint_if_long();
-        }
-        Ok(())
-    }
-
-    fn close_fold(&mut self) -> Result<(), StoreError> {
-        let Some(fold) = self.fold.take_if(|fold| fold.done()) else { return Ok(()) };
-        add(&self.gauges.points_folded, fold.points);
-        add(&self.gauges.bytes_folded, fold.bytes);
-        add(&self.gauges.blocks_damaged, fold.damaged_blocks);
-        add(&self.gauges.folds, 1);
-        self.mixed_since = None;
-        self.count_mixed()?;
-        if self.gauges.mixed_blocks.load(Ordering::Relaxed) > 0 {
-            self.mixed_since = Some(self.clock.monotonic());
-        }
-        Ok(())
-    }
-
-    fn fold_due(&self) -> bool {
-        let (blocks, points) = (&self.gauges.mixed_blocks, &self.gauges.mixed_points);
-        let (blocks, points) = (blocks.load(Ordering::Relaxed), points.load(Ordering::Relaxed));
-        let now = self.clock.monotonic();
-        let old = self
-            .mixed_since
-            .is_some_and(|since| now.saturating_sub(since) >= Duration::from_secs(self.options.fold_every_s));
-        let asked = !self.folds.is_empty() && self.backlog.is_empty();
-        blocks > 0
-            && (asked
-                || old
-                || blocks >= self.options.fold_blocks as u64
-                || points >= self.options.fold_points as u64)
-    }
-
-    fn count_mixed(&self) -> Result<(), StoreError> {
-        let Some(connection) = self.connection.as_ref() else { return Ok(()) };
-        let failed = StoreError::database(FILE.name, "counting mixed blocks");
-        let (blocks, points): (i64, i64) = connection
-            .query_row("SELECT count(*), coalesce(sum(points), 0) FROM mixed", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .map_err(failed)?;
-        self.gauges.mixed_blocks.store(blocks.cast_unsigned(), Ordering::Relaxed);
-        self.gauges.mixed_points.store(points.cast_unsigned(), Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Retention, the checkpoint of an idle log, and the file's size, once a second.
-    fn keep_up(&mut self, awaited: Awaited) {
-        let now = self.clock.monotonic();
-        if self.retry_at.is_some() || (awaited != Awaited::Upkeep && now < self.upkeep_at) {
-            return;
-        }
-        self.upkeep_at = now + UPKEEP_EVERY;
-        match self.retain() {
-            Ok(true) => self.upkeep_at = now,
-            Ok(false) => (),
-            Err(error) => self.failed(&error),
-        }
-        if self.backlog.is_empty() && self.unchecked_bytes > 0 {
-            self.checkpoint();
-        }
-    }
-
-    /// Removes some of what is too old or too much; returns whether there may be more.
-    fn retain(&mut self) -> Result<bool, StoreError> {
-        let Some(connection) = self.connection.as_ref() else { return Ok(false) };
-        let mut removed = (0, false);
-        if self.options.retention_hours > 0 {
-            let kept = Duration::from_secs(self.options.retention_hours.saturating_mul(3600));
-            removed = retention::remove_older(connection, column_from_time(self.clock.now().minus(kept)))?;
-        }
-        if !removed.1 && self.options.retention_mib > 0 {
-            let above =
-                retention::remove_above(connection, self.options.retention_mib.saturating_mul(1 << 20))?;
-            removed = (removed.0 + above.0, above.1);
-        }
-        add(&self.gauges.blocks_retired, removed.0);
-        self.gauges.file_bytes.store(retention::used_bytes(connection)?, Ordering::Relaxed);
-        Ok(removed.1)
-    }
-
-    fn checkpoint(&mut self) {
-        self.unchecked_bytes = 0;
-        let done = self.connection.as_ref().map(|connection| FILE.checkpoint(connection, "PASSIVE"));
-        if let Some(Err(error)) = done {
-            self.failed(&error);
-        }
+    fn not_writable(&self) -> StoreError {
+        let reason = self.gauges.health.reason().unwrap_or_default();
+        StoreError::NotWritable { file: FILE.name, reason }
     }
 
     /// Answers those who wait, once what they wait for is done.
@@ -432,39 +314,6 @@ impl Writer {
                 Err(error) => self.failed(&error),
             }
         }
-    }
-
-    fn number_series(&mut self, names: &[(String, String)]) -> Result<Vec<SeriesId>, StoreError> {
-        let closed = || StoreError::NotWritable { file: FILE.name, reason: "its disk failed".to_owned() };
-        let connection = self.connection.as_mut().ok_or_else(closed)?;
-        let failed = StoreError::database(FILE.name, "numbering series");
-        let transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
-        let mut numbers = Vec::with_capacity(names.len());
-        {
-            let mut find = transaction
-                .prepare("SELECT id FROM series WHERE twin = ?1 AND point = ?2")
-                .map_err(&failed)?;
-            let mut insert = transaction
-                .prepare("INSERT INTO series(twin, point) VALUES (?1, ?2) RETURNING id")
-                .map_err(&failed)?;
-            for (twin, point) in names {
-                let found: Option<i64> =
-                    find.query_row((twin, point), |row| row.get(0)).optional().map_err(&failed)?;
-                let id = match found {
-                    Some(id) => id,
-                    None => insert.query_row((twin, point), |row| row.get(0)).map_err(&failed)?,
-                };
-                let limit = StoreError::TooLarge {
-                    what: "the number of series",
-                    found: names.len(),
-                    limit: u32::MAX as usize,
-                };
-                numbers.push(SeriesId(u32::try_from(id).map_err(|_| limit)?));
-            }
-        }
-        transaction.commit().map_err(failed)?;
-        Ok(numbers)
     }
 
     /// The end: whatever could not be committed is given up, which voids its tickets.
