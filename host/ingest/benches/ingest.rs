@@ -1,6 +1,8 @@
 //! Speed of the room alone: decoding on one core, and MQTT from the flood into a sink that only counts and
 //! commits, beside a bare client that only reads. Prints one JSON object a line: name, value, unit, baseline.
 
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "failing loudly is what it is for")]
+
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;

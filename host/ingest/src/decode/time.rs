@@ -51,7 +51,7 @@ fn from_number(raw: &[u8], unit: TimeUnit) -> Option<Timestamp> {
 /// Times like `1.5e9`, which some JSON writers make of large numbers; exact to what a double holds.
 fn from_exponent(raw: &[u8], unit: TimeUnit) -> Option<Timestamp> {
     let number = token::number(raw)?;
-    if !(number.is_finite() && number >= 0.0 && number < 18_446_744_073_709_551_616.0) {
+    if !(0.0..18_446_744_073_709_551_616.0).contains(&number) {
         return None;
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range, as checked")]

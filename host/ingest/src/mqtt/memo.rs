@@ -111,6 +111,11 @@ mod tests {
         assert_eq!(open(&["a", "b"], 0).changes(true).subscribe, ["a", "b"]);
         let other = Memo::open(path.clone(), "another", "mqtt://b:1", 1, &names(&["a", "b"]));
         assert_eq!(other.changes(true).subscribe, ["a", "b"]);
-        std::fs::write(path.expect("path"), b"{torn").expect("torn");
+        std::fs::write(folder.path().join("session.json"), b"{torn").expect("torn");
+        assert_eq!(
+            open(&["a", "b"], 1).changes(true).subscribe,
+            ["a", "b"],
+            "a torn file is as good as none"
+        );
     }
 }
