@@ -4,7 +4,7 @@
 //! the last bits. The functions re-exported here are the `libm` crate's, the same code on both sides: use them for
 //! everything beyond `+ - * /`, comparisons, and what IEEE 754 defines exactly. The exact ones (`sqrt`, `abs`, `floor`,
 //! `ceil`, `trunc`) are single instructions on both sides and are here as such: libm's own `sqrt` would be computed
-//! in software in wasm, about 30 times slower. Sign and payload of a NaN are not part of the promise.
+//! in software in wasm. Sign and payload of a NaN are not part of the promise.
 
 pub use libm::{
     acos, acosh, asin, asinh, atan, atan2, atanh, cbrt, cos, cosh, erf, erfc, exp, exp2, exp10, expm1, fmod,
