@@ -157,7 +157,9 @@ impl Reader {
 
     /// Whether anything was published above the reader's places. It need not be due to this reader.
     pub(crate) fn has_news(&self) -> bool {
-        self.bus.lock().head > self.notices.min(self.values_place())
+        let taken =
+            if self.interest == Interest::Site { self.notices } else { self.notices.min(self.values) };
+        self.bus.lock().head > taken
     }
 
     /// Id of an event of this process.
@@ -165,17 +167,10 @@ impl Reader {
         EventId { epoch: self.bus.epoch, number }
     }
 
-    /// The highest number such that everything due to this reader is above it.
+    /// What a client that breaks off now may name to go on: it has everything up to here, or has read it anew
+    /// after the stream's `hello`.
     pub(crate) fn place(&self) -> u64 {
-        let state = self.bus.lock();
-        let oldest_value = match &self.interest {
-            Interest::Site => None,
-            Interest::All => state.latest.after(self.values).next().map(|(id, _)| id),
-            Interest::Twins(twins) => {
-                twins.iter().filter_map(|twin| state.latest.of(twin, self.values)).map(|(id, _)| id).min()
-            }
-        };
-        oldest_value.map_or(self.notices, |id| self.notices.min(id.saturating_sub(1)))
+        if self.interest == Interest::Site { self.notices } else { self.notices.min(self.known) }
     }
 
     /// Takes what is due: each twin's values once. Copies under the bus's lock and waits for nothing else.
@@ -190,7 +185,7 @@ impl Reader {
             bus.counters.resyncs.fetch_add(1, Ordering::Relaxed);
             return Err(Gap::TooFarBehind);
         }
-        let before = self.notices.min(self.values_place());
+        let before = self.place();
         let (mut found, more) = self.notices_due(&state);
         match more {
             true => self.notices = found.last().map_or(self.notices, |(id, _)| *id),
@@ -204,7 +199,7 @@ impl Reader {
         bus.counters.sent.fetch_add(u64::try_from(found.len()).unwrap_or(0), Ordering::Relaxed);
         let mut due: Vec<_> = found.into_iter().map(|(_, event)| Due { place: before, event }).collect();
         if let Some(last) = due.last_mut() {
-            last.place = self.notices.min(self.values_place());
+            last.place = self.place();
         }
         Ok(Round { due, more })
     }
@@ -212,11 +207,6 @@ impl Reader {
     fn is_reached(&self, state: &State) -> bool {
         let values = self.interest == Interest::Site || state.latest.reaches(self.known);
         values && state.ring.reaches(self.notices)
-    }
-
-    /// A stream without values has missed none.
-    fn values_place(&self) -> u64 {
-        if self.interest == Interest::Site { self.notices } else { self.values }
     }
 
     fn notices_due(&self, state: &State) -> (Vec<(u64, DueEvent)>, bool) {
