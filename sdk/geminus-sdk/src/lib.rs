@@ -1,3 +1,5 @@
+//! The SDK: what an author writes a behavior with, natively and for wasm. The README, which follows, is its guide.
+//!
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
