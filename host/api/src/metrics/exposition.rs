@@ -1,6 +1,6 @@
 //! Writes metrics in Prometheus' text format, version 0.0.4.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
 use super::catalogue::{self, Kind, Metric};
@@ -16,25 +16,24 @@ pub struct Histogram {
     pub sum: f64,
 }
 
-/// Metrics being gathered. Each is written once, with all its label values, in the order of the catalogue.
+/// Metrics being gathered, shown in the order of the catalogue. The first value of a series counts: one that is
+/// there twice would make Prometheus refuse everything.
 #[derive(Debug, Default)]
 pub struct Exposition {
     lines: BTreeMap<&'static str, String>,
+    series: HashSet<String>,
 }
 
 impl Exposition {
     /// A value of a counter or gauge; `labels` has the values of the metric's labels in its order. Missing ones
     /// are written empty, surplus ones left out.
     pub fn value(&mut self, metric: &'static Metric, labels: &[&str], value: f64) {
-        let labels = label_text(metric, labels, None);
-        self.line(metric, "", &labels, value);
+        self.line(metric, "", labels, None, &number(value));
     }
 
     /// A whole number.
     pub fn count(&mut self, metric: &'static Metric, labels: &[&str], count: u64) {
-        let labels = label_text(metric, labels, None);
-        let lines = self.lines.entry(metric.name).or_default();
-        write(lines, format_args!("{}{labels} {count}\n", metric.name));
+        self.line(metric, "", labels, None, &count.to_string());
     }
 
     /// A histogram.
@@ -43,25 +42,26 @@ impl Exposition {
         let bounds = histogram.bounds.iter().copied().chain([f64::INFINITY]);
         for (bound, count) in bounds.zip(histogram.counts.iter().copied().chain(std::iter::repeat(0))) {
             total += count;
-            let bound = if bound.is_infinite() { "+Inf".to_owned() } else { bound.to_string() };
-            let labels = label_text(metric, labels, Some(&bound));
-            let lines = self.lines.entry(metric.name).or_default();
-            write(lines, format_args!("{}_bucket{labels} {total}\n", metric.name));
+            self.line(metric, "_bucket", labels, Some(&number(bound)), &total.to_string());
         }
-        let labels = label_text(metric, labels, None);
-        self.line(metric, "_sum", &labels, histogram.sum);
-        let lines = self.lines.entry(metric.name).or_default();
-        write(lines, format_args!("{}_count{labels} {total}\n", metric.name));
+        self.line(metric, "_sum", labels, None, &number(histogram.sum));
+        self.line(metric, "_count", labels, None, &total.to_string());
     }
 
-    fn line(&mut self, metric: &'static Metric, suffix: &str, labels: &str, value: f64) {
-        let value = match value {
-            v if v.is_nan() => "NaN".to_owned(),
-            v if v.is_infinite() => if v > 0.0 { "+Inf" } else { "-Inf" }.to_owned(),
-            v => v.to_string(),
-        };
+    fn line(
+        &mut self,
+        metric: &'static Metric,
+        suffix: &str,
+        labels: &[&str],
+        bound: Option<&str>,
+        value: &str,
+    ) {
+        let series = format!("{}{suffix}{}", metric.name, label_text(metric, labels, bound));
         let lines = self.lines.entry(metric.name).or_default();
-        write(lines, format_args!("{}{suffix}{labels} {value}\n", metric.name));
+        if !self.series.contains(&series) {
+            write(lines, format_args!("{series} {value}\n"));
+            self.series.insert(series);
+        }
     }
 
     /// The text: each metric that has a value, with its help and kind.
@@ -78,6 +78,16 @@ impl Exposition {
             }
         }
         text
+    }
+}
+
+/// As Prometheus spells it.
+fn number(value: f64) -> String {
+    match value {
+        f64::INFINITY => "+Inf".to_owned(),
+        f64::NEG_INFINITY => "-Inf".to_owned(),
+        // Rust spells NaN as Prometheus does.
+        _ => value.to_string(),
     }
 }
 
@@ -110,6 +120,7 @@ mod tests {
         out.count(&catalogue::ROWS, &["a\"b\\c\nd"], 1);
         out.value(&catalogue::STEP_SECONDS, &["thermal@1.0.0"], 0.125);
         out.value(&catalogue::INFO, &["0.1.0"], f64::NAN);
+        out.value(&catalogue::INFO, &["0.1.0"], 7.0);
         let commits = Histogram { bounds: vec![0.001, 0.01], counts: vec![2, 3, 1], sum: 0.5 };
         out.histogram(&catalogue::STORE_COMMIT_SECONDS, &[], &commits);
         let expect = r#"# HELP geminus_info Always 1; the version is the label.

@@ -23,6 +23,10 @@ async fn metrics_of_house_streams_http_and_process_are_there() {
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
+    let mut series: Vec<_> =
+        text.lines().filter_map(|line| line.rsplit_once(' ')).map(|(name, _)| name).collect();
+    series.sort_unstable();
+    assert!(series.windows(2).all(|pair| pair[0] != pair[1]), "a series is there twice\n{text}");
     let number = |name: &str| -> f64 {
         let line =
             text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name}"));
