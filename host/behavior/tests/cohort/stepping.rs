@@ -25,6 +25,13 @@ fn rows_are_stepped_once_whatever_the_batch() {
 }
 
 #[test]
+fn a_cohort_may_move_to_its_shards_thread() {
+    let mut cohort = Probe::default().cohort("n");
+    let stepped = std::thread::spawn(move || step(&mut cohort, &frame([(0, 1, 1.0, 2.0)]))).join().unwrap();
+    assert_eq!(stepped.outcome.values, [3.0, 1.0]);
+}
+
+#[test]
 fn fuel_is_the_same_for_the_same_rows() {
     let fuel = || {
         let mut cohort = Probe::default().cohort("nn");
