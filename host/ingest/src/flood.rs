@@ -6,9 +6,9 @@
 //! session beyond "what was acknowledged is not sent again".
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -47,6 +47,8 @@ pub struct FloodCounts {
     out_of_order: AtomicU64,
     connections: AtomicU64,
     stop: AtomicBool,
+    /// The client at hand, so that a flood which ends can cut it off in the middle of a write.
+    client: Mutex<Option<TcpStream>>,
 }
 
 impl FloodCounts {
@@ -72,6 +74,17 @@ impl FloodCounts {
     #[must_use]
     pub fn connections(&self) -> u64 {
         self.connections.load(Ordering::Relaxed)
+    }
+
+    fn hold(&self, client: Option<TcpStream>) {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
+    }
+
+    fn cut_off(&self) {
+        let client = self.client.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Err(error)) = client.map(|client| client.shutdown(Shutdown::Both)) {
+            tracing::debug!(%error, "the flood's client was gone already");
+        }
     }
 }
 
@@ -101,7 +114,12 @@ impl Flood {
                 if shared.stop.load(Ordering::Acquire) {
                     return;
                 }
-                let served = socket.and_then(|socket| wire::serve(socket, &options, &shared));
+                let served = socket.and_then(|socket| {
+                    shared.hold(Some(socket.try_clone()?));
+                    let served = wire::serve(socket, &options, &shared);
+                    shared.hold(None);
+                    served
+                });
                 if let Err(error) = served {
                     tracing::debug!(%error, "the flood's client went away");
                 }
@@ -124,12 +142,13 @@ impl Flood {
 }
 
 impl Drop for Flood {
-    /// Waits until the client at hand has gone; a client that stays is cut off.
+    /// Cuts off the client at hand and waits for the thread.
     fn drop(&mut self) {
         self.counts.stop.store(true, Ordering::Release);
+        self.counts.cut_off();
         let Some(thread) = self.thread.take() else { return };
         // Wakes the listener.
-        let woken = std::net::TcpStream::connect(self.address);
+        let woken = TcpStream::connect(self.address);
         if thread.join().is_err() {
             tracing::error!("the flood's thread panicked");
         }

@@ -12,6 +12,8 @@ use crate::mqtt::QoS;
 
 /// How often a waiting flood looks whether it should end.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long a flood with a full window rests before it looks for acknowledgements again.
+const NAP: Duration = Duration::from_micros(100);
 const PACKET_BYTES_MAX: usize = 1 << 20;
 
 /// What the client said in CONNECT.
@@ -113,6 +115,7 @@ fn pour_within(
     room: &Room,
 ) -> io::Result<()> {
     let mut publishes = Publishes::new(options, v5);
+    let enough = (span.window / 4).max(1);
     let mut next = span.first;
     while next < options.messages {
         if counts.stop.load(Ordering::Relaxed) || room.is_closed() {
@@ -120,8 +123,9 @@ fn pour_within(
         }
         let under_way = next - span.done.load(Ordering::Acquire);
         let free = span.window.saturating_sub(under_way).min(options.messages - next);
-        if free == 0 {
-            std::thread::yield_now();
+        if free < enough && free < options.messages - next {
+            // Asleep, not spinning: the cores are the client's. At a full window this is a small part of it.
+            std::thread::park_timeout(NAP);
             continue;
         }
         let (bytes, count) = publishes.run(next, free);
@@ -134,15 +138,14 @@ fn pour_within(
 
 /// Reads CONNECT and SUBSCRIBE and answers them.
 fn introduce(reader: &mut impl Read, socket: &mut TcpStream) -> io::Result<Client> {
-    let (kind, body) = packet(reader)?;
-    if kind >> 4 != 1 {
+    let mut body = Vec::new();
+    if packet(reader, &mut body)? >> 4 != 1 {
         return Err(io::Error::other("the first packet was no CONNECT"));
     }
     let client = client(&body).ok_or_else(|| io::Error::other("CONNECT cannot be read"))?;
     socket.write_all(if client.v5 { &[0x20, 3, 0, 0, 0] } else { &[0x20, 2, 0, 0] })?;
     loop {
-        let (kind, body) = packet(reader)?;
-        match kind >> 4 {
+        match packet(reader, &mut body)? >> 4 {
             8 => {
                 socket
                     .write_all(&suback(&body, client.v5).ok_or_else(|| io::Error::other("bad SUBSCRIBE"))?)?;
@@ -161,9 +164,10 @@ fn listen(
     counts: &FloodCounts,
     done: &AtomicU64,
 ) -> io::Result<()> {
+    let mut body = Vec::new();
     loop {
-        let (kind, body) = match packet(reader) {
-            Ok(packet) => packet,
+        let kind = match packet(reader, &mut body) {
+            Ok(kind) => kind,
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
             Err(error) => return Err(error),
         };
@@ -183,7 +187,8 @@ fn listen(
     }
 }
 
-fn packet(reader: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
+/// Reads one packet into `body`, gives its first byte.
+fn packet(reader: &mut impl Read, body: &mut Vec<u8>) -> io::Result<u8> {
     let mut byte = [0];
     reader.read_exact(&mut byte)?;
     let [kind] = byte;
@@ -203,9 +208,9 @@ fn packet(reader: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
     if remaining > PACKET_BYTES_MAX {
         return Err(io::Error::other("a packet is larger than the flood reads"));
     }
-    let mut body = vec![0; remaining];
-    reader.read_exact(&mut body)?;
-    Ok((kind, body))
+    body.resize(remaining, 0);
+    reader.read_exact(body)?;
+    Ok(kind)
 }
 
 /// Writes a remaining length.

@@ -20,6 +20,7 @@ use super::line::{Line, LineError, Step, Voice};
 use super::memo::Memo;
 use super::{House, MqttOptions, QoS};
 use crate::decode::Decoder;
+use crate::refusal::QUIET;
 use crate::{Sink, SinkClosed};
 
 /// How long a stopping reader waits for the commits of what it delivered.
@@ -48,6 +49,8 @@ pub(super) struct Reader<L: Line, S> {
     /// What the journal was told last: connected, lost, or nothing yet.
     told: Option<bool>,
     redeliver: bool,
+    /// Monotonic time of the last entry about a redelivery.
+    redelivery_told: Option<Duration>,
     stopped: watch::Receiver<bool>,
 }
 
@@ -96,6 +99,7 @@ impl<L: Line, S: Sink> Reader<L, S> {
             since: Duration::ZERO,
             told: None,
             redeliver: false,
+            redelivery_told: None,
             house,
             options,
             stopped,
@@ -252,7 +256,8 @@ impl<L: Line, S: Sink> Reader<L, S> {
     }
 
     fn connection_ended(&mut self, lost: Option<LineError>) {
-        if self.house.clock.monotonic().saturating_sub(self.since) >= HELD {
+        let now = self.house.clock.monotonic();
+        if now.saturating_sub(self.since) >= HELD {
             self.backoff.reset();
         }
         self.line.hang_up();
@@ -260,7 +265,9 @@ impl<L: Line, S: Sink> Reader<L, S> {
         self.asked.clear();
         self.set_connected(false);
         let broker = &self.broker;
-        if std::mem::take(&mut self.redeliver) {
+        let quiet = self.redelivery_told.is_some_and(|told| now.saturating_sub(told) < QUIET);
+        if std::mem::take(&mut self.redeliver) && !quiet {
+            self.redelivery_told = Some(now);
             let message = format!("samples from {broker} could not be stored; asking for them again");
             self.house.tell(Event::new("source-redelivery", Severity::Warning, message));
         }

@@ -70,3 +70,32 @@ async fn a_bare_client_reads_all_of_it() {
         assert!(bare.payload_bytes >= 50_000 * 37);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_ends_although_its_client_does_not_read() {
+    let flood = flood_of(10_000_000, QoS::AtMostOnce);
+    let house = House::with(&["flood/0"]);
+    let options = MqttOptions {
+        qos: QoS::AtMostOnce,
+        ..MqttOptions::new(flood.url(), "stuck", vec!["flood/#".to_owned()])
+    };
+    // Nobody takes the batches, so the source stops reading and the flood stands in a write.
+    let (source, batches) = house.spawn(options);
+    let counts = flood.counts();
+    let mut before = 0;
+    let mut looks = tokio::time::interval(Duration::from_millis(100));
+    loop {
+        looks.tick().await;
+        let sent = counts.sent();
+        if sent > 0 && sent == before {
+            break;
+        }
+        before = sent;
+    }
+    assert!(before < 10_000_000);
+    tokio::time::timeout(crate::house::PATIENCE, tokio::task::spawn_blocking(move || drop(flood)))
+        .await
+        .expect("it ends")
+        .expect("without a panic");
+    drop((source, batches));
+}
