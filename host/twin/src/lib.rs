@@ -11,6 +11,9 @@ pub mod problem;
 pub mod shard;
 pub mod site;
 
+#[cfg(test)]
+mod rig;
+
 pub use plant::{BindingIndex, Plant};
 pub use problem::{Problem, Problems};
 pub use shard::{Moment, Shard};

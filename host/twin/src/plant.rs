@@ -17,6 +17,9 @@ mod resolve;
 mod route;
 mod wiring;
 
+#[cfg(test)]
+mod tests;
+
 pub use parameters::{ParameterError, parameters};
 pub use route::{Payload, Route, RouteField, RoutePoint};
 

@@ -24,6 +24,9 @@ mod view;
 mod waiting;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 pub use view::{AlertView, BehaviorView, Health, PointView, State, Summary, TwinView, Verdict};
 pub use watch::{PointUpdate, Update};
 
@@ -262,6 +265,14 @@ impl Shard {
         let layouts = Arc::clone(&self.layouts);
         for lane in 0..self.lanes.len() {
             self.close_waited(&layouts, lane, now);
+        }
+    }
+
+    /// Closes every open row, whatever it waits for: before the last snapshot of a host that stops.
+    pub fn close_all(&mut self, now: Moment) {
+        let layouts = Arc::clone(&self.layouts);
+        for twin in 0..self.twins.len() {
+            self.close_open(&layouts, twin, now);
         }
     }
 

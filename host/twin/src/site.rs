@@ -17,6 +17,9 @@ mod field;
 mod read;
 mod schema;
 
+#[cfg(test)]
+mod tests;
+
 pub use field::{Bind, Csv, Mqtt, MqttVersion, Payload, QualityCode, Shape, Source, TimeUnit};
 pub use schema::site_schema;
 

@@ -1,6 +1,6 @@
 //! From a site and the declarations of its plugins to a plant: patterns expanded, everything named looked up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use geminus_core::{Declaration, SeriesId, TwinIndex};
@@ -29,7 +29,7 @@ impl Plant {
         declarations: &[Declaration],
         series_id: &mut dyn FnMut(&str, &str) -> Result<SeriesId, String>,
     ) -> Result<Self, Problems> {
-        let mut resolving = Resolving { site, problems: Problems::default() };
+        let mut resolving = Resolving { site, problems: Problems::default(), failed: BTreeSet::new() };
         let (mut twins, sections) = resolving.twins();
         let (bindings, chosen) = resolving.bindings(declarations, &twins, twins.len());
         let kinds = resolving.kinds(&mut twins, &sections, &chosen, &bindings);
@@ -44,7 +44,7 @@ impl Plant {
             series: Vec::new(),
         };
         // Series numbers are kept for ever: none is given to a site that will not run.
-        let mut resolving = Resolving { site, problems: resolving.problems.or(Problems::default())? };
+        let mut resolving = Resolving { problems: resolving.problems.or(Problems::default())?, ..resolving };
         resolving.number(&mut plant, series_id);
         plant.routes = resolving.routes(&plant, &sections);
         resolving.problems.or(plant)
@@ -54,6 +54,8 @@ impl Plant {
 pub(super) struct Resolving<'a> {
     pub(super) site: &'a Site,
     pub(super) problems: Problems,
+    /// Names of behaviors without a usable plugin: what needs their outputs is not reported again.
+    pub(super) failed: BTreeSet<String>,
 }
 
 impl<'a> Resolving<'a> {
@@ -117,7 +119,10 @@ impl<'a> Resolving<'a> {
         for (index, behavior) in self.site.document.behavior.iter().enumerate() {
             let key = format!("behavior[{index}]");
             let selected = self.selected(&key, &behavior.twins, twins);
-            let Some(declaration) = self.declaration(&key, behavior, declarations) else { continue };
+            let Some(declaration) = self.declaration(&key, behavior, declarations) else {
+                self.failed.insert(behavior.name.clone());
+                continue;
+            };
             let parameters = self.parameters(&key, behavior, declaration);
             for twin in &selected {
                 if let Some(list) = chosen.get_mut(twin.0 as usize) {

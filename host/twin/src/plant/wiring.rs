@@ -16,8 +16,7 @@ pub(super) fn beyond_this_version(declaration: &Declaration, bits: usize) -> Opt
     if let Some((what, name)) = texts.chain(windows).next() {
         return Some(format!("declares the {what} input \"{name}\", which this version cannot feed"));
     }
-    let mut counts =
-        [("inputs", declaration.inputs.len()), ("alerts", declaration.alerts.len())].into_iter();
+    let mut counts = [("inputs", declaration.inputs.len()), ("alerts", declaration.alerts.len())].into_iter();
     if let Some((what, count)) = counts.find(|(_, count)| *count > bits) {
         return Some(format!("declares {count} {what}; this version binds up to {bits}"));
     }
@@ -139,7 +138,8 @@ impl Resolving<'_> {
                 let key = key(binding, &format!("inputs.{}", input.name));
                 let empty = Column { point: None, conversion: Conversion::IDENTITY, arrival: input.arrival };
                 let Some(point) = kind.points.iter().position(|point| point.name == *name) else {
-                    if input.required || given.is_some() {
+                    let failed = name.split_once('.').is_some_and(|(behavior, _)| self.failed.contains(behavior));
+                    if !failed && (input.required || given.is_some()) {
                         let message = unbound(twin, twin_type, kind, binding, input, name);
                         self.report(&key, message);
                     }

@@ -47,7 +47,7 @@ mod tests {
         }
         let mut popped =
             |now| std::iter::from_fn(|| deadlines.pop_due(now)).map(|(_, what)| what).collect::<Vec<_>>();
-        assert_eq!(popped(0), []);
+        assert_eq!(popped(0), Vec::<u32>::new());
         assert_eq!(popped(8), [5, 1, 3]);
         assert_eq!(popped(11), [2, 4]);
         assert_eq!(popped(12), [6]);

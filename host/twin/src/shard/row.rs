@@ -122,6 +122,16 @@ impl Shard {
         }
     }
 
+    /// Closes the open rows of a twin, upstream first.
+    pub(super) fn close_open(&mut self, layouts: &[Layout], twin: usize, now: Moment) {
+        let layout = &layouts[self.twins[twin].layout as usize];
+        for (place, stage) in layout.stages.iter().enumerate() {
+            if self.rows[self.twins[twin].first_row as usize + place].open != CLOSED {
+                self.close(layout, twin, place, stage.align_ns, now);
+            }
+        }
+    }
+
     fn close(&mut self, layout: &Layout, twin: usize, place: usize, align_ns: u64, now: Moment) {
         let stage = &layout.stages[place];
         let row = &mut self.rows[self.twins[twin].first_row as usize + place];

@@ -1,0 +1,253 @@
+//! What a site means: the plant of a good one, and every sentence about a wrong one.
+
+use geminus_core::unit::Conversion;
+use serde_json::json;
+
+use super::*;
+use crate::Site;
+use crate::rig::{SITE, declarations, plant};
+
+#[test]
+fn a_site_becomes_a_plant() {
+    let plant = plant(SITE).expect("plant");
+    let names: Vec<_> =
+        plant.kinds[0].points.iter().map(|point| (point.name.as_str(), point.unit.as_str())).collect();
+    let measured = [("hot", "Cel"), ("load", "mA"), ("shake", "1"), ("running", "1")];
+    let estimated = [("core.inside", "K"), ("core.inside_deviation", "K"), ("judge.index", "1")];
+    assert_eq!(names, [measured.as_slice(), &estimated].concat());
+    assert_eq!((plant.kinds.len(), plant.kinds[0].measured, plant.twins.len()), (1, 4, 2));
+
+    let about = |point: usize| match &plant.kinds[0].points[point].origin {
+        Origin::Estimated { of, .. } => of.clone(),
+        Origin::Measured { .. } => None,
+    };
+    assert_eq!((about(4).as_deref(), about(5).as_deref()), (Some("hot"), Some("core.inside")));
+
+    // Upstream first, though the file has them the other way round; the binding keeps its place.
+    let order: Vec<_> = plant.kinds[0].behaviors.iter().map(|behavior| behavior.binding.0).collect();
+    assert_eq!(order, [1, 0]);
+    assert_eq!(plant.bindings[1].declaration.version.to_string(), "1.2.0");
+    assert_eq!(&*plant.bindings[1].parameters, br#"{"gain":0.5}"#);
+    assert_eq!(plant.bindings[0].twins, [TwinIndex(0), TwinIndex(1)]);
+
+    let columns = &plant.kinds[0].behaviors[0].columns;
+    assert_eq!(columns[0].conversion, Conversion { scale: 1.0, offset: 273.15 });
+    assert_eq!(columns[1].conversion, Conversion { scale: 0.001, offset: 0.0 });
+    assert_eq!(columns[2].point, None);
+    // A deviation is a difference: no zero of a scale in it.
+    let judged = &plant.kinds[0].behaviors[1].columns;
+    assert_eq!((judged[0].conversion.offset, judged[1].conversion.offset), (-273.15, 0.0));
+    assert!((judged[1].conversion.scale - 1.8).abs() < 1e-12);
+
+    assert_eq!(plant.series_of(TwinIndex(1), "hot"), Some(SeriesId(107)));
+    assert_eq!(plant.find("rig-2"), Some(TwinIndex(1)));
+    let owners = plant.twin_of_series();
+    assert_eq!(
+        (owners.len(), owners[99], owners[106], owners[107]),
+        (114, None, Some(TwinIndex(0)), Some(TwinIndex(1)))
+    );
+    assert_eq!(plant.display_name(&plant.twins[1]), "Rig rig-2");
+}
+
+#[test]
+fn routes_carry_topics_units_and_words() {
+    let toml = SITE.replace(
+        "[[bind]]",
+        "point = { hot = { unit = \"[degF]\", field = \"T 1\" }, load = { topic = \"own/{twin}\" } }\n[[bind]]",
+    );
+    let plant = plant(&toml).expect("plant");
+    let routes: Vec<_> =
+        plant.routes[0].iter().take(4).map(|route| (route.topic.as_str(), route.qos)).collect();
+    assert_eq!(
+        routes,
+        [("rig/rig-1/T 1", 1), ("own/rig-1", 1), ("rig/rig-1/shake", 1), ("rig/rig-1/running", 1)]
+    );
+    let point = |route: usize| match &plant.routes[0][route].payload {
+        Payload::Value(point) => point.clone(),
+        Payload::Object(_) => panic!("one value expected"),
+    };
+    assert!((point(0).conversion.apply(212.0) - 100.0).abs() < 1e-12);
+    assert!(point(2).conversion.is_identity());
+    assert_eq!(point(3).labels, [("false".to_owned(), 0.0), ("true".to_owned(), 1.0)]);
+    assert_eq!(plant.routes[0].len(), 8);
+}
+
+#[test]
+fn an_object_payload_gathers_points_under_one_topic() {
+    let toml = SITE.replace(
+        "topic = \"rig/{twin}/{point}\"",
+        "topic = \"rig/{twin}\"\nqos = 0\npoints = [\"hot\", \"load\"]\npayload = { shape = \"object\", fields = { hot = \"T\" } }",
+    );
+    let plant = plant(&toml).expect("plant");
+    assert_eq!(
+        (plant.routes[0].len(), plant.routes[0][1].topic.as_str(), plant.routes[0][1].qos),
+        (2, "rig/rig-2", 0)
+    );
+    let Payload::Object(fields) = &plant.routes[0][0].payload else { panic!("object expected") };
+    let names: Vec<_> = fields.iter().map(|field| (field.name.as_str(), field.point.series.0)).collect();
+    assert_eq!(names, [("T", 100), ("load", 101)]);
+}
+
+fn check(from: &str, to: &str, expect: &[&str]) {
+    assert!(SITE.contains(from), "the test site has no {from}");
+    let problems = plant(&SITE.replacen(from, to, 1)).expect_err(to);
+    let text = problems.to_string();
+    for part in expect {
+        assert!(text.contains(part), "{text}\n  does not say\n{part}");
+    }
+    assert_eq!(problems.list().len(), expect.len(), "{text}");
+}
+
+#[test]
+fn what_does_not_fit_together_is_named() {
+    for (from, to, expect) in [
+        (
+            "id = \"rig-{1..2}\"",
+            "id = \"rig-1\"\ntype=\"dtmi:t:Rig;1\"\n[[twin]]\nid = \"rig-1\"",
+            "twin \"rig-1\" is defined twice",
+        ),
+        (
+            "\"dtmi:t:Rig;1\"",
+            "\"dtmi:t:Rigg;1\"",
+            "site.toml:7: type dtmi:t:Rigg;1 is not in the types folder, did you mean `dtmi:t:Rig;1`?",
+        ),
+        ("[[bind]]\n", "[[bind]]\ntwins = \"pump-*\"\n", "site.toml:9: pattern \"pump-*\" matches no twin"),
+        (
+            "plugin = \"core\"",
+            "plugin = \"cor\"",
+            "plugin \"cor\" is not in the plugins folder, did you mean `core`?",
+        ),
+        (
+            "plugin = \"core\"",
+            "plugin = \"core\"\nversion = \"^2\"",
+            "no version of plugin \"core\" fits ^2; there is 1.1.9, 1.2.0",
+        ),
+        (
+            "plugin = \"core\"",
+            "plugin = \"core\"\nparameters = { gain = -1 }",
+            "site.toml:18: behavior \"core\": parameter /gain: must be at least 0, not -1",
+        ),
+        (
+            "plugin = \"core\"",
+            "plugin = \"core\"\nparameters = { gian = 1 }",
+            "parameter /gian: is not a parameter of this plugin, did you mean `gain`?",
+        ),
+        (
+            "plugin = \"core\"",
+            "plugin = \"core\"\ninputs = { lode = \"load\" }",
+            "plugin core@1.2.0 has no input \"lode\", did you mean `load`?",
+        ),
+        (
+            "plugin = \"core\"",
+            "plugin = \"core\"\ninputs = { load = \"hot\" }",
+            "site.toml:18: twin rig-1, behavior \"core\": point \"hot\" does not fit input \"load\": unit \"Cel\" (K) cannot be converted to \"A\" (A)",
+        ),
+        (
+            "plugin = \"core\"",
+            "plugin = \"core\"\ninputs = { load = \"loda\" }",
+            "twin rig-1, behavior \"core\": required input \"load\" is not bound: type dtmi:t:Rig;1 has no point \"loda\", did you mean `load`?",
+        ),
+        (
+            "plugin = \"core\"",
+            "plugin = \"core\"\ninputs = { spare = \"wave\" }",
+            "input \"spare\" is not bound: point \"wave\" of dtmi:t:Rig;1 cannot be bound: its schema is an Array",
+        ),
+        (
+            "plugin = \"core\"",
+            "plugin = \"core\"\ninputs = { load = \"judge.index\" }",
+            "wait for each other in a circle: judge, core",
+        ),
+        (
+            "core.inside\"",
+            "core.insight\"",
+            "required input \"inside\" is not bound: there is no point \"core.insight\", did you mean `core.inside`?",
+        ),
+        (
+            "[[bind]]\n",
+            "point = { hott = { interval_ms = 5 } }\n[[bind]]\n",
+            "site.toml:8: type dtmi:t:Rig;1 has no point \"hott\", did you mean `hot`?",
+        ),
+    ] {
+        check(from, to, &[expect]);
+    }
+    check(
+        "[[bind]]\n",
+        "point = { hot = { unit = \"bar\" } }\n[[bind]]\npoints = [\"hot\", \"wave\"]\n",
+        &[
+            "point \"hot\" as the field sends it: unit \"bar\"",
+            "point \"wave\" of dtmi:t:Rig;1 cannot be bound",
+        ],
+    );
+    check(
+        "name = \"core\"\n",
+        "name = \"judge\"\n",
+        &[
+            "twin rig-1 has two behaviors named \"judge\"",
+            "no point \"core.inside\"",
+            "no point \"core.inside_deviation\"",
+        ],
+    );
+    check(
+        "{point}\"",
+        "{point}/#\"",
+        &["topic \"rig/rig-1/hot/#\" may hold", "rig-1/load/#", "rig-1/shake/#", "rig-1/running/#"],
+    );
+}
+
+#[test]
+fn a_plugin_beyond_this_version_is_refused_by_name() {
+    let mut all = declarations();
+    let mut core = serde_json::to_value(&all[2]).expect("json");
+    core["windows"] = json!([{"name": "spectrum"}]);
+    all[2] = serde_json::from_value(core).expect("declaration");
+    let site = crate::rig::site(SITE).expect("site");
+    let error = Plant::resolve(&site, &all, &mut |_, _| Ok(SeriesId(0))).expect_err("refused").to_string();
+    assert!(error.contains("plugin core@1.2.0 declares the window input \"spectrum\""), "{error}");
+}
+
+#[test]
+fn a_newer_version_may_take_over_when_its_shape_is_the_same() {
+    let plant = plant(SITE).expect("plant");
+    let (binding, older) = (&plant.bindings[1], declarations());
+    assert_eq!(binding.adopt(&older[0]).as_deref(), Ok(br#"{"gain":0.5}"#.as_slice()));
+    let mut other = older[0].clone();
+    other.inputs.pop();
+    other.parameters =
+        json!({"type": "object", "properties": {"gain": {"type": "number"}}, "required": ["gain"]});
+    let reasons = binding.adopt(&other).expect_err("refused");
+    assert_eq!(
+        reasons,
+        [
+            "its inputs differ from core@1.2.0: it can start with the site only",
+            "parameter /gain: is missing and has no default"
+        ]
+    );
+}
+
+/// The examples, with what the real plugins declare.
+#[test]
+fn the_examples_resolve_against_the_real_plugins() {
+    let declarations = [motor_thermal::MotorThermal::DECLARATION, pump_health::PumpHealth::DECLARATION]
+        .map(|json| Declaration::parse(json.as_bytes()).expect("declaration"));
+    for (example, twins, points) in [("pump-rig", 1, 8), ("fleet", 1000, 8)] {
+        let path = format!("{}/../../examples/{example}/site.toml", env!("CARGO_MANIFEST_DIR"));
+        let site = Site::load(path.as_ref()).unwrap_or_else(|problems| panic!("{problems}"));
+        let mut next = 0;
+        let plant = Plant::resolve(&site, &declarations, &mut |_, _| {
+            next += 1;
+            Ok(SeriesId(next))
+        });
+        let plant = plant.unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(
+            (plant.twins.len(), plant.kinds[0].measured, plant.bindings.len()),
+            (twins, points, 2),
+            "{example}"
+        );
+        assert!(plant.routes.iter().map(Vec::len).sum::<usize>() >= twins, "{example}");
+        let (thermal, health) = (&plant.kinds[0].behaviors[0].columns, &plant.kinds[0].behaviors[1].columns);
+        let bound = thermal.iter().chain(health).all(|column| column.point.is_some());
+        assert!(bound, "{example} binds every input");
+    }
+}
+
+use geminus_core::Declaration;

@@ -1,0 +1,85 @@
+//! Mistakes in a site file, each with its line, all at once.
+
+use crate::rig::{SITE, site};
+
+fn check(toml: &str, expect: &[&str]) {
+    let problems = site(toml).expect_err(toml);
+    let told: Vec<_> = problems
+        .list()
+        .iter()
+        .map(|problem| format!("{}: {}", problem.line.map_or(0, |line| line), problem.message))
+        .collect();
+    assert_eq!(told.len(), expect.len(), "{told:#?}");
+    for (told, expect) in told.iter().zip(expect) {
+        assert!(told.starts_with(expect), "{told}\n  is not\n{expect}");
+    }
+}
+
+#[test]
+fn a_good_site_is_read_with_its_defaults() {
+    let site = site(SITE).expect("good");
+    let document = &site.document;
+    assert_eq!((document.http.listen.as_str(), document.limits.stale_after_intervals), ("127.0.0.1:8080", 5));
+    assert_eq!((document.behavior[0].row_wait_ms, document.twin[0].interval_ms), (200, 1000));
+    assert_eq!(
+        document.source[0].mqtt.as_ref().map(|mqtt| (mqtt.qos, mqtt.version)),
+        Some((1, super::MqttVersion::V5))
+    );
+    assert_eq!(site.plugins_folder(), site.path.parent().expect("folder").join("plugins"));
+}
+
+#[test]
+fn all_mistakes_come_at_once_with_their_lines() {
+    check(
+        "[sight]\nname = 1\n[site]\nnmae = \"x\"\n[[twin]]\nid = \"a\"\ntype = \"dtmi:t:Rig;1\"\nintervall_ms = 5\n\
+         [twin.point.hot]\nuint = \"K\"\n[[twin]]\nid = 3\ntype = \"x\"\n[[twin]]\nid = \"b c\"\ntype = \"dtmi:t:Rig;1\"\n",
+        &[
+            "1: unknown key `sight`, did you mean `site`?",
+            "4: unknown key `nmae` in [site], did you mean `name`?",
+            "8: unknown key `intervall_ms` in [twin], did you mean `interval_ms`?",
+            "10: unknown key `uint` in [twin.point.hot], did you mean `unit`?",
+            "12: invalid type: integer `3`, expected a string",
+            "15: twin id \"b c\" may hold letters",
+        ],
+    );
+}
+
+#[test]
+fn values_out_of_range_are_named() {
+    let with = |more: &str| format!("{SITE}{more}");
+    for (toml, expect) in [
+        (with("row_wait_ms = 0"), "18: row_wait_ms = 0 is outside 1 … 60000"),
+        (with("version = \"one\""), "18: version range \"one\" cannot be read"),
+        (with("isolation = \"alone\""), "18: unknown variant `alone`, expected `cohort` or `dedicated`"),
+        (with("twins = \"rig-[\""), "18: pattern \"rig-[\""),
+        (with("[limits]\nstale_after_intervals = 1"), "19: stale_after_intervals = 1 is outside 2 … 1000"),
+        (with("[http]\nlisten = \"8080\""), "19: \"8080\" is not an address and port"),
+        (with("[[source]]\nname = \"field\"\ncsv = { path = \"x\" }"), "19: source \"field\" is named twice"),
+        (with("[[source]]\nname = \"b\""), "18: source \"b\" needs exactly one of"),
+        (
+            with("[[source]]\nname = \"b\"\nmqtt = { url = \"mqtt://x\", qos = 3 }"),
+            "20: qos = 3 is outside 0 … 2",
+        ),
+        (
+            with("[[bind]]\nsource = \"feild\"\ntopic = \"{point}\""),
+            "19: source \"feild\" is not defined, did you mean `field`?",
+        ),
+        (with("[[bind]]\nsource = \"field\"\ntopic = \"x\""), "20: topic \"x\" has no {point}"),
+        (with("[[bind]]\nsource = \"field\""), "18: [[bind]] to MQTT source \"field\" needs a topic"),
+        (
+            SITE.replace("type = \"dtmi", "authority = \"control\"\ntype = \"dtmi"),
+            "7: authority `control` is not offered by this version",
+        ),
+        (SITE.replace("{1..2}", "{1..2"), "6: `{` is not closed"),
+        (SITE.replace("[[twin]]", "[twin]"), "5: `twin` must be written as [[twin]]"),
+        (with("oops"), "18: "),
+    ] {
+        check(&toml, &[expect]);
+    }
+}
+
+#[test]
+fn a_site_that_is_not_there_says_so() {
+    let error = crate::Site::load("no/such/site.toml".as_ref()).expect_err("missing").to_string();
+    assert!(error.starts_with("no/such/site.toml: cannot be read: "), "{error}");
+}
