@@ -2,10 +2,11 @@
 //!
 //! Owned by one shard thread. Rows since the last snapshot are kept, so that after a crash the instance is built
 //! anew exactly as it was (`recovery`). Opening and closing stand in `membership`, state in and out in `saving`,
-//! the hot swap in `succession`; here is the step, which is the hot path: a frame's columns are copied once into
+//! the hot swap in `heir` and `succession`; here is the step, which is the hot path: a frame's columns are copied once into
 //! the log and once from there into the guest.
 
 mod foresight;
+mod heir;
 mod membership;
 mod recovery;
 mod saving;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use geminus_core::{Frame, Outcome, Quality, TwinIndex};
 
 pub use foresight::{ForecastError, Prediction};
+pub use heir::{Heir, Household};
 pub use membership::StartError;
 pub use saving::{RestoreError, SnapshotError};
 pub use succession::{ColdStart, SwapError, SwapReport};

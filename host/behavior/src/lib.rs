@@ -19,8 +19,8 @@ mod states;
 mod trouble;
 
 pub use cohort::{
-    Cohort, ColdStart, ForecastError, FrameError, Prediction, RestoreError, SnapshotError, StartError,
-    Stepped, SwapError, SwapReport,
+    Cohort, ColdStart, ForecastError, FrameError, Heir, Household, Prediction, RestoreError, SnapshotError,
+    StartError, Stepped, SwapError, SwapReport,
 };
 pub use compiled::{CompileError, Compiled};
 pub use engine::{Engine, EngineError};

@@ -94,11 +94,10 @@ impl Cohort {
         known.sort_unstable_by_key(|&(slot, _)| slot);
         let mut states = States::empty(snapshot.schema);
         known.iter().for_each(|(slot, saved)| states.push(*slot, &saved.bytes));
-        let mut refused = self.unreadable(&states);
-        let good = states.filtered(|slot| !refused.iter().any(|(group, _)| group.contains(&slot)));
-        if let Err(trouble) = self.put_back(&good, &known) {
-            refused.push((good.slots().to_vec(), trouble));
-        }
+        let refused = match self.put_back(&states, &known) {
+            Ok(()) => return Ok(Vec::new()),
+            Err(trouble) => self.put_back_some(&states, &known, &trouble),
+        };
         let refusals =
             refused.iter().flat_map(|(group, trouble)| group.iter().map(move |&slot| (slot, trouble)));
         Ok(refusals.filter_map(|(slot, trouble)| refusal(&self.slots, slot, trouble)).collect())
@@ -130,16 +129,22 @@ impl Cohort {
         self.faults = faults;
     }
 
-    /// Slots whose state an instance of their own does not take.
-    fn unreadable(&self, states: &States) -> Vec<(Vec<u32>, Trouble)> {
-        let attempt =
-            |group: &[u32]| prepare(&self.compiled, &self.host, &self.slots, group, Some(states)).map(drop);
-        match attempt(states.slots()) {
-            Ok(()) => Vec::new(),
-            Err(trouble) => {
-                sift(states.slots().to_vec(), &trouble, self.compiled.engine.limits.trials_max, attempt)
-            }
+    /// Puts back all but those whose state an instance of their own does not take.
+    fn put_back_some(
+        &mut self,
+        states: &States,
+        known: &[(u32, &Saved)],
+        trouble: &Trouble,
+    ) -> Vec<(Vec<u32>, Trouble)> {
+        let trials_max = self.compiled.engine.limits.trials_max;
+        let mut refused = sift(states.slots().to_vec(), trouble, trials_max, |group| {
+            prepare(&self.compiled, &self.host, &self.slots, group, Some(states)).map(drop)
+        });
+        let good = states.filtered(|slot| !refused.iter().any(|(group, _)| group.contains(&slot)));
+        if let Err(trouble) = self.put_back(&good, known) {
+            refused.push((good.slots().to_vec(), trouble));
         }
+        refused
     }
 
     fn put_back(&mut self, states: &States, known: &[(u32, &Saved)]) -> Result<(), Trouble> {

@@ -1,22 +1,20 @@
 //! The hot swap: a new version takes over from the incumbent at a row's border.
 //!
-//! Everything happens on a copy. The incumbent's state is copied, a new instance is made, opened, restored, saved
-//! and restored once more; when all of that went well, it takes the incumbent's place. On any error the incumbent
-//! goes on as if nothing had been tried. A behavior is never started cold silently.
+//! Everything happens on a copy. An heir is raised, best on another thread: instantiated, its twins opened, saved and
+//! restored once. Then, between two rows, it gets the incumbent's state and takes its place. On any error the
+//! incumbent goes on as if nothing had been tried. A behavior is never started cold silently.
 
 use std::sync::Arc;
 
 use geminus_core::{Declaration, TwinIndex};
 
 use crate::cohort::Cohort;
-use crate::cohort::membership::{prepare, refusal};
-use crate::cohort::recovery::sift;
+use crate::cohort::heir::{Heir, Household, catch_up, same};
 use crate::columns::Sheet;
 use crate::compiled::Compiled;
-use crate::instance::Instance;
 use crate::slots::Standing;
 use crate::states::States;
-use crate::trouble::{Refused, Trouble};
+use crate::trouble::Refused;
 
 /// Whether a swap may start twins without the state they had.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +37,8 @@ pub struct SwapReport {
     pub schema: Option<u32>,
     /// Twins whose state was carried.
     pub carried: usize,
+    /// Rows that the carried state does not know of: not 0 only after the cohort was given up.
+    pub rows_lost: usize,
     /// Twins that started without state.
     pub cold: Vec<TwinIndex>,
     /// Twins that were quarantined under the old version and get rows again.
@@ -110,37 +110,68 @@ fn first(refused: &[Refused]) -> String {
 }
 
 impl Cohort {
-    /// Swaps in a new version with the state of the old one. Blocks for about as long as opening all twins
-    /// takes; `compiled` was made before, off the path.
+    /// What a new version needs to get ready beside the incumbent: cheap to copy, and free to go to another thread.
+    #[must_use]
+    pub fn household(&self) -> Household {
+        Household { host: self.host.clone(), slots: self.slots.clone() }
+    }
+
+    /// Swaps in a new version with the state of the old one, all in one go. Blocks for as long as opening all
+    /// twins takes; where that matters, `household`, `Household::raise` on another thread, and `inherit`.
     ///
     /// # Errors
     /// Says why the incumbent still runs, untouched.
     pub fn succeed(&mut self, compiled: Arc<Compiled>, cold: ColdStart) -> Result<SwapReport, SwapError> {
+        self.may_follow(&compiled, cold)?;
+        let heir = self.household().raise(compiled)?;
+        self.inherit(heir, cold)
+    }
+
+    /// Hands state and rows over to an heir that was raised before. Blocks for one copy of the state out of the
+    /// incumbent and one into the heir. Twins that came or went since are opened and closed in the heir.
+    ///
+    /// # Errors
+    /// Says why the incumbent still runs, untouched.
+    pub fn inherit(&mut self, heir: Heir, cold: ColdStart) -> Result<SwapReport, SwapError> {
+        let Heir { compiled, mut instance, fresh, slots } = heir;
         let (old, new) = (self.compiled.declaration().clone(), compiled.declaration().clone());
-        if !Arc::ptr_eq(&self.compiled.engine, &compiled.engine) {
-            return Err(SwapError::OtherEngine(new.label()));
-        }
-        let carried = match common_schema(&old, &new, cold)? {
+        let carried = match self.may_follow(&compiled, cold)? {
             Some(schema) => Some(self.outgoing(&old, schema)?),
             None => None,
         };
-        let members: Vec<u32> = self.slots.iter().map(|(slot, ..)| slot).collect();
-        let ready = prepare(&compiled, &self.host, &self.slots, &members, carried.as_ref());
-        let (instance, base) =
-            ready.map_err(|trouble| self.who_refuses(&compiled, members, carried.as_ref(), &trouble))?;
+        catch_up(&mut instance, &slots, &self.slots)
+            .map_err(|trouble| SwapError::Start { to: new.label(), message: trouble.message })?;
+        if let Some(states) = carried.as_ref().filter(|states| !states.slots().is_empty()) {
+            let restored = instance.restore(states);
+            restored.map_err(|trouble| {
+                self.household().who_refuses(&compiled, states.slots().to_vec(), carried.as_ref(), &trouble)
+            })?;
+        }
         let mut report = SwapReport {
             from: old.label(),
             to: new.label(),
             schema: carried.as_ref().map(States::schema),
             carried: carried.as_ref().map_or(0, |states| states.slots().len()),
+            rows_lost: if self.instance.is_none() { self.log.rows() } else { 0 },
             cold: Vec::new(),
             released: self.quarantined().collect(),
         };
+        let stays = |slot: u32| same(&slots, &self.slots, slot);
+        // What was carried is what the heir has just read, so it will read it again in a recovery.
+        self.base = carried.clone().unwrap_or_else(|| fresh.filtered(stays));
         self.log = Sheet::new(new.inputs.len());
-        (self.compiled, self.instance, self.base) = (compiled, Some(instance), base);
+        (self.compiled, self.instance) = (compiled, Some(instance));
         let carried = carried.unwrap_or_default();
         self.release(&carried, old.state.schema + new.state.schema > 0, &mut report);
         Ok(report)
+    }
+
+    /// The schema to carry state in, when `compiled` may take over at all.
+    fn may_follow(&self, compiled: &Compiled, cold: ColdStart) -> Result<Option<u32>, SwapError> {
+        if !Arc::ptr_eq(&self.compiled.engine, &compiled.engine) {
+            return Err(SwapError::OtherEngine(compiled.declaration().label()));
+        }
+        common_schema(self.compiled.declaration(), compiled.declaration(), cold)
     }
 
     /// The incumbent's state in `schema`; of a cohort that was given up, the last one that was good.
@@ -151,29 +182,6 @@ impl Cohort {
         let asked = (schema != old.state.schema).then_some(schema);
         self.copy_states(asked)
             .map_err(|trouble| SwapError::Snapshot { from: old.label(), message: trouble.message })
-    }
-
-    fn who_refuses(
-        &self,
-        compiled: &Compiled,
-        members: Vec<u32>,
-        carried: Option<&States>,
-        trouble: &Trouble,
-    ) -> SwapError {
-        let to = compiled.declaration().label();
-        if let Err(trouble) = Instance::new(compiled, &self.host) {
-            return SwapError::Start { to, message: trouble.message };
-        }
-        let out = sift(members, trouble, self.compiled.engine.limits.trials_max, |group| {
-            prepare(compiled, &self.host, &self.slots, group, carried).map(drop)
-        });
-        let pairs = out.iter().flat_map(|(group, trouble)| group.iter().map(move |&slot| (slot, trouble)));
-        let refused: Vec<Refused> =
-            pairs.filter_map(|(slot, trouble)| refusal(&self.slots, slot, trouble)).collect();
-        if refused.is_empty() {
-            return SwapError::Start { to, message: trouble.message.clone() };
-        }
-        SwapError::Refused { to, refused }
     }
 
     /// Everybody gets rows again; who came without state counts its warm-up from the beginning.

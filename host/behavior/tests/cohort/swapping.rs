@@ -63,6 +63,32 @@ fn a_swap_that_fails_leaves_the_incumbent_as_it_was() {
 }
 
 #[test]
+fn an_heir_raised_beside_the_incumbent_takes_over_what_happened_meanwhile() {
+    let mut cohort = Probe::default().cohort("nnnt");
+    let mut oracle = Oracle::default();
+    oracle.check(&tick(4, 1), &step(&mut cohort, &tick(4, 1)), &[]);
+    let (household, next) = (cohort.household(), Probe::second().compiled());
+    let heir = std::thread::spawn(move || household.raise(next)).join().unwrap().unwrap();
+    // Meanwhile rows come, one twin crashes, one leaves and its slot goes to another.
+    let mut crash = tick(4, 2);
+    crash.values[6] = 666.0;
+    oracle.check(&crash, &step(&mut cohort, &crash), &[3]);
+    cohort.close(&[TwinIndex(1)]);
+    assert_eq!(cohort.open(vec![crate::probe::opening(9, 'n')]), []);
+    let late = frame([(9, 3, 7.0, 7.0), (0, 3, 1.0, 1.0)]);
+    oracle.check(&late, &step(&mut cohort, &late), &[]);
+    let report = cohort.inherit(heir, ColdStart::Refuse).unwrap();
+    assert_eq!((report.carried, report.rows_lost, report.cold.len()), (4, 0, 0));
+    assert_eq!(report.released, [TwinIndex(3)]);
+    let after =
+        frame([(0, 4, 1.0, 1.0), (9, 4, 1.0, 1.0), (2, 4, 1.0, 1.0), (3, 4, 1.0, 1.0), (1, 4, 1.0, 1.0)]);
+    oracle.check(&after, &step(&mut cohort, &after), &[4]);
+    // A recovery brings back what was carried, in the schema of the version before.
+    let crash = frame([(3, 5, 666.0, 0.0), (0, 5, 2.0, 2.0), (9, 5, 2.0, 2.0)]);
+    oracle.check(&crash, &step(&mut cohort, &crash), &[0]);
+}
+
+#[test]
 fn a_cold_start_happens_only_when_somebody_said_so() {
     let mut cohort = Probe { warm_up_rows: 2, ..Probe::default() }.cohort("nn");
     step(&mut cohort, &tick(2, 1));

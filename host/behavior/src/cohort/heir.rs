@@ -1,0 +1,108 @@
+//! A new version that gets ready beside the incumbent. Opening thousands of twins may take a hundred milliseconds,
+//! which no row should wait for: the shard gives away a `Household`, another thread makes an `Heir` of it, and the
+//! shard lets it `inherit` at a row's border.
+
+use std::sync::Arc;
+
+use crate::cohort::membership::{prepare, refusal};
+use crate::cohort::recovery::sift;
+use crate::cohort::succession::SwapError;
+use crate::compiled::Compiled;
+use crate::host::HostCalls;
+use crate::instance::{Instance, SlotOpening};
+use crate::slots::Slots;
+use crate::states::States;
+use crate::trouble::{Refused, Trouble};
+
+/// Who must be opened in a new version, as of the moment when it was asked.
+pub struct Household {
+    pub(super) host: Arc<dyn HostCalls>,
+    pub(super) slots: Slots,
+}
+
+/// A new version with all twins open, waiting for their state.
+pub struct Heir {
+    pub(super) compiled: Arc<Compiled>,
+    pub(super) instance: Instance,
+    /// State right after opening.
+    pub(super) fresh: States,
+    /// Who is open.
+    pub(super) slots: Slots,
+}
+
+impl Household {
+    /// Makes an instance, opens all twins, saves and restores them once. Takes as long as the plugin needs to open
+    /// its twins: do it on a thread that no row waits for.
+    ///
+    /// # Errors
+    /// Names the twins that the new version refuses, or why it cannot be started at all.
+    pub fn raise(self, compiled: Arc<Compiled>) -> Result<Heir, SwapError> {
+        let members: Vec<u32> = self.slots.iter().map(|(slot, ..)| slot).collect();
+        match prepare(&compiled, &self.host, &self.slots, &members, None) {
+            Ok((instance, fresh)) => Ok(Heir { compiled, instance, fresh, slots: self.slots }),
+            Err(trouble) => Err(self.who_refuses(&compiled, members, None, &trouble)),
+        }
+    }
+
+    /// Finds the twins with which `compiled` cannot do, after all together have failed.
+    pub(super) fn who_refuses(
+        &self,
+        compiled: &Compiled,
+        members: Vec<u32>,
+        carried: Option<&States>,
+        trouble: &Trouble,
+    ) -> SwapError {
+        let to = compiled.declaration().label();
+        if let Err(trouble) = Instance::new(compiled, &self.host) {
+            return SwapError::Start { to, message: trouble.message };
+        }
+        let out = sift(members, trouble, compiled.engine.limits.trials_max, |group| {
+            prepare(compiled, &self.host, &self.slots, group, carried).map(drop)
+        });
+        let pairs = out.iter().flat_map(|(group, trouble)| group.iter().map(move |&slot| (slot, trouble)));
+        let refused: Vec<Refused> =
+            pairs.filter_map(|(slot, trouble)| refusal(&self.slots, slot, trouble)).collect();
+        if refused.is_empty() {
+            return SwapError::Start { to, message: trouble.message.clone() };
+        }
+        SwapError::Refused { to, refused }
+    }
+}
+
+/// Closes in the heir who left since it was raised, opens who came.
+pub(super) fn catch_up(instance: &mut Instance, then: &Slots, now: &Slots) -> Result<(), Trouble> {
+    let changed = |of: &Slots, other: &Slots| -> Vec<u32> {
+        of.iter().map(|(slot, ..)| slot).filter(|&slot| !same(of, other, slot)).collect()
+    };
+    let gone = changed(then, now);
+    if !gone.is_empty() {
+        instance.close(&gone)?;
+    }
+    let come = changed(now, then);
+    let openings = come.iter().filter_map(|&slot| Some(SlotOpening::of(slot, now.opening(slot)?)));
+    instance.open(&openings.collect::<Vec<_>>())
+}
+
+/// Whether a slot holds the same twin, from the same opening, in both.
+pub(super) fn same(one: &Slots, other: &Slots, slot: u32) -> bool {
+    match (one.opening(slot), other.opening(slot)) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        _ => false,
+    }
+}
+
+impl std::fmt::Debug for Household {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Household").field("twins", &self.slots.len()).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Heir {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { compiled, slots, .. } = self;
+        f.debug_struct("Heir")
+            .field("compiled", compiled)
+            .field("twins", &slots.len())
+            .finish_non_exhaustive()
+    }
+}
