@@ -100,3 +100,23 @@ async fn quality_of_service_0_needs_no_tickets() {
         source.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_before_a_stop_does_not_come_again() {
+    for version in BOTH {
+        let Some(broker) = Mosquitto::start().await else { return };
+        let house = House::with(&["a"]);
+        let options = MqttOptions { version, ..MqttOptions::new(broker.url(), "tidy", vec!["a".to_owned()]) };
+        let (source, _batches) = house.spawn(options.clone());
+        house.wait_for("source-connected", 1).await;
+        source.stop().await;
+        let mut publisher = house.publisher(&broker.url(), version, QoS::AtLeastOnce).await;
+        for n in 0..60 {
+            publish(&mut publisher, "a", n..n + 1).await;
+            let (source, mut batches) = house.spawn(options.clone());
+            let values = take(&mut batches, 1).await;
+            source.stop().await;
+            assert_eq!(values, [n as f64], "{version:?}");
+        }
+    }
+}
