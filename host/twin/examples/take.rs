@@ -1,5 +1,6 @@
-//! How fast a shard takes samples, and how much memory a twin costs: 8 points, 2 behaviors, one of them fed by the
-//! other. `cargo run --release -p geminus-twin --example take -- [twins] [rounds]`. Frames are drained and answered
+//! How fast a shard takes samples, and how much memory a twin costs: the pump rig with 8 points and 2 behaviors.
+//! `cargo run --release -p geminus-twin --example take -- [twins] [rounds]`. Even rounds give a twin's samples
+//! together, odd ones point by point through the whole fleet, which no cache likes. Frames are drained and answered
 //! with constants, so the figure is the shard alone.
 
 use std::sync::Arc;
@@ -16,18 +17,20 @@ fn main() -> anyhow::Result<()> {
     let before_kib = resident_kib()?;
     let plant = Arc::new(plant(twins)?);
     let mut shard = Shard::new(Arc::clone(&plant), &plant.indices().collect::<Vec<_>>());
-    let (mut taken, mut seconds, mut others, mut rows) = (0_u64, 0.0, 0.0, 0);
+    let (mut taken, mut seconds, mut others, mut rows) = (0_u64, [0.0; 2], 0.0, 0);
     let mut recorded = Vec::new();
     for round in 0..rounds {
         let now = Moment {
             wall: Timestamp::from_millis(1_000_000 + round * 1000),
             monotonic: round * 1_000_000_000,
         };
-        for batch in batches(&plant, now.wall) {
+        let scattered = round % 2 == 1;
+        for batch in batches(&plant, now.wall, scattered) {
             let (mut samples, start) = (batch, started());
             taken += samples.len() as u64;
             shard.take(&mut samples, now);
-            seconds += start.elapsed().as_secs_f64();
+            let [together, apart] = &mut seconds;
+            *(if scattered { apart } else { together }) += start.elapsed().as_secs_f64();
             let start = started();
             while let Some((binding, frame)) = shard.next_frame(4096) {
                 let outputs = plant.binding(binding).context("binding")?.declaration.outputs.len();
@@ -50,7 +53,9 @@ fn main() -> anyhow::Result<()> {
     }
     let bytes = (resident_kib()? - before_kib) * 1024 / twins;
     println!("{taken} samples, {rows} rows, {:?}", shard.counters());
-    println!("take: {:.2} M samples/s", taken as f64 / seconds / 1e6);
+    for (order, seconds) in ["twin by twin", "scattered"].iter().zip(seconds) {
+        println!("take, {order}: {:.2} M samples/s", taken as f64 / 2.0 / seconds / 1e6);
+    }
     println!("frames and outcomes: {:.2} M rows/s", rows as f64 / others / 1e6);
     println!("memory: {bytes} bytes a twin, plant and batches of the harness included");
     Ok(())
@@ -62,19 +67,18 @@ fn started() -> Instant {
 }
 
 /// One sample of every measured point of every twin, in batches of 4,096.
-fn batches(plant: &Plant, time: Timestamp) -> impl Iterator<Item = Vec<Sample>> + '_ {
+fn batches(plant: &Plant, time: Timestamp, scattered: bool) -> Vec<Vec<Sample>> {
     let measured = plant.kinds.first().map_or(0, |kind| kind.measured);
-    let points = plant.twins.iter().flat_map(move |twin| plant.series(twin).iter().take(measured));
-    let mut samples = points.map(move |series| Sample {
-        series: *series,
-        quality: Quality::Good,
-        value: 21.5,
-        time,
-        received: time,
+    let of = |twin: usize, point: usize| {
+        plant.twins.get(twin).and_then(|twin| plant.series(twin).get(point).copied())
+    };
+    let twins = plant.twins.len();
+    let all = (0..twins * measured).filter_map(|place| match scattered {
+        true => of(place % twins, place / twins),
+        false => of(place / measured, place % measured),
     });
-    std::iter::from_fn(move || {
-        Some(samples.by_ref().take(4096).collect::<Vec<_>>()).filter(|batch| !batch.is_empty())
-    })
+    let sample = |series| Sample { series, quality: Quality::Good, value: 21.5, time, received: time };
+    all.map(sample).collect::<Vec<_>>().chunks(4096).map(<[Sample]>::to_vec).collect()
 }
 
 fn plant(twins: u64) -> anyhow::Result<Plant> {

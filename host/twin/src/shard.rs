@@ -17,9 +17,11 @@ mod alarm;
 mod deadline;
 mod freshness;
 mod intake;
+mod lane;
 mod layout;
 mod outcome;
 mod row;
+mod slot;
 mod view;
 mod waiting;
 mod watch;
@@ -32,9 +34,10 @@ pub use watch::{PointUpdate, Update};
 
 use alarm::Raised;
 use deadline::Deadlines;
+use lane::Lane;
 use layout::Layout;
 use row::RowState;
-use waiting::Waiting;
+use slot::Slot;
 
 /// Now, on both clocks: wall time for what people see, monotonic time for ages and deadlines, so that neither a
 /// daylight saving nor a wrong clock makes old data fresh.
@@ -141,32 +144,6 @@ struct TwinState {
     heard: u64,
     /// When its freshness is looked at next; older entries of the queue are void.
     due: u64,
-}
-
-/// The newest sample of a measured point.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    value: f64,
-    time: u64,
-    received: u64,
-    /// Monotonic time of receipt.
-    heard: u64,
-    twin: u32,
-    point: u16,
-    /// `Missing` until the first sample.
-    quality: Quality,
-    fresh: bool,
-    dirty: bool,
-}
-
-/// Rows of one binding that wait to be stepped, and those that wait for another behavior.
-#[derive(Debug)]
-struct Lane {
-    ready: Frame,
-    /// Rows of `ready` that were given out already.
-    given: usize,
-    waiting: Waiting,
-    due: Deadlines,
 }
 
 impl Shard {
@@ -379,57 +356,5 @@ impl TwinState {
             heard: 0,
             due: u64::MAX,
         }
-    }
-}
-
-impl Slot {
-    fn empty(twin: u32, point: u16) -> Self {
-        let quality = Quality::Missing;
-        Self {
-            value: f64::NAN,
-            time: 0,
-            received: 0,
-            heard: 0,
-            twin,
-            point,
-            quality,
-            fresh: false,
-            dirty: false,
-        }
-    }
-}
-
-impl Lane {
-    fn new(plant: &Plant, layouts: &[Layout], place: usize) -> Self {
-        let inputs = plant.bindings.get(place).map_or(0, |binding| binding.declaration.inputs.len());
-        let stages = layouts.iter().filter_map(|layout| layout.stages.get(layout.stage_of(place)?));
-        let upstreams = stages.map(|stage| stage.upstreams.len()).max().unwrap_or(0);
-        Self {
-            ready: Frame::new(inputs),
-            given: 0,
-            waiting: Waiting::new(inputs, upstreams),
-            due: Deadlines::default(),
-        }
-    }
-
-    fn left(&self) -> usize {
-        self.ready.rows() - self.given
-    }
-
-    fn give(&mut self, rows_max: usize, spare: Option<Frame>) -> Frame {
-        let mut frame = spare.unwrap_or_default();
-        frame.inputs = self.ready.inputs;
-        if self.given == 0 && self.ready.rows() <= rows_max {
-            std::mem::swap(&mut frame, &mut self.ready);
-            return frame;
-        }
-        let to = (self.given + rows_max).min(self.ready.rows());
-        frame.extend_from(&self.ready, self.given, to);
-        self.given = to;
-        if self.given == self.ready.rows() {
-            self.ready.clear();
-            self.given = 0;
-        }
-        frame
     }
 }

@@ -6,6 +6,7 @@
 use geminus_core::{Event, Severity};
 
 use super::layout::Layout;
+use super::slot::Flags;
 use super::{Moment, Shard, State};
 
 #[expect(clippy::indexing_slicing, reason = "places come from `settle`, which sized all columns together")]
@@ -45,11 +46,14 @@ impl Shard {
         let layout = &layouts[state.layout as usize];
         let first = state.first_slot as usize;
         let (mut next, mut turned) = (u64::MAX, false);
-        for (slot, span) in self.slots[first..].iter_mut().zip(&layout.spans).filter(|(slot, _)| slot.fresh) {
+        for (slot, span) in
+            self.slots[first..].iter_mut().zip(&layout.spans).filter(|(slot, _)| slot.flags.has(Flags::FRESH))
+        {
             // Stale means more than the span: a sample exactly at its end still came in time.
             let until = slot.heard.saturating_add(*span);
             if until < now.monotonic {
-                (slot.fresh, slot.dirty, turned) = (false, true, true);
+                slot.flags = Flags::DIRTY;
+                turned = true;
             } else {
                 next = next.min(until + 1);
             }

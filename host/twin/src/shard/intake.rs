@@ -3,7 +3,8 @@
 use geminus_core::{Event, Quality, Sample, Severity, Timestamp};
 
 use super::layout::Layout;
-use super::{Moment, NONE, Shard, Slot};
+use super::slot::{Flags, Slot};
+use super::{Moment, NONE, Shard};
 
 /// Source times that are accepted.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +89,7 @@ impl Shard {
         let waited = now.wall.0.saturating_sub(sample.received.0);
         let heard = now.monotonic.saturating_sub(waited);
         let slot = &mut self.slots[place];
-        let fresh = slot.fresh;
+        let fresh = slot.flags.has(Flags::FRESH);
         *slot = Slot {
             value: sample.value,
             // A quality of `Missing` has no place in a sample and would look like no sample at all.
@@ -96,8 +97,7 @@ impl Shard {
             time: sample.time.0,
             received: sample.received.0,
             heard,
-            fresh: true,
-            dirty: true,
+            flags: Flags::BOTH,
             ..*slot
         };
         let (twin, point) = (slot.twin as usize, usize::from(slot.point));

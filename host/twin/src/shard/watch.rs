@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use geminus_core::{Quality, Timestamp, TwinIndex};
 
+use super::slot::Flags;
 use super::{Health, Moment, Shard, State};
 
 /// Everything of one watched twin that changed since it was last asked.
@@ -51,7 +52,7 @@ impl Shard {
         let state = &self.twins[place];
         let layout = &layouts[state.layout as usize];
         let (slots, rows) = (state.first_slot as usize, state.first_row as usize);
-        self.slots[slots..slots + layout.measured()].iter_mut().for_each(|slot| slot.dirty = true);
+        self.slots[slots..slots + layout.measured()].iter_mut().for_each(|slot| slot.flags.set(Flags::DIRTY));
         self.rows[rows..rows + layout.stages.len()].iter_mut().for_each(|row| row.dirty = true);
         self.mark_dirty(place);
     }
@@ -80,7 +81,7 @@ impl Shard {
             let slots = state.first_slot as usize;
             for point in 0..layout.measured() {
                 let slot = &mut self.slots[slots + point];
-                if std::mem::take(&mut slot.dirty) && slot.quality != Quality::Missing {
+                if slot.flags.take(Flags::DIRTY) && slot.quality != Quality::Missing {
                     let time = Timestamp(slot.time);
                     let (value, quality) = (slot.value, self.measured_quality(layout, slots + point, now));
                     update.points.push(PointUpdate { point, time, value, quality });
