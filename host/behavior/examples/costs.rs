@@ -75,6 +75,10 @@ fn main() -> anyhow::Result<()> {
     let (started, start_ms) =
         timed(&clock, || Cohort::start(compiled.clone(), Arc::new(Deaf), openings(MANY)));
     let (mut cohort, _) = started?;
+    // Every twin has a row behind it, so that it has state worth the name.
+    for frame in frames_of(MANY, MANY as usize, 0) {
+        cohort.step(&frame)?;
+    }
     let (saved, save_ms) = timed(&clock, || cohort.snapshot(None));
     let saved = saved?;
     let bytes: usize = saved.twins.iter().map(|twin| twin.bytes.len()).sum();
@@ -127,12 +131,17 @@ fn request(opening: &Opening) -> OpeningRequest {
 
 /// `ROWS` rows in frames of `batch`, the twins in turn, each a second after its row before.
 fn frames(batch: usize, run: u64) -> Vec<Frame> {
+    frames_of(1_024, batch, run)
+}
+
+fn frames_of(twins: u32, batch: usize, run: u64) -> Vec<Frame> {
+    let twins = twins as usize;
     let rows: Vec<usize> = (0..ROWS).collect();
     let frame = |rows: &[usize]| {
         let mut frame = Frame::new(3);
         for &row in rows {
-            let second = run * (ROWS / 1_024) as u64 + (row / 1_024) as u64 + 1;
-            frame.twins.push(TwinIndex((row % 1_024) as u32));
+            let second = run * (ROWS / twins) as u64 + (row / twins) as u64 + 1;
+            frame.twins.push(TwinIndex((row % twins) as u32));
             frame.times.push(Timestamp(second * 1_000_000_000));
             // A motor that stands still, with the noise of its sensors: nothing to raise an alert about.
             let noise = ((row % 97) as f64 - 48.0) * 0.005;

@@ -19,8 +19,9 @@ use crate::limits::Limits;
 use crate::states::States;
 use crate::trouble::Trouble;
 
-/// Slots that one call of `open` makes.
-const OPENINGS_PER_CALL: usize = 512;
+/// Slots that one call of `open`, `snapshot` or `restore` is about: enough that the call itself costs nothing beside
+/// its work, few enough that neither the guest's memory nor the processor's cache swells with the arguments.
+const SLOTS_PER_CALL: usize = 1_024;
 
 /// What the host tells an instance about a twin.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +76,7 @@ impl Instance {
 
     /// Makes slots, some at a time, so that a guest's memory does not swell for the arguments of thousands.
     pub(crate) fn open(&mut self, openings: &[SlotOpening<'_>]) -> Result<(), Trouble> {
-        openings.chunks(OPENINGS_PER_CALL).try_for_each(|some| self.open_some(some))
+        openings.chunks(SLOTS_PER_CALL).try_for_each(|some| self.open_some(some))
     }
 
     fn open_some(&mut self, openings: &[SlotOpening<'_>]) -> Result<(), Trouble> {
@@ -133,8 +134,16 @@ impl Instance {
         Ok(prediction)
     }
 
-    /// Copies the state of `slots`.
+    /// Copies the state of `slots`, some at a time.
     pub(crate) fn snapshot(&mut self, slots: &[u32], schema: Option<u32>) -> Result<States, Trouble> {
+        let mut all = States::empty(schema.unwrap_or(self.declaration.state.schema));
+        for some in slots.chunks(SLOTS_PER_CALL) {
+            all.append(&self.snapshot_some(some, schema)?);
+        }
+        Ok(all)
+    }
+
+    fn snapshot_some(&mut self, slots: &[u32], schema: Option<u32>) -> Result<States, Trouble> {
         let mut call = self.slot_call("snapshot", slots.len(), None);
         call.transfer = self.limits.state_bytes_max.saturating_mul(slots.len());
         let states = self.call(call, |plugin, store| {
@@ -145,10 +154,14 @@ impl Instance {
             .map_err(|what| Trouble::answer("snapshot", what))
     }
 
-    /// Replaces the state of open slots.
+    /// Replaces the state of open slots, some at a time: after trouble, the parts before it are restored.
     pub(crate) fn restore(&mut self, states: &States) -> Result<(), Trouble> {
-        let call = self.slot_call("restore", states.slots().len(), None);
-        self.call(call, |plugin, store| plugin.geminus_behavior_behavior().call_restore(store, states.wire()))
+        states.parts(SLOTS_PER_CALL).try_for_each(|some| {
+            let call = self.slot_call("restore", some.slots().len(), None);
+            self.call(call, |plugin, store| {
+                plugin.geminus_behavior_behavior().call_restore(store, some.wire())
+            })
+        })
     }
 
     /// Forgets slots.

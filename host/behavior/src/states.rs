@@ -80,6 +80,27 @@ impl States {
         part
     }
 
+    /// All of `more`, which is of the same schema, after what is here.
+    pub(crate) fn append(&mut self, more: &Self) {
+        let base = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        self.slots.extend_from_slice(&more.slots);
+        self.bytes.extend_from_slice(&more.bytes);
+        self.ends.extend(more.ends.iter().map(|end| end.saturating_add(base)));
+    }
+
+    /// The same state in parts of at most `count` slots.
+    pub(crate) fn parts(&self, count: usize) -> impl Iterator<Item = Self> {
+        let mut from = 0;
+        self.slots.chunks(count).zip(self.ends.chunks(count)).map(move |(slots, ends)| {
+            let to = ends.last().map_or(from, |&end| end as usize);
+            let base = u32::try_from(from).unwrap_or(u32::MAX);
+            let bytes = self.bytes.get(from..to).unwrap_or_default().to_vec();
+            from = to;
+            let ends = ends.iter().map(|end| end.saturating_sub(base)).collect();
+            Self { schema: self.schema, slots: slots.to_vec(), bytes, ends }
+        })
+    }
+
     pub(crate) fn wire(&self) -> StatesParam<'_> {
         StatesParam { schema: self.schema, slots: &self.slots, bytes: &self.bytes, ends: &self.ends }
     }
@@ -136,5 +157,20 @@ mod tests {
         check(&[4, 9], 5, &[2, 4], "do not fit");
         check(&[4, 9], 5, &[6, 5], "decrease");
         check(&[4, 9], 12, &[2, 12], "10 bytes, 8");
+    }
+
+    #[test]
+    fn parts_put_together_are_the_whole() {
+        let mut whole = States::empty(2);
+        (0..7_u8).for_each(|slot| whole.push(u32::from(slot), &vec![slot; usize::from(slot)]));
+        for count in [1, 2, 3, 7, 10] {
+            let parts: Vec<States> = whole.parts(count).collect();
+            assert_eq!(parts.len(), 7_usize.div_ceil(count));
+            let last = parts.last().unwrap();
+            assert_eq!(last.iter().last(), Some((6, &[6_u8; 6][..])));
+            let mut again = States::empty(2);
+            parts.iter().for_each(|part| again.append(part));
+            assert_eq!(again, whole);
+        }
     }
 }
