@@ -14,7 +14,6 @@ fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1).map(|text| text.parse::<u64>());
     let twins = arguments.next().transpose()?.unwrap_or(10_000);
     let rounds = arguments.next().transpose()?.unwrap_or(50);
-    let before_kib = resident_kib()?;
     let plant = Arc::new(plant(twins)?);
     let mut shard = Shard::new(Arc::clone(&plant), &plant.indices().collect::<Vec<_>>());
     let (mut taken, mut seconds, mut others, mut rows) = (0_u64, [0.0; 2], 0.0, 0);
@@ -51,13 +50,16 @@ fn main() -> anyhow::Result<()> {
         shard.close_due(now);
         shard.tick(now);
     }
-    let bytes = (resident_kib()? - before_kib) * 1024 / twins;
     println!("{taken} samples, {rows} rows, {:?}", shard.counters());
     for (order, seconds) in ["twin by twin", "scattered"].iter().zip(seconds) {
         println!("take, {order}: {:.2} M samples/s", taken as f64 / 2.0 / seconds / 1e6);
     }
     println!("frames and outcomes: {:.2} M rows/s", rows as f64 / others / 1e6);
-    println!("memory: {bytes} bytes a twin, plant and batches of the harness included");
+    let points = plant.kinds.first().map_or(0, |kind| kind.points.len());
+    println!(
+        "memory: {} bytes a twin with {points} points in the shard",
+        shard.memory_bytes() as u64 / twins
+    );
     Ok(())
 }
 
@@ -98,10 +100,4 @@ fn plant(twins: u64) -> anyhow::Result<Plant> {
     // The routes belong to the sources, which take them over.
     plant.routes = Vec::new();
     Ok(plant)
-}
-
-fn resident_kib() -> anyhow::Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
-    Ok(line.trim().trim_end_matches(" kB").parse()?)
 }

@@ -312,6 +312,20 @@ impl Shard {
         into.append(&mut self.events);
     }
 
+    /// Bytes of memory that the state of its twins takes, rows under way and active alerts not counted; the plant,
+    /// which all shards share, has the id, 48 bytes, and 4 for each point besides.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        fn of<T>(column: &Vec<T>) -> usize {
+            column.capacity() * size_of::<T>()
+        }
+        let queues = self.lanes.iter().map(|lane| lane.due.memory_bytes()).sum::<usize>();
+        let state = of(&self.twins) + of(&self.slots) + of(&self.rows);
+        let outputs = of(&self.output_value) + of(&self.output_quality);
+        let tables = of(&self.place_of) + of(&self.slot_of);
+        state + outputs + tables + queues + self.fresh_until.memory_bytes()
+    }
+
     /// The twins of this shard.
     pub fn twins(&self) -> impl Iterator<Item = TwinIndex> + '_ {
         self.twins.iter().map(|twin| twin.index)

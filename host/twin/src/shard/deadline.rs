@@ -21,6 +21,10 @@ impl Deadlines {
         }
     }
 
+    pub(super) fn memory_bytes(&self) -> usize {
+        (self.queue.capacity() + self.heap.capacity()) * size_of::<(u64, u32)>()
+    }
+
     /// The earliest entry, if it is due by `now`.
     pub(super) fn pop_due(&mut self, now: u64) -> Option<(u64, u32)> {
         let queued = self.queue.front().copied();
