@@ -52,8 +52,8 @@ fn a_library_is_named_by_the_one_room_that_may() {
     let owners = [
         ("wasmtime", vec!["geminus-behavior"]),
         ("rusqlite", vec!["geminus-store"]),
-        ("rumqttc-v4-next", vec!["geminus-ingest"]),
-        ("rumqttc-v5-next", vec!["geminus-ingest"]),
+        ("rumqttc-v4", vec!["geminus-ingest"]),
+        ("rumqttc-v5", vec!["geminus-ingest"]),
         ("axum", vec!["geminus-api"]),
         ("wit-component", vec!["geminus-registry"]),
         ("notify", vec!["geminus-registry"]),

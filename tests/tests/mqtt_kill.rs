@@ -89,6 +89,7 @@ fn scenario(version: &str, samples: u64) -> anyhow::Result<()> {
 
     let rounds = samples / 8;
     for point in POINTS {
+        eprintln!("site now: {}", host.get("/site")?["inputs"]);
         let found = wait_for(&format!("history of {point}"), Duration::from_secs(180), || {
             let answer = host.get(&format!(
                 "/twins/pump-rig-1/history?points={point}&from={}&to={}&buckets=1",

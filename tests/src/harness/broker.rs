@@ -11,6 +11,9 @@ use anyhow::Context as _;
 use super::place::free_port;
 use super::wait::wait_for;
 
+/// Unacknowledged messages per client; 0 would let mosquitto 2.0.11 send a returning client everything at once.
+const WINDOW: u16 = 8_192;
+
 /// A broker of our own; ended when dropped.
 #[derive(Debug)]
 pub struct Broker {
@@ -30,7 +33,7 @@ impl Broker {
         let port = free_port()?;
         let configuration = format!(
             "listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\n\
-             persistence_location {}/\nmax_queued_messages {queued}\nmax_inflight_messages 0\n\
+             persistence_location {}/\nmax_queued_messages {queued}\nmax_inflight_messages {WINDOW}\n\
              log_dest none\nset_tcp_nodelay true\n{}",
             folder.path().display(),
             // Started as root, mosquitto would otherwise become a user that may not write the folder.

@@ -47,7 +47,14 @@ fn stand_alone(manifest: &str, version: &str, root: &Path) -> String {
     let sdk =
         |folder: &str| format!("{{ path = {:?} }}", root.join("sdk").join(folder).display().to_string());
     let mut text = String::new();
+    let mut tests_only = false;
     for line in manifest.lines() {
+        if line.starts_with('[') {
+            tests_only = line == "[dev-dependencies]";
+        }
+        if tests_only {
+            continue;
+        }
         let line = match line.split_once(".workspace = true").map(|(name, _)| name) {
             Some("version") => format!("version = \"{version}\""),
             Some("edition") => "edition = \"2024\"".to_owned(),
@@ -58,7 +65,6 @@ fn stand_alone(manifest: &str, version: &str, root: &Path) -> String {
             }
             Some("libm") => "libm = \"0.2\"".to_owned(),
             Some(_) => continue,
-            None if line == "[dev-dependencies]" => break,
             None if line == "[lints]" => continue,
             None if line == "workspace = true" => continue,
             None => line.to_owned(),

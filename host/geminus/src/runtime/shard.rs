@@ -332,9 +332,7 @@ impl ShardRunner {
             self.drain(batch);
             self.round();
         }
-        let mut end = Moment::of(self.parts.clock.as_ref());
-        end.monotonic = u64::MAX / 2;
-        self.parts.shard.close_due(end);
+        self.parts.shard.close_all(Moment::of(self.parts.clock.as_ref()));
         self.round();
         tracing::debug!(shard = self.parts.number, counters = ?self.parts.shard.counters(), "shard ended");
     }

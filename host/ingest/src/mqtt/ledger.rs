@@ -22,6 +22,8 @@ pub(crate) struct Ledger {
     /// Batch number of the oldest in `waiting`.
     oldest: u64,
     waiting: VecDeque<Waiting>,
+    /// Packets whose acknowledgement may leave, in order.
+    due: VecDeque<u16>,
 }
 
 impl Ledger {
@@ -49,13 +51,18 @@ impl Ledger {
         self.place(number).is_some_and(|place| place < self.waiting.len())
     }
 
-    /// The packets that may be acknowledged now, in order.
-    pub(crate) fn release(&mut self) -> Option<Vec<u16>> {
-        if !self.waiting.front()?.committed {
-            return None;
+    /// The packet to acknowledge next; the same until [`Ledger::acknowledged`].
+    pub(crate) fn due(&mut self) -> Option<u16> {
+        while self.due.is_empty() && self.waiting.front()?.committed {
+            self.oldest += 1;
+            self.due.extend(self.waiting.pop_front()?.packets);
         }
-        self.oldest += 1;
-        self.waiting.pop_front().map(|waiting| waiting.packets)
+        self.due.front().copied()
+    }
+
+    /// The acknowledgement of [`Ledger::due`] has left.
+    pub(crate) fn acknowledged(&mut self) {
+        self.due.pop_front();
     }
 
     /// Forgets everything: the connection is gone.
@@ -63,11 +70,12 @@ impl Ledger {
         self.generation = (self.generation + 1) & 0xff_ffff;
         self.oldest = 0;
         self.waiting.clear();
+        self.due.clear();
     }
 
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.waiting.is_empty() && self.due.is_empty()
     }
 
     fn place(&self, number: u64) -> Option<usize> {
@@ -84,7 +92,12 @@ mod tests {
     use super::*;
 
     fn released(ledger: &mut Ledger) -> Vec<u16> {
-        std::iter::from_fn(|| ledger.release()).flatten().collect()
+        let next = || {
+            let packet = ledger.due()?;
+            ledger.acknowledged();
+            Some(packet)
+        };
+        std::iter::from_fn(next).collect()
     }
 
     #[test]

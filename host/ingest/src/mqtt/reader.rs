@@ -204,6 +204,8 @@ impl<L: Line, S: Sink> Reader<L, S> {
         while let Ok(end) = self.ends.try_recv() {
             self.redeliver |= hear(end, &self.house, &mut self.ledger, &self.voice);
         }
+        // What the line could not take the last time.
+        acknowledge(&self.house, &mut self.ledger, &self.voice);
     }
 
     fn connected(&mut self, session_present: bool) {
@@ -330,20 +332,24 @@ fn hear<S>(end: TicketEnd, house: &House<S>, ledger: &mut Ledger, voice: &impl V
             ledger.is_current(number)
         }
         TicketEnd::Committed(number) => {
-            if !ledger.commit(number) {
-                return false;
-            }
-            while let Some(packets) = ledger.release() {
-                for packet in &packets {
-                    if let Err(error) = voice.acknowledge(*packet) {
-                        tracing::warn!(%error, "an acknowledgement was not sent; the broker will deliver again");
-                        return true;
-                    }
-                }
-                house.stats.acknowledged.fetch_add(packets.len() as u64, Ordering::Relaxed);
+            if ledger.commit(number) {
+                acknowledge(house, ledger, voice);
             }
             false
         }
+    }
+}
+
+/// Acknowledges what may be. A line that is full for now (a broker that had more under way than the window allows)
+/// gets the rest as soon as it has sent something.
+fn acknowledge<S>(house: &House<S>, ledger: &mut Ledger, voice: &impl Voice) {
+    while let Some(packet) = ledger.due() {
+        if let Err(error) = voice.acknowledge(packet) {
+            tracing::debug!(%error, "acknowledgements wait");
+            return;
+        }
+        ledger.acknowledged();
+        house.stats.acknowledged.fetch_add(1, Ordering::Relaxed);
     }
 }
 
