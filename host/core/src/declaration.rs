@@ -430,15 +430,17 @@ mod tests {
     fn what_contradicts_itself_is_refused_with_the_reason() {
         check(|j| j["declaration"] = 2.into(), "shape 2");
         check(|j| j["name"] = "Bad Name".into(), "kebab-case");
-        check(|j| j["inputs"] = serde_json::json!([{"name":"a","unit":"1"},{"name":"a","unit":"1"}]), "twice");
+        check(
+            |j| j["inputs"] = serde_json::json!([{"name":"a","unit":"1"},{"name":"a","unit":"1"}]),
+            "twice",
+        );
         check(|j| j["outputs"] = serde_json::json!([]), "no output");
         check(|j| j["outputs"][1]["of"] = "zzz".into(), "no output");
         check(|j| j["colour"] = "red".into(), "colour");
         check(|j| j["state"]["reads"] = serde_json::json!([]), "must stand in reads");
         check(
             |j| {
-                j["commands"] =
-                    serde_json::json!([{"name":"speed","unit":"1","minimum":0.0,"maximum":1.0}]);
+                j["commands"] = serde_json::json!([{"name":"speed","unit":"1","minimum":0.0,"maximum":1.0}]);
             },
             "may not declare commands",
         );
