@@ -69,7 +69,7 @@ fn the_component_gives_the_bits_of_the_native_code() {
     let openings = (0..TWINS).map(|twin| Opening {
         twin: TwinIndex(twin),
         id: format!("twin-{twin}"),
-        parameters: parameters(twin).into_bytes(),
+        parameters: parameters(twin).into_bytes().into(),
         seed: 1,
     });
     let (mut cohort, refused) = Cohort::start(compiled, Arc::new(Quiet), openings.collect()).expect("starts");

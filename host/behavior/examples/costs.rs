@@ -118,7 +118,7 @@ fn openings(count: u32) -> Vec<Opening> {
     let opening = |twin| Opening {
         twin: TwinIndex(twin),
         id: format!("motor-{twin}"),
-        parameters: b"{}".to_vec(),
+        parameters: Arc::from(b"{}".as_slice()),
         seed: 1,
     };
     (0..count).map(opening).collect()
@@ -126,7 +126,7 @@ fn openings(count: u32) -> Vec<Opening> {
 
 fn request(opening: &Opening) -> OpeningRequest {
     let Opening { twin, id, parameters, seed } = opening.clone();
-    OpeningRequest { slot: twin.0, twin: id, parameters, seed }
+    OpeningRequest { slot: twin.0, twin: id, parameters: parameters.to_vec(), seed }
 }
 
 /// `ROWS` rows in frames of `batch`, the twins in turn, each a second after its row before.

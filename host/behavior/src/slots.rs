@@ -14,7 +14,7 @@ pub struct Opening {
     /// Its id, for messages.
     pub id: String,
     /// UTF-8 JSON object, valid under the declared parameter schema, defaults filled in.
-    pub parameters: Vec<u8>,
+    pub parameters: Arc<[u8]>,
     /// The only source of randomness that the behavior has for this twin.
     pub seed: u64,
 }
@@ -127,6 +127,27 @@ impl Slots {
         slot
     }
 
+    /// The same slots, with every twin's parameters replaced.
+    pub(crate) fn with_parameters(&self, parameters: &Arc<[u8]>) -> Self {
+        let mut slots = self.clone();
+        for opening in slots.openings.iter_mut().flatten() {
+            *opening = Arc::new(Opening { parameters: Arc::clone(parameters), ..(**opening).clone() });
+        }
+        slots
+    }
+
+    /// Takes over the openings of `new` in every slot that still is as it was in `then`.
+    pub(crate) fn adopt(&mut self, then: &Self, new: &Self) {
+        let places = self.openings.iter_mut().zip(then.openings.iter().zip(&new.openings));
+        for (place, (then, new)) in places {
+            if let (Some(own), Some(then), Some(new)) = (place.as_mut(), then, new)
+                && Arc::ptr_eq(own, then)
+            {
+                *own = Arc::clone(new);
+            }
+        }
+    }
+
     pub(crate) fn remove(&mut self, slot: u32) {
         if let Some(opening) = self.openings.get_mut(slot as usize).and_then(Option::take) {
             self.point(opening.twin, NONE);
@@ -169,7 +190,12 @@ mod tests {
     use super::*;
 
     fn opening(twin: u32) -> Arc<Opening> {
-        Arc::new(Opening { twin: TwinIndex(twin), id: format!("t{twin}"), parameters: vec![], seed: 0 })
+        Arc::new(Opening {
+            twin: TwinIndex(twin),
+            id: format!("t{twin}"),
+            parameters: Arc::from([]),
+            seed: 0,
+        })
     }
 
     #[test]

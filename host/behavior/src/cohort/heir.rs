@@ -18,6 +18,8 @@ use crate::trouble::{Refused, Trouble};
 pub struct Household {
     pub(super) host: Arc<dyn HostCalls>,
     pub(super) slots: Slots,
+    /// The slots as the incumbent has them.
+    pub(super) then: Slots,
 }
 
 /// A new version with all twins open, waiting for their state.
@@ -28,9 +30,17 @@ pub struct Heir {
     pub(super) fresh: States,
     /// Who is open.
     pub(super) slots: Slots,
+    /// The incumbent's slots when it was raised.
+    pub(super) then: Slots,
 }
 
 impl Household {
+    /// The same twins, opened with these parameters: those that the new version's schema asks for.
+    #[must_use]
+    pub fn with_parameters(self, parameters: &Arc<[u8]>) -> Self {
+        Self { slots: self.slots.with_parameters(parameters), ..self }
+    }
+
     /// Makes an instance, opens all twins, saves and restores them once. Takes as long as the plugin needs to open
     /// its twins: do it on a thread that no row waits for.
     ///
@@ -39,7 +49,9 @@ impl Household {
     pub fn raise(self, compiled: Arc<Compiled>) -> Result<Heir, SwapError> {
         let members: Vec<u32> = self.slots.iter().map(|(slot, ..)| slot).collect();
         match prepare(&compiled, &self.host, &self.slots, &members, None) {
-            Ok((instance, fresh)) => Ok(Heir { compiled, instance, fresh, slots: self.slots }),
+            Ok((instance, fresh)) => {
+                Ok(Heir { compiled, instance, fresh, slots: self.slots, then: self.then })
+            }
             Err(trouble) => Err(self.who_refuses(&compiled, members, None, &trouble)),
         }
     }

@@ -113,7 +113,7 @@ impl Cohort {
     /// What a new version needs to get ready beside the incumbent: cheap to copy, and free to go to another thread.
     #[must_use]
     pub fn household(&self) -> Household {
-        Household { host: self.host.clone(), slots: self.slots.clone() }
+        Household { host: self.host.clone(), slots: self.slots.clone(), then: self.slots.clone() }
     }
 
     /// Swaps in a new version with the state of the old one, all in one go. Blocks for as long as opening all
@@ -133,13 +133,13 @@ impl Cohort {
     /// # Errors
     /// Says why the incumbent still runs, untouched.
     pub fn inherit(&mut self, heir: Heir, cold: ColdStart) -> Result<SwapReport, SwapError> {
-        let Heir { compiled, mut instance, fresh, slots } = heir;
+        let Heir { compiled, mut instance, fresh, slots, then } = heir;
         let (old, new) = (self.compiled.declaration().clone(), compiled.declaration().clone());
         let carried = match self.may_follow(&compiled, cold)? {
             Some(schema) => Some(self.outgoing(&old, schema)?),
             None => None,
         };
-        catch_up(&mut instance, &slots, &self.slots)
+        catch_up(&mut instance, &then, &self.slots)
             .map_err(|trouble| SwapError::Start { to: new.label(), message: trouble.message })?;
         if let Some(states) = carried.as_ref().filter(|states| !states.slots().is_empty()) {
             let restored = instance.restore(states);
@@ -156,11 +156,12 @@ impl Cohort {
             cold: Vec::new(),
             released: self.quarantined().collect(),
         };
-        let stays = |slot: u32| same(&slots, &self.slots, slot);
+        let stays = |slot: u32| same(&then, &self.slots, slot);
         // What was carried is what the heir has just read, so it will read it again in a recovery.
         self.base = carried.clone().unwrap_or_else(|| fresh.filtered(stays));
         self.log = Sheet::new(new.inputs.len());
         (self.compiled, self.instance) = (compiled, Some(instance));
+        self.slots.adopt(&then, &slots);
         let carried = carried.unwrap_or_default();
         self.release(&carried, old.state.schema + new.state.schema > 0, &mut report);
         Ok(report)

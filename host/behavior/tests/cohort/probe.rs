@@ -135,7 +135,12 @@ pub(crate) fn limits() -> Limits {
 
 pub(crate) fn opening(twin: u32, mode: char) -> Opening {
     let parameters = format!(r#"{{"m":"{mode}"}}"#).into_bytes();
-    Opening { twin: TwinIndex(twin), id: format!("twin-{twin}"), parameters, seed: u64::from(twin) }
+    Opening {
+        twin: TwinIndex(twin),
+        id: format!("twin-{twin}"),
+        parameters: parameters.into(),
+        seed: u64::from(twin),
+    }
 }
 
 pub(crate) fn openings(modes: &str) -> Vec<Opening> {

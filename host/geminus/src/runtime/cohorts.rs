@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use geminus_behavior::{
-    Cohort, ColdStart, Compiled, HostCalls, Opening, Refused, Snapshot, StartError, SwapError, SwapReport,
-    TwinFault,
+    Cohort, ColdStart, Compiled, Heir, HostCalls, Household, Opening, Refused, Snapshot, StartError, SwapError,
+    SwapReport, TwinFault,
 };
 use geminus_core::{Digest, Frame, Outcome, Quality, TwinIndex};
 use geminus_twin::plant::Binding;
@@ -41,13 +41,13 @@ pub(crate) fn openings(
     plant: &Plant,
     binding: &Binding,
     twins: &[TwinIndex],
-    parameters: &[u8],
+    parameters: &Arc<[u8]>,
 ) -> Vec<Opening> {
     let opening = |&twin: &TwinIndex| {
         let id = plant.twin(twin)?.id.to_string();
         let digest = Digest::of(format!("{}\0{}\0{id}", plant.name, binding.name).as_bytes());
         let seed = digest.bytes().iter().take(8).fold(0, |seed, &byte| (seed << 8) | u64::from(byte));
-        Some(Opening { twin, id, parameters: parameters.to_vec(), seed })
+        Some(Opening { twin, id, parameters: Arc::clone(parameters), seed })
     };
     twins.iter().filter_map(opening).collect()
 }
@@ -118,20 +118,34 @@ impl Cohorts {
         stepped
     }
 
+    /// What the heirs of a binding's instances need, to be raised on another thread.
+    pub(crate) fn households(&mut self, index: BindingIndex) -> Vec<Household> {
+        self.cohorts_mut(index).map(|cohort| cohort.household()).collect()
+    }
+
     /// Swaps every instance of a binding, with its state. When one refuses, those that had switched go back, so
-    /// that the shard runs one version. Blocks the shard for the time of snapshot, opening and restore.
+    /// that the shard runs one version. With heirs, blocks the shard for copying state out and in; without them
+    /// for opening all twins too.
     pub(crate) fn swap(
         &mut self,
         index: BindingIndex,
-        compiled: &Arc<Compiled>,
+        (compiled, parameters): (&Arc<Compiled>, &Arc<[u8]>),
+        heirs: Vec<Heir>,
         cold: ColdStart,
     ) -> Result<Vec<SwapReport>, SwapError> {
+        // Heirs fit one by one or not at all: an instance that came or went since makes them void.
+        let fit = heirs.len() == self.cohorts_mut(index).count();
+        let mut heirs = if fit { heirs } else { Vec::new() }.into_iter();
         let mut switched: Vec<(usize, Arc<Compiled>)> = Vec::new();
         let mut reports = Vec::new();
         let mut failure = None;
         for (place, cohort) in self.cohorts_mut(index).enumerate() {
             let before = Arc::clone(cohort.compiled());
-            match cohort.succeed(Arc::clone(compiled), cold) {
+            let heir = match heirs.next() {
+                Some(heir) => Ok(heir),
+                None => cohort.household().with_parameters(parameters).raise(Arc::clone(compiled)),
+            };
+            match heir.and_then(|heir| cohort.inherit(heir, cold)) {
                 Ok(report) => {
                     switched.push((place, before));
                     reports.push(report);

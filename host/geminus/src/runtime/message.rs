@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use geminus_api::view::{TwinState, TwinSummary, TwinView};
-use geminus_behavior::{ColdStart, Compiled};
+use geminus_behavior::{ColdStart, Compiled, Heir, Household};
 use geminus_core::TwinIndex;
 use geminus_core::declaration::Priority;
 use geminus_twin::BindingIndex;
@@ -23,8 +23,10 @@ pub(crate) enum Ask {
     InState(TwinState, oneshot::Sender<Vec<TwinIndex>>),
     /// The shard at a glance.
     Totals(oneshot::Sender<Totals>),
-    /// Put this version to work for a binding, or say why not.
-    Swap(Swap, crossbeam_channel::Sender<Result<Swapped, String>>),
+    /// What the heirs of a binding's instances need to be raised.
+    Households(BindingIndex, crossbeam_channel::Sender<Vec<Household>>),
+    /// Put this version to work for a binding, with heirs that were raised before, or say why not.
+    Swap(Swap, Vec<Heir>, crossbeam_channel::Sender<Result<Swapped, String>>),
     /// Copy the state of all behaviors for the store.
     Snapshot(crossbeam_channel::Sender<Vec<SavedState>>),
     /// Close what is open, step it, record it, and end.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crossbeam_channel::Sender;
 use geminus_api::metrics::Histogram;
-use geminus_behavior::{ColdStart, Compiled, Engine};
+use geminus_behavior::{ColdStart, Compiled, Engine, Heir};
 use geminus_core::{Clock, Digest, Event, Severity, Timestamp};
 use geminus_registry::{Change, Package, Shelf};
 use geminus_store::{Activation, Snapshots};
@@ -204,8 +204,13 @@ impl Manager {
 
     /// Orders every shard; when one refuses, those that switched are ordered back.
     fn order(&self, swap: &Swap, active: Option<&Active>) -> Result<Vec<Swapped>, String> {
-        let answers: Vec<Result<Swapped, String>> =
-            self.shards.iter().map(|shard| ask(shard, swap.clone())).collect();
+        let heirs = self.raise(swap)?;
+        let answers: Vec<Result<Swapped, String>> = self
+            .shards
+            .iter()
+            .zip(heirs)
+            .map(|(shard, heirs)| ask(shard, swap.clone(), heirs))
+            .collect();
         let refusal = answers.iter().find_map(|answer| answer.as_ref().err()).cloned();
         let Some(reason) = refusal else {
             return Ok(answers.into_iter().flatten().collect());
@@ -218,13 +223,32 @@ impl Manager {
                 ..swap.clone()
             };
             for (shard, _) in self.shards.iter().zip(&answers).filter(|(_, answer)| answer.is_ok()) {
-                if let Err(error) = ask(shard, back.clone()) {
+                if let Err(error) = ask(shard, back.clone(), Vec::new()) {
                     let message = format!("a shard could not go back to the incumbent: {error}");
                     self.chronicle.tell(Event::new("swap-stuck", Severity::Error, message));
                 }
             }
         }
         Err(reason)
+    }
+
+    /// Raises the heirs of every shard's instances here, where no row waits for it.
+    fn raise(&self, swap: &Swap) -> Result<Vec<Vec<Heir>>, String> {
+        let mut heirs = Vec::new();
+        for shard in &self.shards {
+            let (reply, answer) = crossbeam_channel::bounded(1);
+            shard.send(Ask::Households(swap.binding, reply)).map_err(|_| "the shard has ended".to_owned())?;
+            let households =
+                answer.recv_timeout(SWAP_ANSWER).map_err(|_| "the shard did not answer in time".to_owned())?;
+            let raised = households
+                .into_iter()
+                .map(|household| {
+                    household.with_parameters(&swap.parameters).raise(Arc::clone(&swap.compiled))
+                })
+                .collect::<Result<Vec<_>, _>>();
+            heirs.push(raised.map_err(|error| error.to_string())?);
+        }
+        Ok(heirs)
     }
 
     fn done(
@@ -278,9 +302,9 @@ fn note(histogram: &mut Histogram, value: f64) {
     histogram.sum += value;
 }
 
-fn ask(shard: &Sender<Ask>, swap: Swap) -> Result<Swapped, String> {
+fn ask(shard: &Sender<Ask>, swap: Swap, heirs: Vec<Heir>) -> Result<Swapped, String> {
     let (reply, answer) = crossbeam_channel::bounded(1);
-    shard.send(Ask::Swap(swap, reply)).map_err(|_| "the shard has ended".to_owned())?;
+    shard.send(Ask::Swap(swap, heirs, reply)).map_err(|_| "the shard has ended".to_owned())?;
     answer.recv_timeout(SWAP_ANSWER).map_err(|_| "the shard did not answer in time".to_owned())?
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, select_biased};
 use geminus_api::EventBus;
-use geminus_behavior::HostCalls;
+use geminus_behavior::{Heir, HostCalls};
 use geminus_core::{Batch, Clock, Event, Sample, Severity, Ticket, TwinIndex};
 use geminus_store::Recorder;
 use geminus_twin::plant::Plant;
@@ -240,7 +240,8 @@ impl ShardRunner {
                 drop(reply.send(shard.twins().filter(here).collect()));
             }
             Ask::Totals(reply) => drop(reply.send(self.totals(now))),
-            Ask::Swap(swap, reply) => drop(reply.send(self.swap(&swap))),
+            Ask::Households(index, reply) => drop(reply.send(self.parts.cohorts.households(index))),
+            Ask::Swap(swap, heirs, reply) => drop(reply.send(self.swap(&swap, heirs))),
             Ask::Snapshot(reply) => drop(reply.send(self.snapshot())),
             Ask::Stop => {}
         }
@@ -280,7 +281,7 @@ impl ShardRunner {
         totals
     }
 
-    fn swap(&mut self, swap: &Swap) -> Result<Swapped, String> {
+    fn swap(&mut self, swap: &Swap, heirs: Vec<Heir>) -> Result<Swapped, String> {
         let (plant, index) = (Arc::clone(&self.parts.plant), swap.binding);
         let binding = plant.binding(index).ok_or("there is no such binding")?;
         let mine: Vec<TwinIndex> =
@@ -288,7 +289,8 @@ impl ShardRunner {
         let start = self.parts.clock.monotonic();
         let from = self.label(index);
         let carried = if self.parts.cohorts.runs(index) {
-            let reports = self.parts.cohorts.swap(index, &swap.compiled, swap.cold);
+            let version = (&swap.compiled, &swap.parameters);
+            let reports = self.parts.cohorts.swap(index, version, heirs, swap.cold);
             let reports = reports.map_err(|error| error.to_string())?;
             reports.iter().map(|report| report.carried).sum()
         } else {
