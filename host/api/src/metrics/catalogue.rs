@@ -69,12 +69,12 @@ metrics! {
     QUARANTINED Gauge "geminus_quarantined" ["plugin"] "Twins held apart because a row of theirs made the plugin fail.";
     SWAPS Counter "geminus_swaps_total" ["result"] "Switches to another plugin version by result: done, refused.";
     SWAP_PAUSE_SECONDS Histogram "geminus_swap_pause_seconds" [] "Time for which rows of a cohort waited for a switch.";
-    PROPOSALS Counter "geminus_proposals_total" ["verdict"] "Proposals of behaviors by verdict: permitted, refused.";
-    STORE_COMMIT_SECONDS Histogram "geminus_store_commit_seconds" [] "Time of one group commit of history, fsync included.";
+    PROPOSALS Counter "geminus_proposals_total" ["verdict"] "Proposals of behaviors by verdict: refused, held, dropped.";
+    STORE_COMMIT_SECONDS Gauge "geminus_store_commit_seconds" ["spread"] "Time of one group commit of history, fsync included: p50, p99, max.";
     STORE_POINTS Counter "geminus_store_points_total" [] "Points made durable.";
     STORE_BYTES Gauge "geminus_store_bytes" ["file"] "Size of the store's files.";
     STORE_WRITABLE Gauge "geminus_store_writable" [] "1 while history and journal can be written, else 0.";
-    JOURNAL_ENTRIES Counter "geminus_journal_entries_total" ["severity"] "Entries written to the journal.";
+    JOURNAL_ENTRIES Counter "geminus_journal_entries_total" ["fate"] "Journal entries: written, dropped.";
     QUEUE_DEPTH Gauge "geminus_queue_depth" ["queue"] "Batches that wait in a queue.";
     QUEUE_CAPACITY Gauge "geminus_queue_capacity" ["queue"] "Batches that a queue can hold.";
     SSE_STREAMS Gauge "geminus_sse_streams" [] "Event streams open.";

@@ -122,7 +122,7 @@ mod tests {
         out.value(&catalogue::INFO, &["0.1.0"], f64::NAN);
         out.value(&catalogue::INFO, &["0.1.0"], 7.0);
         let commits = Histogram { bounds: vec![0.001, 0.01], counts: vec![2, 3, 1], sum: 0.5 };
-        out.histogram(&catalogue::STORE_COMMIT_SECONDS, &[], &commits);
+        out.histogram(&catalogue::SWAP_PAUSE_SECONDS, &[], &commits);
         let expect = r#"# HELP geminus_info Always 1; the version is the label.
 # TYPE geminus_info gauge
 geminus_info{version="0.1.0"} NaN
@@ -133,13 +133,13 @@ geminus_rows_total{plugin="a\"b\\c\nd"} 1
 # HELP geminus_step_seconds_total Time spent in calls of step.
 # TYPE geminus_step_seconds_total counter
 geminus_step_seconds_total{plugin="thermal@1.0.0"} 0.125
-# HELP geminus_store_commit_seconds Time of one group commit of history, fsync included.
-# TYPE geminus_store_commit_seconds histogram
-geminus_store_commit_seconds_bucket{le="0.001"} 2
-geminus_store_commit_seconds_bucket{le="0.01"} 5
-geminus_store_commit_seconds_bucket{le="+Inf"} 6
-geminus_store_commit_seconds_sum 0.5
-geminus_store_commit_seconds_count 6
+# HELP geminus_swap_pause_seconds Time for which rows of a cohort waited for a switch.
+# TYPE geminus_swap_pause_seconds histogram
+geminus_swap_pause_seconds_bucket{le="0.001"} 2
+geminus_swap_pause_seconds_bucket{le="0.01"} 5
+geminus_swap_pause_seconds_bucket{le="+Inf"} 6
+geminus_swap_pause_seconds_sum 0.5
+geminus_swap_pause_seconds_count 6
 "#;
         assert_eq!(out.text(), expect);
     }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use geminus_behavior::{
-    Cohort, ColdStart, Compiled, Heir, HostCalls, Household, Opening, Refused, Snapshot, StartError, SwapError,
-    SwapReport, TwinFault,
+    Cohort, ColdStart, Compiled, Heir, HostCalls, Household, Opening, Refused, Snapshot, StartError,
+    SwapError, SwapReport, TwinFault,
 };
 use geminus_core::{Digest, Frame, Outcome, Quality, TwinIndex};
 use geminus_twin::plant::Binding;

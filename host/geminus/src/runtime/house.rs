@@ -10,6 +10,7 @@ use geminus_api::metrics::{Exposition, Histogram, catalogue};
 use geminus_api::query::{HistoryQuery, JournalQuery, TwinsQuery};
 use geminus_api::{House, Trouble, view as api};
 use geminus_core::{Clock, SeriesId, Timestamp, TwinIndex};
+use geminus_ingest::Reason;
 use geminus_registry::{Package, store_bytes};
 use geminus_store::{Reader, Stats, Store};
 use geminus_twin::Plant;
@@ -20,7 +21,10 @@ use super::field::Source;
 use super::message::{Ask, Past, Totals};
 use super::meters::ShardMeters;
 use super::plugins::{Board, file_name};
+use super::proposals;
 
+/// Priorities as metrics name them, in the order of [`Totals::by_priority`].
+const PRIORITIES: [&str; 5] = ["journal", "low", "medium", "high", "critical"];
 /// A loop that has not turned for this long is not alive.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 
@@ -84,15 +88,18 @@ impl Rooms {
         self.sources.iter().map(refusals).sum::<u64>() + self.counters().refused
     }
 
-    async fn totals(&self) -> Result<Totals, Trouble> {
-        let parts = self.ask_all(Ask::Totals).await?;
-        Ok(parts.into_iter().fold(Totals::default(), |sum, part| Totals {
-            live: sum.live + part.live,
-            stale: sum.stale + part.stale,
-            waiting: sum.waiting + part.waiting,
-            alerts: sum.alerts + part.alerts,
-            highest: sum.highest.max(part.highest),
-        }))
+    /// As of a second ago at most, five for a large fleet.
+    fn totals(&self) -> Totals {
+        self.meters.iter().map(|meters| meters.totals()).fold(Totals::default(), Totals::plus)
+    }
+
+    fn verdicts(&self) -> [u64; proposals::VERDICTS.len()] {
+        self.meters.iter().map(|meters| meters.verdicts()).fold(
+            [0; proposals::VERDICTS.len()],
+            |sum, part| {
+                std::array::from_fn(|place| sum.get(place).unwrap_or(&0) + part.get(place).unwrap_or(&0))
+            },
+        )
     }
 
     fn store_view(stats: &Stats) -> api::StoreView {
@@ -122,7 +129,7 @@ async fn blocking<T: Send + 'static>(
 
 impl House for Rooms {
     async fn site(&self) -> Result<api::SiteView, Trouble> {
-        let totals = self.totals().await?;
+        let totals = self.totals();
         let counters = self.counters();
         Ok(api::SiteView {
             name: self.plant.name.clone(),
@@ -135,7 +142,7 @@ impl House for Rooms {
                 stale: totals.stale,
                 waiting: totals.waiting,
             },
-            alerts: api::AlertCount { active: totals.alerts, highest: totals.highest },
+            alerts: api::AlertCount { active: totals.by_priority.iter().sum(), highest: totals.highest() },
             inputs: api::InputsView {
                 samples: counters.samples,
                 refused: self.refused(),
@@ -272,7 +279,6 @@ impl House for Rooms {
     }
 
     fn metrics(&self, out: &mut Exposition) {
-        out.count(&catalogue::INFO, &[env!("CARGO_PKG_VERSION")], 1);
         out.value(&catalogue::START_TIME, &[], self.started.0 as f64 / 1e9);
         let counters = self.counters();
         let accepted = counters.samples - counters.late - counters.duplicates - counters.refused;
@@ -280,11 +286,25 @@ impl House for Rooms {
         out.count(&catalogue::SAMPLES, &["late"], counters.late);
         out.count(&catalogue::SAMPLES, &["duplicate"], counters.duplicates);
         out.count(&catalogue::SAMPLES, &["refused"], self.refused());
+        for reason in Reason::ALL {
+            let of = |source: &Source| source.handle.stats().refusals().of(reason);
+            let refused = self.sources.iter().map(of).sum();
+            out.count(&catalogue::SAMPLES_REFUSED, &[reason.name()], refused);
+        }
+        // Refused by the twin, not by the source: too far from this host's clock on either side.
+        out.count(&catalogue::SAMPLES_REFUSED, &["outside-window"], counters.refused);
         for source in self.sources.iter() {
             let stats = source.handle.stats();
             out.count(&catalogue::SOURCE_CONNECTED, &[&source.name], u64::from(stats.connected()));
             let reconnects = stats.connections().saturating_sub(1);
             out.count(&catalogue::SOURCE_RECONNECTS, &[&source.name], reconnects);
+        }
+        let totals = self.totals();
+        for (state, count) in [("live", totals.live), ("stale", totals.stale), ("waiting", totals.waiting)] {
+            out.count(&catalogue::TWINS, &[state], count);
+        }
+        for (priority, count) in PRIORITIES.iter().zip(totals.by_priority) {
+            out.count(&catalogue::ALERTS_ACTIVE, &[priority], count);
         }
         self.binding_metrics(out);
         self.store_metrics(out);
@@ -344,6 +364,9 @@ impl Rooms {
                 out.count(&catalogue::FAULTS, &[label, kind], count);
             }
         }
+        for (verdict, count) in proposals::VERDICTS.iter().zip(self.verdicts()) {
+            out.count(&catalogue::PROPOSALS, &[verdict], count);
+        }
         let board = self.board.lock();
         out.count(&catalogue::SWAPS, &["done"], board.swaps_done);
         out.count(&catalogue::SWAPS, &["refused"], board.swaps_refused);
@@ -354,6 +377,12 @@ impl Rooms {
         let stats = self.store.stats();
         out.count(&catalogue::STORE_POINTS, &[], stats.points_written);
         out.count(&catalogue::STORE_BYTES, &["hot.db"], stats.file_bytes);
+        let commit = &stats.commit;
+        for (spread, millis) in [("p50", commit.p50_ms), ("p99", commit.p99_ms), ("max", commit.max_ms)] {
+            out.value(&catalogue::STORE_COMMIT_SECONDS, &[spread], millis / 1e3);
+        }
+        out.count(&catalogue::JOURNAL_ENTRIES, &["written"], stats.journal.entries_written);
+        out.count(&catalogue::JOURNAL_ENTRIES, &["dropped"], stats.journal.entries_dropped);
         out.count(&catalogue::STORE_WRITABLE, &[], u64::from(Self::store_view(&stats).writable));
         out.count(&catalogue::QUEUE_DEPTH, &["store"], stats.queue_points);
     }

@@ -21,8 +21,6 @@ pub(crate) enum Ask {
     Summaries(Vec<TwinIndex>, oneshot::Sender<Vec<TwinSummary>>),
     /// Which twins of this shard are in this state.
     InState(TwinState, oneshot::Sender<Vec<TwinIndex>>),
-    /// The shard at a glance.
-    Totals(oneshot::Sender<Totals>),
     /// What the heirs of a binding's instances need to be raised.
     Households(BindingIndex, crossbeam_channel::Sender<Vec<Household>>),
     /// Put this version to work for a binding, with heirs that were raised before, or say why not.
@@ -63,13 +61,37 @@ pub(crate) struct Past {
 }
 
 /// A shard at a glance.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) live: u64,
     pub(crate) stale: u64,
     pub(crate) waiting: u64,
-    pub(crate) alerts: u64,
-    pub(crate) highest: Option<Priority>,
+    /// Active alerts by priority, `journal` first.
+    pub(crate) by_priority: [u64; 5],
+}
+
+impl Totals {
+    /// Of two shards.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        let mut by_priority = self.by_priority;
+        by_priority.iter_mut().zip(other.by_priority).for_each(|(sum, part)| *sum += part);
+        Self {
+            live: self.live + other.live,
+            stale: self.stale + other.stale,
+            waiting: self.waiting + other.waiting,
+            by_priority,
+        }
+    }
+
+    /// The highest priority that is active.
+    pub(crate) fn highest(&self) -> Option<Priority> {
+        let all = [Priority::Journal, Priority::Low, Priority::Medium, Priority::High, Priority::Critical];
+        all.into_iter()
+            .zip(self.by_priority)
+            .filter(|(_, count)| *count > 0)
+            .map(|(priority, _)| priority)
+            .max()
+    }
 }
 
 /// State of one binding's twins in one instance, ready for the store.

@@ -8,6 +8,9 @@ use std::time::Duration;
 use geminus_twin::BindingIndex;
 use geminus_twin::shard::Counters;
 
+use super::message::Totals;
+use super::proposals::VERDICTS;
+
 /// Counts of one binding in one shard.
 #[derive(Debug, Default)]
 pub(crate) struct BindingMeters {
@@ -27,6 +30,7 @@ pub(crate) struct ShardMeters {
     beat_ms: AtomicU64,
     waiting: AtomicU64,
     counters: Mutex<Counters>,
+    totals: Mutex<(Totals, [u64; VERDICTS.len()])>,
     pub(crate) bindings: Vec<BindingMeters>,
 }
 
@@ -36,6 +40,7 @@ impl ShardMeters {
             beat_ms: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
             counters: Mutex::default(),
+            totals: Mutex::default(),
             bindings: std::iter::repeat_with(BindingMeters::default).take(bindings).collect(),
         }
     }
@@ -72,6 +77,20 @@ impl ShardMeters {
     pub(crate) fn note(&self, counters: Counters, waiting: usize) {
         *self.counters.lock().unwrap_or_else(PoisonError::into_inner) = counters;
         self.waiting.store(waiting as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_totals(&self, totals: Totals, verdicts: [u64; VERDICTS.len()]) {
+        *self.totals.lock().unwrap_or_else(PoisonError::into_inner) = (totals, verdicts);
+    }
+
+    /// Twins by state and alerts, as they were last counted.
+    pub(crate) fn totals(&self) -> Totals {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Proposals by verdict.
+    pub(crate) fn verdicts(&self) -> [u64; VERDICTS.len()] {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner).1
     }
 
     /// As of the last tick.

@@ -205,12 +205,8 @@ impl Manager {
     /// Orders every shard; when one refuses, those that switched are ordered back.
     fn order(&self, swap: &Swap, active: Option<&Active>) -> Result<Vec<Swapped>, String> {
         let heirs = self.raise(swap)?;
-        let answers: Vec<Result<Swapped, String>> = self
-            .shards
-            .iter()
-            .zip(heirs)
-            .map(|(shard, heirs)| ask(shard, swap.clone(), heirs))
-            .collect();
+        let answers: Vec<Result<Swapped, String>> =
+            self.shards.iter().zip(heirs).map(|(shard, heirs)| ask(shard, swap.clone(), heirs)).collect();
         let refusal = answers.iter().find_map(|answer| answer.as_ref().err()).cloned();
         let Some(reason) = refusal else {
             return Ok(answers.into_iter().flatten().collect());
@@ -238,8 +234,9 @@ impl Manager {
         for shard in &self.shards {
             let (reply, answer) = crossbeam_channel::bounded(1);
             shard.send(Ask::Households(swap.binding, reply)).map_err(|_| "the shard has ended".to_owned())?;
-            let households =
-                answer.recv_timeout(SWAP_ANSWER).map_err(|_| "the shard did not answer in time".to_owned())?;
+            let households = answer
+                .recv_timeout(SWAP_ANSWER)
+                .map_err(|_| "the shard did not answer in time".to_owned())?;
             let raised = households
                 .into_iter()
                 .map(|household| {

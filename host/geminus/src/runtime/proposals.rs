@@ -20,6 +20,9 @@ const TOLD_EVERY: Duration = Duration::from_secs(60);
 /// Longest life of a permit.
 const PERMIT_MS: u32 = 10_000;
 
+/// What may become of a proposal, in the order of [`Court::verdicts`].
+pub(crate) const VERDICTS: [&str; 3] = ["refused", "held", "dropped"];
+
 /// A verdict as the journal has it.
 struct Told {
     kind: &'static str,
@@ -33,11 +36,12 @@ pub(crate) struct Court {
     chronicle: Chronicle,
     /// Kind of the last verdict on a command of a twin, and when it was told.
     told: HashMap<(TwinIndex, BindingIndex, u32), (&'static str, Duration)>,
+    verdicts: [u64; VERDICTS.len()],
 }
 
 impl Court {
     pub(crate) fn new(plant: Arc<Plant>, chronicle: Chronicle) -> Self {
-        Self { plant, chronicle, told: HashMap::new() }
+        Self { plant, chronicle, told: HashMap::new(), verdicts: [0; VERDICTS.len()] }
     }
 
     /// Judges every proposal of an outcome.
@@ -54,8 +58,16 @@ impl Court {
         for proposal in &outcome.proposals {
             let Some(twin) = frame.twins.get(proposal.row as usize).copied() else { continue };
             let Some(told) = self.judged(binding, frame, proposal, twin, shard, now) else { continue };
+            for (verdict, count) in VERDICTS.iter().zip(&mut self.verdicts) {
+                *count += u64::from(told.kind.ends_with(verdict));
+            }
             self.tell((twin, index, proposal.command), told, now);
         }
+    }
+
+    /// How many proposals came to which end.
+    pub(crate) fn verdicts(&self) -> [u64; VERDICTS.len()] {
+        self.verdicts
     }
 
     fn judged(
@@ -72,7 +84,14 @@ impl Court {
         let cells = row * frame.inputs..(row + 1) * frame.inputs;
         let quality: &[Quality] = frame.quality.get(cells)?;
         let names = binding.declaration.inputs.iter().map(|input| input.name.as_str());
-        let inputs: Vec<(&str, Quality)> = names.zip(quality.iter().copied()).collect();
+        // An input that the site leaves unbound is always missing and judged by nobody.
+        let bound = binding.declaration.inputs.iter().map(|input| input.required);
+        let inputs: Vec<(&str, Quality)> = names
+            .zip(quality.iter().copied())
+            .zip(bound)
+            .filter(|((_, quality), required)| *required || *quality != Quality::Missing)
+            .map(|(input, _)| input)
+            .collect();
         let facts = TwinFacts {
             twin,
             authority: self.plant.twin(twin)?.authority,

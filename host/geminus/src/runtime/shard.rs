@@ -33,6 +33,9 @@ const ROUND_SAMPLES_MAX: usize = 8_192;
 const ROUND_EVERY: Duration = Duration::from_millis(20);
 /// How often staleness is judged and pages are served.
 const TICK_EVERY: Duration = Duration::from_millis(100);
+/// How often twins are counted by state, and from how many twins on five times more rarely.
+const TOTALS_EVERY: Duration = Duration::from_secs(1);
+const LARGE_FLEET: usize = 10_000;
 /// Swaps that are remembered for marks in plots.
 const SWAPS_MAX: usize = 64;
 /// A behavior's fault that repeats is told once in this time for each twin.
@@ -76,6 +79,7 @@ pub(crate) struct ShardRunner {
     /// Last fault of a behavior of a twin, and when it was told.
     faults: HashMap<(BindingIndex, TwinIndex), (String, Duration)>,
     next_tick: Duration,
+    next_totals: Duration,
 }
 
 impl ShardRunner {
@@ -92,6 +96,7 @@ impl ShardRunner {
             swaps: Vec::new(),
             faults: HashMap::new(),
             next_tick: Duration::ZERO,
+            next_totals: Duration::ZERO,
             parts,
         }
     }
@@ -207,6 +212,12 @@ impl ShardRunner {
             self.parts.chronicle.tell(event);
         }
         self.live.publish(&mut self.parts.shard, now);
+        let monotonic = Duration::from_nanos(now.monotonic);
+        if monotonic >= self.next_totals {
+            let many = self.parts.shard.twins().nth(LARGE_FLEET).is_some();
+            self.next_totals = monotonic + if many { TOTALS_EVERY * 5 } else { TOTALS_EVERY };
+            self.parts.meters.note_totals(self.totals(now), self.court.verdicts());
+        }
         self.parts.meters.note(self.parts.shard.counters(), self.parts.exit.waiting());
         for index in self.indices() {
             let (memory, apart) =
@@ -239,7 +250,6 @@ impl ShardRunner {
                 };
                 drop(reply.send(shard.twins().filter(here).collect()));
             }
-            Ask::Totals(reply) => drop(reply.send(self.totals(now))),
             Ask::Households(index, reply) => drop(reply.send(self.parts.cohorts.households(index))),
             Ask::Swap(swap, heirs, reply) => drop(reply.send(self.swap(&swap, heirs))),
             Ask::Snapshot(reply) => drop(reply.send(self.snapshot())),
@@ -275,8 +285,12 @@ impl ShardRunner {
                 shard::State::Stale => totals.stale += 1,
                 shard::State::Waiting => totals.waiting += 1,
             }
-            totals.alerts += summary.alerts as u64;
-            totals.highest = totals.highest.max(summary.highest);
+            if let (Some(priority), true) = (summary.highest, summary.alerts > 0)
+                && let Some(count) = totals.by_priority.get_mut(priority as usize)
+            {
+                // Counted under the highest of the twin: the others stand on its page.
+                *count += summary.alerts as u64;
+            }
         }
         totals
     }
