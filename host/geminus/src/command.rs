@@ -2,11 +2,11 @@
 
 pub(crate) mod bench;
 mod check;
-mod demo;
+pub(crate) mod demo;
 mod feed;
 mod history;
 mod plugin;
-mod run;
+pub(crate) mod run;
 mod span;
 
 use std::net::SocketAddr;

@@ -3,6 +3,8 @@
 //! Nothing happens here but reading the command line, setting up the log and handing over to one module per
 //! command. The running host itself is assembled in `runtime`.
 
+#[cfg(feature = "bench")]
+mod bench;
 mod command;
 mod log;
 mod runtime;

@@ -43,7 +43,7 @@ use field::Source;
 use house::Rooms;
 use keeper::Keeper;
 use message::Ask;
-use meters::ShardMeters;
+pub(crate) use meters::ShardMeters;
 use plan::Plan;
 use plugins::{Active, Board, Manager};
 use shard::{ShardParts, ShardRunner};
@@ -237,14 +237,14 @@ impl Running {
         &self.lanes
     }
 
+    /// The sources that run, in the order of the site.
+    pub(crate) fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
     /// The store, for figures.
     pub(crate) fn store(&self) -> &Arc<Store> {
         &self.store
-    }
-
-    /// The bus, for figures.
-    pub(crate) fn bus(&self) -> &Arc<EventBus> {
-        &self.bus
     }
 
     /// Stops in order: sources deliver what they have read and wait for its commit, shards step and record the

@@ -17,10 +17,13 @@ use geminus_core::Timestamp;
 use crate::mqtt::QoS;
 
 mod bare;
+mod pace;
 mod publishes;
 mod wire;
 
-pub use bare::{Bare, read};
+pub use bare::{Bare, Progress, read, read_watched};
+pub use pace::Pace;
+pub use publishes::Publishes;
 
 /// What is published.
 #[derive(Clone, Debug)]
@@ -102,6 +105,14 @@ impl Flood {
     /// # Errors
     /// When there is no port or no thread to be had, or there is no topic.
     pub fn start(options: FloodOptions) -> io::Result<Self> {
+        Self::start_paced(options, None)
+    }
+
+    /// As [`Flood::start`]; at QoS 0 with a pace, messages are published when they are due and not before.
+    ///
+    /// # Errors
+    /// As [`Flood::start`].
+    pub fn start_paced(options: FloodOptions, pace: Option<Arc<Pace>>) -> io::Result<Self> {
         if options.topics.is_empty() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a flood needs at least one topic"));
         }
@@ -116,7 +127,7 @@ impl Flood {
                 }
                 let served = socket.and_then(|socket| {
                     shared.hold(Some(socket.try_clone()?));
-                    let served = wire::serve(socket, &options, &shared);
+                    let served = wire::serve(socket, &options, pace.as_deref(), &shared);
                     shared.hold(None);
                     served
                 });

@@ -1,5 +1,7 @@
 //! `geminus bench`: measures this build on this machine, each figure against its baseline in the same run.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 /// Measures this build on this machine.
@@ -11,8 +13,29 @@ pub(crate) struct Bench {
     /// Only figures whose name starts so.
     #[arg(long)]
     pub(crate) only: Option<String>,
+    /// Runs this site, looks at its own memory and ends: what `cohort.memory` starts.
+    #[arg(long, hide = true)]
+    pub(crate) probe: Option<PathBuf>,
 }
 
-pub(crate) fn run(_bench: &Bench) -> anyhow::Result<()> {
-    anyhow::bail!("not yet")
+#[cfg(feature = "bench")]
+pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
+    use crate::bench::{Figure, Probe};
+
+    if let Some(site) = &bench.probe {
+        println!("{}", serde_json::to_string(&Probe::run(site)?)?);
+        return Ok(());
+    }
+    if !bench.json {
+        println!("{}", Figure::HEADING);
+    }
+    crate::bench::run(bench.only.as_deref(), |figure| match bench.json {
+        true => println!("{}", serde_json::to_string(figure).unwrap_or_default()),
+        false => println!("{}", figure.line()),
+    })
+}
+
+#[cfg(not(feature = "bench"))]
+pub(crate) fn run(_: &Bench) -> anyhow::Result<()> {
+    anyhow::bail!("this build has no bench: build it with the feature `bench`")
 }

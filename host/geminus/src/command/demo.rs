@@ -23,7 +23,7 @@ use crate::runtime::{Running, StartOptions};
 /// The demo's site; `{broker}` becomes the address of the embedded broker.
 const SITE: &str = include_str!("demo/site.toml");
 /// The twin type of the example, so that demo and example never differ.
-const TYPE: &str = include_str!("../../../../examples/pump-rig/types/pump-rig.json");
+pub(crate) const TYPE: &str = include_str!("../../../../examples/pump-rig/types/pump-rig.json");
 /// Plugins that the demo builds and runs.
 const PLUGINS: [&str; 2] = ["motor-thermal", "pump-health"];
 /// Rigs that are simulated.
@@ -65,7 +65,7 @@ fn prepare(data: Option<PathBuf>) -> anyhow::Result<PathBuf> {
 }
 
 /// Where the sources of a plugin are: beside the binary's own sources, or below the current folder.
-fn source(plugin: &str) -> anyhow::Result<PathBuf> {
+pub(crate) fn source(plugin: &str) -> anyhow::Result<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins").join(plugin);
     let here = Path::new("plugins").join(plugin);
     let places = [beside, here];

@@ -1,5 +1,6 @@
 //! The baseline of the pipeline benches: the same MQTT client, reading and counting, doing nothing else.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use geminus_core::Clock;
@@ -18,6 +19,15 @@ pub struct Bare {
     pub took: Duration,
 }
 
+/// How far a bare client is, for a publisher that must not run ahead of it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// The broker has confirmed the subscription.
+    pub subscribed: AtomicBool,
+    /// PUBLISH packets read so far.
+    pub messages: AtomicU64,
+}
+
 /// Subscribes to `filter` and reads `messages` messages, acknowledging each at once at QoS 1.
 ///
 /// # Errors
@@ -30,11 +40,31 @@ pub async fn read(
     messages: u64,
     clock: &dyn Clock,
 ) -> Result<Bare, String> {
+    read_watched(url, version, qos, filter, messages, clock, &Progress::default()).await
+}
+
+/// As [`read`], and tells how far it is.
+///
+/// # Errors
+/// As [`read`].
+pub async fn read_watched(
+    url: &str,
+    version: ProtocolVersion,
+    qos: QoS,
+    filter: &str,
+    messages: u64,
+    clock: &dyn Clock,
+    progress: &Progress,
+) -> Result<Bare, String> {
     let address: Address = url.parse().map_err(|error| MqttError::Address(error).to_string())?;
     let id = format!("bare-{}", clock.now().0);
     match version {
-        ProtocolVersion::V5 => count(LineV5::bare(&address, &id), qos, filter, messages, clock).await,
-        ProtocolVersion::V311 => count(LineV4::bare(&address, &id), qos, filter, messages, clock).await,
+        ProtocolVersion::V5 => {
+            count(LineV5::bare(&address, &id), qos, filter, messages, clock, progress).await
+        }
+        ProtocolVersion::V311 => {
+            count(LineV4::bare(&address, &id), qos, filter, messages, clock, progress).await
+        }
     }
     .map_err(|error| error.to_string())
 }
@@ -45,6 +75,7 @@ async fn count<L: Line>(
     filter: &str,
     messages: u64,
     clock: &dyn Clock,
+    progress: &Progress,
 ) -> Result<Bare, LineError> {
     let mut bare = Bare { messages: 0, payload_bytes: 0, took: Duration::ZERO };
     let mut first = None;
@@ -59,10 +90,12 @@ async fn count<L: Line>(
                 Step::Connected { .. } => {
                     line.voice().subscribe(&[filter.to_owned()], qos == QoS::AtLeastOnce)?;
                 }
+                Step::Subscribed(_) => progress.subscribed.store(true, Ordering::Release),
                 _ => {}
             }
             step = line.next_read();
         }
+        progress.messages.store(bare.messages, Ordering::Release);
         if first.is_none() && bare.messages > 0 {
             first = Some(clock.monotonic());
         }

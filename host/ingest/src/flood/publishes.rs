@@ -16,9 +16,9 @@ struct Place {
     time: usize,
 }
 
-/// A run of messages that is written over and over.
+/// A run of messages that is written over and over: for the flood, and for whoever publishes the same to a broker.
 #[derive(Debug)]
-pub(super) struct Publishes {
+pub struct Publishes {
     block: Vec<u8>,
     places: Vec<Place>,
     /// End of each message in the block.
@@ -30,7 +30,8 @@ pub(super) struct Publishes {
 
 impl Publishes {
     /// `properties`: whether the version has a property length (MQTT 5).
-    pub(super) fn new(options: &FloodOptions, properties: bool) -> Self {
+    #[must_use]
+    pub fn new(options: &FloodOptions, properties: bool) -> Self {
         let (mut block, mut places, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         while block.len() < BLOCK_BYTES || !places.len().is_multiple_of(options.topics.len()) {
             let Some(topic) = options.topics.get(places.len() % options.topics.len()) else { break };
@@ -48,7 +49,7 @@ impl Publishes {
     }
 
     /// Bytes of messages from number `first` on, and how many they are: `wanted`, or fewer where the block ends.
-    pub(super) fn run(&mut self, first: u64, wanted: u64) -> (&[u8], u64) {
+    pub fn run(&mut self, first: u64, wanted: u64) -> (&[u8], u64) {
         let skip = usize::try_from(first % self.places.len() as u64).unwrap_or(0);
         let count = wanted.min((self.places.len() - skip) as u64);
         for (place, k) in self.places.iter().skip(skip).zip(first..first.saturating_add(count)) {

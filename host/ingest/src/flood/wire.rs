@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::publishes::{Publishes, packet_of};
-use super::{FloodCounts, FloodOptions};
+use super::{FloodCounts, FloodOptions, Pace};
 use crate::mqtt::QoS;
 
 /// How often a waiting flood looks whether it should end.
@@ -23,7 +23,12 @@ struct Client {
 }
 
 /// Serves one client until it goes.
-pub(super) fn serve(mut socket: TcpStream, options: &FloodOptions, counts: &FloodCounts) -> io::Result<()> {
+pub(super) fn serve(
+    mut socket: TcpStream,
+    options: &FloodOptions,
+    pace: Option<&Pace>,
+    counts: &FloodCounts,
+) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let mut reader = BufReader::new(socket.try_clone()?);
     let client = introduce(&mut reader, &mut socket)?;
@@ -41,7 +46,7 @@ pub(super) fn serve(mut socket: TcpStream, options: &FloodOptions, counts: &Floo
             result
         });
         let sent = match options.qos {
-            QoS::AtMostOnce => pour(&mut socket, options, client.v5, counts, room),
+            QoS::AtMostOnce => pour(&mut socket, options, pace, client.v5, counts, room),
             QoS::AtLeastOnce => {
                 let span = Span { first, window, done };
                 pour_within(&mut socket, options, client.v5, counts, &span, room)
@@ -91,6 +96,7 @@ struct Span<'a> {
 fn pour(
     socket: &mut TcpStream,
     options: &FloodOptions,
+    pace: Option<&Pace>,
     v5: bool,
     counts: &FloodCounts,
     room: &Room,
@@ -98,7 +104,12 @@ fn pour(
     let mut publishes = Publishes::new(options, v5);
     let mut next = 0;
     while next < options.messages && !counts.stop.load(Ordering::Relaxed) && !room.is_closed() {
-        let (bytes, count) = publishes.run(next, options.messages - next);
+        let due = pace.map_or(options.messages, Pace::due).min(options.messages);
+        if due <= next {
+            std::thread::park_timeout(NAP);
+            continue;
+        }
+        let (bytes, count) = publishes.run(next, due - next);
         socket.write_all(bytes)?;
         next += count;
         counts.sent.fetch_add(count, Ordering::Relaxed);

@@ -1,0 +1,50 @@
+//! The plugins that are measured, built from source once a run.
+
+use std::cell::OnceCell;
+use std::path::Path;
+
+use geminus_registry::{Package, author};
+use tempfile::TempDir;
+
+use crate::command::demo::source;
+
+/// What a pump rig runs.
+const NAMES: [&str; 2] = ["motor-thermal", "pump-health"];
+
+/// Built packages in a folder of their own; nothing is built before it is asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Plugins {
+    built: OnceCell<Built>,
+}
+
+#[derive(Debug)]
+struct Built {
+    folder: TempDir,
+    packages: Vec<Package>,
+}
+
+impl Plugins {
+    /// Folder with the packages; copy from it, do not run from it.
+    pub(crate) fn folder(&self) -> anyhow::Result<&Path> {
+        Ok(self.built()?.folder.path())
+    }
+
+    /// The component whose source is linked into this binary too.
+    pub(crate) fn motor_thermal(&self) -> anyhow::Result<&Package> {
+        let thermal = self.built()?.packages.first();
+        thermal.ok_or_else(|| anyhow::anyhow!("motor-thermal was not built"))
+    }
+
+    fn built(&self) -> anyhow::Result<&Built> {
+        if let Some(built) = self.built.get() {
+            return Ok(built);
+        }
+        let folder = tempfile::tempdir()?;
+        let mut packages = Vec::new();
+        for name in NAMES {
+            eprintln!("  building {name}");
+            packages.push(author::build(&source(name)?, Some(folder.path()), |_| ())?.package);
+        }
+        Ok(self.built.get_or_init(|| Built { folder, packages }))
+    }
+}
