@@ -201,7 +201,7 @@ impl House for FakeHouse {
         out.count(&catalogue::INFO, &["0.1.0"], 1);
         out.count(&catalogue::SAMPLES, &["accepted"], 9);
         let commits = Histogram { bounds: vec![0.01], counts: vec![3, 1], sum: 0.25 };
-        out.histogram(&catalogue::STORE_COMMIT_SECONDS, &[], &commits);
+        out.histogram(&catalogue::SWAP_PAUSE_SECONDS, &[], &commits);
     }
 }
 

@@ -15,7 +15,7 @@ async fn metrics_of_house_streams_http_and_process_are_there() {
     for line in [
         "# TYPE geminus_samples_total counter",
         "geminus_samples_total{fate=\"accepted\"} 9",
-        "geminus_store_commit_seconds_bucket{le=\"+Inf\"} 4",
+        "geminus_swap_pause_seconds_bucket{le=\"+Inf\"} 4",
         "geminus_info{version=\"0.1.0\"} 1",
         "geminus_sse_streams 1",
         "geminus_sse_streams_opened_total 1",
