@@ -5,6 +5,8 @@ pub(crate) mod browser;
 pub(crate) mod field;
 pub(crate) mod host;
 pub(crate) mod place;
+pub(crate) mod question;
 pub(crate) mod rebuild;
+pub(crate) mod rounds;
 pub(crate) mod site;
 pub(crate) mod wait;

@@ -10,6 +10,8 @@ pub use harness::browser::Browser;
 pub use harness::field::Publisher;
 pub use harness::host::{Host, get};
 pub use harness::place::{free_port, geminus, recorded_data, repository};
+pub use harness::question::PATIENCE;
 pub use harness::rebuild::rebuild;
+pub use harness::rounds::{Rounds, START_MS, publish_round, whole};
 pub use harness::site::SiteFolder;
 pub use harness::wait::wait_for;
