@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 mod check;
+#[cfg(feature = "demo")]
 pub(crate) mod demo;
 mod feed;
 mod history;
@@ -28,6 +29,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[cfg(feature = "demo")]
     /// Runs a simulated pump rig, a broker, the twin and the dashboard: nothing to install, nothing to set up.
     Demo {
         /// Do not name the page to open; for scripts.
@@ -72,9 +74,17 @@ pub(crate) enum Command {
     History(history::History),
 }
 
+impl Command {
+    /// What to log unless told: a measurement shows figures, and errors only.
+    pub(crate) fn log(&self) -> Option<&'static str> {
+        matches!(self, Self::Bench(_)).then_some("error")
+    }
+}
+
 /// Does it.
 pub(crate) fn run(command: Command) -> anyhow::Result<()> {
     match command {
+        #[cfg(feature = "demo")]
         Command::Demo { headless, for_, listen, data } => demo::run(headless, for_, listen, data),
         Command::Run { site, listen, for_ } => run::run(&site, listen, for_),
         Command::Check { site } => check::run(&site),

@@ -78,6 +78,7 @@ pub(crate) struct Running {
     stop_serving: watch::Sender<bool>,
     server: Task<()>,
     tail: Task<()>,
+    /// Kept so that a shard's lane never closes before the shard is told to stop.
     lanes: lane::Lanes,
 }
 
@@ -228,21 +229,25 @@ impl Running {
     }
 
     /// The house, as the API asks it.
+    #[cfg(any(feature = "demo", feature = "bench"))]
     pub(crate) fn house(&self) -> &Arc<Rooms> {
         &self.rooms
     }
 
     /// The way in for samples.
+    #[cfg(feature = "bench")]
     pub(crate) fn lanes(&self) -> &lane::Lanes {
         &self.lanes
     }
 
     /// The sources that run, in the order of the site.
+    #[cfg(feature = "bench")]
     pub(crate) fn sources(&self) -> &[Source] {
         &self.sources
     }
 
     /// The store, for figures.
+    #[cfg(feature = "bench")]
     pub(crate) fn store(&self) -> &Arc<Store> {
         &self.store
     }
@@ -258,12 +263,17 @@ impl Running {
         self.bus.close();
         self.stop_serving.send_replace(true);
         drop(self.watcher);
-        if let Ok(sources) = Arc::try_unwrap(self.sources) {
-            for source in sources {
-                source.handle.stop().await;
-            }
-        }
+        // The server held the last other share of the sources.
         drop(self.server.await);
+        match Arc::try_unwrap(self.sources) {
+            Ok(sources) => {
+                for source in sources {
+                    source.handle.stop().await;
+                }
+            }
+            Err(_) => tracing::warn!("sources are still in use and end without a goodbye"),
+        }
+        drop(self.lanes);
         self.keeper.stop();
         for shard in &self.asks {
             drop(shard.send(Ask::Stop));
