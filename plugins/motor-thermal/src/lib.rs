@@ -114,7 +114,7 @@ pub struct MotorThermal {
     interval: Memo<ZeroOrderHold<4, 2>>,
 }
 
-#[estimator(warm_up_rows = 30, budget(fuel_per_row = 60_000, memory_bytes = 33_554_432))]
+#[estimator(warm_up_rows = 30, budget(fuel_per_row = 60_000, memory_bytes = 67_108_864))]
 impl Behavior for MotorThermal {
     fn open(parameters: MotorParameters, _: &Opening<'_>) -> Result<Self, Fault> {
         Ok(Self { motor: Motor::new(parameters)?, interval: Memo::default() })
