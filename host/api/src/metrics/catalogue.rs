@@ -65,7 +65,7 @@ metrics! {
     STEP_CALLS Counter "geminus_step_calls_total" ["plugin"] "Calls of step; rows per call is the batch size.";
     STEP_SECONDS Counter "geminus_step_seconds_total" ["plugin"] "Time spent in calls of step.";
     FUEL Counter "geminus_fuel_total" ["plugin"] "Fuel (roughly wasm instructions) that a plugin used.";
-    FAULTS Counter "geminus_faults_total" ["plugin", "kind"] "Faults of a plugin by kind: fault, trap, fuel, time, memory.";
+    FAULTS Counter "geminus_faults_total" ["plugin", "kind"] "Faults of a plugin by kind: answer, fault, fuel, memory, row, transfer, trap, unresolved, wall-clock.";
     QUARANTINED Gauge "geminus_quarantined" ["plugin"] "Twins held apart because a row of theirs made the plugin fail.";
     SWAPS Counter "geminus_swaps_total" ["result"] "Switches to another plugin version by result: done, refused.";
     SWAP_PAUSE_SECONDS Histogram "geminus_swap_pause_seconds" [] "Time for which rows of a cohort waited for a switch.";
