@@ -16,6 +16,7 @@ mod meters;
 pub(crate) mod plan;
 mod plugins;
 mod proposals;
+mod replay;
 mod shard;
 mod token;
 mod view;
@@ -69,6 +70,7 @@ pub(crate) struct Running {
     token_file: PathBuf,
     rooms: Arc<Rooms>,
     sources: Arc<Vec<Source>>,
+    replays: Vec<Task<()>>,
     asks: Vec<Sender<Ask>>,
     threads: Vec<JoinHandle<()>>,
     keeper: Keeper,
@@ -167,6 +169,7 @@ impl Running {
         };
         threads.push(start_manager(manager, changes)?);
         let sources = Arc::new(field::start(&plant, &data, &lanes, &clock, &chronicle)?);
+        let replays = field::replays(&plant, &site.beside(""), &lanes, &clock, &chronicle)?;
 
         let mut by_id: Vec<TwinIndex> = plant.indices().collect();
         by_id.sort_by(|a, b| id_of(&plant, *a).cmp(id_of(&plant, *b)));
@@ -200,6 +203,7 @@ impl Running {
             token_file,
             rooms,
             sources,
+            replays,
             asks,
             threads,
             keeper,
@@ -263,6 +267,7 @@ impl Running {
         self.bus.close();
         self.stop_serving.send_replace(true);
         drop(self.watcher);
+        self.replays.iter().for_each(Task::abort);
         // The server held the last other share of the sources.
         drop(self.server.await);
         match Arc::try_unwrap(self.sources) {

@@ -8,14 +8,18 @@ use anyhow::Context as _;
 use geminus_core::Clock;
 use geminus_core::unit::Conversion as UnitConversion;
 use geminus_ingest as ingest;
+use geminus_ingest::decode::DecodeLimits;
 use geminus_ingest::route::{Envelope, QualityCode, TimeUnit};
 use geminus_ingest::{MqttHandle, MqttOptions, MqttSource, Routes};
 use geminus_twin::Plant;
 use geminus_twin::plant::{Payload, Route, RoutePoint};
 use geminus_twin::site::{self, MqttVersion};
 
+use tokio::task::JoinHandle;
+
 use super::chronicle::Chronicle;
 use super::lane::Lanes;
+use super::replay::Replay;
 
 /// A source that runs, under the name of the site file.
 #[derive(Debug)]
@@ -24,7 +28,31 @@ pub(crate) struct Source {
     pub(crate) handle: MqttHandle,
 }
 
-/// Starts every source of the plant. Needs a tokio runtime.
+/// Starts every recording of the plant. `beside` is the folder of the site file. Needs a tokio runtime; blocks on
+/// the files.
+pub(crate) fn replays(
+    plant: &Plant,
+    beside: &Path,
+    lanes: &Lanes,
+    clock: &Arc<dyn Clock>,
+    chronicle: &Chronicle,
+) -> anyhow::Result<Vec<JoinHandle<()>>> {
+    let mut replays = Vec::new();
+    for (source, routes) in plant.sources.iter().zip(&plant.routes) {
+        let Some(csv) = source.csv.as_ref().filter(|_| !routes.is_empty()) else { continue };
+        let mut columns: Vec<&str> = routes.iter().map(|route| route.topic.as_str()).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        let table = Routes::build(routes.iter().map(route).collect())?;
+        let path = beside.join(&csv.path);
+        let replay = Replay::open(&source.name, csv, &path, &columns, table, clock, decode_limits(plant))
+            .with_context(|| format!("source {}", source.name))?;
+        replays.push(replay.start(lanes.clone(), chronicle.clone()));
+    }
+    Ok(replays)
+}
+
+/// Starts every broker connection of the plant. Needs a tokio runtime.
 pub(crate) fn start(
     plant: &Plant,
     data: &Path,
@@ -34,10 +62,7 @@ pub(crate) fn start(
 ) -> anyhow::Result<Vec<Source>> {
     let mut sources = Vec::new();
     for (source, routes) in plant.sources.iter().zip(&plant.routes) {
-        let Some(mqtt) = &source.mqtt else { continue };
-        if routes.is_empty() {
-            continue;
-        }
+        let Some(mqtt) = source.mqtt.as_ref().filter(|_| !routes.is_empty()) else { continue };
         let options = options(plant, source, mqtt, routes, data)?;
         let table = Routes::build(routes.iter().map(route).collect())?;
         let handle =
@@ -73,9 +98,15 @@ fn options(
     options.keep_alive = Duration::from_secs(mqtt.keep_alive_s.into());
     options.session_expiry = Duration::from_secs(mqtt.session_expiry_s.into());
     options.memo = Some(data.join(format!("session-{}.json", source.name)));
-    options.limits.accept_future = Duration::from_secs(plant.limits.accept_future_s);
-    options.limits.payload_bytes_max = plant.limits.payload_bytes_max as usize;
+    options.limits = decode_limits(plant);
     Ok(options)
+}
+
+fn decode_limits(plant: &Plant) -> DecodeLimits {
+    DecodeLimits {
+        accept_future: Duration::from_secs(plant.limits.accept_future_s),
+        payload_bytes_max: plant.limits.payload_bytes_max as usize,
+    }
 }
 
 fn route(route: &Route) -> ingest::Route {

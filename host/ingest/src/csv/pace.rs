@@ -21,6 +21,8 @@ pub enum Stamp {
     Keep,
     /// The time of sending, rising by at least a millisecond from row to row.
     Now,
+    /// Those of the recording, moved on by so much: for the second and further times that it is played.
+    Moved(Duration),
 }
 
 /// Keeps the times of one play.
@@ -54,6 +56,7 @@ impl Timeline {
     pub(super) fn stamp(&mut self, time: Timestamp, clock: &dyn Clock) -> Timestamp {
         match self.stamp {
             Stamp::Keep => time,
+            Stamp::Moved(by) => time.plus(by),
             Stamp::Now => {
                 self.last = Timestamp::from_millis(clock.now().millis()).max(self.last.plus(TICK));
                 self.last

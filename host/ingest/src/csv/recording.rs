@@ -127,6 +127,15 @@ impl Recording {
         self.rows.is_empty()
     }
 
+    /// From the first row to where the next round would begin: one mean interval after the last row.
+    #[must_use]
+    pub fn round(&self) -> std::time::Duration {
+        let rows = self.len();
+        let span = self.time(rows.saturating_sub(1)).since(self.time(0));
+        let interval = span / u32::try_from(rows.saturating_sub(1)).unwrap_or(u32::MAX).max(1);
+        span + interval.max(std::time::Duration::from_millis(1))
+    }
+
     /// Rows that repeated the time of the row before and were moved on by a millisecond.
     #[must_use]
     pub fn repeated(&self) -> usize {
