@@ -21,7 +21,7 @@ use clap::{Parser, Subcommand};
 #[command(name = "geminus", version, propagate_version = true)]
 pub(crate) struct Arguments {
     /// What to log, as in RUST_LOG (for example `debug` or `warn,geminus_ingest=trace`).
-    #[arg(long, global = true, env = "GEMINUS_LOG")]
+    #[arg(long, global = true, env = "GEMINUS_LOG", hide_env_values = true)]
     pub(crate) log: Option<String>,
     #[command(subcommand)]
     pub(crate) command: Command,
