@@ -105,6 +105,13 @@ impl Drop for Rounds {
     }
 }
 
+/// Where the first rounds are missing, in words.
+fn first_gap(found: &[(f64, Option<f64>)]) -> String {
+    let rounds = found.iter().map(|(time, _)| (time - START_MS as f64) / 1_000.0);
+    let gap = rounds.zip(0_u32..).find(|(round, expected)| *round != f64::from(*expected));
+    gap.map_or_else(String::new, |(round, expected)| format!(", none from round {expected} to {round}"))
+}
+
 /// Waits until every one of `rounds` rounds of `twin` is in history once, measured and estimated, and until its
 /// behavior `thermal` has stepped as many rows.
 ///
@@ -117,7 +124,7 @@ pub fn whole(host: &Host, twin: &str, rounds: u64) -> anyhow::Result<()> {
             let found = host.stored(twin, point, range, 1_000)?;
             match found.len() as u64 {
                 count if count >= rounds => Ok(Some(found)),
-                count => anyhow::bail!("{count} are there"),
+                count => anyhow::bail!("{count} are there{}", first_gap(&found)),
             }
         })?;
         let times = found.iter().map(|(time, _)| *time);
