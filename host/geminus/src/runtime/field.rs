@@ -85,7 +85,7 @@ fn options(
     filters.dedup();
     let client_id =
         mqtt.client_id.clone().unwrap_or_else(|| format!("geminus-{}-{}", plant.name, source.name));
-    let mut options = MqttOptions::new(mqtt.url.clone(), client_id, filters);
+    let mut options = MqttOptions::new(with_credentials(mqtt)?, client_id, filters);
     options.version = match mqtt.version {
         MqttVersion::V5 => ingest::ProtocolVersion::V5,
         MqttVersion::V311 => ingest::ProtocolVersion::V311,
@@ -100,6 +100,29 @@ fn options(
     options.memo = Some(data.join(format!("session-{}.json", source.name)));
     options.limits = decode_limits(plant);
     Ok(options)
+}
+
+/// The address with user and password, which the site file names apart so that no password stands in it.
+fn with_credentials(mqtt: &site::Mqtt) -> anyhow::Result<String> {
+    let Some(user) = &mqtt.username else { return Ok(mqtt.url.clone()) };
+    let password = match &mqtt.password_env {
+        Some(variable) => std::env::var(variable)
+            .with_context(|| format!("password_env names {variable}, which is not set"))?,
+        None => String::new(),
+    };
+    let (scheme, rest) = mqtt.url.split_once("://").unwrap_or(("mqtt", &mqtt.url));
+    anyhow::ensure!(!rest.contains('@'), "give the user either in url or in username, not in both");
+    Ok(format!("{scheme}://{}:{}@{rest}", encoded(user), encoded(&password)))
+}
+
+/// Percent-encoded for a URL's user and password.
+fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte.is_ascii_alphanumeric() {
+            true => char::from(byte).to_string(),
+            false => format!("%{byte:02X}"),
+        })
+        .collect()
 }
 
 fn decode_limits(plant: &Plant) -> DecodeLimits {
@@ -151,5 +174,25 @@ fn envelope(payload: &site::Payload) -> Envelope {
             site::QualityCode::OpcUa => QualityCode::OpcUa,
         },
         quality_absent: payload.quality_absent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mqtt(url: &str, username: Option<&str>) -> site::Mqtt {
+        let text = format!("url = {url:?}");
+        let mut mqtt: site::Mqtt = toml::from_str(&text).expect("a source");
+        mqtt.username = username.map(str::to_owned);
+        mqtt
+    }
+
+    #[test]
+    fn user_and_password_come_into_the_address_and_never_twice() {
+        let check = |url: &str, user: Option<&str>| with_credentials(&mqtt(url, user)).ok();
+        assert_eq!(check("mqtt://broker", None).as_deref(), Some("mqtt://broker"));
+        assert_eq!(check("mqtt://broker:1", Some("a@b")).as_deref(), Some("mqtt://a%40b:@broker:1"));
+        assert_eq!(check("mqtt://c:d@broker", Some("a")), None);
     }
 }
