@@ -15,7 +15,7 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     let arguments = command::Arguments::parse();
-    log::start(arguments.log.as_deref());
+    log::start(arguments.log.as_deref().or(arguments.command.log()));
     match command::run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

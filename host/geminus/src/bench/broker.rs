@@ -31,7 +31,7 @@ impl Mosquitto {
         // Without the last line a broker started as root would become another user.
         let text = format!(
             "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_inflight_messages 0\n\
-             max_queued_messages {QUEUE_MESSAGES_MAX}\nset_tcp_nodelay true\nlog_dest none\nuser root\n"
+             max_queued_messages {QUEUE_MESSAGES_MAX}\nlog_dest none\nuser root\n"
         );
         std::fs::write(&file, text)?;
         let child = Command::new(program())

@@ -2,13 +2,14 @@
 //!
 //! It drains what has arrived, closes rows, runs frames through their instances, applies the outcomes, and hands
 //! everything to the store in one piece. Between two such rounds it answers questions and carries out swaps, so
-//! that a swap always falls between two rows. It never waits for anybody.
+//! that a swap always falls between two rows. When the store is behind, samples stay on the lane until it has caught
+//! up, so that the source is slowed down rather than history thinned out; a store that cannot write holds nobody up.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, select_biased};
+use crossbeam_channel::{Receiver, RecvTimeoutError, select_biased};
 use geminus_api::EventBus;
 use geminus_behavior::{Heir, HostCalls};
 use geminus_core::{Batch, Clock, Event, Sample, Severity, Ticket, TwinIndex};
@@ -31,6 +32,10 @@ use super::view;
 const ROUND_SAMPLES_MAX: usize = 8_192;
 /// How often rows that wait too long are closed.
 const ROUND_EVERY: Duration = Duration::from_millis(20);
+/// Points that wait for a commit before a shard leaves samples on its lane: two of the store's blocks.
+const UNCOMMITTED_POINTS_MAX: u64 = 131_072;
+/// How long a shard rests when the store is that far behind.
+const REST: Duration = Duration::from_millis(1);
 /// How often staleness is judged and pages are served.
 const TICK_EVERY: Duration = Duration::from_millis(100);
 /// How often twins are counted by state, and from how many twins on five times more rarely.
@@ -116,6 +121,13 @@ impl ShardRunner {
 
     fn wait(&self) -> Heard {
         let (asks, batches) = (&self.parts.asks, &self.parts.exit.batches);
+        if self.is_store_behind() {
+            return match asks.recv_timeout(REST) {
+                Ok(Ask::Stop) | Err(RecvTimeoutError::Disconnected) => Heard::Stop,
+                Ok(ask) => Heard::Ask(ask),
+                Err(RecvTimeoutError::Timeout) => Heard::Nothing,
+            };
+        }
         select_biased! {
             recv(asks) -> ask => match ask {
                 Ok(Ask::Stop) | Err(_) => Heard::Stop,
@@ -124,6 +136,13 @@ impl ShardRunner {
             recv(batches) -> batch => batch.map_or(Heard::Stop, Heard::Batch),
             default(ROUND_EVERY) => Heard::Nothing,
         }
+    }
+
+    /// Whether taking more would only make the queue to the store longer. While nothing can be written, twins stay live
+    /// and the store counts what it drops.
+    fn is_store_behind(&self) -> bool {
+        let recorder = &self.parts.recorder;
+        recorder.waiting() > UNCOMMITTED_POINTS_MAX && recorder.writable()
     }
 
     /// Takes a batch and what stands behind it, up to the size of a round.

@@ -1,6 +1,6 @@
 //! One client of the flood, from CONNECT to the end. Blocking; a second thread reads acknowledgements.
 
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -14,6 +14,8 @@ use crate::mqtt::QoS;
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a flood with a full window rests before it looks for acknowledgements again.
 const NAP: Duration = Duration::from_micros(100);
+/// Silence after which a client has subscribed to all it wants.
+const SUBSCRIBES_WITHIN: Duration = Duration::from_millis(3);
 const PACKET_BYTES_MAX: usize = 1 << 20;
 
 /// What the client said in CONNECT.
@@ -147,8 +149,9 @@ fn pour_within(
     Ok(())
 }
 
-/// Reads CONNECT and SUBSCRIBE and answers them.
-fn introduce(reader: &mut impl Read, socket: &mut TcpStream) -> io::Result<Client> {
+/// Reads CONNECT and every SUBSCRIBE that comes at once, and answers them: from the first message on only one thread
+/// may write.
+fn introduce(reader: &mut BufReader<TcpStream>, socket: &mut TcpStream) -> io::Result<Client> {
     let mut body = Vec::new();
     if packet(reader, &mut body)? >> 4 != 1 {
         return Err(io::Error::other("the first packet was no CONNECT"));
@@ -160,7 +163,12 @@ fn introduce(reader: &mut impl Read, socket: &mut TcpStream) -> io::Result<Clien
             8 => {
                 socket
                     .write_all(&suback(&body, client.v5).ok_or_else(|| io::Error::other("bad SUBSCRIBE"))?)?;
-                return Ok(client);
+                reader.get_ref().set_read_timeout(Some(SUBSCRIBES_WITHIN))?;
+                let more = reader.fill_buf().is_ok_and(|bytes| !bytes.is_empty());
+                reader.get_ref().set_read_timeout(None)?;
+                if !more {
+                    return Ok(client);
+                }
             }
             12 => socket.write_all(&[0xd0, 0])?,
             _ => return Err(io::Error::other("neither SUBSCRIBE nor PINGREQ")),

@@ -61,6 +61,12 @@ impl Recorder {
         }
     }
 
+    /// Points that wait for a commit now, of all recorders.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.gauges.queue_points.load(Ordering::Relaxed)
+    }
+
     /// Whether the last attempt to write history succeeded.
     #[must_use]
     pub fn writable(&self) -> bool {
