@@ -87,7 +87,7 @@ fn a_demo_is_stopped_by_a_signal_and_keeps_its_data_where_it_was_told() -> anyho
     anyhow::ensure!(status.success(), "kill failed");
     let said = demo.end()?;
     assert!(said.contains("3 twins live"), "{said}");
-    let hot = wait_for("the database", PATIENCE, || Ok(find(data.path(), "hot.db")?))?;
+    let hot = wait_for("the database", PATIENCE, || find(data.path(), "hot.db"))?;
     let wal = hot.with_file_name("hot.db-wal");
     assert!(!wal.exists() || wal.metadata()?.len() == 0, "nothing is left half done");
     Ok(())

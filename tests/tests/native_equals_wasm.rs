@@ -37,7 +37,7 @@ fn frame(random: &mut Random, now: &mut [u64], usual: &[f64]) -> Frame {
         frame.times.push(Timestamp(*now));
         for usual in usual {
             let quality = Quality::from_u8((random.bits() % 200).saturating_sub(195) as u8);
-            let spread = if random.bits() % 50 == 0 { 0.5 } else { 0.01 };
+            let spread = if random.bits().is_multiple_of(50) { 0.5 } else { 0.01 };
             let value = usual * (1.0 + spread * random.normal());
             frame.values.push(if quality == Quality::Missing { f64::NAN } else { value });
             frame.quality.push(quality);
