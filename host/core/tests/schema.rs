@@ -7,9 +7,9 @@ use geminus_core::Declaration;
 use serde_json::Value;
 
 fn made() -> Value {
-    let mut schema = schemars::schema_for!(Declaration).to_value();
-    schema["title"] = "Declaration of a Geminus behavior".into();
-    schema
+    let mut schema = schemars::schema_for!(Declaration);
+    schema.insert("title".to_owned(), "Declaration of a Geminus behavior".into());
+    schema.to_value()
 }
 
 #[test]
