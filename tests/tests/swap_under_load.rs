@@ -136,5 +136,14 @@ fn a_rebuilt_plugin_takes_over_without_losing_a_row_or_its_state() -> anyhow::Re
         Ok(entries.into_iter().find(|entry| entry["kind"] == "plugin-refused"))
     })?;
     assert_eq!(thermal(&host, &twin(1))?["version"], "0.1.1");
+    host.stop()?;
+
+    // The broken file still lies there: the next start takes what ran last, and goes on with its state.
+    let host = Host::start(&site.site())?;
+    let again = thermal(&host, &twin(1))?;
+    assert_eq!((again["version"].as_str(), again["rows"].as_u64()), (Some("0.1.1"), Some(rounds)));
+    let journal = host.get("/journal?limit=50")?;
+    let entries = journal["entries"].as_array().cloned().unwrap_or_default();
+    assert!(entries.iter().any(|entry| entry["kind"] == "plugin-revived"), "{journal}");
     host.stop()
 }

@@ -104,7 +104,7 @@ impl Running {
             None => site.document.http.listen.parse().context("http.listen is no address")?,
         };
         let snapshot_every = Duration::from_secs(site.document.store.snapshot_s.into());
-        let Plan { plant, shelf, picked, refused, folder } = plan::numbered(&site, &store)?;
+        let Plan { plant, shelf, picked, refused, revived, folder } = plan::numbered(&site, &store)?;
         let (plant, store) = (Arc::new(plant), Arc::new(store));
 
         let bus = EventBus::new(Arc::clone(&clock), BusLimits::default());
@@ -114,6 +114,17 @@ impl Running {
         let cache = data.join("compiled");
         let active = compile(&engine, &plant, &picked, &cache, &chronicle, clock.as_ref());
         let board = Board::new(shelf, active.clone());
+        for package in revived {
+            let label = package.declaration.label();
+            let message = format!("the plugin folder has no usable {label}: the one that ran last is used");
+            chronicle.tell(Event::new("plugin-revived", Severity::Warning, message).plugin(label));
+        }
+        let vault = plan::vault(&site);
+        for (package, active) in picked.iter().zip(&active) {
+            if active.is_some() {
+                plugins::keep(&vault, package, &chronicle);
+            }
+        }
         for (path, reason) in refused {
             let message = format!("{} is not taken: {reason}", plugins::file_name(&path));
             chronicle.tell(Event::new("plugin-refused", Severity::Error, message));
@@ -165,6 +176,7 @@ impl Running {
             board: board.clone(),
             chronicle: chronicle.clone(),
             snapshots: store.snapshots(),
+            vault,
             clock: Arc::clone(&clock),
         };
         threads.push(start_manager(manager, changes)?);

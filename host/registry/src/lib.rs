@@ -10,9 +10,11 @@ mod folder;
 mod package;
 mod sections;
 mod shelf;
+mod vault;
 mod watch;
 
 pub use folder::{Folder, Found, store_bytes};
 pub use package::{PACKAGE_BYTES_MAX, Package, PackageError};
 pub use shelf::Shelf;
+pub use vault::Vault;
 pub use watch::{Change, RESCAN_EVERY, Rescan, Watcher};

@@ -128,14 +128,19 @@ pub enum PackageError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::sections::put_on_top;
 
     const DECLARATION: &str = r#"{"declaration":1,"name":"probe","version":"1.0.0","kind":"estimator",
         "outputs":[{"name":"o","unit":"1"}],"state":{"schema":0,"reads":[],"writes":[]}}"#;
 
-    fn component(contract: &str, declaration: &str) -> Vec<u8> {
+    /// A component that does nothing and says so.
+    pub(crate) fn component() -> Vec<u8> {
+        stamped(CONTRACT, DECLARATION)
+    }
+
+    fn stamped(contract: &str, declaration: &str) -> Vec<u8> {
         let mut bytes = wasm_encoder::Component::new().finish();
         let stamp = format!(r#"{{"contract":"{contract}","sdk":"none","toolchain":"unknown"}}"#);
         put_on_top(&mut bytes, STAMP_SECTION, stamp.as_bytes());
@@ -150,8 +155,7 @@ mod tests {
 
     #[test]
     fn a_whole_component_is_read() {
-        let package =
-            Package::check(Path::new("x.wasm"), component(CONTRACT, DECLARATION)).expect("a package");
+        let package = Package::check(Path::new("x.wasm"), component()).expect("a package");
         assert_eq!(package.declaration.label(), "probe@1.0.0");
         assert_eq!(package.digest, Digest::of(&package.bytes));
     }
@@ -160,15 +164,15 @@ mod tests {
     fn what_is_no_package_is_refused_with_the_reason() {
         check(b"hello".to_vec(), "not a WebAssembly file");
         check(wasm_encoder::Module::new().finish(), "core module");
-        check(component("0.2.0", DECLARATION), "built for contract 0.2.0");
-        check(component("nonsense", DECLARATION), "built for contract nonsense");
-        check(component(CONTRACT, "{}"), "declaration does not follow its schema");
+        check(stamped("0.2.0", DECLARATION), "built for contract 0.2.0");
+        check(stamped("nonsense", DECLARATION), "built for contract nonsense");
+        check(stamped(CONTRACT, "{}"), "declaration does not follow its schema");
         check(wasm_encoder::Component::new().finish(), "geminus:stamp is missing");
     }
 
     #[test]
     fn a_file_cut_at_any_byte_is_refused() {
-        let whole = component(CONTRACT, DECLARATION);
+        let whole = component();
         for length in 0..whole.len() {
             let cut = whole[..length].to_vec();
             assert!(

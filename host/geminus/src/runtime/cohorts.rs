@@ -1,6 +1,8 @@
-//! The instances of one shard: for each binding one cohort, or one per twin where the site asks for isolation.
+//! The instances of one shard: for each binding one cohort (several for a large fleet, since an instance has its
+//! memory limit), or one per twin where the site asks for isolation.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 use geminus_behavior::{
@@ -12,13 +14,15 @@ use geminus_twin::plant::Binding;
 use geminus_twin::site::Isolation;
 use geminus_twin::{BindingIndex, Plant};
 
+/// Twins in one instance: with four kibibytes a twin, which is much, half of the memory that plugins usually ask for.
+const COHORT_TWINS_MAX: usize = 8_192;
+
 /// What a binding runs on in this shard.
-#[derive(Debug)]
-enum Group {
-    /// Its twins share an instance.
-    Shared(Box<Cohort>),
-    /// Each has its own.
-    Dedicated(BTreeMap<TwinIndex, Cohort>),
+#[derive(Debug, Default)]
+struct Group {
+    cohorts: Vec<Cohort>,
+    /// Which of them has a twin.
+    place_of: HashMap<TwinIndex, u32>,
 }
 
 /// What a step of one frame gave.
@@ -65,27 +69,29 @@ impl Cohorts {
         if openings.is_empty() {
             return Ok(Vec::new());
         }
-        let (group, refused) = match binding.isolation {
-            Isolation::Cohort => {
-                let (cohort, refused) = Cohort::start(Arc::clone(compiled), Arc::clone(host), openings)?;
-                (Group::Shared(Box::new(cohort)), refused)
-            }
-            Isolation::Dedicated => {
-                let (mut cohorts, mut refused) = (BTreeMap::new(), Vec::new());
-                for opening in openings {
-                    let twin = opening.twin;
-                    match Cohort::start(Arc::clone(compiled), Arc::clone(host), vec![opening]) {
-                        Ok((cohort, none)) => {
-                            refused.extend(none);
-                            cohorts.insert(twin, cohort);
-                        }
-                        Err(StartError::AllRefused { refused: alone, .. }) => refused.extend(alone),
-                        Err(error) => return Err(error),
-                    }
-                }
-                (Group::Dedicated(cohorts), refused)
-            }
+        let twins_max = match binding.isolation {
+            Isolation::Cohort => COHORT_TWINS_MAX,
+            Isolation::Dedicated => 1,
         };
+        let (mut group, mut refused) = (Group::default(), Vec::new());
+        let (mut openings, mut nobody) = (openings.into_iter().peekable(), None);
+        while openings.peek().is_some() {
+            let some: Vec<Opening> = openings.by_ref().take(twins_max).collect();
+            match Cohort::start(Arc::clone(compiled), Arc::clone(host), some) {
+                Ok((cohort, some)) => {
+                    refused.extend(some);
+                    group.add(cohort);
+                }
+                Err(StartError::AllRefused { label, refused: all }) => {
+                    refused.extend(all.iter().cloned());
+                    nobody.get_or_insert(StartError::AllRefused { label, refused: all });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(error) = nobody.filter(|_| group.cohorts.is_empty() && twins_max > 1) {
+            return Err(error);
+        }
         self.quarantined.extend(refused.iter().map(|twin| (index, twin.twin)));
         self.groups.insert(index, group);
         Ok(refused)
@@ -110,8 +116,7 @@ impl Cohorts {
     pub(crate) fn step(&mut self, index: BindingIndex, outputs: usize, frame: &Frame) -> Stepped {
         let stepped = match self.groups.get_mut(&index) {
             None => Stepped { outcome: unanswered(outputs, frame.rows()), ..Stepped::default() },
-            Some(Group::Shared(cohort)) => step(cohort, outputs, frame),
-            Some(Group::Dedicated(cohorts)) => step_each(cohorts, outputs, frame),
+            Some(group) => group.step(outputs, frame),
         };
         let quarantined = stepped.faults.iter().filter(|fault| fault.quarantined);
         self.quarantined.extend(quarantined.map(|fault| (index, fault.twin)));
@@ -197,20 +202,82 @@ impl Cohorts {
 
     /// Linear memory of a binding's instances here.
     pub(crate) fn memory_bytes(&self, index: BindingIndex) -> usize {
-        match self.groups.get(&index) {
-            None => 0,
-            Some(Group::Shared(cohort)) => cohort.memory_bytes(),
-            Some(Group::Dedicated(cohorts)) => cohorts.values().map(Cohort::memory_bytes).sum(),
-        }
+        self.groups.get(&index).map_or(0, |group| group.cohorts.iter().map(Cohort::memory_bytes).sum())
     }
 
     fn cohorts_mut(&mut self, index: BindingIndex) -> impl Iterator<Item = &mut Cohort> {
-        let (shared, dedicated) = match self.groups.get_mut(&index) {
-            None => (None, None),
-            Some(Group::Shared(cohort)) => (Some(&mut **cohort), None),
-            Some(Group::Dedicated(cohorts)) => (None, Some(cohorts.values_mut())),
-        };
-        shared.into_iter().chain(dedicated.into_iter().flatten())
+        self.groups.get_mut(&index).into_iter().flat_map(|group| &mut group.cohorts)
+    }
+}
+
+impl Group {
+    fn add(&mut self, cohort: Cohort) {
+        let place = u32::try_from(self.cohorts.len()).unwrap_or(u32::MAX);
+        self.place_of.extend(cohort.twins().map(|twin| (twin, place)));
+        self.cohorts.push(cohort);
+    }
+
+    fn step(&mut self, outputs: usize, frame: &Frame) -> Stepped {
+        match self.cohorts.as_mut_slice() {
+            [only] => step(only, outputs, frame),
+            _ => self.step_apart(outputs, frame),
+        }
+    }
+
+    /// Steps each row in the instance that has its twin, and puts the answers together in the order of the frame.
+    fn step_apart(&mut self, outputs: usize, frame: &Frame) -> Stepped {
+        let mut rows_of: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (row, twin) in frame.twins.iter().enumerate() {
+            if let Some(place) = self.place_of.get(twin) {
+                rows_of.entry(*place).or_default().push(row);
+            }
+        }
+        let mut all = Stepped { outcome: unanswered(outputs, frame.rows()), ..Stepped::default() };
+        let mut part = Frame::new(frame.inputs);
+        for (place, rows) in rows_of {
+            let Some(cohort) = self.cohorts.get_mut(place as usize) else { continue };
+            part.clear();
+            rows.iter().for_each(|row| part.extend_from(frame, *row, row + 1));
+            all.put_in(step(cohort, outputs, &part), &rows);
+        }
+        all.outcome.alerts.sort_by_key(|alert| alert.row);
+        all.outcome.proposals.sort_by_key(|proposal| proposal.row);
+        all
+    }
+}
+
+impl Stepped {
+    /// Puts in what a part of the frame came to, whose row n is row `rows[n]` of the frame.
+    fn put_in(&mut self, part: Stepped, rows: &[usize]) {
+        let outputs = self.outcome.outputs;
+        if part.outcome.values.len() == rows.len() * outputs {
+            for (place, row) in rows.iter().enumerate() {
+                let (from, to) = (place * outputs..(place + 1) * outputs, row * outputs..(row + 1) * outputs);
+                copy(&part.outcome.values, from.clone(), &mut self.outcome.values, to.clone());
+                copy(&part.outcome.quality, from, &mut self.outcome.quality, to);
+            }
+        }
+        let row_of =
+            |row: u32| rows.get(row as usize).and_then(|row| u32::try_from(*row).ok()).unwrap_or(row);
+        self.outcome.alerts.extend(part.outcome.alerts.into_iter().map(|mut alert| {
+            alert.row = row_of(alert.row);
+            alert
+        }));
+        self.outcome.proposals.extend(part.outcome.proposals.into_iter().map(|mut proposal| {
+            proposal.row = row_of(proposal.row);
+            proposal
+        }));
+        self.faults.extend(part.faults.into_iter().map(|mut fault| {
+            fault.row = fault.row.map(row_of);
+            fault
+        }));
+        self.fuel = self.fuel.wrapping_add(part.fuel);
+    }
+}
+
+fn copy<T: Copy>(from: &[T], range: Range<usize>, to: &mut [T], place: Range<usize>) {
+    if let (Some(from), Some(to)) = (from.get(range), to.get_mut(place)) {
+        to.copy_from_slice(from);
     }
 }
 
@@ -225,41 +292,6 @@ fn step(cohort: &mut Cohort, outputs: usize, frame: &Frame) -> Stepped {
     }
 }
 
-/// Steps each row in its twin's own instance.
-fn step_each(cohorts: &mut BTreeMap<TwinIndex, Cohort>, outputs: usize, frame: &Frame) -> Stepped {
-    let mut all = Stepped { outcome: unanswered(outputs, frame.rows()), ..Stepped::default() };
-    let mut one = Frame::new(frame.inputs);
-    for (row, twin) in frame.twins.iter().enumerate() {
-        let Some(cohort) = cohorts.get_mut(twin) else { continue };
-        one.clear();
-        one.extend_from(frame, row, row + 1);
-        let stepped = step(cohort, outputs, &one);
-        let cells = row * outputs..(row + 1) * outputs;
-        if let (Some(values), Some(quality)) =
-            (all.outcome.values.get_mut(cells.clone()), all.outcome.quality.get_mut(cells))
-            && stepped.outcome.values.len() == outputs
-        {
-            values.copy_from_slice(&stepped.outcome.values);
-            quality.copy_from_slice(&stepped.outcome.quality);
-        }
-        let row = u32::try_from(row).unwrap_or(u32::MAX);
-        all.outcome.alerts.extend(stepped.outcome.alerts.into_iter().map(|mut alert| {
-            alert.row = row;
-            alert
-        }));
-        all.outcome.proposals.extend(stepped.outcome.proposals.into_iter().map(|mut proposal| {
-            proposal.row = row;
-            proposal
-        }));
-        all.faults.extend(stepped.faults.into_iter().map(|mut fault| {
-            fault.row = fault.row.map(|_| row);
-            fault
-        }));
-        all.fuel = all.fuel.wrapping_add(stepped.fuel);
-    }
-    all
-}
-
 /// The outcome of rows that nobody stepped.
 fn unanswered(outputs: usize, rows: usize) -> Outcome {
     Outcome {
@@ -267,5 +299,36 @@ fn unanswered(outputs: usize, rows: usize) -> Outcome {
         values: vec![f64::NAN; rows * outputs],
         quality: vec![Quality::Bad; rows * outputs],
         ..Outcome::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use geminus_core::outcome::Alert;
+
+    #[test]
+    fn parts_of_a_frame_come_together_in_its_order() {
+        let alert = |row| Alert { row, alert: 0, value: 1.0, detail: String::new() };
+        let part = |values: &[f64], rows: &[u32]| Stepped {
+            outcome: Outcome {
+                outputs: 2,
+                values: values.to_vec(),
+                quality: vec![Quality::Good; values.len()],
+                alerts: rows.iter().map(|row| alert(*row)).collect(),
+                ..Outcome::default()
+            },
+            fuel: 10,
+            ..Stepped::default()
+        };
+        let mut all = Stepped { outcome: unanswered(2, 4), ..Stepped::default() };
+        all.put_in(part(&[1.0, 2.0, 5.0, 6.0], &[0, 1]), &[0, 2]);
+        all.put_in(part(&[3.0, 4.0], &[0]), &[1]);
+        let (given, missing) = all.outcome.values.split_at(6);
+        assert_eq!(given, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert!(missing.iter().all(|value| value.is_nan()));
+        assert_eq!(all.outcome.quality[6..], [Quality::Bad; 2]);
+        assert_eq!(all.outcome.alerts.iter().map(|alert| alert.row).collect::<Vec<_>>(), [0, 2, 1]);
+        assert_eq!(all.fuel, 20);
     }
 }

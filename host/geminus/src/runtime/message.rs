@@ -47,6 +47,8 @@ pub(crate) struct Swapped {
     pub(crate) twins: usize,
     /// Of those, twins whose state was carried.
     pub(crate) carried: usize,
+    /// Twins that started without the state they had.
+    pub(crate) cold: usize,
     /// For how long rows waited.
     pub(crate) pause: Duration,
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use geminus_core::SeriesId;
-use geminus_registry::{Folder, Package, Shelf};
+use geminus_registry::{Folder, Package, Shelf, Vault};
 use geminus_store::Store;
 use geminus_twin::{Plant, Site};
 
@@ -17,6 +17,8 @@ pub(crate) struct Plan {
     pub(crate) picked: Vec<Package>,
     /// Files in the plugin folder that cannot be used, and why.
     pub(crate) refused: Vec<(PathBuf, String)>,
+    /// Packages of an earlier run that stand in for what the folder lacks.
+    pub(crate) revived: Vec<Package>,
     /// The folder as it was read, to be watched from here on.
     pub(crate) folder: Folder,
 }
@@ -48,6 +50,27 @@ pub(crate) fn numbered(site: &Site, store: &Store) -> anyhow::Result<Plan> {
     plan(site, &mut |_, _| numbers.next().ok_or_else(|| "a series has no number".to_owned()))
 }
 
+/// Where the packages that ran last are kept.
+pub(crate) fn vault(site: &Site) -> Vault {
+    Vault::new(site.data_folder().join("packages"))
+}
+
+/// Puts what ran last on the shelf for each behavior that the folder has no plugin for.
+fn revive(site: &Site, shelf: &mut Shelf) -> Vec<Package> {
+    let mut revived = Vec::new();
+    for behavior in &site.document.behavior {
+        let range = semver::VersionReq::parse(&behavior.version).unwrap_or_default();
+        if shelf.pick(&behavior.plugin, &range).is_some() {
+            continue;
+        }
+        if let Some(package) = vault(site).last(&behavior.plugin) {
+            shelf.put(package.clone());
+            revived.push(package);
+        }
+    }
+    revived
+}
+
 /// Plans with numbers from `series_id`.
 fn plan(
     site: &Site,
@@ -62,6 +85,7 @@ fn plan(
             Err(reason) => refused.push((file.path, reason.to_string())),
         }
     }
+    let revived = revive(site, &mut shelf);
     let declarations: Vec<_> =
         shelf.packages().iter().map(|package| (*package.declaration).clone()).collect();
     let plant = Plant::resolve(site, &declarations, series_id).map_err(|problems| {
@@ -81,5 +105,5 @@ fn plan(
                 .with_context(|| format!("plugin {} went away", binding.declaration.name))
         })
         .collect::<anyhow::Result<_>>()?;
-    Ok(Plan { plant, shelf, picked, refused, folder })
+    Ok(Plan { plant, shelf, picked, refused, revived, folder })
 }

@@ -12,7 +12,7 @@ use crossbeam_channel::Sender;
 use geminus_api::metrics::Histogram;
 use geminus_behavior::{ColdStart, Compiled, Engine, Heir};
 use geminus_core::{Clock, Digest, Event, Severity, Timestamp};
-use geminus_registry::{Change, Package, Shelf};
+use geminus_registry::{Change, Package, Shelf, Vault};
 use geminus_store::{Activation, Snapshots};
 use geminus_twin::plant::Binding;
 use geminus_twin::{BindingIndex, Plant};
@@ -99,6 +99,7 @@ pub(crate) struct Manager {
     pub(crate) board: Board,
     pub(crate) chronicle: Chronicle,
     pub(crate) snapshots: Snapshots,
+    pub(crate) vault: Vault,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -273,6 +274,15 @@ impl Manager {
             "pause_ms": pause.as_secs_f64() * 1e3,
         });
         self.chronicle.tell(Event::new("swap-done", Severity::Info, message).plugin(&label).facts(facts));
+        let cold: usize = swapped.iter().map(|part| part.cold).sum();
+        if cold > 0 {
+            let message = format!(
+                "{cold} twins of {} start cold with {label}: no state of theirs could be carried",
+                binding.name
+            );
+            self.chronicle.tell(Event::new("cold-start", Severity::Warning, message).plugin(&label));
+        }
+        keep(&self.vault, package, &self.chronicle);
         self.remember(package, "activated".to_owned());
     }
 
@@ -287,6 +297,15 @@ impl Manager {
         if let Err(error) = self.snapshots.record_activation(&activation) {
             tracing::error!(%error, "an activation was not recorded");
         }
+    }
+}
+
+/// Keeps a package that runs now, for a start at which the folder has lost it.
+pub(crate) fn keep(vault: &Vault, package: &Package, chronicle: &Chronicle) {
+    if let Err(error) = vault.keep(package) {
+        let label = package.declaration.label();
+        let message = format!("{label} could not be kept for the next start: {error}");
+        chronicle.tell(Event::new("plugin-not-kept", Severity::Warning, message).plugin(label));
     }
 }
 

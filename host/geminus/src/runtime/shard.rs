@@ -321,23 +321,24 @@ impl ShardRunner {
             self.parts.shard.twins().filter(|twin| binding.twins.binary_search(twin).is_ok()).collect();
         let start = self.parts.clock.monotonic();
         let from = self.label(index);
-        let carried = if self.parts.cohorts.runs(index) {
+        let (carried, cold) = if self.parts.cohorts.runs(index) {
             let version = (&swap.compiled, &swap.parameters);
             let reports = self.parts.cohorts.swap(index, version, heirs, swap.cold);
             let reports = reports.map_err(|error| error.to_string())?;
-            reports.iter().map(|report| report.carried).sum()
+            let carried = reports.iter().map(|report| report.carried).sum();
+            (carried, reports.iter().map(|report| report.cold.len()).sum())
         } else {
             let openings = super::cohorts::openings(&plant, binding, &mine, &swap.parameters);
             let started =
                 self.parts.cohorts.start(index, binding, &swap.compiled, &self.parts.host, openings);
             started.map_err(|error| error.to_string())?;
-            0
+            (0, 0)
         };
         let pause = self.parts.clock.monotonic().saturating_sub(start);
         self.faults.retain(|(binding, _), _| *binding != index);
         let to = swap.compiled.declaration().label();
         self.mark(index, &mine, from.map_or_else(|| to.clone(), |from| format!("{from} → {to}")));
-        Ok(Swapped { twins: mine.len(), carried, pause })
+        Ok(Swapped { twins: mine.len(), carried, cold, pause })
     }
 
     /// Remembers where in each twin's time a swap fell.
