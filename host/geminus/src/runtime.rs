@@ -290,8 +290,9 @@ impl Running {
             }
             Err(_) => tracing::warn!("sources are still in use and end without a goodbye"),
         }
-        drop(self.lanes);
         self.keeper.stop();
+        // Not before: a shard ends when its lane does, and would leave its last state uncopied.
+        drop(self.lanes);
         for shard in &self.asks {
             drop(shard.send(Ask::Stop));
         }
