@@ -292,11 +292,10 @@ impl Running {
         }
         self.keeper.stop();
         // Not before: a shard ends when its lane does, and would leave its last state uncopied.
-        drop(self.lanes);
         for shard in &self.asks {
             drop(shard.send(Ask::Stop));
         }
-        drop(self.asks);
+        drop((self.asks, self.lanes));
         let (threads, store) = (self.threads, self.store);
         tokio::task::spawn_blocking(move || {
             for thread in threads {

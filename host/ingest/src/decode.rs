@@ -55,13 +55,15 @@ pub struct Decoder {
     limits: DecodeLimits,
     /// Start and length of each field's token in the payload at hand; length 0 is absent.
     spans: Vec<(u32, u32)>,
+    /// Time of the last payload that had none.
+    untimed: u64,
 }
 
 impl Decoder {
     /// With these limits.
     #[must_use]
     pub fn new(limits: DecodeLimits) -> Self {
-        Self { limits, spans: Vec::new() }
+        Self { limits, spans: Vec::new(), untimed: 0 }
     }
 
     /// Appends the samples of one payload.
@@ -89,7 +91,7 @@ impl Decoder {
     }
 
     fn value(
-        &self,
+        &mut self,
         route: &Route,
         point: &Point,
         member: &str,
@@ -110,7 +112,7 @@ impl Decoder {
             Some(b'[') => Err(general::check(payload).map_or(Reason::Malformed, |()| Reason::WrongType)),
             Some(_) => {
                 let reading = token::text(point, payload)?;
-                Ok(sample(point, reading, envelope.quality_absent, received, received))
+                Ok(sample(point, reading, envelope.quality_absent, self.untimed(received), received))
             }
         }
     }
@@ -152,13 +154,22 @@ impl Decoder {
         }
     }
 
+    /// The time of a payload that has none: when it was received, and always later than the one before. Many are read
+    /// in one burst, and two measurements of a point at one time would be taken for one that came twice.
+    fn untimed(&mut self, received: Timestamp) -> Timestamp {
+        self.untimed = received.0.max(self.untimed.saturating_add(1));
+        Timestamp(self.untimed)
+    }
+
     fn time(
-        &self,
+        &mut self,
         envelope: &Envelope,
         raw: Option<Token<'_>>,
         received: Timestamp,
     ) -> Result<Timestamp, Reason> {
-        let Some(raw) = raw.filter(|raw| *raw != b"null") else { return Ok(received) };
+        let Some(raw) = raw.filter(|raw| *raw != b"null") else {
+            return Ok(self.untimed(received));
+        };
         let time = time::timestamp(raw, envelope.time_unit).ok_or(Reason::BadTime)?;
         if time > received.plus(self.limits.accept_future) {
             return Err(Reason::FutureTime);

@@ -469,9 +469,31 @@ fn plugins(board: &Board, plant: &Plant) -> api::PluginsView {
         reason: refused.reason.clone(),
         time: refused.time.into(),
     };
+    // What runs is shown also when its file was overwritten or removed since.
+    let gone = plant.bindings.iter().zip(&state.active).filter_map(|(binding, active)| {
+        let active = active.as_ref()?;
+        let known = state.shelf.by_digest(active.digest()).is_some();
+        (!known).then(|| running(binding, active))
+    });
     api::PluginsView {
-        plugins: state.shelf.packages().iter().map(view).collect(),
+        plugins: state.shelf.packages().iter().map(view).chain(gone).collect(),
         refused: state.refused.iter().map(refused).collect(),
+    }
+}
+
+/// A version that runs without a file in the plugin folder.
+fn running(binding: &geminus_twin::plant::Binding, active: &super::plugins::Active) -> api::PluginView {
+    let declaration = active.compiled.declaration();
+    api::PluginView {
+        name: declaration.name.clone(),
+        version: declaration.version.to_string(),
+        digest: active.digest().to_string(),
+        kind: declaration.kind,
+        description: declaration.description.clone(),
+        twins: binding.twins.len() as u64,
+        state: api::PluginState::Active,
+        since: Some(api::Time(active.since)),
+        declaration: serde_json::to_value(&**declaration).unwrap_or_default(),
     }
 }
 

@@ -59,13 +59,18 @@ impl Keeper {
 fn save(plant: &Plant, shards: &[Sender<Ask>], store: &Store, chronicle: &Chronicle) {
     for shard in shards {
         let (reply, answer) = crossbeam_channel::bounded(1);
-        if shard.send(Ask::Snapshot(reply)).is_err() {
-            continue;
-        }
-        let Ok(states) = answer.recv_timeout(COPY_MAX) else {
-            let message = "a shard did not copy its state in time; the state saved before stays";
-            chronicle.tell(Event::new("snapshot-failed", Severity::Error, message));
-            continue;
+        let asked = shard.send(Ask::Snapshot(reply)).is_ok();
+        let states = match answer.recv_timeout(COPY_MAX) {
+            Ok(states) => states,
+            Err(error) => {
+                let why = match error {
+                    RecvTimeoutError::Timeout if asked => "did not copy its state in time",
+                    _ => "has ended and cannot copy its state",
+                };
+                let message = format!("a shard {why}; the state saved before stays");
+                chronicle.tell(Event::new("snapshot-failed", Severity::Error, message));
+                continue;
+            }
         };
         for state in states {
             if let Err(reason) = keep(plant, store, state) {

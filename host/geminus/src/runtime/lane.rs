@@ -47,6 +47,13 @@ impl Exit {
     }
 }
 
+/// A shard that ended, however it did, lets nobody wait for it.
+impl Drop for Exit {
+    fn drop(&mut self) {
+        self.room.close();
+    }
+}
+
 /// A batch of no samples still holds its place for one, a giant one never more than the lane has.
 fn permits(samples: usize) -> usize {
     samples.clamp(1, LANE_SAMPLES_MAX)

@@ -294,3 +294,19 @@ proptest! {
         prop_assert_eq!(decode(&plain(), payload.as_bytes()).1[0].time.0, nanos);
     }
 }
+
+#[test]
+fn payloads_without_a_time_that_come_in_one_burst_stay_apart() {
+    let route = Route::value("a", SeriesId(1));
+    let mut decoder = Decoder::new(DecodeLimits::default());
+    let mut samples = Vec::new();
+    for _ in 0..1_000 {
+        decoder.decode(&route, b"20.5", NOW, &mut samples).expect("a number");
+    }
+    let mut times: Vec<_> = samples.iter().map(|sample| sample.time).collect();
+    assert_eq!((times[0], times.len()), (NOW, 1_000));
+    times.dedup();
+    assert_eq!(times.len(), 1_000, "each has a time of its own");
+    decoder.decode(&route, b"20.5", NOW.plus(std::time::Duration::from_secs(1)), &mut samples).expect("later");
+    assert_eq!(samples[1_000].time, NOW.plus(std::time::Duration::from_secs(1)));
+}
