@@ -104,7 +104,8 @@ impl Running {
             None => site.document.http.listen.parse().context("http.listen is no address")?,
         };
         let snapshot_every = Duration::from_secs(site.document.store.snapshot_s.into());
-        let Plan { plant, shelf, picked, refused, revived, folder } = plan::numbered(&site, &store)?;
+        let Plan { mut plant, shelf, picked, refused, revived, folder } = plan::numbered(&site, &store)?;
+        let mut routes = std::mem::take(&mut plant.routes);
         let (plant, store) = (Arc::new(plant), Arc::new(store));
 
         let bus = EventBus::new(Arc::clone(&clock), BusLimits::default());
@@ -180,8 +181,8 @@ impl Running {
             clock: Arc::clone(&clock),
         };
         threads.push(start_manager(manager, changes)?);
-        let sources = Arc::new(field::start(&plant, &data, &lanes, &clock, &chronicle)?);
-        let replays = field::replays(&plant, &site.beside(""), &lanes, &clock, &chronicle)?;
+        let sources = Arc::new(field::start(&plant, &mut routes, &data, &lanes, &clock, &chronicle)?);
+        let replays = field::replays(&plant, &mut routes, &site.beside(""), &lanes, &clock, &chronicle)?;
 
         let mut by_id: Vec<TwinIndex> = plant.indices().collect();
         by_id.sort_by(|a, b| id_of(&plant, *a).cmp(id_of(&plant, *b)));

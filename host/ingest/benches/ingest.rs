@@ -10,7 +10,6 @@ use std::time::Duration;
 use geminus_core::{Batch, Clock, SeriesId, SystemClock, Timestamp};
 use geminus_ingest::decode::Decoder;
 use geminus_ingest::flood::{self, Flood, FloodOptions};
-use geminus_ingest::route::Envelope;
 use geminus_ingest::{
     Field, MqttOptions, MqttSource, Payload, Point, ProtocolVersion, QoS, Route, Routes, Sink, SinkClosed,
 };
@@ -41,7 +40,7 @@ fn decoding() {
                 .map(|n| Field { name: format!("sensor_{n}"), point: Point::plain(SeriesId(n)) })
                 .collect(),
         },
-        envelope: Envelope::default(),
+        envelope: Arc::default(),
     };
     let members: String = (0..8).map(|n| format!("\"sensor_{n}\":{n}.125,")).collect();
     let eight = format!("{{{members}\"time\":1700000000123}}");

@@ -4,6 +4,7 @@
 //! allocates nothing. One topic may feed several points (an ambient sensor shared by a hall, say).
 
 use std::hash::BuildHasherDefault;
+use std::sync::Arc;
 
 use geminus_core::{Quality, SeriesId};
 use rustc_hash::FxHasher;
@@ -133,8 +134,8 @@ pub struct Route {
     pub topic: String,
     /// What it carries.
     pub payload: Payload,
-    /// Time and quality.
-    pub envelope: Envelope,
+    /// Time and quality; shared, because the topics of a fleet have one.
+    pub envelope: Arc<Envelope>,
 }
 
 impl Route {
@@ -142,7 +143,7 @@ impl Route {
     #[must_use]
     pub fn value(topic: impl Into<String>, series: SeriesId) -> Self {
         let payload = Payload::Value { point: Point::plain(series), member: "value".to_owned() };
-        Self { topic: topic.into(), payload, envelope: Envelope::default() }
+        Self { topic: topic.into(), payload, envelope: Arc::default() }
     }
 }
 

@@ -32,18 +32,19 @@ pub(crate) struct Source {
 /// the files.
 pub(crate) fn replays(
     plant: &Plant,
+    routes: &mut [Vec<Route>],
     beside: &Path,
     lanes: &Lanes,
     clock: &Arc<dyn Clock>,
     chronicle: &Chronicle,
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let mut replays = Vec::new();
-    for (source, routes) in plant.sources.iter().zip(&plant.routes) {
+    for (source, routes) in plant.sources.iter().zip(routes) {
         let Some(csv) = source.csv.as_ref().filter(|_| !routes.is_empty()) else { continue };
-        let mut columns: Vec<&str> = routes.iter().map(|route| route.topic.as_str()).collect();
-        columns.sort_unstable();
-        columns.dedup();
-        let table = Routes::build(routes.iter().map(route).collect())?;
+        let routes = std::mem::take(routes);
+        let columns = topics(&routes);
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let table = table(routes)?;
         let path = beside.join(&csv.path);
         let replay = Replay::open(&source.name, csv, &path, &columns, table, clock, decode_limits(plant))
             .with_context(|| format!("source {}", source.name))?;
@@ -52,19 +53,22 @@ pub(crate) fn replays(
     Ok(replays)
 }
 
-/// Starts every broker connection of the plant. Needs a tokio runtime.
+/// Starts every broker connection of the plant. Takes the routes, which a fleet should not have twice. Needs a tokio
+/// runtime.
 pub(crate) fn start(
     plant: &Plant,
+    routes: &mut [Vec<Route>],
     data: &Path,
     lanes: &Lanes,
     clock: &Arc<dyn Clock>,
     chronicle: &Chronicle,
 ) -> anyhow::Result<Vec<Source>> {
     let mut sources = Vec::new();
-    for (source, routes) in plant.sources.iter().zip(&plant.routes) {
+    for (source, routes) in plant.sources.iter().zip(routes) {
         let Some(mqtt) = source.mqtt.as_ref().filter(|_| !routes.is_empty()) else { continue };
-        let options = options(plant, source, mqtt, routes, data)?;
-        let table = Routes::build(routes.iter().map(route).collect())?;
+        let routes = std::mem::take(routes);
+        let options = options(plant, source, mqtt, &routes, data)?;
+        let table = table(routes)?;
         let handle =
             MqttSource::spawn(options, Arc::new(table), lanes.clone(), Arc::clone(clock), chronicle.ear())
                 .with_context(|| format!("source {}", source.name))?;
@@ -80,9 +84,7 @@ fn options(
     routes: &[Route],
     data: &Path,
 ) -> anyhow::Result<MqttOptions> {
-    let mut filters: Vec<String> = routes.iter().map(|route| route.topic.clone()).collect();
-    filters.sort();
-    filters.dedup();
+    let filters = topics(routes);
     let client_id =
         mqtt.client_id.clone().unwrap_or_else(|| format!("geminus-{}-{}", plant.name, source.name));
     let mut options = MqttOptions::new(with_credentials(mqtt)?, client_id, filters);
@@ -132,28 +134,45 @@ fn decode_limits(plant: &Plant) -> DecodeLimits {
     }
 }
 
-fn route(route: &Route) -> ingest::Route {
-    let payload = match &route.payload {
-        Payload::Value(one) => {
-            ingest::Payload::Value { point: point(one), member: route.envelope.value.clone() }
-        }
-        Payload::Object(fields) => ingest::Payload::Object {
-            fields: fields
-                .iter()
-                .map(|field| ingest::Field { name: field.name.clone(), point: point(&field.point) })
-                .collect(),
-        },
-    };
-    ingest::Route { topic: route.topic.clone(), payload, envelope: envelope(&route.envelope) }
+/// Each topic once, in order.
+fn topics(routes: &[Route]) -> Vec<String> {
+    let mut topics: Vec<String> = routes.iter().map(|route| route.topic.clone()).collect();
+    topics.sort_unstable();
+    topics.dedup();
+    topics
 }
 
-fn point(point: &RoutePoint) -> ingest::Point {
+/// The table that the source looks topics up in. Routes of one `[[bind]]` share its envelope.
+fn table(routes: Vec<Route>) -> anyhow::Result<Routes> {
+    let mut last: Option<(Arc<site::Payload>, Arc<Envelope>)> = None;
+    let mut made = Vec::with_capacity(routes.len());
+    for Route { topic, payload, envelope: named, .. } in routes {
+        let envelope = match &last {
+            Some((theirs, ours)) if Arc::ptr_eq(theirs, &named) => Arc::clone(ours),
+            _ => Arc::new(envelope(&named)),
+        };
+        let payload = match payload {
+            Payload::Value(one) => ingest::Payload::Value { point: point(one), member: named.value.clone() },
+            Payload::Object(fields) => ingest::Payload::Object {
+                fields: fields
+                    .into_iter()
+                    .map(|field| ingest::Field { name: field.name, point: point(field.point) })
+                    .collect(),
+            },
+        };
+        last = Some((named, Arc::clone(&envelope)));
+        made.push(ingest::Route { topic, payload, envelope });
+    }
+    Ok(Routes::build(made)?)
+}
+
+fn point(point: RoutePoint) -> ingest::Point {
     let UnitConversion { scale, offset } = point.conversion;
     let plain = scale == 1.0 && offset == 0.0;
     ingest::Point {
         series: point.series,
         conversion: (!plain).then_some(ingest::Conversion { scale, offset }),
-        labels: point.labels.clone(),
+        labels: point.labels,
     }
 }
 

@@ -1,16 +1,20 @@
 //! The house as the API sees it: questions go to shards as messages, to the store on blocking threads.
 
+mod metrics;
+mod plugins;
+
+pub(crate) use metrics::pause_histogram;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use crossbeam_channel::Sender;
-use geminus_api::metrics::{Exposition, Histogram, catalogue};
+use geminus_api::metrics::Exposition;
 use geminus_api::query::{HistoryQuery, JournalQuery, TwinsQuery};
 use geminus_api::{House, Trouble, view as api};
 use geminus_core::{Clock, SeriesId, Timestamp, TwinIndex};
-use geminus_ingest::Reason;
 use geminus_registry::{Package, store_bytes};
 use geminus_store::{Reader, Stats, Store};
 use geminus_twin::Plant;
@@ -20,11 +24,9 @@ use tokio::sync::oneshot;
 use super::field::Source;
 use super::message::{Ask, Past, Totals};
 use super::meters::ShardMeters;
-use super::plugins::{Board, file_name};
+use super::plugins::Board;
 use super::proposals;
 
-/// Priorities as metrics name them, in the order of [`Totals::by_priority`].
-const PRIORITIES: [&str; 5] = ["journal", "low", "medium", "high", "critical"];
 /// A loop that has not turned for this long is not alive.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 
@@ -222,7 +224,7 @@ impl House for Rooms {
     }
 
     async fn plugins(&self) -> Result<api::PluginsView, Trouble> {
-        Ok(plugins(&self.board, &self.plant))
+        Ok(plugins::plugins(&self.board, &self.plant))
     }
 
     async fn upload_plugin(&self, bytes: Bytes) -> Result<api::UploadView, Trouble> {
@@ -279,40 +281,7 @@ impl House for Rooms {
     }
 
     fn metrics(&self, out: &mut Exposition) {
-        out.value(&catalogue::START_TIME, &[], self.started.0 as f64 / 1e9);
-        let counters = self.counters();
-        let accepted = counters.samples - counters.late - counters.duplicates - counters.refused;
-        out.count(&catalogue::SAMPLES, &["accepted"], accepted);
-        out.count(&catalogue::SAMPLES, &["late"], counters.late);
-        out.count(&catalogue::SAMPLES, &["duplicate"], counters.duplicates);
-        out.count(&catalogue::SAMPLES, &["refused"], self.refused());
-        for reason in Reason::ALL {
-            let of = |source: &Source| source.handle.stats().refusals().of(reason);
-            let refused = self.sources.iter().map(of).sum();
-            out.count(&catalogue::SAMPLES_REFUSED, &[reason.name()], refused);
-        }
-        // Refused by the twin, not by the source: too far from this host's clock on either side.
-        out.count(&catalogue::SAMPLES_REFUSED, &["outside-window"], counters.refused);
-        for source in self.sources.iter() {
-            let stats = source.handle.stats();
-            out.count(&catalogue::SOURCE_CONNECTED, &[&source.name], u64::from(stats.connected()));
-            let reconnects = stats.connections().saturating_sub(1);
-            out.count(&catalogue::SOURCE_RECONNECTS, &[&source.name], reconnects);
-        }
-        let totals = self.totals();
-        for (state, count) in [("live", totals.live), ("stale", totals.stale), ("waiting", totals.waiting)] {
-            out.count(&catalogue::TWINS, &[state], count);
-        }
-        for (priority, count) in PRIORITIES.iter().zip(totals.by_priority) {
-            out.count(&catalogue::ALERTS_ACTIVE, &[priority], count);
-        }
-        self.binding_metrics(out);
-        self.store_metrics(out);
-        for (number, meters) in self.meters.iter().enumerate() {
-            let name = format!("shard-{number}");
-            out.count(&catalogue::QUEUE_DEPTH, &[&name], meters.waiting());
-            out.count(&catalogue::QUEUE_CAPACITY, &[&name], super::lane::LANE_SAMPLES_MAX as u64);
-        }
+        self.measure(out);
     }
 }
 
@@ -340,51 +309,6 @@ impl Rooms {
             Some(name) => Err(Trouble::NotFound(format!("{} has no point {name}", query.twin))),
             None => Ok(found),
         }
-    }
-
-    fn binding_metrics(&self, out: &mut Exposition) {
-        use std::sync::atomic::Ordering::Relaxed;
-        for (place, binding) in self.plant.bindings.iter().enumerate() {
-            let label = binding.name.as_str();
-            let parts: Vec<_> = self.meters.iter().filter_map(|meters| meters.bindings.get(place)).collect();
-            let sum =
-                |read: fn(&super::meters::BindingMeters) -> u64| parts.iter().map(|part| read(part)).sum();
-            out.count(&catalogue::ROWS, &[label], sum(|part| part.rows.load(Relaxed)));
-            out.count(&catalogue::STEP_CALLS, &[label], sum(|part| part.calls.load(Relaxed)));
-            out.count(&catalogue::FUEL, &[label], sum(|part| part.fuel.load(Relaxed)));
-            out.count(&catalogue::QUARANTINED, &[label], sum(|part| part.quarantined.load(Relaxed)));
-            let seconds: u64 = sum(|part| part.step_ns.load(Relaxed));
-            out.value(&catalogue::STEP_SECONDS, &[label], seconds as f64 / 1e9);
-            let mut faults = std::collections::BTreeMap::new();
-            for part in &parts {
-                let part = part.faults.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                part.iter().for_each(|(kind, count)| *faults.entry(*kind).or_insert(0) += count);
-            }
-            for (kind, count) in faults {
-                out.count(&catalogue::FAULTS, &[label, kind], count);
-            }
-        }
-        for (verdict, count) in proposals::VERDICTS.iter().zip(self.verdicts()) {
-            out.count(&catalogue::PROPOSALS, &[verdict], count);
-        }
-        let board = self.board.lock();
-        out.count(&catalogue::SWAPS, &["done"], board.swaps_done);
-        out.count(&catalogue::SWAPS, &["refused"], board.swaps_refused);
-        out.histogram(&catalogue::SWAP_PAUSE_SECONDS, &[], &board.pauses);
-    }
-
-    fn store_metrics(&self, out: &mut Exposition) {
-        let stats = self.store.stats();
-        out.count(&catalogue::STORE_POINTS, &[], stats.points_written);
-        out.count(&catalogue::STORE_BYTES, &["hot.db"], stats.file_bytes);
-        let commit = &stats.commit;
-        for (spread, millis) in [("p50", commit.p50_ms), ("p99", commit.p99_ms), ("max", commit.max_ms)] {
-            out.value(&catalogue::STORE_COMMIT_SECONDS, &[spread], millis / 1e3);
-        }
-        out.count(&catalogue::JOURNAL_ENTRIES, &["written"], stats.journal.entries_written);
-        out.count(&catalogue::JOURNAL_ENTRIES, &["dropped"], stats.journal.entries_dropped);
-        out.count(&catalogue::STORE_WRITABLE, &[], u64::from(Self::store_view(&stats).writable));
-        out.count(&catalogue::QUEUE_DEPTH, &["store"], stats.queue_points);
     }
 }
 
@@ -434,72 +358,4 @@ fn marks(past: &Past, from: Timestamp, to: Timestamp) -> Vec<api::MarkView> {
             text: text.clone(),
         })
         .collect()
-}
-
-fn plugins(board: &Board, plant: &Plant) -> api::PluginsView {
-    let state = board.read();
-    let view = |package: &Package| {
-        let users: Vec<_> = plant
-            .bindings
-            .iter()
-            .zip(&state.active)
-            .filter_map(|(binding, active)| Some((binding, active.as_ref()?)))
-            .filter(|(_, active)| active.digest() == package.digest)
-            .collect();
-        let refused = state.refused.iter().any(|refused| refused.path == package.path);
-        let standing = match (users.is_empty(), refused) {
-            (false, _) => api::PluginState::Active,
-            (true, true) => api::PluginState::Refused,
-            (true, false) => api::PluginState::Available,
-        };
-        api::PluginView {
-            name: package.declaration.name.clone(),
-            version: package.declaration.version.to_string(),
-            digest: package.digest.to_string(),
-            kind: package.declaration.kind,
-            description: package.declaration.description.clone(),
-            twins: users.iter().map(|(binding, _)| binding.twins.len() as u64).sum(),
-            state: standing,
-            since: users.iter().map(|(_, active)| active.since).min().map(api::Time),
-            declaration: serde_json::to_value(&*package.declaration).unwrap_or_default(),
-        }
-    };
-    let refused = |refused: &super::plugins::Refused| api::RefusedView {
-        file: file_name(&refused.path),
-        reason: refused.reason.clone(),
-        time: refused.time.into(),
-    };
-    // What runs is shown also when its file was overwritten or removed since.
-    let gone = plant.bindings.iter().zip(&state.active).filter_map(|(binding, active)| {
-        let active = active.as_ref()?;
-        let known = state.shelf.by_digest(active.digest()).is_some();
-        (!known).then(|| running(binding, active))
-    });
-    api::PluginsView {
-        plugins: state.shelf.packages().iter().map(view).chain(gone).collect(),
-        refused: state.refused.iter().map(refused).collect(),
-    }
-}
-
-/// A version that runs without a file in the plugin folder.
-fn running(binding: &geminus_twin::plant::Binding, active: &super::plugins::Active) -> api::PluginView {
-    let declaration = active.compiled.declaration();
-    api::PluginView {
-        name: declaration.name.clone(),
-        version: declaration.version.to_string(),
-        digest: active.digest().to_string(),
-        kind: declaration.kind,
-        description: declaration.description.clone(),
-        twins: binding.twins.len() as u64,
-        state: api::PluginState::Active,
-        since: Some(api::Time(active.since)),
-        declaration: serde_json::to_value(&**declaration).unwrap_or_default(),
-    }
-}
-
-/// Bounds of the histogram of swap pauses, in seconds.
-pub(crate) fn pause_histogram() -> Histogram {
-    let bounds = vec![0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0];
-    let counts = vec![0; bounds.len() + 1];
-    Histogram { bounds, counts, sum: 0.0 }
 }

@@ -5,7 +5,8 @@ use geminus_core::SeriesId;
 use proptest::prelude::*;
 
 use super::*;
-use crate::route::{Conversion, Envelope, QualityCode, TimeUnit};
+use crate::route::{Conversion, QualityCode, TimeUnit};
+use std::sync::Arc;
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000_000_000);
 
@@ -19,7 +20,7 @@ fn with_point(point: Point) -> Route {
     Route {
         topic: "t".to_owned(),
         payload: Payload::Value { point, member: "value".to_owned() },
-        envelope: Envelope::default(),
+        envelope: Arc::default(),
     }
 }
 
@@ -39,7 +40,7 @@ fn object(names: &[&str]) -> Route {
     Route {
         topic: "t".to_owned(),
         payload: Payload::Object { fields: fields.collect() },
-        envelope: Envelope::default(),
+        envelope: Arc::default(),
     }
 }
 
@@ -169,7 +170,7 @@ fn quality_codes_are_read_by_their_table() {
     ];
     for (code, raw, quality) in cases {
         let mut route = plain();
-        route.envelope.quality_code = code;
+        Arc::make_mut(&mut route.envelope).quality_code = code;
         let payload = format!(r#"{{"value":1,"quality":{raw}}}"#);
         assert_eq!(decode(&route, payload.as_bytes()).1[0].quality, quality, "{code:?} {raw}");
     }
@@ -179,7 +180,7 @@ fn quality_codes_are_read_by_their_table() {
 fn absent_quality_is_what_the_route_says() {
     let mut route = plain();
     assert_eq!(decode(&route, b"1").1[0].quality, Quality::Uncertain);
-    route.envelope.quality_absent = Quality::Good;
+    Arc::make_mut(&mut route.envelope).quality_absent = Quality::Good;
     assert_eq!(decode(&route, b"1").1[0].quality, Quality::Good);
     assert_eq!(decode(&route, br#"{"value":1}"#).1[0].quality, Quality::Good);
 }
@@ -285,7 +286,7 @@ proptest! {
         for (unit, per) in [(TimeUnit::Seconds, 1_000_000_000), (TimeUnit::Millis, 1_000_000),
                             (TimeUnit::Micros, 1_000), (TimeUnit::Nanos, 1), (TimeUnit::Auto, 1_000_000)] {
             let mut route = plain();
-            route.envelope.time_unit = unit;
+            Arc::make_mut(&mut route.envelope).time_unit = unit;
             let payload = format!("{{\"value\":1,\"time\":{}}}", nanos / per);
             prop_assert_eq!(decode(&route, payload.as_bytes()).1[0].time.0, nanos / per * per);
         }

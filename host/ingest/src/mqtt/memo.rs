@@ -30,8 +30,10 @@ pub(crate) struct Changes {
 pub(crate) struct Memo {
     path: Option<PathBuf>,
     wanted: Page,
-    /// What the session is known to have; `None` when nobody knows.
+    /// What the session was known to have before `wanted` was confirmed; `None` when nobody knows.
     known: Option<Page>,
+    /// The session has what is wanted. Then `known` is gone, because a fleet's filters are many.
+    is_confirmed: bool,
 }
 
 impl Memo {
@@ -41,26 +43,28 @@ impl Memo {
         client_id: &str,
         broker: &str,
         qos: u8,
-        filters: &[String],
+        filters: Vec<String>,
     ) -> Self {
         let wanted = Page {
             client_id: client_id.to_owned(),
             broker: broker.to_owned(),
             qos,
-            filters: filters.iter().cloned().collect(),
+            filters: filters.into_iter().collect(),
         };
         let known = path
             .as_ref()
             .and_then(|path| std::fs::read(path).ok())
             .and_then(|bytes| serde_json::from_slice::<Page>(&bytes).ok())
             .filter(|page| page.client_id == wanted.client_id && page.broker == wanted.broker);
-        Self { path, wanted, known }
+        let is_confirmed = known.as_ref() == Some(&wanted);
+        Self { path, wanted, known: known.filter(|_| !is_confirmed), is_confirmed }
     }
 
     /// What a connection must do first.
     pub(crate) fn changes(&self, session_present: bool) -> Changes {
         let all = || self.wanted.filters.iter().cloned().collect();
         match &self.known {
+            None if session_present && self.is_confirmed => Changes::default(),
             Some(known) if session_present => Changes {
                 subscribe: match known.qos == self.wanted.qos {
                     true => self.wanted.filters.difference(&known.filters).cloned().collect(),
@@ -77,10 +81,10 @@ impl Memo {
     /// # Errors
     /// When the file cannot be written; the session works all the same.
     pub(crate) fn confirmed(&mut self) -> io::Result<()> {
-        if self.known.as_ref() == Some(&self.wanted) {
+        if std::mem::replace(&mut self.is_confirmed, true) {
             return Ok(());
         }
-        self.known = Some(self.wanted.clone());
+        self.known = None;
         let Some(path) = &self.path else { return Ok(()) };
         let fresh = path.with_extension("new");
         std::fs::write(&fresh, serde_json::to_vec(&self.wanted)?)?;
@@ -100,7 +104,7 @@ mod tests {
     fn only_what_changed_is_changed() {
         let folder = tempfile::tempdir().expect("folder");
         let path = Some(folder.path().join("session.json"));
-        let open = |filters: &[&str], qos| Memo::open(path.clone(), "me", "mqtt://b:1", qos, &names(filters));
+        let open = |filters: &[&str], qos| Memo::open(path.clone(), "me", "mqtt://b:1", qos, names(filters));
         let mut first = open(&["a", "b"], 1);
         assert_eq!(first.changes(true).subscribe, ["a", "b"], "nobody knows what the session has");
         first.confirmed().expect("written");
@@ -109,7 +113,7 @@ mod tests {
         let second = open(&["b", "c"], 1);
         assert_eq!(second.changes(true), Changes { subscribe: names(&["c"]), unsubscribe: names(&["a"]) });
         assert_eq!(open(&["a", "b"], 0).changes(true).subscribe, ["a", "b"]);
-        let other = Memo::open(path.clone(), "another", "mqtt://b:1", 1, &names(&["a", "b"]));
+        let other = Memo::open(path.clone(), "another", "mqtt://b:1", 1, names(&["a", "b"]));
         assert_eq!(other.changes(true).subscribe, ["a", "b"]);
         std::fs::write(folder.path().join("session.json"), b"{torn").expect("torn");
         assert_eq!(

@@ -70,7 +70,7 @@ impl From<SinkClosed> for Leave {
 impl<L: Line, S: Sink> Reader<L, S> {
     pub(super) fn new(
         line: L,
-        options: MqttOptions,
+        mut options: MqttOptions,
         house: House<S>,
         stopped: watch::Receiver<bool>,
     ) -> Self {
@@ -84,7 +84,9 @@ impl<L: Line, S: Sink> Reader<L, S> {
         let broker =
             options.url.rsplit('@').next().unwrap_or_default().trim_start_matches("mqtt://").to_owned();
         let qos = u8::from(options.qos == QoS::AtLeastOnce);
-        let memo = Memo::open(options.memo.clone(), &options.client_id, &broker, qos, &options.filters);
+        // Kept once: a fleet's filters are many.
+        let filters = std::mem::take(&mut options.filters);
+        let memo = Memo::open(options.memo.clone(), &options.client_id, &broker, qos, filters);
         Self {
             voice: line.voice(),
             line,

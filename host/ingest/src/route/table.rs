@@ -130,7 +130,8 @@ fn check_members(route: &Route) -> Result<(), RouteError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::route::{Conversion, Envelope, Field};
+    use crate::route::{Conversion, Field};
+    use std::sync::Arc;
     use geminus_core::SeriesId;
 
     #[test]
@@ -164,7 +165,7 @@ mod tests {
                     .map(|(n, name)| Field { name: (*name).to_owned(), point: Point::plain(SeriesId(n)) })
                     .collect(),
             },
-            envelope: Envelope::default(),
+            envelope: Arc::default(),
         };
         let cases = [
             (vec![Route::value("", SeriesId(0))], "must have 1 to 65,535 bytes"),
