@@ -308,6 +308,8 @@ fn payloads_without_a_time_that_come_in_one_burst_stay_apart() {
     assert_eq!((times[0], times.len()), (NOW, 1_000));
     times.dedup();
     assert_eq!(times.len(), 1_000, "each has a time of its own");
-    decoder.decode(&route, b"20.5", NOW.plus(std::time::Duration::from_secs(1)), &mut samples).expect("later");
+    decoder
+        .decode(&route, b"20.5", NOW.plus(std::time::Duration::from_secs(1)), &mut samples)
+        .expect("later");
     assert_eq!(samples[1_000].time, NOW.plus(std::time::Duration::from_secs(1)));
 }

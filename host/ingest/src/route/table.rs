@@ -131,8 +131,8 @@ fn check_members(route: &Route) -> Result<(), RouteError> {
 mod tests {
     use super::*;
     use crate::route::{Conversion, Field};
-    use std::sync::Arc;
     use geminus_core::SeriesId;
+    use std::sync::Arc;
 
     #[test]
     fn a_topic_finds_all_its_routes_and_nothing_else() {
