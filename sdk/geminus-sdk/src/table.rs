@@ -10,7 +10,10 @@ use crate::columns::{OpeningRequest, Outcome, Rows};
 use crate::{Behavior, Fault, Inputs, Outputs, Row, Timestamp, parameter};
 
 mod foresight;
+mod pages;
 mod snapshot;
+
+use pages::Pages;
 
 /// Highest slot number; the host gives them out densely from 0.
 const SLOT_MAX: u32 = (1 << 24) - 1;
@@ -19,7 +22,7 @@ type OutputsOf<B> = <<B as Behavior>::Answer as Answer>::Outputs;
 
 /// Twins of one behavior, each in its slot.
 pub struct SlotTable<B: Behavior> {
-    slots: Vec<Option<Slot<B>>>,
+    slots: Pages<Slot<B>>,
     /// What slots were before the running call touched them.
     undo: Vec<Before<B>>,
     /// Number of the running call.
@@ -48,8 +51,7 @@ struct Before<B: Behavior> {
 
 impl<B: Behavior> fmt::Debug for SlotTable<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let open = self.slots.iter().filter(|slot| slot.is_some()).count();
-        f.debug_struct("SlotTable").field("open", &open).finish_non_exhaustive()
+        f.debug_struct("SlotTable").field("open", &self.slots.count()).finish_non_exhaustive()
     }
 }
 
@@ -63,7 +65,7 @@ impl<B: Behavior> SlotTable<B> {
     /// A table without slots.
     #[must_use]
     pub const fn new() -> Self {
-        Self { slots: Vec::new(), undo: Vec::new(), call: 0 }
+        Self { slots: Pages::new(), undo: Vec::new(), call: 0 }
     }
 
     /// Makes slots, all or none.
@@ -81,13 +83,7 @@ impl<B: Behavior> SlotTable<B> {
             made.push((opening.slot, Slot::open(opening)?));
         }
         for (number, slot) in made {
-            let place = number as usize;
-            if self.slots.len() <= place {
-                self.slots.resize_with(place + 1, || None);
-            }
-            if let Some(free) = self.slots.get_mut(place) {
-                *free = Some(slot);
-            }
+            self.slots.put(number, slot);
         }
         Ok(())
     }
@@ -111,18 +107,16 @@ impl<B: Behavior> SlotTable<B> {
     /// Forgets slots; those that are not open are passed over.
     pub fn close(&mut self, slots: &[u32]) {
         for slot in slots {
-            if let Some(open) = self.slots.get_mut(*slot as usize) {
-                *open = None;
-            }
+            self.slots.remove(*slot);
         }
     }
 
     fn get(&self, slot: u32) -> Option<&Slot<B>> {
-        self.slots.get(slot as usize).and_then(Option::as_ref)
+        self.slots.get(slot)
     }
 
     fn get_mut(&mut self, slot: u32) -> Option<&mut Slot<B>> {
-        self.slots.get_mut(slot as usize).and_then(Option::as_mut)
+        self.slots.get_mut(slot)
     }
 
     fn fits(&self, rows: &Rows<'_>) -> Result<(), Fault> {
@@ -164,7 +158,7 @@ impl<B: Behavior> SlotTable<B> {
         let (call, undo) = (self.call, &mut self.undo);
         let inputs = B::Inputs::rows(rows.values, rows.quality);
         for (row, ((&number, &time), inputs)) in (0..).zip(rows.slots.iter().zip(rows.times).zip(inputs)) {
-            let Some(slot) = self.slots.get_mut(number as usize).and_then(Option::as_mut) else { continue };
+            let Some(slot) = self.slots.get_mut(number) else { continue };
             if B::Answer::FALLIBLE && slot.kept != call {
                 slot.kept = call;
                 undo.push(slot.before(number));
