@@ -82,6 +82,12 @@ fn a_demo_is_stopped_by_a_signal_and_keeps_its_data_where_it_was_told() -> anyho
         let winding = estimated.into_iter().find(|point| point["name"] == "thermal.winding_temperature");
         Ok(winding.filter(|point| point["value"].is_number()))
     })?;
+    // Twins are counted once a second, so the count follows the first estimate.
+    let site = format!("http://127.0.0.1:{}/api/v1/site", demo.port);
+    wait_for("all rigs to be counted as live", PATIENCE, || {
+        let site = get(&site)?;
+        Ok((site["twins"]["live"] == 3).then_some(()))
+    })?;
     let id = demo.child.as_ref().map(Child::id).context("running")?;
     let status = Command::new("kill").args(["-TERM", &id.to_string()]).status()?;
     anyhow::ensure!(status.success(), "kill failed");
