@@ -167,6 +167,9 @@ pub enum Role {
     Nis,
     /// 0 (failed) … 1 (healthy); missing when unknown.
     HealthIndex,
+    /// 1 once the behavior trusts its outputs, 0 before: until then the host marks outputs uncertain and drops
+    /// proposals. Unit "1", at most one for each behavior; a missing value is no 1.
+    Converged,
     /// Anything else worth keeping.
     #[default]
     Diagnostic,
@@ -363,6 +366,21 @@ impl Declaration {
                 return wrong(format!("deviation {} is of {of:?}, which is no output", output.name));
             }
         }
+        let mut converged = self.outputs.iter().filter(|o| o.role == Role::Converged);
+        if let Some(output) = converged.next() {
+            if output.unit != "1" {
+                return wrong(format!(
+                    "output {} of role converged has unit {:?}, not \"1\"",
+                    output.name, output.unit
+                ));
+            }
+            if let Some(second) = converged.next() {
+                return wrong(format!(
+                    "outputs {} and {} both have role converged",
+                    output.name, second.name
+                ));
+            }
+        }
         if self.state.schema > 0
             && !(self.state.reads.contains(&self.state.schema)
                 && self.state.writes.contains(&self.state.schema))
@@ -436,6 +454,15 @@ mod tests {
         );
         check(|j| j["outputs"] = serde_json::json!([]), "no output");
         check(|j| j["outputs"][1]["of"] = "zzz".into(), "no output");
+        check(|j| j["outputs"][0]["role"] = "converged".into(), "unit \"Cel\", not \"1\"");
+        check(
+            |j| {
+                let converged =
+                    |name: &str| serde_json::json!({"name": name, "unit": "1", "role": "converged"});
+                j["outputs"] = serde_json::json!([converged("x"), converged("y")]);
+            },
+            "outputs x and y both have role converged",
+        );
         check(|j| j["colour"] = "red".into(), "colour");
         check(|j| j["state"]["reads"] = serde_json::json!([]), "must stand in reads");
         check(

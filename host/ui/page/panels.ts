@@ -46,8 +46,9 @@ export function panelsOf(twin: Pick<TwinDetail, 'measured' | 'estimated'>): Pane
   ];
 }
 
-/** A deviation that belongs to no estimate is drawn like any other number. */
+/** A deviation that belongs to no estimate is drawn like any other number, and so is whether a behavior converged. */
 function roleOf(point: Point, all: readonly Point[]): Role | null {
+  if (point.role === 'converged') return 'diagnostic';
   if (point.role !== 'deviation') return point.role ?? 'diagnostic';
   return all.some((other) => other.role === 'estimate' && deviates(point, other)) ? 'deviation' : 'diagnostic';
 }

@@ -6,7 +6,7 @@ export type Verdict = 'ok' | 'warning' | 'critical' | 'unknown';
 export type Priority = 'journal' | 'low' | 'medium' | 'high' | 'critical';
 export type Quality = 'good' | 'uncertain' | 'bad' | 'stale' | 'missing';
 export type Severity = 'info' | 'warning' | 'error';
-export type Role = 'estimate' | 'deviation' | 'innovation' | 'nis' | 'health-index' | 'diagnostic';
+export type Role = 'estimate' | 'deviation' | 'innovation' | 'nis' | 'health-index' | 'converged' | 'diagnostic';
 
 /** Quality names by the number that series and events carry. */
 export const QUALITIES: readonly Quality[] = ['good', 'uncertain', 'bad', 'stale', 'missing'];

@@ -30,8 +30,9 @@ pub fn inputs(item: TokenStream) -> TokenStream {
 /// One row of outputs: a struct with named fields of `f64`, `Option<f64>` or `Output`.
 ///
 /// `#[output(unit = "Cel", role = "estimate", of = "surface")]` on each field: `role` is one of `estimate`,
-/// `deviation`, `innovation`, `nis`, `health-index`, `diagnostic` (the default); `of` names the output that a
-/// deviation belongs to, or the input that something is about.
+/// `deviation`, `innovation`, `nis`, `health-index`, `converged`, `diagnostic` (the default); `of` names the output that a
+/// deviation belongs to, or the input that something is about. `converged` is 1 once the behavior trusts its outputs,
+/// 0 before; at most one output has it, with unit "1".
 #[proc_macro_derive(Outputs, attributes(output))]
 pub fn outputs(item: TokenStream) -> TokenStream {
     expand(item, outputs::derive)

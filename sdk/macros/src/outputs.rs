@@ -8,7 +8,8 @@ use syn::{DeriveInput, Field, Result};
 
 use crate::field::{checked_name, choice, description, entries, error, named, objects, text, unit, unknown};
 
-const ROLES: &[&str] = &["estimate", "deviation", "innovation", "nis", "health-index", "diagnostic"];
+const ROLES: &[&str] =
+    &["estimate", "deviation", "innovation", "nis", "health-index", "converged", "diagnostic"];
 
 struct Declared {
     name: String,
@@ -28,6 +29,15 @@ pub(crate) fn derive(item: &DeriveInput) -> Result<TokenStream> {
             let message = format!("deviation {} must say of which output: of = \"…\"", output.name);
             return Err(error(field.span(), message));
         }
+    }
+    let converged = || fields.iter().zip(&declared).filter(|(_, output)| output.role == "converged");
+    if let Some((field, output)) = converged().find(|(_, output)| output.json["unit"] != "1") {
+        let message = format!("{} of role converged is 0 or 1: its unit is \"1\"", output.name);
+        return Err(error(field.span(), message));
+    }
+    if let Some((field, output)) = converged().nth(1) {
+        let message = format!("{} is the second output of role converged; one may be", output.name);
+        return Err(error(field.span(), message));
     }
     let json: Vec<Value> = declared.iter().map(|output| output.json.clone()).collect();
     let about = declared.iter().filter_map(|output| output.of.as_ref());
@@ -107,6 +117,9 @@ mod tests {
         check("", "at least one field");
         check("a: f64", "needs a unit");
         check("#[output(unit = \"K\", role = \"guess\")] a: f64", "is none of: estimate");
+        check("#[output(unit = \"K\", role = \"converged\")] a: f64", "its unit is \"1\"");
+        let twice = "#[output(unit = \"1\", role = \"converged\")] a: f64, #[output(unit = \"1\", role = \"converged\")] b: f64";
+        check(twice, "b is the second output of role converged");
         check("#[output(unit = \"K\", role = \"deviation\")] a: f64", "must say of which output");
         check("#[output(unit = \"K\", role = \"deviation\", of = \"b\")] a: f64", "must say of which output");
     }

@@ -9,7 +9,8 @@ const AUTHORITY: [&str; 3] = ["observe", "advise", "control"];
 const KIND: [&str; 4] = ["estimator", "surrogate", "health-rule", "command-policy"];
 const PRIORITY: [&str; 5] = ["journal", "low", "medium", "high", "critical"];
 const QUALITY: [&str; 5] = ["good", "uncertain", "bad", "stale", "missing"];
-const ROLE: [&str; 6] = ["estimate", "deviation", "innovation", "nis", "health-index", "diagnostic"];
+const ROLE: [&str; 7] =
+    ["estimate", "deviation", "innovation", "nis", "health-index", "converged", "diagnostic"];
 const SEVERITY: [&str; 3] = ["info", "warning", "error"];
 
 fn words(list: &[&str], nullable: bool, about: &str) -> Object {
@@ -83,6 +84,7 @@ mod tests {
                 Role::Innovation,
                 Role::Nis,
                 Role::HealthIndex,
+                Role::Converged,
                 Role::Diagnostic,
             ],
         );
