@@ -9,12 +9,14 @@ use geminus_core::declaration::{AlertDeclaration, Arrival, Command, Role};
 use geminus_core::unit::Conversion;
 use geminus_core::{Authority, SeriesId, TwinIndex};
 
-use crate::site::{Isolation, Limits, Source};
+use crate::site::{Arrivals, Containment, Isolation, Limits, Source};
 
 mod adopt;
+mod choice;
 mod parameters;
 mod resolve;
 mod route;
+mod row_series;
 mod wiring;
 
 #[cfg(test)]
@@ -44,7 +46,11 @@ pub struct Plant {
     pub routes: Vec<Vec<Route>>,
     /// What is refused, and when a value is too old.
     pub limits: Limits,
+    /// What happens to a twin whose behavior fails again and again.
+    pub containment: Containment,
     pub(crate) series: Vec<SeriesId>,
+    /// Hidden series of recorded rows, by twin, then by behavior in the order of its kind.
+    pub(crate) row_series: Vec<SeriesId>,
 }
 
 /// One twin.
@@ -59,6 +65,7 @@ pub struct Twin {
     /// Place in [`Plant::kinds`].
     pub kind: u32,
     pub(crate) first_series: u32,
+    pub(crate) first_row_series: u32,
 }
 
 /// What twins of one type, with the same overrides and behaviors, have in common.
@@ -121,6 +128,8 @@ pub struct KindBehavior {
     pub columns: Vec<Column>,
     /// Where its outputs begin in [`Kind::points`].
     pub first_output: usize,
+    /// Where its row series begin and end, among those of the twin.
+    pub(crate) row_series: std::ops::Range<usize>,
 }
 
 /// Where the values of a declared input come from.
@@ -155,8 +164,41 @@ pub struct Binding {
     pub parameters: Arc<[u8]>,
     /// Its twins, in order.
     pub twins: Vec<TwinIndex>,
+    /// Twins that run another version than the rest, each in one pin at most.
+    pub pins: Vec<Pinned>,
+    /// What stands in for the outputs of a quarantined twin.
+    pub substitute: Substitute,
+    /// What happens when a file with another fitting version arrives.
+    pub arrivals: Arrivals,
+    /// Whether the inputs of its rows are recorded.
+    pub record: bool,
     pub(crate) given: serde_json::Map<String, serde_json::Value>,
     pub(crate) section: usize,
+}
+
+/// Twins of a binding that run a version of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pinned {
+    /// Which, in order.
+    pub twins: Vec<TwinIndex>,
+    /// Versions that fit them.
+    pub versions: semver::VersionReq,
+}
+
+/// What stands in for the outputs of a quarantined twin.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Substitute {
+    /// Nothing: every output is bad.
+    None,
+    /// The last good values, marked stale, for so long; bad after that.
+    Hold {
+        /// For how long.
+        seconds: u32,
+    },
+    /// The last good values, marked uncertain.
+    Uncertain,
+    /// These values, one for each declared output, marked uncertain.
+    FailSafe(Arc<[f64]>),
 }
 
 impl Plant {
@@ -198,12 +240,14 @@ impl Plant {
         self.series.get(from..from + points).unwrap_or_default()
     }
 
-    /// Series of the point with this name.
+    /// Series of the point with this name, or of the recorded rows' column with this name.
     #[must_use]
     pub fn series_of(&self, twin: TwinIndex, point: &str) -> Option<SeriesId> {
-        let twin = self.twin(twin)?;
-        let place = self.kind(twin)?.points.iter().position(|known| known.name == point)?;
-        self.series(twin).get(place).copied()
+        let of = self.twin(twin)?;
+        match self.kind(of)?.points.iter().position(|known| known.name == point) {
+            Some(place) => self.series(of).get(place).copied(),
+            None => self.row_series_of(twin, point),
+        }
     }
 
     /// Whom each series belongs to: the highest series number plus one entries, `None` for numbers of points that the

@@ -12,7 +12,9 @@ use geminus_core::Authority;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod behavior;
 mod check;
+mod containment;
 mod field;
 mod read;
 mod schema;
@@ -20,6 +22,8 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+pub use behavior::{Arrivals, Behavior, Isolation, Pin, Substitute};
+pub use containment::Containment;
 pub use field::{Bind, Csv, Mqtt, MqttVersion, Payload, QualityCode, Shape, Source, TimeUnit};
 pub use schema::site_schema;
 
@@ -130,6 +134,9 @@ pub struct Document {
     /// What is refused, and when a value is too old.
     #[serde(default)]
     pub limits: Limits,
+    /// What happens to a twin whose behavior fails again and again.
+    #[serde(default)]
+    pub containment: Containment,
     /// How history is kept.
     #[serde(default)]
     pub store: Store,
@@ -220,60 +227,6 @@ pub struct PointOverride {
     pub topic: Option<String>,
     /// Name of this point in topics, CSV columns and object payloads, where the field calls it differently.
     pub field: Option<String>,
-}
-
-/// What a plugin does for some twins.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Behavior {
-    /// Name of the behavior, unique per twin; its outputs become points `<name>.<output>`.
-    pub name: String,
-    /// Name of the plugin, as it declares itself.
-    pub plugin: String,
-    /// Range of plugin versions, as Cargo writes them: `^0.1`, `>=1.2, <2`. The highest one that fits is used.
-    #[serde(default = "any")]
-    pub version: String,
-    /// Which twins, as a glob or range: `pump-*`, `pump-{001..100}`.
-    #[serde(default = "any")]
-    pub twins: String,
-    /// `cohort`: twins share an instance; `dedicated`: an instance for each twin, at 60 times the memory.
-    #[serde(default)]
-    pub isolation: Isolation,
-    /// Declared input → point, or → `<behavior>.<output>` of another behavior of the same twin. Default: the point
-    /// with the input's own name.
-    #[serde(default)]
-    pub inputs: BTreeMap<String, String>,
-    /// Parameters, checked against the schema that the plugin declares; defaults are filled in.
-    #[serde(default)]
-    pub parameters: serde_json::Map<String, serde_json::Value>,
-    /// Milliseconds that a row waits for inputs of its time that have not come yet; 1 … 60000.
-    #[serde(default = "row_wait")]
-    pub row_wait_ms: u32,
-    /// Samples up to so many milliseconds after a row's first one belong to the same row; 0 … 60000.
-    #[serde(default)]
-    pub align_ms: u32,
-    /// Whether the host may start it without its earlier state when that cannot be restored.
-    #[serde(default)]
-    pub allow_cold_start: bool,
-}
-
-fn any() -> String {
-    "*".to_owned()
-}
-
-fn row_wait() -> u32 {
-    200
-}
-
-/// Who shares an instance.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Isolation {
-    /// The twins of one plugin version on one shard.
-    #[default]
-    Cohort,
-    /// Nobody.
-    Dedicated,
 }
 
 /// What is refused, and when a value is too old.

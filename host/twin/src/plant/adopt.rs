@@ -5,23 +5,43 @@
 
 use std::sync::Arc;
 
-use geminus_core::Declaration;
+use geminus_core::{Declaration, TwinIndex};
 
 use super::{Binding, parameters};
 
 impl Binding {
-    /// The parameters for `newer`, a version that may take over.
+    /// Versions that may run for a twin: those of its pin, or those of the binding.
+    #[must_use]
+    pub fn versions_of(&self, twin: TwinIndex) -> &semver::VersionReq {
+        let pin = self.pins.iter().find(|pin| pin.twins.binary_search(&twin).is_ok());
+        pin.map_or(&self.versions, |pin| &pin.versions)
+    }
+
+    /// The parameters for `newer`, a version that may take over for the twins that are not pinned.
     ///
     /// # Errors
     /// Every reason why it may not, in an operator's words.
     pub fn adopt(&self, newer: &Declaration) -> Result<Arc<[u8]>, Vec<String>> {
+        self.adopt_for(newer, &self.versions)
+    }
+
+    /// As [`Binding::adopt`], for twins to which `versions` applies instead of the binding's range: that of a pin, or
+    /// what a person asked for.
+    ///
+    /// # Errors
+    /// As [`Binding::adopt`].
+    pub fn adopt_for(
+        &self,
+        newer: &Declaration,
+        versions: &semver::VersionReq,
+    ) -> Result<Arc<[u8]>, Vec<String>> {
         let older = &*self.declaration;
         let mut reasons = Vec::new();
         if older.name != newer.name {
             reasons.push(format!("it is plugin {}, not {}", newer.name, older.name));
         }
-        if !self.versions.matches(&newer.version.0) {
-            reasons.push(format!("version {} is outside {} of the site file", newer.version, self.versions));
+        if !versions.matches(&newer.version.0) {
+            reasons.push(format!("version {} is outside {versions} of the site file", newer.version));
         }
         let inputs = |declaration: &Declaration| -> Vec<_> {
             let shape = |input: &geminus_core::declaration::Input| {

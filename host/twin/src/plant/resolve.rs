@@ -5,15 +5,11 @@ use std::sync::Arc;
 
 use geminus_core::{Declaration, SeriesId, TwinIndex};
 
-use super::parameters::parameters;
-use super::{Binding, Kind, Plant, Twin};
+use super::{Binding, Kind, Plant, Substitute, Twin};
 use crate::dtdl::TwinType;
 use crate::pattern::{Selection, expand};
 use crate::problem::{Problems, did_you_mean};
-use crate::site::{Behavior, Site};
-
-/// Inputs and alerts of a row are kept as bits of one word.
-const BITS: usize = 64;
+use crate::site::Site;
 
 /// The most twins of one site; their number must fit an index with room to spare.
 const TWINS_MAX: usize = 4_000_000;
@@ -41,7 +37,9 @@ impl Plant {
             sources: site.document.source.clone(),
             routes: Vec::new(),
             limits: site.document.limits.clone(),
+            containment: site.document.containment.clone(),
             series: Vec::new(),
+            row_series: Vec::new(),
         };
         // Series numbers are kept for ever: none is given to a site that will not run.
         let mut resolving = Resolving { problems: resolving.problems.or(Problems::default())?, ..resolving };
@@ -80,7 +78,9 @@ impl<'a> Resolving<'a> {
                 let display_name =
                     section.display_name.as_ref().map(|name| name.replace("{twin}", &id).into());
                 let authority = section.authority;
-                twins.push(Twin { id: id.into(), display_name, authority, kind: 0, first_series: 0 });
+                let id = id.into();
+                let (kind, first_series, first_row_series) = (0, 0, 0);
+                twins.push(Twin { id, display_name, authority, kind, first_series, first_row_series });
                 sections.push(index);
             }
         }
@@ -129,7 +129,7 @@ impl<'a> Resolving<'a> {
                     list.push(bindings.len());
                 }
             }
-            bindings.push(Binding {
+            let mut binding = Binding {
                 name: behavior.name.clone(),
                 declaration: Arc::new(declaration.clone()),
                 versions: semver::VersionReq::parse(&behavior.version).unwrap_or_default(),
@@ -139,9 +139,16 @@ impl<'a> Resolving<'a> {
                 align_ms: behavior.align_ms,
                 parameters: parameters.into(),
                 twins: selected,
+                pins: Vec::new(),
+                substitute: Substitute::None,
+                arrivals: behavior.arrivals,
+                record: behavior.record,
                 given: behavior.parameters.clone(),
                 section: index,
-            });
+            };
+            binding.substitute = self.substitute(&key, behavior, &binding);
+            binding.pins = self.pins(&key, behavior, &binding, declarations, twins);
+            bindings.push(binding);
         }
         (bindings, chosen)
     }
@@ -156,52 +163,6 @@ impl<'a> Resolving<'a> {
             self.report(&format!("{key}.twins"), format!("pattern \"{pattern}\" matches no twin{hint}"));
         }
         list
-    }
-
-    /// The highest version that fits, if its shape is one that this version can bind.
-    fn declaration<'d>(
-        &mut self,
-        key: &str,
-        behavior: &Behavior,
-        declarations: &'d [Declaration],
-    ) -> Option<&'d Declaration> {
-        let named: Vec<_> = declarations.iter().filter(|known| known.name == behavior.plugin).collect();
-        if named.is_empty() {
-            let hint = did_you_mean(&behavior.plugin, declarations.iter().map(|known| known.name.as_str()));
-            let message = format!("plugin \"{}\" is not in the plugins folder{hint}", behavior.plugin);
-            self.report(&format!("{key}.plugin"), message);
-            return None;
-        }
-        let range = semver::VersionReq::parse(&behavior.version).ok()?;
-        let fits = named.iter().filter(|known| range.matches(&known.version.0));
-        let Some(best) = fits.max_by(|a, b| a.version.cmp(&b.version)) else {
-            let versions: Vec<_> = named.iter().map(|known| known.version.to_string()).collect();
-            let message = format!(
-                "no version of plugin \"{}\" fits {range}; there is {}",
-                behavior.plugin,
-                versions.join(", ")
-            );
-            self.report(&format!("{key}.version"), message);
-            return None;
-        };
-        let refused = super::wiring::beyond_this_version(best, BITS);
-        if let Some(reason) = &refused {
-            self.report(&format!("{key}.plugin"), format!("plugin {} {reason}", best.label()));
-        }
-        refused.is_none().then_some(*best)
-    }
-
-    fn parameters(&mut self, key: &str, behavior: &Behavior, declaration: &Declaration) -> Vec<u8> {
-        match parameters(&declaration.parameters, &behavior.parameters) {
-            Ok(filled) => serde_json::Value::Object(filled).to_string().into_bytes(),
-            Err(errors) => {
-                for error in errors {
-                    let key = format!("{key}.parameters{}", error.pointer.replace('/', "."));
-                    self.report(&key, format!("behavior \"{}\": {error}", behavior.name));
-                }
-                Vec::new()
-            }
-        }
     }
 
     /// Twins with the same section and the same behaviors are of one kind.
@@ -235,21 +196,44 @@ impl<'a> Resolving<'a> {
         plant: &mut Plant,
         series_id: &mut dyn FnMut(&str, &str) -> Result<SeriesId, String>,
     ) {
-        for twin in &mut plant.twins {
-            twin.first_series = u32::try_from(plant.series.len()).unwrap_or(u32::MAX);
-            let Some(kind) = plant.kinds.get(twin.kind as usize) else { continue };
-            for point in &kind.points {
-                match series_id(&twin.id, &point.name) {
-                    Ok(series) => plant.series.push(series),
-                    Err(reason) => {
-                        let message =
-                            format!("twin {} point {} gets no series: {reason}", twin.id, point.name);
-                        return self.report("twin", message);
-                    }
-                }
-            }
+        // Points of all twins first: what the field sends has the lowest numbers, and tables by number stay short.
+        let points = |kind: &Kind| kind.points.iter().map(|point| point.name.clone()).collect();
+        let first = |twin: &mut Twin, at| twin.first_series = at;
+        let points = numbered(&mut plant.twins, &plant.kinds, series_id, first, &points);
+        let rows: Vec<Vec<String>> = plant.bindings.iter().map(Binding::row_series_names).collect();
+        let of_rows = |kind: &Kind| {
+            let recorded = kind.behaviors.iter().filter_map(|behavior| rows.get(behavior.binding.0 as usize));
+            recorded.flatten().cloned().collect()
+        };
+        let first = |twin: &mut Twin, at| twin.first_row_series = at;
+        let rows = numbered(&mut plant.twins, &plant.kinds, series_id, first, &of_rows);
+        match points.and_then(|points| Ok((points, rows?))) {
+            Ok((points, rows)) => (plant.series, plant.row_series) = (points, rows),
+            Err(message) => self.report("twin", message),
         }
     }
+}
+
+/// Numbers of what `names` gives for the kind of each twin; `first` hears where those of a twin begin.
+fn numbered(
+    twins: &mut [Twin],
+    kinds: &[Kind],
+    series_id: &mut dyn FnMut(&str, &str) -> Result<SeriesId, String>,
+    first: impl Fn(&mut Twin, u32),
+    names: &dyn Fn(&Kind) -> Vec<String>,
+) -> Result<Vec<SeriesId>, String> {
+    let by_kind: Vec<Vec<String>> = kinds.iter().map(names).collect();
+    let mut series = Vec::new();
+    for twin in twins {
+        first(twin, u32::try_from(series.len()).unwrap_or(u32::MAX));
+        for name in by_kind.get(twin.kind as usize).into_iter().flatten() {
+            let number = series_id(&twin.id, name);
+            series.push(
+                number.map_err(|reason| format!("twin {} point {name} gets no series: {reason}", twin.id))?,
+            );
+        }
+    }
+    Ok(series)
 }
 
 pub(super) fn no_such_point(twin_type: &TwinType, name: &str) -> String {

@@ -102,6 +102,31 @@ fn check(from: &str, to: &str, expect: &[&str]) {
 fn what_does_not_fit_together_is_named() {
     for (from, to, expect) in [
         (
+            "plugin = \"core\"",
+            "plugin = \"core\"\npin = [{ twins = \"rig-3\", version = \"*\" }]",
+            "site.toml:18: pin \"rig-3\" matches no twin of behavior \"core\", did you mean `rig-",
+        ),
+        (
+            "plugin = \"core\"",
+            "plugin = \"core\"\npin = [{ twins = \"rig-1\", version = \"^2\" }]",
+            "site.toml:18: no version of plugin \"core\" fits ^2; there is 1.1.9, 1.2.0",
+        ),
+        (
+            "plugin = \"core\"",
+            "plugin = \"core\"\npin = [\n{ twins = \"*\", version = \"=1.1.9\" },\n{ twins = \"rig-2\", version = \"*\" }]",
+            "site.toml:20: twin rig-2 is pinned twice in \"core\"",
+        ),
+        (
+            "plugin = \"core\"",
+            "plugin = \"core\"\nsubstitute = \"fail-safe\"\nfail_safe = { inside = 300 }",
+            "site.toml:19: output \"inside_deviation\" has no value in `fail_safe`",
+        ),
+        (
+            "plugin = \"core\"",
+            "plugin = \"core\"\nsubstitute = \"fail-safe\"\nfail_safe.inside = 1\nfail_safe.inside_deviation = 2\nfail_safe.insied = 3",
+            "site.toml:21: plugin core@1.2.0 has no output \"insied\", did you mean `inside`?",
+        ),
+        (
             "id = \"rig-{1..2}\"",
             "id = \"rig-1\"\ntype=\"dtmi:t:Rig;1\"\n[[twin]]\nid = \"rig-1\"",
             "twin \"rig-1\" is defined twice",
@@ -222,6 +247,81 @@ fn a_newer_version_may_take_over_when_its_shape_is_the_same() {
             "parameter /gain: is missing and has no default"
         ]
     );
+}
+
+#[test]
+fn rows_are_recorded_in_series_of_their_own() {
+    let check = |toml: &str, core: &[&str], judge: &[&str]| {
+        let mut names = Vec::new();
+        let plant =
+            Plant::resolve(&crate::rig::site(toml).expect("site"), &declarations(), &mut |twin, name| {
+                names.push(format!("{twin} {name}"));
+                Ok(SeriesId(names.len() as u32 - 1))
+            });
+        let plant = plant.expect("plant");
+        let of = |twin: u32, binding: u32| -> Vec<&str> {
+            let series = plant.row_series(TwinIndex(twin), BindingIndex(binding));
+            series.iter().map(|series| names[series.0 as usize].as_str()).collect()
+        };
+        let prefixed = |twin: &str, list: &[&str]| -> Vec<String> {
+            list.iter().map(|name| format!("{twin} {name}")).collect()
+        };
+        // Upstream first among the series of a twin; asked by binding.
+        assert_eq!(of(0, 1), prefixed("rig-1", core));
+        assert_eq!(of(0, 0), prefixed("rig-1", judge));
+        assert_eq!(
+            (of(1, 1), of(1, 0)),
+            (
+                prefixed("rig-2", core).iter().map(String::as_str).collect(),
+                prefixed("rig-2", judge).iter().map(String::as_str).collect()
+            )
+        );
+        assert_eq!((of(2, 0), of(0, 2)), (vec![], vec![]));
+        // No point of the twin, no way for samples of the field; found when asked by name.
+        assert!(plant.kinds[0].points.iter().all(|point| !point.name.contains('/')));
+        let hidden = plant.series_of(TwinIndex(1), "core/by");
+        assert_eq!(hidden.is_some(), !core.is_empty());
+        let owners = plant.twin_of_series();
+        assert_eq!(owners.iter().flatten().count(), 14);
+        assert!(hidden.is_none_or(|series| owners.get(series.0 as usize).copied().flatten().is_none()));
+    };
+    let core = [
+        "core/in/hot",
+        "core/in/load",
+        "core/in/spare",
+        "core/age/hot",
+        "core/age/load",
+        "core/age/spare",
+        "core/by",
+    ];
+    let judge = ["judge/in/inside", "judge/in/sure", "judge/in/shake", "judge/by"];
+    check(SITE, &core, &judge);
+    check(&format!("{SITE}record = false\n"), &[], &judge);
+}
+
+#[test]
+fn a_behavior_says_who_runs_what_and_what_stands_in() {
+    let toml = format!(
+        "{SITE}pin = [{{ twins = \"rig-2\", version = \"<1.2\" }}]\nsubstitute = \"fail-safe\"\narrivals = \"ignore\"\n\
+         fail_safe = {{ inside = 300, inside_deviation = 5.5 }}\n[containment]\nrestarts_max = 0\n"
+    );
+    let plant = plant(&toml).expect("plant");
+    let (judge, core) = (&plant.bindings[0], &plant.bindings[1]);
+    assert_eq!(
+        (judge.pins.len(), &judge.substitute, judge.arrivals),
+        (0, &Substitute::None, Arrivals::Rollout)
+    );
+    assert_eq!((core.pins.len(), core.arrivals), (1, Arrivals::Ignore));
+    assert_eq!(core.substitute, Substitute::FailSafe([300.0, 5.5].into()));
+    assert_eq!(core.versions_of(TwinIndex(0)).to_string(), "*");
+    assert_eq!(core.versions_of(TwinIndex(1)).to_string(), "<1.2");
+    assert_eq!((plant.containment.restarts_max, plant.containment.restarts_older_max), (0, 1));
+    let older = &declarations()[0];
+    assert!(core.adopt_for(older, core.versions_of(TwinIndex(1))).is_ok());
+    let reasons = core.adopt_for(&declarations()[2], core.versions_of(TwinIndex(1))).expect_err("outside");
+    assert_eq!(reasons, ["version 1.2.0 is outside <1.2 of the site file"]);
+    let held = self::plant(&format!("{SITE}substitute = \"hold\"\nhold_s = 7\n")).expect("plant");
+    assert_eq!(held.bindings[1].substitute, Substitute::Hold { seconds: 7 });
 }
 
 /// The examples, with what the real plugins declare.

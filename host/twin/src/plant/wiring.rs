@@ -49,8 +49,15 @@ impl Resolving<'_> {
             let first_output = kind.points.len();
             let outputs = outputs(binding, &kind, &columns);
             kind.points.extend(outputs);
+            let recorded = binding.row_series_names().len();
             let binding = BindingIndex(u32::try_from(place).unwrap_or(u32::MAX));
-            kind.behaviors.push(KindBehavior { binding, columns, first_output });
+            let from = kind.behaviors.last().map_or(0, |last| last.row_series.end);
+            kind.behaviors.push(KindBehavior {
+                binding,
+                columns,
+                first_output,
+                row_series: from..from + recorded,
+            });
         }
         kind
     }

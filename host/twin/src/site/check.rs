@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use geminus_core::Authority;
 
-use super::{Bind, Shape, Site, Source};
+use super::{Behavior, Bind, Shape, Site, Source, Substitute};
 use crate::pattern::{Selection, expand};
 use crate::problem::{Problems, did_you_mean};
 
@@ -56,6 +56,12 @@ impl Check<'_> {
         self.range("store.group_commit_ms", store.group_commit_ms, 1..=10_000);
         self.range("store.snapshot_s", store.snapshot_s, 1..=86_400);
         self.range("site.shards", document.site.shards, 0..=256);
+        let containment = &document.containment;
+        self.range("containment.strikes_window_s", containment.strikes_window_s, 1..=604_800);
+        self.range("containment.restarts_max", containment.restarts_max, 0..=100);
+        self.range("containment.restarts_older_max", containment.restarts_older_max, 0..=100);
+        self.range("containment.restart_wait_s", containment.restart_wait_s, 0..=3600);
+        self.range("containment.crashes_max", containment.crashes_max, 1..=100);
     }
 
     fn sources(&mut self) {
@@ -171,12 +177,37 @@ impl Check<'_> {
                     format!("behavior name \"{}\" may hold a-z, 0-9, `-` and `_` only", behavior.name);
                 self.report(&format!("{key}.name"), message);
             }
-            if let Err(error) = semver::VersionReq::parse(&behavior.version) {
-                let message = format!("version range \"{}\" cannot be read: {error}", behavior.version);
-                self.report(&format!("{key}.version"), message);
-            }
+            self.versions(&key, &behavior.version);
             self.range(&format!("{key}.row_wait_ms"), behavior.row_wait_ms, 1..=60_000);
             self.range(&format!("{key}.align_ms"), behavior.align_ms, 0..=60_000);
+            self.range(&format!("{key}.hold_s"), behavior.hold_s, 1..=86_400);
+            for (place, pin) in behavior.pin.iter().enumerate() {
+                let key = format!("{key}.pin[{place}]");
+                self.selection(&key, &pin.twins);
+                self.versions(&key, &pin.version);
+            }
+            self.substitute(&key, behavior);
+        }
+    }
+
+    fn versions(&mut self, key: &str, range: &str) {
+        if let Err(error) = semver::VersionReq::parse(range) {
+            let message = format!("version range \"{range}\" cannot be read: {error}");
+            self.report(&format!("{key}.version"), message);
+        }
+    }
+
+    fn substitute(&mut self, key: &str, behavior: &Behavior) {
+        let values = &behavior.fail_safe;
+        if values.is_empty() == (behavior.substitute == Substitute::FailSafe) {
+            let (at, message) = match values.is_empty() {
+                true => ("substitute", "substitute `fail-safe` needs a value for each output in `fail_safe`"),
+                false => ("fail_safe", "`fail_safe` is used with substitute = \"fail-safe\" only"),
+            };
+            self.report(&format!("{key}.{at}"), message);
+        }
+        for (output, value) in values.iter().filter(|(_, value)| !value.is_finite()) {
+            self.report(&format!("{key}.fail_safe.{output}"), format!("{output} = {value} is not a number"));
         }
     }
 

@@ -37,6 +37,7 @@ pub(super) fn document(path: &Path, text: &str, problems: &mut Problems) -> (Doc
         bind: reading.many(&mut root, "bind"),
         behavior: reading.many(&mut root, "behavior"),
         limits: reading.one(&mut root, "limits"),
+        containment: reading.one(&mut root, "containment"),
         store: reading.one(&mut root, "store"),
     };
     (document, reading.lines)

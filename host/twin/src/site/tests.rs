@@ -72,6 +72,25 @@ fn values_out_of_range_are_named() {
         ),
         (SITE.replace("{1..2}", "{1..2"), "6: `{` is not closed"),
         (SITE.replace("[[twin]]", "[twin]"), "5: `twin` must be written as [[twin]]"),
+        (
+            with("pin = [{ twins = \"rig-1\", version = \"1.x.y.z\" }]"),
+            "18: version range \"1.x.y.z\" cannot be read",
+        ),
+        (with("pin = [\n{ twins = \"rig-[\", version = \"1\" }]"), "19: pattern \"rig-[\""),
+        (
+            with("pin = [{ twins = \"rig-1\", version = \"1\", twin = 1 }]"),
+            "18: unknown key `twin` in [behavior.pin], did you mean `twins`?",
+        ),
+        (with("substitute = \"last\""), "18: unknown variant `last`, expected one of"),
+        (with("substitute = \"fail-safe\""), "18: substitute `fail-safe` needs a value for each output"),
+        (with("fail_safe = { inside = 1 }"), "18: `fail_safe` is used with substitute = \"fail-safe\" only"),
+        (
+            with("substitute = \"fail-safe\"\nfail_safe = { inside = nan }"),
+            "19: inside = NaN is not a number",
+        ),
+        (with("hold_s = 0"), "18: hold_s = 0 is outside 1 … 86400"),
+        (with("arrivals = \"no\""), "18: unknown variant `no`, expected `rollout` or `ignore`"),
+        (with("[containment]\ncrashes_max = 0"), "19: crashes_max = 0 is outside 1 … 100"),
         (with("oops"), "18: "),
     ] {
         check(&toml, &[expect]);
