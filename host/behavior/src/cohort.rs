@@ -6,7 +6,9 @@
 //! the log and once from there into the guest.
 
 mod foresight;
+mod handover;
 mod heir;
+mod ladder;
 mod membership;
 mod recovery;
 mod saving;
@@ -22,15 +24,15 @@ pub use foresight::{ForecastError, Prediction};
 pub use heir::{Heir, Household};
 pub use membership::StartError;
 pub use saving::{RestoreError, SnapshotError};
-pub use succession::{ColdStart, SwapError, SwapReport};
+pub use succession::{ColdStart, SwapError, SwapReport, handover_schema};
 
 use crate::answer::Answers;
+use crate::base::Base;
 use crate::columns::Sheet;
 use crate::compiled::Compiled;
 use crate::host::{HostCalls, Purpose};
 use crate::instance::Instance;
 use crate::slots::{Slots, Standing};
-use crate::states::States;
 use crate::trouble::{FaultKind, Trouble, TwinFault};
 use recovery::Task;
 use walk::Walk;
@@ -43,7 +45,7 @@ pub struct Cohort {
     /// `None` before the first twin, and when the cohort was given up.
     instance: Option<Instance>,
     /// State at the last snapshot.
-    base: States,
+    base: Base,
     /// Rows that had a result since then; during a step its tail is the work.
     log: Sheet,
     /// Row of the frame for each row of the work; empty when they are the same.
@@ -65,6 +67,8 @@ pub struct Stepped {
     pub fuel: u64,
     /// Times that the instance was built anew during this step.
     pub rebuilds: u32,
+    /// Proposals that were left out because their twin is not warm yet.
+    pub inhibited: u64,
 }
 
 /// A frame that was not made for this cohort's declaration.
@@ -123,14 +127,14 @@ impl Cohort {
         let start = self.log.rows();
         self.admit(frame, start, &mut faults);
         let answers = self.run(start, &mut faults);
-        let outcome = self.settle(frame, start, answers, &mut faults);
+        let (outcome, inhibited) = self.settle(frame, start, answers, &mut faults);
         if self.compiled.declaration().state.schema == 0 {
             self.log.truncate(0);
         } else if self.log.rows() >= self.compiled.engine.limits.replay_rows(self.slots.len()) {
             self.save(&mut faults);
         }
         let fuel = self.fuel().wrapping_sub(if self.rebuilds == 0 { fuel_before } else { 0 });
-        Ok(Stepped { outcome, faults, fuel, rebuilds: self.rebuilds })
+        Ok(Stepped { outcome, faults, fuel, rebuilds: self.rebuilds, inhibited })
     }
 
     fn fuel(&self) -> u64 {

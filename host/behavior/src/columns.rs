@@ -114,11 +114,11 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// The rows of the slots that `member` says yes to.
-    pub(crate) fn filtered(&self, member: impl Fn(u32) -> bool) -> Sheet {
+    /// The rows that `keep` says yes to, by number and slot.
+    pub(crate) fn filtered(&self, keep: impl Fn(usize, u32) -> bool) -> Sheet {
         let mut sheet = Sheet::new(self.inputs);
         for (row, &slot) in self.slots.iter().enumerate() {
-            if member(slot) {
+            if keep(row, slot) {
                 sheet.extend(self.part(row, row + 1));
             }
         }
@@ -167,7 +167,7 @@ mod tests {
             (part.slots, part.times, part.values),
             (&[1, 0][..], &[10, 20][..], &[1.0, -1.0, 2.0, -2.0][..])
         );
-        let odd = sheet.columns().filtered(|slot| slot == 1);
+        let odd = sheet.columns().filtered(|_, slot| slot == 1);
         assert_eq!((odd.times, odd.ages_ms), (vec![10, 30], vec![1, 1, 3, 3]));
         let mut kept = sheet.clone();
         kept.retain(|row, _| row != 2);

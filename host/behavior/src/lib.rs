@@ -6,6 +6,7 @@
 
 mod answer;
 mod artefact;
+mod base;
 mod bindings;
 mod cohort;
 mod columns;
@@ -20,12 +21,12 @@ mod trouble;
 
 pub use cohort::{
     Cohort, ColdStart, ForecastError, FrameError, Heir, Household, Prediction, RestoreError, SnapshotError,
-    StartError, Stepped, SwapError, SwapReport,
+    StartError, Stepped, SwapError, SwapReport, handover_schema,
 };
 pub use compiled::{CompileError, Compiled};
 pub use engine::{Engine, EngineError};
 pub use host::{HostCalls, Series};
 pub use limits::Limits;
-pub use slots::Opening;
+pub use slots::{Opening, Standing};
 pub use states::{Saved, Snapshot};
 pub use trouble::{FaultKind, Refused, TwinFault};

@@ -21,7 +21,7 @@ pub struct Opening {
 
 /// How a twin stands in its cohort.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub enum Standing {
     /// Gets its rows.
     Live,
     /// Gets no rows; its slot is open and holds its last good state.
@@ -38,6 +38,13 @@ pub(crate) struct Pace {
     pub(crate) last_time: u64,
     /// Rows that had a result.
     pub(crate) rows: u64,
+    /// Whether its last row said that it has converged; always false where no output says so.
+    pub(crate) converged: bool,
+}
+
+impl Pace {
+    /// Before the first row.
+    const NEW: Self = Self { standing: Standing::Live, last_time: 0, rows: 0, converged: false };
 }
 
 /// The slots of a cohort.
@@ -55,6 +62,28 @@ pub(crate) struct Slots {
 const NONE: u32 = u32::MAX;
 
 impl Slots {
+    /// Slots for these twins, dense and as if never stepped; of a twin that comes twice the first counts.
+    pub(crate) fn of(openings: impl IntoIterator<Item = Arc<Opening>>) -> Self {
+        let mut slots = Self::default();
+        for opening in openings {
+            if slots.find(opening.twin).is_none() {
+                slots.insert(opening);
+            }
+        }
+        slots
+    }
+
+    /// The openings, in order of their slots.
+    pub(crate) fn openings(&self) -> impl Iterator<Item = &Arc<Opening>> {
+        self.openings.iter().flatten()
+    }
+
+    /// Everybody live, and as if never stepped.
+    pub(crate) fn renewed(mut self) -> Self {
+        self.paces.fill(Pace::NEW);
+        self
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.openings.len() - self.free.len()
     }
@@ -112,16 +141,15 @@ impl Slots {
     /// Gives `opening` a slot; the twin must not have one.
     pub(crate) fn insert(&mut self, opening: Arc<Opening>) -> u32 {
         let twin = opening.twin;
-        let pace = Pace { standing: Standing::Live, last_time: 0, rows: 0 };
         let slot = self.free.pop().unwrap_or_else(|| {
             self.openings.push(None);
-            self.paces.push(pace);
+            self.paces.push(Pace::NEW);
             u32::try_from(self.openings.len() - 1).unwrap_or(NONE)
         });
         if let (Some(place), Some(old)) =
             (self.openings.get_mut(slot as usize), self.paces.get_mut(slot as usize))
         {
-            (*place, *old) = (Some(opening), pace);
+            (*place, *old) = (Some(opening), Pace::NEW);
         }
         self.point(twin, slot);
         slot

@@ -119,6 +119,19 @@ pub struct Snapshot {
     pub twins: Vec<Saved>,
 }
 
+impl Snapshot {
+    /// The same by slot, in order of slots; twins that `find` does not know are passed over.
+    pub(crate) fn states(&self, find: impl Fn(TwinIndex) -> Option<u32>) -> States {
+        let mut known: Vec<(u32, &Saved)> =
+            self.twins.iter().filter_map(|saved| Some((find(saved.twin)?, saved))).collect();
+        known.sort_unstable_by_key(|&(slot, _)| slot);
+        known.dedup_by_key(|&mut (slot, _)| slot);
+        let mut states = States::empty(self.schema);
+        known.iter().for_each(|(slot, saved)| states.push(*slot, &saved.bytes));
+        states
+    }
+}
+
 /// State of one twin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Saved {

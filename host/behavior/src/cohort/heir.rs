@@ -2,16 +2,23 @@
 //! which no row should wait for: the shard gives away a `Household`, another thread makes an `Heir` of it, and the
 //! shard lets it `inherit` at a row's border.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use geminus_core::TwinIndex;
+
+use crate::base::Base;
+use crate::cohort::Cohort;
+use crate::cohort::handover::readable;
 use crate::cohort::membership::{prepare, refusal};
 use crate::cohort::recovery::sift;
 use crate::cohort::succession::SwapError;
+use crate::columns::Sheet;
 use crate::compiled::Compiled;
 use crate::host::HostCalls;
 use crate::instance::{Instance, SlotOpening};
-use crate::slots::Slots;
-use crate::states::States;
+use crate::slots::{Opening, Slots};
+use crate::states::{Snapshot, States};
 use crate::trouble::{Refused, Trouble};
 
 /// Who must be opened in a new version, as of the moment when it was asked.
@@ -22,9 +29,10 @@ pub struct Household {
     pub(super) then: Slots,
 }
 
-/// A new version with all twins open, waiting for their state.
+/// A new version with its twins open, waiting for their state.
 pub struct Heir {
     pub(super) compiled: Arc<Compiled>,
+    host: Arc<dyn HostCalls>,
     pub(super) instance: Instance,
     /// State right after opening.
     pub(super) fresh: States,
@@ -35,6 +43,28 @@ pub struct Heir {
 }
 
 impl Household {
+    /// These twins, without an incumbent to take over from.
+    #[must_use]
+    pub fn of(host: Arc<dyn HostCalls>, openings: Vec<Opening>) -> Self {
+        let slots = Slots::of(openings.into_iter().map(Arc::new));
+        Self { host, then: slots.clone(), slots }
+    }
+
+    /// Only those of `twins` that live here.
+    #[must_use]
+    pub fn only(self, twins: &[TwinIndex]) -> Self {
+        let wanted: BTreeSet<TwinIndex> = twins.iter().copied().collect();
+        let chosen = self.slots.openings().filter(|opening| wanted.contains(&opening.twin)).cloned();
+        let slots = Slots::of(chosen.collect::<Vec<_>>());
+        Self { host: self.host, then: slots.clone(), slots }
+    }
+
+    /// Number of twins.
+    #[must_use]
+    pub fn twins(&self) -> usize {
+        self.slots.len()
+    }
+
     /// The same twins, opened with these parameters: those that the new version's schema asks for.
     #[must_use]
     pub fn with_parameters(self, parameters: &Arc<[u8]>) -> Self {
@@ -50,7 +80,7 @@ impl Household {
         let members: Vec<u32> = self.slots.iter().map(|(slot, ..)| slot).collect();
         match prepare(&compiled, &self.host, &self.slots, &members, None) {
             Ok((instance, fresh)) => {
-                Ok(Heir { compiled, instance, fresh, slots: self.slots, then: self.then })
+                Ok(Heir { compiled, host: self.host, instance, fresh, slots: self.slots, then: self.then })
             }
             Err(trouble) => Err(self.who_refuses(&compiled, members, None, &trouble)),
         }
@@ -78,6 +108,58 @@ impl Household {
             return SwapError::Start { to, message: trouble.message.clone() };
         }
         SwapError::Refused { to, refused }
+    }
+}
+
+impl Heir {
+    /// The version that is ready.
+    #[must_use]
+    pub fn compiled(&self) -> &Arc<Compiled> {
+        &self.compiled
+    }
+
+    /// The twins that are open, in order of their slots.
+    pub fn twins(&self) -> impl Iterator<Item = TwinIndex> {
+        self.slots.openings().map(|opening| opening.twin)
+    }
+
+    /// Tries what lies ahead in an instance of its own: restores this state, migrating it, saves what came of it and
+    /// restores that. So state that is refused, and traps and hangs in `restore` and `snapshot`, are found where no
+    /// row waits. Twins of the snapshot that are not open here are passed over; the heir itself stays fresh.
+    ///
+    /// # Errors
+    /// Names the twins whose state is not taken, or says why the snapshot is none of this plugin's.
+    pub fn rehearse(&mut self, snapshot: &Snapshot) -> Result<(), SwapError> {
+        let declaration = self.compiled.declaration();
+        readable(declaration, snapshot).map_err(SwapError::Restore)?;
+        let states = snapshot.states(|twin| self.slots.find(twin));
+        let members = states.slots().to_vec();
+        match prepare(&self.compiled, &self.host, &self.slots, &members, Some(&states)) {
+            Ok(_) => Ok(()),
+            Err(trouble) => {
+                let (host, slots) = (self.host.clone(), self.slots.clone());
+                let household = Household { host, then: slots.clone(), slots };
+                Err(household.who_refuses(&self.compiled, members, Some(&states), &trouble))
+            }
+        }
+    }
+
+    /// A cohort of its own, whose twins have had no row yet. Their state is carried in with `Cohort::take_in`.
+    #[must_use]
+    pub fn into_cohort(self) -> Cohort {
+        let inputs = self.compiled.declaration().inputs.len();
+        Cohort {
+            compiled: self.compiled,
+            host: self.host,
+            slots: self.slots.renewed(),
+            instance: Some(self.instance),
+            base: Base::new(self.fresh),
+            log: Sheet::new(inputs),
+            origin: Vec::new(),
+            faults: Vec::new(),
+            rows: 0,
+            rebuilds: 0,
+        }
     }
 }
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use geminus_core::TwinIndex;
 
+use crate::base::Base;
 use crate::cohort::Cohort;
 use crate::cohort::recovery::{Task, sift};
 use crate::columns::Sheet;
 use crate::compiled::Compiled;
 use crate::host::HostCalls;
 use crate::instance::{Instance, SlotOpening};
-use crate::slots::{Opening, Slots, Standing};
+use crate::slots::{Opening, Slots};
 use crate::states::States;
 use crate::trouble::{FaultKind, Refused, Trouble};
 
@@ -68,7 +69,7 @@ impl Cohort {
             return Err(StartError::Instantiate { label, message: trouble.message });
         }
         let mut cohort = Self {
-            base: States::empty(declaration.state.schema),
+            base: Base::new(States::empty(declaration.state.schema)),
             log: Sheet::new(declaration.inputs.len()),
             compiled,
             host,
@@ -102,10 +103,10 @@ impl Cohort {
         let tried = self.try_newcomers(&mut newcomers, &mut refused);
         let Some((instance, states)) = tried.filter(|_| !newcomers.is_empty()) else { return refused };
         if self.instance.is_none() && newcomers.len() == self.slots.len() {
-            (self.instance, self.base) = (Some(instance), states);
+            (self.instance, self.base) = (Some(instance), Base::new(states));
         } else {
             drop(instance);
-            self.let_in(&newcomers);
+            self.let_in(&newcomers, &states);
         }
         refused
     }
@@ -118,18 +119,15 @@ impl Cohort {
         let open: Vec<u32> = leaving.iter().copied().filter(|&slot| self.is_open(slot)).collect();
         leaving.iter().for_each(|&slot| self.slots.remove(slot));
         let stays = |slot: u32| leaving.binary_search(&slot).is_err();
-        self.base = self.base.filtered(stays);
-        self.log.retain(|_, slot| stays(slot));
+        let base = &self.base;
+        self.log.retain(|row, slot| stays(slot) && base.lacks(row, slot));
+        self.base.keep(stays);
         let closed = self.instance.as_mut().map(|instance| instance.close(&open));
         if let Some(Err(trouble)) = closed {
             let mut faults = std::mem::take(&mut self.faults);
             self.recover(Task::Save, &trouble, &mut faults);
             self.faults = faults;
         }
-    }
-
-    fn is_open(&self, slot: u32) -> bool {
-        self.slots.pace(slot).is_some_and(|pace| pace.standing != Standing::Lost)
     }
 
     /// Tries the newcomers in an instance of their own and leaves out those who fail.
@@ -159,7 +157,8 @@ impl Cohort {
         ready.ok()
     }
 
-    fn let_in(&mut self, newcomers: &[u32]) {
+    /// `states` are the newcomers' right after opening, which they are in any instance.
+    fn let_in(&mut self, newcomers: &[u32], states: &States) {
         let members = newcomers.iter().filter_map(|&slot| Some((slot, self.slots.opening(slot)?)));
         let openings: Vec<_> = members.map(|(slot, opening)| SlotOpening::of(slot, opening)).collect();
         let opened = match &mut self.instance {
@@ -168,7 +167,7 @@ impl Cohort {
         };
         let mut faults = std::mem::take(&mut self.faults);
         match opened {
-            Ok(()) => self.save(&mut faults),
+            Ok(()) => self.base.put(states, self.log.rows()),
             Err(trouble) => {
                 self.recover(Task::Save, &trouble, &mut faults);
             }
@@ -191,7 +190,7 @@ pub(super) fn prepare(
     let openings: Vec<_> = members.map(|(slot, opening)| SlotOpening::of(slot, opening)).collect();
     instance.open(&openings)?;
     let carried = carried.map(|states| states.filtered(|slot| group.binary_search(&slot).is_ok()));
-    if let Some(states) = carried.filter(|states| !states.slots().is_empty()) {
+    if let Some(states) = carried.filter(|states| states.schema() != 0 && !states.slots().is_empty()) {
         instance.restore(&states)?;
     }
     let schema = compiled.declaration().state.schema;

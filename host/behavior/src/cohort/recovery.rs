@@ -46,7 +46,7 @@ impl Cohort {
         let Some(instance) = &mut self.instance else { return };
         match instance.snapshot(&open, None) {
             Ok(states) => {
-                self.base = states;
+                self.base.renew(states);
                 self.log.truncate(0);
             }
             Err(trouble) => {
@@ -92,7 +92,7 @@ impl Cohort {
                 Ok(Rebuilt { instance, answers, states }) => {
                     self.instance = Some(instance);
                     if let Some(states) = states {
-                        self.base = states;
+                        self.base.renew(states);
                         self.log.truncate(0);
                     }
                     return answers;
@@ -114,7 +114,7 @@ impl Cohort {
         let Task::Step { start } = task else { return self.rebuild(group, task).map(drop) };
         let [slot] = *group else { return self.rebuild_again(group, start).map(drop) };
         let mut instance = self.assemble(group, start)?;
-        let rows = self.log.columns().part(start, self.log.rows()).filtered(|other| other == slot);
+        let rows = self.log.columns().part(start, self.log.rows()).filtered(|_, other| other == slot);
         for row in 0..rows.rows() {
             let mut answers = Answers::default();
             let mut walk = Walk { slots: &self.slots, purpose: Purpose::Again, answers: &mut answers };
@@ -132,6 +132,9 @@ impl Cohort {
         let standing = if trouble.state_kept { Standing::Quarantined } else { Standing::Lost };
         if let Some(pace) = self.slots.pace_mut(slot) {
             pace.standing = standing;
+        }
+        if standing == Standing::Lost {
+            self.base.bury(slot);
         }
         let start = if let Task::Step { start } = task { start } else { self.log.rows() };
         let innocent = trouble.row.unwrap_or(0);
@@ -181,7 +184,7 @@ impl Cohort {
         let mut answers = Answers::default();
         let mut walk = Walk { slots: &self.slots, purpose: Purpose::Again, answers: &mut answers };
         let rows = self.log.columns().part(start, self.log.rows());
-        walk.work(&mut instance, rows.filtered(|slot| group.binary_search(&slot).is_ok()).columns())
+        walk.work(&mut instance, rows.filtered(|_, slot| group.binary_search(&slot).is_ok()).columns())
     }
 
     /// An instance as it was before row `until` of the log, with these slots only (in ascending order).
@@ -191,11 +194,15 @@ impl Cohort {
         let openings = members.iter().filter_map(|&slot| Some((slot, self.slots.opening(slot)?)));
         let openings: Vec<_> = openings.map(|(slot, opening)| SlotOpening::of(slot, opening)).collect();
         instance.open(&openings)?;
-        let states = self.base.filtered(member);
+        let states = self.base.of(member);
         if !states.slots().is_empty() {
             instance.restore(&states)?;
         }
-        let replay = self.log.columns().part(0, until).filtered(member);
+        let replay = self
+            .log
+            .columns()
+            .part(0, until)
+            .filtered(|row, slot| member(slot) && self.base.lacks(row, slot));
         let mut answers = Answers::default();
         let mut walk = Walk { slots: &self.slots, purpose: Purpose::Again, answers: &mut answers };
         walk.work(&mut instance, replay.columns())?;

@@ -1,7 +1,8 @@
 //! From answers to the outcome of a frame: quality worsened by inputs and warm-up, rows put back to where they came
 //! from, refused rows reported, accounts kept.
 
-use geminus_core::{Alert, Frame, Outcome, Proposal, Quality};
+use geminus_core::declaration::Role;
+use geminus_core::{Alert, Declaration, Frame, Outcome, Proposal, Quality};
 
 use crate::answer::Answers;
 use crate::cohort::Cohort;
@@ -15,24 +16,41 @@ impl Cohort {
         start: usize,
         mut answers: Answers,
         faults: &mut Vec<TwinFault>,
-    ) -> Outcome {
+    ) -> (Outcome, u64) {
         let declaration = self.compiled.declaration().clone();
         let outputs = declaration.outputs.len();
         let work = self.log.columns().part(start, self.log.rows());
-        self.rows += work.rows() as u64;
         let warm_up = u64::from(declaration.warm_up_rows);
-        let rows = work.slots.iter().zip(work.quality_rows()).zip(answers.quality.chunks_mut(outputs));
-        for ((&slot, inputs), row) in rows {
-            let warming = self.slots.pace_mut(slot).is_some_and(|pace| {
+        let converged = convergence(&declaration);
+        let mut cold = Vec::new();
+        let answered = answers.values.chunks(outputs).zip(answers.quality.chunks_mut(outputs));
+        let rows = work.slots.iter().zip(work.quality_rows()).zip(answered).zip(0..);
+        let mut refused = answers.refused.iter().map(|&(row, _)| row).peekable();
+        for (((&slot, inputs), (values, quality)), row) in rows {
+            if refused.next_if_eq(&(row as usize)).is_some() {
+                continue;
+            }
+            self.rows += 1;
+            let warm = self.slots.pace_mut(slot).is_some_and(|pace| {
                 pace.rows += 1;
-                pace.rows <= warm_up
+                pace.converged =
+                    converged.is_some_and(|output| says_yes(values.get(output), quality.get(output)));
+                pace.rows > warm_up && (pace.converged || converged.is_none())
             });
-            if warming || inputs.iter().any(|&input| tainting(input)) {
-                row.iter_mut().for_each(|quality| *quality = quality.worse(Quality::Uncertain));
+            if !warm {
+                cold.push(row);
+            }
+            if !warm || inputs.iter().any(|&input| tainting(input)) {
+                quality.iter_mut().for_each(|quality| *quality = quality.worse(Quality::Uncertain));
             }
         }
+        let proposed = answers.proposals.len();
+        if !cold.is_empty() {
+            answers.proposals.retain(|proposal| cold.binary_search(&proposal.row).is_err());
+        }
+        let inhibited = (proposed - answers.proposals.len()) as u64;
         self.strike_refused(start, &mut answers, faults);
-        self.outcome(frame, answers)
+        (self.outcome(frame, answers), inhibited)
     }
 
     /// Rows that the behavior answered with a fault are reported and leave no trace in the log.
@@ -43,10 +61,6 @@ impl Cohort {
         let refused = std::mem::take(&mut answers.refused);
         for (row, trouble) in &refused {
             let slot = self.log.columns().slots.get(start + row).copied().unwrap_or(u32::MAX);
-            if let Some(pace) = self.slots.pace_mut(slot) {
-                pace.rows = pace.rows.saturating_sub(1);
-            }
-            self.rows = self.rows.saturating_sub(1);
             let Some(twin) = self.slots.twin(slot) else { continue };
             let (kind, message) = (trouble.kind, trouble.message.clone());
             faults.push(TwinFault {
@@ -94,6 +108,17 @@ impl Cohort {
         (all.alerts, all.proposals) = (alerts, proposals);
         all
     }
+}
+
+/// The output with which a behavior says that it may be trusted, when it declares one.
+pub(super) fn convergence(declaration: &Declaration) -> Option<usize> {
+    declaration.outputs.iter().position(|output| output.role == Role::Converged)
+}
+
+/// Whether that output says so: 1, and usable.
+#[expect(clippy::float_cmp, reason = "a flag, which is exactly 1 or is not set")]
+fn says_yes(value: Option<&f64>, quality: Option<&Quality>) -> bool {
+    value == Some(&1.0) && quality.is_some_and(|quality| quality.usable())
 }
 
 /// Uncertain, bad and stale inputs make what is derived in their row uncertain. A missing one does not: it is

@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use geminus_core::{Declaration, TwinIndex};
 
+use crate::base::Base;
 use crate::cohort::Cohort;
 use crate::cohort::heir::{Heir, Household, catch_up, same};
+use crate::cohort::saving::RestoreError;
 use crate::columns::Sheet;
 use crate::compiled::Compiled;
 use crate::slots::Standing;
@@ -87,6 +89,9 @@ pub enum SwapError {
         /// What happened.
         message: String,
     },
+    /// The state to carry is none that the newcomer reads.
+    #[error("state cannot be carried: {0}")]
+    Restore(#[source] RestoreError),
     /// The newcomer does not take up the incumbent's twins.
     #[error("{to} refuses {} of the twins, first {}", refused.len(), first(refused))]
     Refused {
@@ -133,7 +138,7 @@ impl Cohort {
     /// # Errors
     /// Says why the incumbent still runs, untouched.
     pub fn inherit(&mut self, heir: Heir, cold: ColdStart) -> Result<SwapReport, SwapError> {
-        let Heir { compiled, mut instance, fresh, slots, then } = heir;
+        let Heir { compiled, mut instance, fresh, slots, then, .. } = heir;
         let (old, new) = (self.compiled.declaration().clone(), compiled.declaration().clone());
         let carried = match self.may_follow(&compiled, cold)? {
             Some(schema) => Some(self.outgoing(&old, schema)?),
@@ -158,12 +163,12 @@ impl Cohort {
         };
         let stays = |slot: u32| same(&then, &self.slots, slot);
         // What was carried is what the heir has just read, so it will read it again in a recovery.
-        self.base = carried.clone().unwrap_or_else(|| fresh.filtered(stays));
+        self.base = Base::new(carried.clone().unwrap_or_else(|| fresh.filtered(stays)));
         self.log = Sheet::new(new.inputs.len());
         (self.compiled, self.instance) = (compiled, Some(instance));
         self.slots.adopt(&then, &slots);
         let carried = carried.unwrap_or_default();
-        self.release(&carried, old.state.schema + new.state.schema > 0, &mut report);
+        self.release_all(&carried, old.state.schema + new.state.schema > 0, &mut report);
         Ok(report)
     }
 
@@ -172,13 +177,13 @@ impl Cohort {
         if !Arc::ptr_eq(&self.compiled.engine, &compiled.engine) {
             return Err(SwapError::OtherEngine(compiled.declaration().label()));
         }
-        common_schema(self.compiled.declaration(), compiled.declaration(), cold)
+        handover_schema(self.compiled.declaration(), compiled.declaration(), cold)
     }
 
     /// The incumbent's state in `schema`; of a cohort that was given up, the last one that was good.
     fn outgoing(&mut self, old: &Declaration, schema: u32) -> Result<States, SwapError> {
         if self.instance.is_none() && self.base.schema() == schema {
-            return Ok(self.base.clone());
+            return Ok(self.base.of(|_| true));
         }
         let asked = (schema != old.state.schema).then_some(schema);
         self.copy_states(asked)
@@ -186,7 +191,7 @@ impl Cohort {
     }
 
     /// Everybody gets rows again; who came without state counts its warm-up from the beginning.
-    fn release(&mut self, carried: &States, stateful: bool, report: &mut SwapReport) {
+    fn release_all(&mut self, carried: &States, stateful: bool, report: &mut SwapReport) {
         let slots: Vec<u32> = self.slots.iter().map(|(slot, ..)| slot).collect();
         for slot in slots {
             let is_cold = stateful && carried.slots().binary_search(&slot).is_err();
@@ -199,8 +204,16 @@ impl Cohort {
     }
 }
 
-/// The schema in which state can be carried; `None` when there is nothing to carry, or a cold start is allowed.
-fn common_schema(old: &Declaration, new: &Declaration, cold: ColdStart) -> Result<Option<u32>, SwapError> {
+/// The schema in which the state of `old` can be carried to `new`; `None` when there is nothing to carry, or a cold
+/// start is allowed.
+///
+/// # Errors
+/// When there is state that cannot be carried, and a cold start is not allowed.
+pub fn handover_schema(
+    old: &Declaration,
+    new: &Declaration,
+    cold: ColdStart,
+) -> Result<Option<u32>, SwapError> {
     let (writes, reads) = (old.state.schema, new.state.schema);
     if writes == 0 && reads == 0 {
         return Ok(None);
