@@ -4,7 +4,10 @@ use std::time::Duration;
 
 /// Nanoseconds since 1970-01-01T00:00:00 UTC. Source times and row times are of this type; durations are
 /// `std::time::Duration`. Ends in the year 2554.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
 pub struct Timestamp(pub u64);
 
 impl Timestamp {

@@ -1,0 +1,1 @@
+//! Placeholder of nothing: tables and properties follow.
