@@ -176,7 +176,7 @@ impl Running {
             shards: asks.clone(),
             board: board.clone(),
             chronicle: chronicle.clone(),
-            snapshots: store.snapshots(),
+            control: store.control(),
             vault,
             clock: Arc::clone(&clock),
         };

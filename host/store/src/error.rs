@@ -36,6 +36,16 @@ pub enum StoreError {
         /// Newest schema number known here.
         known: i64,
     },
+    /// An older Geminus wrote this file, and only its host can migrate it.
+    #[error("{file} has schema {found}, this version reads {known}: start the host once, which migrates it")]
+    OlderSchema {
+        /// File in the data folder.
+        file: &'static str,
+        /// Schema number in the file.
+        found: i64,
+        /// Schema number that is read here.
+        known: i64,
+    },
     /// The file is another program's database.
     #[error("{file} is not a Geminus file: move it out of the data folder")]
     ForeignFile {
@@ -71,6 +81,30 @@ pub enum StoreError {
         found: usize,
         /// The limit.
         limit: usize,
+    },
+    /// A binding has one rollout at a time.
+    #[error("rollout {open} of {binding} is under way: end it before another one begins")]
+    RolloutOpen {
+        /// Name of the binding.
+        binding: String,
+        /// Number of the rollout that is under way.
+        open: u64,
+    },
+    /// There is no rollout of this number, or it was forgotten.
+    #[error("there is no rollout {id}")]
+    NoRollout {
+        /// The number.
+        id: u64,
+    },
+    /// There are as many of something as there can be.
+    #[error("there are {limit} {what} already: {instead}")]
+    Exhausted {
+        /// What there are so many of.
+        what: &'static str,
+        /// How many.
+        limit: usize,
+        /// What to do instead.
+        instead: &'static str,
     },
     /// An option has a value that cannot work.
     #[error("option {name} is {found}: {must}")]

@@ -1,5 +1,5 @@
-//! What happened, kept: history of samples (`hot.db`), the journal (`journal.db`), snapshots of behavior state
-//! and plugin activations (`control.db`).
+//! What happened, kept: history of samples (`hot.db`), the journal (`journal.db`), and what is in force (`control.db`):
+//! versions, rollouts, strikes, snapshots and checkpoints of behavior state.
 //!
 //! This room alone names SQLite. It decides nothing: it takes samples and events from queues that never
 //! block their senders, makes them durable, and then says so (a ticket is committed after the fsync). What it
@@ -8,6 +8,7 @@
 
 pub mod bench;
 mod block;
+mod control;
 mod error;
 mod hot;
 mod journal;
@@ -18,12 +19,16 @@ mod sqlite;
 mod stats;
 mod store;
 
+pub use control::{
+    Activation, ActivationFilter, Assignment, Border, Checkpoint, Control, ControlReader, Crash,
+    DamagedState, Incarnation, PackageRecord, Release, RolloutRecord, Strike,
+};
 pub use error::{Fault, StoreError};
 pub use hot::recorder::Recorder;
 pub use journal::{Chain, Entry, Journal};
 pub use options::Options;
 pub use reader::buckets::Bucket;
 pub use reader::{Damage, Reader};
-pub use snapshots::{Activation, Generation, Loaded, Snapshots, StateSnapshot};
+pub use snapshots::{Generation, Loaded, Snapshots, StateSnapshot};
 pub use stats::{JournalStats, Spread, Stats};
 pub use store::Store;

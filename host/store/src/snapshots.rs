@@ -1,32 +1,22 @@
-//! `control.db`: snapshots of behavior state, by binding and twin, and the history of plugin activations.
+//! Snapshots of behavior state, by binding and twin, in `control.db`: what a restart goes on from.
 //!
 //! The last three generations of each twin's state are kept, each with its CRC, so that a damaged one costs a step
-//! back and not the state. Everything here blocks for a commit or a read: call it off the hot path.
+//! back and not the state. The name of a binding is opaque here, so the two sides of a rollout are kept apart by
+//! naming them apart: `thermal` and `thermal@standby` have three generations each. [`Snapshots::forget`] drops a side
+//! that has ended. Everything here blocks for a commit or a read: call it off the hot path.
 
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use geminus_core::{Clock, Timestamp};
-use rusqlite::{Connection, TransactionBehavior};
 
-use crate::StoreError;
-use crate::sqlite::{File, column_from_count, column_from_time};
+use crate::control::shared::Shared;
+use crate::sqlite::column_from_time;
+use crate::{DamagedState, StoreError};
 
 /// Generations of a twin's state that are kept.
 const GENERATIONS: i64 = 3;
 /// Most bytes of one twin's state.
-const STATE_BYTES_MAX: usize = 64 << 20;
-
-const FILE: File = File {
-    name: "control.db",
-    page_bytes: 4096,
-    migrations: &["
-        CREATE TABLE snapshot(binding TEXT NOT NULL, twin TEXT NOT NULL, generation INTEGER NOT NULL, plugin TEXT NOT NULL,
-            digest TEXT NOT NULL, schema INTEGER NOT NULL, row_time INTEGER NOT NULL, saved INTEGER NOT NULL,
-            crc INTEGER NOT NULL, state BLOB NOT NULL, PRIMARY KEY(binding, twin, generation)) STRICT;
-        CREATE TABLE activation(id INTEGER PRIMARY KEY, time INTEGER NOT NULL, plugin TEXT NOT NULL, version TEXT NOT NULL,
-            digest TEXT NOT NULL, outcome TEXT NOT NULL) STRICT"],
-};
+pub(crate) const STATE_BYTES_MAX: usize = 64 << 20;
 
 /// Who made the states of one save: one plugin version, for one binding.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,33 +55,16 @@ pub struct Loaded {
     pub damaged: Vec<(String, Timestamp)>,
 }
 
-/// A plugin version that was put to work, or was refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Activation {
-    /// When.
-    pub time: Timestamp,
-    /// Name of the plugin.
-    pub plugin: String,
-    /// Its version.
-    pub version: String,
-    /// Its digest, as `sha256:…`.
-    pub digest: String,
-    /// What came of it, in a word or a sentence: `activated`, `refused: …`.
-    pub outcome: String,
-}
-
-/// Saves and loads states and activations. Clones share one connection, which one caller uses at a time.
+/// Saves and loads states. Clones share one connection, also with [`crate::Control`].
 #[derive(Clone, Debug)]
 pub struct Snapshots {
-    connection: Arc<Mutex<Connection>>,
+    shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
 }
 
 impl Snapshots {
-    pub(crate) fn open(dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let connection = FILE.open_writer(dir)?;
-        FILE.check(&connection)?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)), clock })
+    pub(crate) fn new(shared: Arc<Shared>, clock: Arc<dyn Clock>) -> Self {
+        Self { shared, clock }
     }
 
     /// Saves the states of some twins in one commit: (twin, time of the last row, bytes). Older generations
@@ -108,44 +81,28 @@ impl Snapshots {
             });
         }
         let saved = column_from_time(self.clock.now());
-        let failed = StoreError::database(FILE.name, "saving states");
-        let mut connection = self.lock();
-        let transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
-        {
-            let mut last = transaction
-                .prepare("SELECT coalesce(max(generation), 0) FROM snapshot WHERE binding = ?1 AND twin = ?2")
-                .map_err(&failed)?;
+        self.shared.write("saving states", |transaction| {
+            let mut last = transaction.prepare(
+                "SELECT coalesce(max(generation), 0) FROM snapshot WHERE binding = ?1 AND twin = ?2",
+            )?;
             let mut insert = transaction
-                .prepare("INSERT INTO snapshot VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")
-                .map_err(&failed)?;
+                .prepare("INSERT INTO snapshot VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?;
             let mut prune = transaction
-                .prepare("DELETE FROM snapshot WHERE binding = ?1 AND twin = ?2 AND generation <= ?3")
-                .map_err(&failed)?;
+                .prepare("DELETE FROM snapshot WHERE binding = ?1 AND twin = ?2 AND generation <= ?3")?;
+            let (binding, plugin, digest) = (&by.binding, &by.plugin, &by.digest);
             for (twin, row_time, bytes) in states {
-                let generation: i64 =
-                    1 + last.query_row((&by.binding, twin), |row| row.get::<_, i64>(0)).map_err(&failed)?;
-                let row_time = column_from_time(*row_time);
-                let crc = crc(by, twin, row_time, bytes);
-                insert
-                    .execute((
-                        &by.binding,
-                        twin,
-                        generation,
-                        &by.plugin,
-                        &by.digest,
-                        by.schema,
-                        row_time,
-                        saved,
-                        crc,
-                        bytes,
-                    ))
-                    .map_err(&failed)?;
-                prune.execute((&by.binding, twin, generation - GENERATIONS)).map_err(&failed)?;
+                let generation = 1 + last.query_row((binding, twin), |row| row.get::<_, i64>(0))?;
+                let time = column_from_time(*row_time);
+                let crc = crc(by, twin, time, bytes);
+                insert.execute((
+                    binding, twin, generation, plugin, digest, by.schema, time, saved, crc, bytes,
+                ))?;
+                prune.execute((binding, twin, generation - GENERATIONS))?;
             }
-        }
-        transaction.commit().map_err(&failed)?;
-        FILE.checkpoint(&connection, "PASSIVE")
+            Ok(())
+        })?;
+        self.shared.checkpoint();
+        Ok(())
     }
 
     /// The newest whole state of each of these twins under a binding. Blocks.
@@ -153,86 +110,90 @@ impl Snapshots {
     /// # Errors
     /// When the file cannot be read.
     pub fn load<T: AsRef<str>>(&self, binding: &str, twins: &[T]) -> Result<Loaded, StoreError> {
-        let failed = StoreError::database(FILE.name, "loading states");
-        let connection = self.lock();
-        let mut select = connection
-            .prepare(
-                "SELECT plugin, digest, schema, row_time, saved, crc, state FROM snapshot
-                 WHERE binding = ?1 AND twin = ?2 ORDER BY generation DESC",
-            )
-            .map_err(&failed)?;
-        let mut loaded = Loaded::default();
-        for twin in twins.iter().map(AsRef::as_ref) {
-            let rows = select.query_map((binding, twin), |row| read(row, binding, twin)).map_err(&failed)?;
-            for row in rows {
-                match row.map_err(&failed)? {
-                    (state, true) => {
-                        loaded.states.push(state);
-                        break;
-                    }
-                    (state, false) => {
-                        tracing::error!(
-                            binding,
-                            twin,
-                            saved_ms = state.saved.millis(),
-                            "damaged state passed over"
-                        );
-                        loaded.damaged.push((state.twin, state.saved));
-                    }
-                }
-            }
-        }
-        Ok(loaded)
+        self.load_by(binding, twins, None)
     }
 
-    /// Remembers that a plugin version was put to work, or refused. Blocks.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn record_activation(&self, activation: &Activation) -> Result<(), StoreError> {
-        self.lock()
-            .execute(
-                "INSERT INTO activation(time, plugin, version, digest, outcome) VALUES (?1, ?2, ?3, ?4, ?5)",
-                (
-                    column_from_time(activation.time),
-                    &activation.plugin,
-                    &activation.version,
-                    &activation.digest,
-                    &activation.outcome,
-                ),
-            )
-            .map_err(StoreError::database(FILE.name, "recording an activation"))?;
-        Ok(())
-    }
-
-    /// The latest activations, newest first. Blocks.
+    /// The newest whole state that this version wrote of each of these twins, and of those of which it wrote none the
+    /// newest whole one of all. Blocks.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn activations(&self, limit: usize) -> Result<Vec<Activation>, StoreError> {
-        let failed = StoreError::database(FILE.name, "reading activations");
-        let connection = self.lock();
-        let mut select = connection
-            .prepare(
-                "SELECT time, plugin, version, digest, outcome FROM activation ORDER BY id DESC LIMIT ?1",
-            )
-            .map_err(&failed)?;
-        let rows = select
-            .query_map([column_from_count(limit)], |row| {
-                Ok(Activation {
-                    time: Timestamp(row.get::<_, i64>(0)?.cast_unsigned()),
-                    plugin: row.get(1)?,
-                    version: row.get(2)?,
-                    digest: row.get(3)?,
-                    outcome: row.get(4)?,
-                })
-            })
-            .map_err(&failed)?;
-        rows.collect::<Result<_, _>>().map_err(&failed)
+    pub fn load_by<T: AsRef<str>>(
+        &self,
+        binding: &str,
+        twins: &[T],
+        digest: Option<&str>,
+    ) -> Result<Loaded, StoreError> {
+        self.shared.read("loading states", |connection| {
+            let mut select = connection.prepare(
+                "SELECT plugin, digest, schema, row_time, saved, crc, state FROM snapshot
+                 WHERE binding = ?1 AND twin = ?2 ORDER BY digest IS ?3 DESC, generation DESC",
+            )?;
+            let mut loaded = Loaded::default();
+            for twin in twins.iter().map(AsRef::as_ref) {
+                let rows = select.query_map((binding, twin, digest), |row| read(row, binding, twin))?;
+                for row in rows {
+                    match row? {
+                        (state, true) => {
+                            loaded.states.push(state);
+                            break;
+                        }
+                        (state, false) => {
+                            self.shared.remember(damaged(&state));
+                            loaded.damaged.push((state.twin, state.saved));
+                        }
+                    }
+                }
+            }
+            Ok(loaded)
+        })
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The newest whole state of a twin that was saved before `than`: the step back when going on from a newer one did
+    /// not help. Damaged ones are passed over, see [`crate::ControlReader::damage`]. Blocks.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn older(
+        &self,
+        binding: &str,
+        twin: &str,
+        than: Timestamp,
+    ) -> Result<Option<StateSnapshot>, StoreError> {
+        self.shared.read("looking for an older state", |connection| {
+            let mut select = connection.prepare(
+                "SELECT plugin, digest, schema, row_time, saved, crc, state FROM snapshot
+                 WHERE binding = ?1 AND twin = ?2 AND saved < ?3 ORDER BY generation DESC",
+            )?;
+            let rows =
+                select.query_map((binding, twin, column_from_time(than)), |row| read(row, binding, twin))?;
+            for row in rows {
+                match row? {
+                    (state, true) => return Ok(Some(state)),
+                    (state, false) => self.shared.remember(damaged(&state)),
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    /// Drops all states under a binding's name, as of a side of a rollout that has ended; returns how many. Blocks.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn forget(&self, binding: &str) -> Result<usize, StoreError> {
+        self.shared.write("forgetting states", |transaction| {
+            transaction.execute("DELETE FROM snapshot WHERE binding = ?1", [binding])
+        })
+    }
+}
+
+fn damaged(state: &StateSnapshot) -> DamagedState {
+    DamagedState {
+        table: "snapshot",
+        binding: state.by.binding.clone(),
+        twin: state.twin.clone(),
+        row_time: state.row_time,
     }
 }
 

@@ -68,7 +68,8 @@ impl File {
         let known = i64::try_from(self.migrations.len()).unwrap_or(i64::MAX);
         match found.cmp(&known) {
             std::cmp::Ordering::Greater => Err(StoreError::NewerSchema { file: self.name, found, known }),
-            _ => Ok(connection),
+            std::cmp::Ordering::Less => Err(StoreError::OlderSchema { file: self.name, found, known }),
+            std::cmp::Ordering::Equal => Ok(connection),
         }
     }
 

@@ -12,9 +12,8 @@ use rusqlite::Connection;
 use crate::hot::recorder::{Recorder, Work};
 use crate::hot::writer::Writer;
 use crate::journal::Journal;
-use crate::snapshots::Snapshots;
 use crate::stats::{Gauges, Stats};
-use crate::{Options, Reader, StoreError, hot};
+use crate::{Control, Options, Reader, Snapshots, StoreError, hot};
 
 /// The file whose lock says that a host uses the folder.
 const LOCK_FILE: &str = "lock";
@@ -25,7 +24,7 @@ pub struct Store {
     recorder: Recorder,
     reader: Reader,
     journal: Journal,
-    snapshots: Snapshots,
+    control: Control,
     gauges: Arc<Gauges>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held, not used: the lock ends with the handle.
@@ -47,7 +46,7 @@ impl Store {
         let connection = open_history(dir, &options)?;
         let gauges = Arc::new(Gauges::default());
         let (journal, journal_thread) = Journal::open(dir, &options, Arc::clone(&clock))?;
-        let snapshots = Snapshots::open(dir, Arc::clone(&clock))?;
+        let control = Control::open(dir, &options, Arc::clone(&clock))?;
         let reader = Reader::open(dir)?;
         let (work, queue) = unbounded();
         let queue_points_max = options.queue_points_max as u64;
@@ -56,7 +55,7 @@ impl Store {
         let writer_thread = spawn("store-history", move || writer.run())?;
         let recorder = Recorder { work, gauges: Arc::clone(&gauges), clock, queue_points_max };
         let threads = Mutex::new(vec![writer_thread, journal_thread]);
-        Ok(Self { recorder, reader, journal, snapshots, gauges, threads, _lock: lock })
+        Ok(Self { recorder, reader, journal, control, gauges, threads, _lock: lock })
     }
 
     /// The numbers of these (twin, point), new ones where there were none. They never change. Blocks.
@@ -90,10 +89,16 @@ impl Store {
         self.journal.clone()
     }
 
-    /// Snapshots of behavior state, and plugin activations.
+    /// Snapshots of behavior state.
     #[must_use]
     pub fn snapshots(&self) -> Snapshots {
-        self.snapshots.clone()
+        self.control.snapshots()
+    }
+
+    /// What is in force and what was decided.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        self.control.clone()
     }
 
     /// Counts and gauges. Does not block.
@@ -153,6 +158,7 @@ impl Store {
 
     fn end(&self) {
         self.journal.end();
+        self.control.close();
         if self.recorder.work.send(Work::Close).is_err() {
             tracing::debug!("history was closed already");
         }

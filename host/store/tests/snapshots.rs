@@ -1,4 +1,4 @@
-//! Snapshots: three generations a twin, a step back over damage, and the history of activations.
+//! Snapshots: three generations a twin, a step back over damage.
 
 #![allow(
     clippy::expect_used,
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use geminus_core::{ManualClock, Timestamp};
-use geminus_store::{Activation, Generation, Options, Store, StoreError};
+use geminus_store::{Generation, Options, Store, StoreError};
 
 fn by(schema: u32) -> Generation {
     Generation {
@@ -84,23 +84,4 @@ fn a_state_beyond_the_limit_is_refused_whole() {
     let refused = store.snapshots().save(&by(1), &states).expect_err("too large");
     assert!(matches!(refused, StoreError::TooLarge { .. }), "{refused}");
     assert!(store.snapshots().load("thermal", &["motor-1"]).expect("load").states.is_empty());
-}
-
-#[test]
-fn activations_come_back_newest_first() {
-    let dir = tempfile::tempdir().expect("folder");
-    let clock = Arc::new(ManualClock::new(Timestamp(1)));
-    let store = Store::open(dir.path(), Options::default(), clock).expect("store");
-    let activation = |at: u64, outcome: &str| Activation {
-        time: Timestamp(at),
-        plugin: "motor-thermal".to_owned(),
-        version: format!("0.{at}.0"),
-        digest: "sha256:00".to_owned(),
-        outcome: outcome.to_owned(),
-    };
-    let (first, second) = (activation(1, "activated"), activation(2, "refused: it traps in open"));
-    store.snapshots().record_activation(&first).expect("record");
-    store.snapshots().record_activation(&second).expect("record");
-    assert_eq!(store.snapshots().activations(10).expect("read"), [second.clone(), first]);
-    assert_eq!(store.snapshots().activations(1).expect("read"), [second]);
 }

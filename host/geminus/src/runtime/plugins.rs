@@ -13,7 +13,7 @@ use geminus_api::metrics::Histogram;
 use geminus_behavior::{ColdStart, Compiled, Engine, Heir};
 use geminus_core::{Clock, Digest, Event, Severity, Timestamp};
 use geminus_registry::{Change, Package, Shelf, Vault};
-use geminus_store::{Activation, Snapshots};
+use geminus_store::{Activation, Control};
 use geminus_twin::plant::Binding;
 use geminus_twin::{BindingIndex, Plant};
 
@@ -98,7 +98,7 @@ pub(crate) struct Manager {
     pub(crate) shards: Vec<Sender<Ask>>,
     pub(crate) board: Board,
     pub(crate) chronicle: Chronicle,
-    pub(crate) snapshots: Snapshots,
+    pub(crate) control: Control,
     pub(crate) vault: Vault,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -293,8 +293,9 @@ impl Manager {
             version: package.declaration.version.to_string(),
             digest: package.digest.to_string(),
             outcome,
+            ..Activation::default()
         };
-        if let Err(error) = self.snapshots.record_activation(&activation) {
+        if let Err(error) = self.control.record_activation(&activation) {
             tracing::error!(%error, "an activation was not recorded");
         }
     }

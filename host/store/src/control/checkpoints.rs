@@ -1,0 +1,297 @@
+//! Checkpoints: the state of a twin at moments from which its rows can be answered again.
+//!
+//! They are taken where a version or a state begins (a border) and now and then in between. How many are kept is a
+//! matter of `thin`; a total of bytes bounds all of them together, beyond which the oldest go. Each has a CRC: a
+//! damaged one is passed over, said in the log and listed in [`ControlReader::damage`].
+
+mod thin;
+
+use geminus_core::Timestamp;
+use rusqlite::{OptionalExtension, Row, Statement, Transaction};
+
+use super::shared::Shared;
+use super::{
+    Control, ControlReader, DamagedState, column_from_number, fits, names_fit, number_from_column,
+    time_from_column,
+};
+use crate::StoreError;
+use crate::snapshots::STATE_BYTES_MAX;
+use crate::sqlite::{column_from_count, column_from_time, number};
+
+/// Most bytes of all checkpoints together.
+const CHECKPOINT_BYTES_MAX: u64 = 1 << 30;
+
+/// Why a checkpoint was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Border {
+    /// A host started, with restored state or cold.
+    Start,
+    /// Another version became authoritative; this is the state that it goes on from.
+    Switch,
+    /// State was put back after a fault, or begun anew.
+    Restore,
+    /// Time went by.
+    Periodic,
+}
+
+/// A twin's state, from which every later row of the twin follows until the next border.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Name of the binding.
+    pub binding: String,
+    /// Id of the twin.
+    pub twin: String,
+    /// Time of the last row of the twin before it; rows after it go on from this state.
+    pub row_time: Timestamp,
+    /// Rows that the state has seen, by which warm-up is counted.
+    pub rows: u64,
+    /// Number of the incarnation that wrote the state.
+    pub incarnation: u32,
+    /// Number of the state schema that the bytes are in; 0 for a cold beginning, which has no bytes.
+    pub schema: u32,
+    /// Why it was taken.
+    pub border: Border,
+    /// The state.
+    pub bytes: Vec<u8>,
+}
+
+impl Border {
+    fn column(self) -> i64 {
+        match self {
+            Self::Start => 0,
+            Self::Switch => 1,
+            Self::Restore => 2,
+            Self::Periodic => 3,
+        }
+    }
+
+    fn from_column(column: i64) -> Self {
+        match column {
+            0 => Self::Start,
+            1 => Self::Switch,
+            2 => Self::Restore,
+            _ => Self::Periodic,
+        }
+    }
+}
+
+impl Control {
+    /// Saves checkpoints in one commit and forgets what is beyond the limits: of each (binding, twin) the latest 64
+    /// borders are kept, the last 3 periodic ones, and of the others one an hour for 72 hours. Blocks, for
+    /// 10,000 twins some tenths of a second.
+    ///
+    /// # Errors
+    /// When a state is over 64 MiB or cannot be written; then none of them is saved.
+    pub fn checkpoint_save(&self, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
+        for checkpoint in checkpoints {
+            names_fit(&[&checkpoint.binding, &checkpoint.twin])?;
+            fits("a state's number of bytes", checkpoint.bytes.len(), STATE_BYTES_MAX)?;
+        }
+        if checkpoints.is_empty() {
+            return Ok(());
+        }
+        self.shared.write("saving checkpoints", |transaction| {
+            let mut writer = Writer::new(transaction)?;
+            checkpoints.iter().try_for_each(|checkpoint| writer.save(checkpoint))?;
+            let balance = writer.balance;
+            settle(transaction, balance, CHECKPOINT_BYTES_MAX)
+        })?;
+        self.shared.checkpoint();
+        Ok(())
+    }
+}
+
+impl ControlReader {
+    /// The last whole checkpoint of a twin whose state has seen no row at or after `time`. Blocks.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn checkpoint_before(
+        &self,
+        binding: &str,
+        twin: &str,
+        time: Timestamp,
+    ) -> Result<Option<Checkpoint>, StoreError> {
+        self.select(binding, twin, "c.row_time < ?3 AND ?4 = ?4", "DESC", (time, time), 1)
+            .map(|mut found| found.pop())
+    }
+
+    /// The whole checkpoints of a twin with `from` ≤ row time < `to`, in order of time. Blocks.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn checkpoints(
+        &self,
+        binding: &str,
+        twin: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Checkpoint>, StoreError> {
+        self.select(binding, twin, "c.row_time >= ?3 AND c.row_time < ?4", "ASC", (from, to), usize::MAX)
+    }
+
+    fn select(
+        &self,
+        binding: &str,
+        twin: &str,
+        filter: &str,
+        order: &str,
+        bounds: (Timestamp, Timestamp),
+        limit: usize,
+    ) -> Result<Vec<Checkpoint>, StoreError> {
+        let sql = format!(
+            "SELECT row_time, border, rows, incarnation, schema, crc, state FROM checkpoint c
+             WHERE c.holder = (SELECT id FROM holder WHERE binding = ?1 AND twin = ?2) AND {filter}
+             ORDER BY c.row_time {order}, c.id {order}"
+        );
+        let bounds = (column_from_time(bounds.0), column_from_time(bounds.1));
+        let shared: &Shared = &self.shared;
+        shared.read("reading checkpoints", |connection| {
+            let mut select = connection.prepare(&sql)?;
+            let rows =
+                select.query_map((binding, twin, bounds.0, bounds.1), |row| read(row, binding, twin))?;
+            let mut found = Vec::new();
+            for row in rows {
+                match row? {
+                    (checkpoint, true) => found.push(checkpoint),
+                    (damaged, false) => shared.remember(DamagedState {
+                        table: "checkpoint",
+                        binding: damaged.binding,
+                        twin: damaged.twin,
+                        row_time: damaged.row_time,
+                    }),
+                }
+                if found.len() >= limit {
+                    break;
+                }
+            }
+            Ok(found)
+        })
+    }
+}
+
+/// The statements of one save.
+struct Writer<'t> {
+    find: Statement<'t>,
+    add: Statement<'t>,
+    insert: Statement<'t>,
+    list: Statement<'t>,
+    delete: Statement<'t>,
+    kept: Vec<thin::Kept>,
+    /// Bytes of states that came, less those that went.
+    balance: i64,
+}
+
+impl<'t> Writer<'t> {
+    fn new(transaction: &'t Transaction<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            find: transaction.prepare("SELECT id FROM holder WHERE binding = ?1 AND twin = ?2")?,
+            add: transaction
+                .prepare("INSERT INTO holder(binding, twin) VALUES (?1, ?2) RETURNING id")?,
+            insert: transaction.prepare(
+                "INSERT INTO checkpoint(holder, row_time, border, rows, incarnation, schema, crc, state)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?,
+            list: transaction.prepare(
+                "SELECT id, row_time, border FROM checkpoint WHERE holder = ?1 ORDER BY row_time DESC, id DESC",
+            )?,
+            delete: transaction
+                .prepare("DELETE FROM checkpoint WHERE id = ?1 RETURNING length(state)")?,
+            kept: Vec::new(),
+            balance: 0,
+        })
+    }
+
+    fn save(&mut self, checkpoint: &Checkpoint) -> rusqlite::Result<()> {
+        let holder = self.holder(checkpoint)?;
+        self.insert.execute((
+            holder,
+            column_from_time(checkpoint.row_time),
+            checkpoint.border.column(),
+            column_from_number(checkpoint.rows),
+            checkpoint.incarnation,
+            checkpoint.schema,
+            crc(checkpoint),
+            &checkpoint.bytes,
+        ))?;
+        self.balance += column_from_count(checkpoint.bytes.len());
+        self.kept.clear();
+        let mut rows = self.list.query([holder])?;
+        while let Some(row) = rows.next()? {
+            self.kept.push(thin::Kept {
+                id: row.get(0)?,
+                row_time: time_from_column(row.get(1)?),
+                border: Border::from_column(row.get(2)?),
+            });
+        }
+        for id in thin::beyond(&self.kept) {
+            self.balance -= self.delete.query_row([id], |row| row.get::<_, i64>(0))?;
+        }
+        Ok(())
+    }
+
+    fn holder(&mut self, checkpoint: &Checkpoint) -> rusqlite::Result<i64> {
+        let names = (&checkpoint.binding, &checkpoint.twin);
+        match self.find.query_row(names, |row| row.get(0)).optional()? {
+            Some(holder) => Ok(holder),
+            None => self.add.query_row(names, |row| row.get(0)),
+        }
+    }
+}
+
+/// Keeps the account of all bytes, and forgets the oldest checkpoints while there are too many.
+fn settle(transaction: &Transaction<'_>, balance: i64, bytes_max: u64) -> rusqlite::Result<()> {
+    let mut total = balance
+        + number(transaction, "SELECT coalesce((SELECT value FROM mark WHERE key = 'checkpoint_bytes'), 0)")?;
+    if total > column_from_number(bytes_max) {
+        let mut oldest = transaction.prepare("SELECT id, length(state) FROM checkpoint ORDER BY id")?;
+        let mut delete = transaction.prepare("DELETE FROM checkpoint WHERE id <= ?1")?;
+        let mut last = None;
+        let mut rows = oldest.query([])?;
+        while total > column_from_number(bytes_max - bytes_max / 16)
+            && let Some(row) = rows.next()?
+        {
+            last = Some(row.get::<_, i64>(0)?);
+            total -= row.get::<_, i64>(1)?;
+        }
+        drop(rows);
+        if let Some(last) = last {
+            let gone = delete.execute([last])?;
+            tracing::warn!(gone, "checkpoints took too much room: the oldest are forgotten");
+        }
+    }
+    transaction.prepare("INSERT OR REPLACE INTO mark VALUES ('checkpoint_bytes', ?1)")?.execute([total])?;
+    Ok(())
+}
+
+/// The checkpoint in a row, and whether it is as it was saved.
+fn read(row: &Row<'_>, binding: &str, twin: &str) -> rusqlite::Result<(Checkpoint, bool)> {
+    let checkpoint = Checkpoint {
+        binding: binding.to_owned(),
+        twin: twin.to_owned(),
+        row_time: time_from_column(row.get(0)?),
+        border: Border::from_column(row.get(1)?),
+        rows: row.get::<_, i64>(2)?.cast_unsigned(),
+        incarnation: number_from_column(row.get(3)?),
+        schema: number_from_column(row.get(4)?),
+        bytes: row.get(6)?,
+    };
+    let whole = row.get::<_, i64>(5)? == crc(&checkpoint);
+    Ok((checkpoint, whole))
+}
+
+/// Covers the bytes and everything that says what they mean.
+fn crc(checkpoint: &Checkpoint) -> i64 {
+    let mut hasher = crc32fast::Hasher::new();
+    for part in [&checkpoint.binding, &checkpoint.twin] {
+        hasher.update(part.as_bytes());
+        hasher.update(&[0]);
+    }
+    hasher.update(&column_from_time(checkpoint.row_time).to_le_bytes());
+    hasher.update(&checkpoint.border.column().to_le_bytes());
+    hasher.update(&column_from_number(checkpoint.rows).to_le_bytes());
+    hasher.update(&checkpoint.incarnation.to_le_bytes());
+    hasher.update(&checkpoint.schema.to_le_bytes());
+    hasher.update(&checkpoint.bytes);
+    i64::from(hasher.finalize())
+}
