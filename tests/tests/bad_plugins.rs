@@ -111,7 +111,7 @@ fn a_file_that_is_no_plugin_leaves_the_incumbent_running() -> anyhow::Result<()>
         (
             "forbidden import",
             patched(&good, log, "wasi:cli/environment@0.2.0"),
-            "swap-refused",
+            "plugin-refused",
             "wasi:cli/environment",
         ),
     ];

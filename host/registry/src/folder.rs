@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use geminus_core::Digest;
 
-use crate::{Package, PackageError};
+use crate::seal::sidecar;
+use crate::{Package, PackageError, SIDECAR_BYTES_MAX};
 
 /// What one file of the folder turned out to be.
 #[derive(Debug)]
@@ -22,6 +23,13 @@ pub struct Found {
 /// What tells whether a file must be read again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Mark {
+    file: Touch,
+    /// Of the side file with the digest, when there is one.
+    beside: Option<Touch>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Touch {
     length: u64,
     modified: Option<SystemTime>,
     inode: u64,
@@ -65,9 +73,10 @@ impl Folder {
                 present.insert(path, (mark, *digest));
                 continue;
             }
-            let (digest, package) = match Package::read(&path) {
-                Ok(package) => (package.digest, Ok(package)),
-                Err(error) => (digest_of_file(&path), Err(error)),
+            let package = Package::read(&path);
+            let digest = match &package {
+                Ok(package) => package.digest,
+                Err(_) => digest_of_refused(&path),
             };
             if before.is_none_or(|(_, seen)| *seen != digest) {
                 found.push(Found { path: path.clone(), package });
@@ -98,21 +107,32 @@ fn list(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 }
 
 fn mark(path: &Path) -> std::io::Result<Mark> {
+    Ok(Mark { file: touch(path)?, beside: touch(&sidecar(path)).ok() })
+}
+
+fn touch(path: &Path) -> std::io::Result<Touch> {
     let meta = fs::metadata(path)?;
     #[cfg(unix)]
     let inode = std::os::unix::fs::MetadataExt::ino(&meta);
     #[cfg(not(unix))]
     let inode = 0;
-    Ok(Mark { length: meta.len(), modified: meta.modified().ok(), inode })
+    Ok(Touch { length: meta.len(), modified: meta.modified().ok(), inode })
 }
 
-/// Digest of a file that is no package, so that the same refusal is told once and not at each scan.
-fn digest_of_file(path: &Path) -> Digest {
-    match fs::metadata(path) {
+/// What a refused file and the file beside it are, so that the same refusal is told once and not at each scan. Never
+/// that of a package: the same bytes may be taken once their side file is right.
+fn digest_of_refused(path: &Path) -> Digest {
+    let bytes = match fs::metadata(path) {
         Ok(meta) if meta.len() <= crate::PACKAGE_BYTES_MAX => Digest::of(&fs::read(path).unwrap_or_default()),
         Ok(meta) => Digest::of(&meta.len().to_le_bytes()),
         Err(_) => Digest::of(b""),
+    };
+    let mut beside = Vec::new();
+    if let Ok(file) = fs::File::open(sidecar(path)) {
+        // What cannot be read counts as what was read of it.
+        drop(file.take(SIDECAR_BYTES_MAX).read_to_end(&mut beside));
     }
+    Digest::of(&[b"refused".as_slice(), bytes.bytes(), &beside].concat())
 }
 
 /// Writes `bytes` as `folder/name` so that no reader ever sees a part of it: temporary file, fsync, rename,
@@ -153,6 +173,26 @@ mod tests {
         assert_eq!(view.scan(false).expect("scan").0.len(), 1);
         fs::remove_file(folder.path().join("a.wasm")).expect("removed");
         assert_eq!(view.scan(false).expect("scan").1.len(), 1);
+    }
+
+    #[test]
+    fn a_side_file_that_changes_is_a_new_verdict_on_the_same_bytes() {
+        let folder = tempfile::tempdir().expect("folder");
+        let mut view = Folder::new(folder.path());
+        let bytes = crate::package::tests::component();
+        let digest = Digest::of(&bytes).to_string();
+        let mut told = |thorough| {
+            let (found, gone) = view.scan(thorough).expect("scan");
+            assert!(gone.is_empty());
+            found.into_iter().map(|found| found.package.is_ok()).collect::<Vec<_>>()
+        };
+        store_bytes(folder.path(), "a.wasm.sha256", Digest::of(b"").to_string().as_bytes()).expect("written");
+        store_bytes(folder.path(), "a.wasm", &bytes).expect("written");
+        assert_eq!((told(false), told(true)), (vec![false], vec![]), "refused once");
+        store_bytes(folder.path(), "a.wasm.sha256", digest.as_bytes()).expect("written");
+        assert_eq!((told(false), told(true)), (vec![true], vec![]), "taken once");
+        store_bytes(folder.path(), "a.wasm.sha256", b"nonsense").expect("written");
+        assert_eq!((told(false), told(true)), (vec![false], vec![]), "refused anew");
     }
 
     #[test]

@@ -6,15 +6,23 @@
 //! component: that is `behavior`.
 
 pub mod author;
+mod contract;
+mod diff;
 mod folder;
 mod package;
+mod resolve;
+mod seal;
 mod sections;
 mod shelf;
 mod vault;
 mod watch;
 
+pub use contract::ContractError;
+pub use diff::{Change as DeclarationChange, ChangeSeverity, Diff, diff};
 pub use folder::{Folder, Found, store_bytes};
 pub use package::{PACKAGE_BYTES_MAX, Package, PackageError};
+pub use resolve::{ResolveError, resolve};
+pub use seal::{SIDECAR_BYTES_MAX, SealError};
 pub use shelf::Shelf;
 pub use vault::Vault;
 pub use watch::{Change, RESCAN_EVERY, Rescan, Watcher};

@@ -7,20 +7,26 @@ use wasmparser::{Encoding, Parser, Payload};
 
 use crate::PackageError;
 
-/// Whether a file is a component or a core module, and its top-level custom sections.
+/// Whether a file is a component or a core module, what it names at its border, and its top-level custom sections.
 #[derive(Debug)]
 pub(crate) struct Outline<'a> {
     pub(crate) component: bool,
+    /// Names of what the component imports.
+    pub(crate) imports: Vec<&'a str>,
+    /// Names of what it exports.
+    pub(crate) exports: Vec<&'a str>,
     customs: Vec<(&'a str, &'a [u8])>,
 }
 
 impl<'a> Outline<'a> {
     /// Walks the whole file, so that a truncated one is found here and not by the compiler.
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, PackageError> {
-        let mut outline = Outline { component: false, customs: Vec::new() };
+        let mut outline =
+            Outline { component: false, imports: Vec::new(), exports: Vec::new(), customs: Vec::new() };
+        let malformed = |error: wasmparser::BinaryReaderError| PackageError::Malformed(error.to_string());
         let mut depth = 0_u32;
         for payload in Parser::new(0).parse_all(bytes) {
-            match payload.map_err(|error| PackageError::Malformed(error.to_string()))? {
+            match payload.map_err(malformed)? {
                 Payload::Version { encoding, .. } => {
                     depth += 1;
                     if depth == 1 {
@@ -30,11 +36,27 @@ impl<'a> Outline<'a> {
                 Payload::CustomSection(section) if depth == 1 => {
                     outline.customs.push((section.name(), section.data()));
                 }
+                Payload::ComponentImportSection(section) if depth == 1 => {
+                    for import in section {
+                        outline.imports.push(import.map_err(malformed)?.name.name);
+                    }
+                }
+                Payload::ComponentExportSection(section) if depth == 1 => {
+                    for export in section {
+                        outline.exports.push(export.map_err(malformed)?.name.name);
+                    }
+                }
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 _ => {}
             }
         }
         Ok(outline)
+    }
+
+    /// A component with nothing but names at its border.
+    #[cfg(test)]
+    pub(crate) fn of_names(imports: &[&'a str], exports: &[&'a str]) -> Self {
+        Outline { component: true, imports: imports.to_vec(), exports: exports.to_vec(), customs: Vec::new() }
     }
 
     /// The only top-level custom section of this name.

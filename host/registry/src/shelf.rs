@@ -51,13 +51,13 @@ impl Shelf {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use geminus_core::Declaration;
     use geminus_core::declaration::Stamp;
     use std::sync::Arc;
 
-    fn package(path: &str, version: &str, salt: u8) -> Package {
+    pub(crate) fn package(path: &str, version: &str, salt: u8) -> Package {
         let json = serde_json::json!({
             "declaration": 1, "name": "probe", "version": version, "kind": "estimator",
             "outputs": [{"name": "o", "unit": "1"}], "state": {"schema": 0, "reads": [], "writes": []}

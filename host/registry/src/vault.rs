@@ -1,55 +1,229 @@
-//! The last version of each plugin that was put to work, kept where no operator drops files.
+//! Every version that was ever taken, by digest, kept where no operator drops files: `<64 hex digits>.wasm`.
 //!
-//! A file in the plugin folder may be overwritten by a broken one or removed while its contents run. The running host
-//! does not mind, but its next start would have nothing to run; then it takes what it ran last.
+//! A file in the plugin folder may be overwritten by a broken one or removed while its contents run. What a twin is
+//! assigned to is a digest, and the bytes of that digest are here. A file is written whole or not at all, and its
+//! digest is computed again whenever it is read. Which digest runs for whom is not known here: that is control.db.
 
-use std::io;
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use crate::{Package, store_bytes};
+use geminus_core::Digest;
 
-/// A folder with one package for each plugin name.
+use crate::{Found, Package, PackageError, store_bytes};
+
+/// A folder of packages, by digest.
 #[derive(Clone, Debug)]
 pub struct Vault {
     folder: PathBuf,
 }
 
 impl Vault {
-    /// The vault in this folder, which is made when something is kept.
+    /// The vault in this folder, which is made when something is kept. Touches no file.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into() }
     }
 
-    /// Keeps a package that was put to work, in place of the one before. Blocks on the disk.
+    /// Keeps a package beside all others, and notes that it is the last of its name. Blocks on the disk until it is
+    /// there for good.
     ///
     /// # Errors
-    /// When it cannot be written; the one before then stays.
+    /// When it cannot be written; what was there before then stays.
     pub fn keep(&self, package: &Package) -> io::Result<()> {
-        let name = format!("{}.wasm", package.declaration.name);
-        store_bytes(&self.folder, &name, &package.bytes).map(drop)
+        self.adopt_old()?;
+        if self.get(package.digest).is_err() {
+            store_bytes(&self.folder, &file_name(package.digest), &package.bytes)?;
+        }
+        let last = format!("{}\n", package.digest);
+        store_bytes(&self.folder, &last_name(&package.declaration.name), last.as_bytes()).map(drop)
     }
 
-    /// The package of this name that was put to work last; `None` when there is none that is whole.
+    /// The package with this digest. Blocks on the disk.
+    ///
+    /// # Errors
+    /// `Read` when it is not there, `Digest` when its bytes are not those that were kept.
+    pub fn get(&self, digest: Digest) -> Result<Package, PackageError> {
+        read(&self.folder.join(file_name(digest)), digest)
+    }
+
+    /// Every kept package, each read and checked, in order of digest; one that is damaged stands there with the
+    /// reason. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed.
+    pub fn all(&self) -> io::Result<Vec<Found>> {
+        self.adopt_old()?;
+        let kept = |(path, digest): (PathBuf, Digest)| Found { package: read(&path, digest), path };
+        Ok(self.files()?.into_iter().map(kept).collect())
+    }
+
+    /// Removes what is not in `keep`, also what is damaged, and parts that a crash left behind. Gives the digests that
+    /// went.
+    ///
+    /// # Errors
+    /// When a file cannot be listed or removed; those before it are gone.
+    pub fn prune(&self, keep: &BTreeSet<Digest>) -> io::Result<Vec<Digest>> {
+        self.adopt_old()?;
+        let mut gone = Vec::new();
+        for (path, digest) in self.files()? {
+            if !keep.contains(&digest) {
+                fs::remove_file(path)?;
+                gone.push(digest);
+            }
+        }
+        for path in self.list()?.into_iter().filter(|path| is_part(path)) {
+            fs::remove_file(path)?;
+        }
+        Ok(gone)
+    }
+
+    /// The package of this name that was kept last; `None` when there is none that is whole.
     #[must_use]
     pub fn last(&self, name: &str) -> Option<Package> {
-        Package::read(&self.folder.join(format!("{name}.wasm"))).ok()
+        if let Err(error) = self.adopt_old() {
+            tracing::warn!(%error, folder = %self.folder.display(), "packages of an older host were not taken over");
+        }
+        let digest = fs::read_to_string(self.folder.join(last_name(name))).ok()?.trim().parse().ok()?;
+        self.get(digest).ok()
     }
+
+    /// Takes over the one file for each name that older hosts kept. One that is no package stays where it is.
+    fn adopt_old(&self) -> io::Result<()> {
+        for path in self.list()? {
+            let old =
+                path.extension().is_some_and(|extension| extension == "wasm") && digest_of(&path).is_none();
+            let Some(package) = old.then(|| Package::read(&path).ok()).flatten() else { continue };
+            store_bytes(&self.folder, &file_name(package.digest), &package.bytes)?;
+            let (name, last) = (last_name(&package.declaration.name), format!("{}\n", package.digest));
+            if !self.folder.join(&name).exists() {
+                store_bytes(&self.folder, &name, last.as_bytes())?;
+            }
+            fs::remove_file(path)?;
+        }
+        Ok(())
+    }
+
+    fn files(&self) -> io::Result<Vec<(PathBuf, Digest)>> {
+        let named = |path: PathBuf| digest_of(&path).map(|digest| (path, digest));
+        Ok(self.list()?.into_iter().filter_map(named).collect())
+    }
+
+    /// Every file in order of name; none in a folder that is not there.
+    fn list(&self) -> io::Result<Vec<PathBuf>> {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut paths =
+            entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
+        paths.sort();
+        Ok(paths)
+    }
+}
+
+fn read(path: &Path, wanted: Digest) -> Result<Package, PackageError> {
+    let package = Package::read(path)?;
+    let found = package.digest;
+    if found == wanted { Ok(package) } else { Err(PackageError::Digest { wanted, found }) }
+}
+
+fn file_name(digest: Digest) -> String {
+    format!("{}.wasm", digest.to_string().trim_start_matches("sha256:"))
+}
+
+fn last_name(name: &str) -> String {
+    format!("{name}.last")
+}
+
+/// The digest that a file is named by.
+fn digest_of(path: &Path) -> Option<Digest> {
+    let digest = path.file_name()?.to_str()?.strip_suffix(".wasm")?.parse().ok()?;
+    path.ends_with(file_name(digest)).then_some(digest)
+}
+
+fn is_part(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.starts_with('.') && name.ends_with(".part")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::package::tests::component;
+    use crate::package::tests::component_of;
+
+    fn package(version: &str) -> Package {
+        Package::check(Path::new("x.wasm"), component_of(version)).expect("a package")
+    }
 
     #[test]
-    fn what_ran_last_is_found_again_and_a_damaged_one_is_not() {
+    fn many_versions_stand_side_by_side_and_the_last_kept_is_the_last() {
+        let dir = tempfile::tempdir().expect("folder");
+        let vault = Vault::new(dir.path().join("packages"));
+        let [one, two, three] = ["1.0.0", "1.1.0", "1.2.0"].map(package);
+        assert!(vault.last("probe").is_none());
+        assert!(vault.all().expect("listed").is_empty());
+        assert!(vault.prune(&BTreeSet::new()).expect("pruned").is_empty());
+        for kept in [&one, &two, &three, &two] {
+            vault.keep(kept).expect("kept");
+            assert_eq!(vault.last("probe").map(|last| last.digest), Some(kept.digest));
+        }
+        for kept in [&one, &two, &three] {
+            let got = vault.get(kept.digest).expect("there");
+            assert_eq!((got.digest, got.bytes.len()), (kept.digest, kept.bytes.len()));
+        }
+        let all: BTreeSet<_> = vault
+            .all()
+            .expect("listed")
+            .into_iter()
+            .map(|found| found.package.expect("whole").digest)
+            .collect();
+        assert_eq!(all, [&one, &two, &three].map(|package| package.digest).into());
+        assert_eq!(vault.prune(&[one.digest].into()).expect("pruned").len(), 2);
+        assert!(vault.get(one.digest).is_ok() && vault.get(two.digest).is_err());
+        assert!(vault.last("probe").is_none(), "what was pruned is the last of nothing");
+    }
+
+    #[test]
+    fn what_is_damaged_or_put_under_a_false_name_is_never_given() {
         let dir = tempfile::tempdir().expect("folder");
         let vault = Vault::new(dir.path());
-        assert!(vault.last("probe").is_none());
-        let package = Package::check(std::path::Path::new("x.wasm"), component()).expect("a package");
-        vault.keep(&package).expect("kept");
-        assert_eq!(vault.last("probe").map(|kept| kept.digest), Some(package.digest));
-        std::fs::write(dir.path().join("probe.wasm"), b"\0asm").expect("damaged");
-        assert!(vault.last("probe").is_none());
+        let (one, two) = (package("1.0.0"), package("2.0.0"));
+        vault.keep(&one).expect("kept");
+        let file = dir.path().join(file_name(one.digest));
+        for (bytes, says) in [
+            (&two.bytes[..], "kept under: the file is damaged"),
+            (&one.bytes[..20], ""),
+            (b"", "not a WebAssembly"),
+        ] {
+            fs::write(&file, bytes).expect("written");
+            let error = vault.get(one.digest).expect_err("damaged");
+            assert!(error.to_string().contains(says), "{error}");
+            assert!(vault.last("probe").is_none());
+            assert!(vault.all().expect("listed")[0].package.is_err());
+        }
+        vault.keep(&one).expect("kept anew");
+        assert_eq!(
+            vault.last("probe").map(|last| last.digest),
+            Some(one.digest),
+            "a damaged file is replaced"
+        );
+    }
+
+    #[test]
+    fn the_file_for_each_name_of_older_hosts_is_taken_over() {
+        let dir = tempfile::tempdir().expect("folder");
+        let vault = Vault::new(dir.path());
+        let old = package("1.0.0");
+        fs::write(dir.path().join("probe.wasm"), &old.bytes).expect("written");
+        fs::write(dir.path().join("broken.wasm"), b"\0asm").expect("written");
+        fs::write(dir.path().join(".a.wasm.7.part"), b"half").expect("written");
+        assert_eq!(vault.last("probe").map(|last| last.digest), Some(old.digest));
+        assert!(vault.get(old.digest).is_ok());
+        assert!(!dir.path().join("probe.wasm").exists());
+        assert!(vault.last("broken").is_none() && dir.path().join("broken.wasm").exists());
+        vault.prune(&[old.digest].into()).expect("pruned");
+        assert!(!dir.path().join(".a.wasm.7.part").exists(), "a part is swept");
+        assert!(vault.get(old.digest).is_ok());
     }
 }
