@@ -24,7 +24,7 @@ use geminus_core::Clock;
 use serde::Serialize;
 use tokio::sync::Notify;
 
-use crate::view::EntryView;
+use crate::view::{EntryView, RolloutEvent};
 use latest::Latest;
 use ring::Ring;
 use watch::Watches;
@@ -75,11 +75,11 @@ impl Default for BusLimits {
 /// Whose events a stream carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Interest {
-    /// `twin` and `journal` events of the whole site, no values.
+    /// `twin`, `journal` and `rollout` events of the whole site, no values.
     Site,
     /// Everything, values of all twins included.
     All,
-    /// `values` and `twin` events of these twins, journal entries about one of them or about no twin.
+    /// `values` and `twin` events of these twins, journal entries about one of them or about no twin, rollouts.
     Twins(Vec<Arc<str>>),
 }
 
@@ -192,15 +192,27 @@ impl EventBus {
 
     /// A twin's state, alerts, health or behaviors changed.
     pub fn publish_twin(&self, event: &TwinEvent) {
-        self.publish("twin", Some(event.id.as_str().into()), event);
+        self.publish("twin", Some(event.id.as_str().into()), None, event);
     }
 
     /// The journal has a new entry.
     pub fn publish_journal(&self, entry: &EntryView) {
-        self.publish("journal", entry.twin.as_deref().map(Arc::from), entry);
+        self.publish("journal", entry.twin.as_deref().map(Arc::from), None, entry);
     }
 
-    fn publish(&self, kind: &'static str, twin: Option<Arc<str>>, body: &impl Serialize) {
+    /// A rollout went on. Takes the place of the event before it of the same rollout for every reader who has not
+    /// taken that one yet.
+    pub fn publish_rollout(&self, event: &RolloutEvent) {
+        self.publish("rollout", None, Some(event.id), event);
+    }
+
+    fn publish(
+        &self,
+        kind: &'static str,
+        twin: Option<Arc<str>>,
+        rollout: Option<u64>,
+        body: &impl Serialize,
+    ) {
         let data = match serde_json::to_vec(body) {
             Ok(data) => data.into(),
             Err(error) => {
@@ -211,7 +223,7 @@ impl EventBus {
         let mut state = self.lock();
         state.head += 1;
         let id = state.head;
-        state.ring.push(id, Notice { kind, twin, data });
+        state.ring.push(id, Notice { kind, twin, rollout, data });
         drop(state);
         self.counters.notices.fetch_add(1, Ordering::Relaxed);
         self.news.notify_waiters();

@@ -52,6 +52,7 @@ impl From<Trouble> for Failure {
         match trouble {
             Trouble::NotFound(what) => Self::new(StatusCode::NOT_FOUND, "not-found", what),
             Trouble::Invalid(why) => Self::new(StatusCode::BAD_REQUEST, "invalid", why),
+            Trouble::Conflict(why) => Self::new(StatusCode::CONFLICT, "conflict", why),
             Trouble::Unavailable(why) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", why),
             Trouble::Internal(cause) => {
                 tracing::error!(cause, "a request failed inside the host");

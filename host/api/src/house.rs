@@ -4,10 +4,14 @@
 use std::future::Future;
 
 use bytes::Bytes;
+use geminus_rollout::Plan;
 
 use crate::metrics::Exposition;
-use crate::query::{HistoryQuery, JournalQuery, TwinsQuery};
-use crate::view::{HistoryView, JournalView, PluginsView, SiteView, TwinView, TwinsView, UploadView};
+use crate::query::{ActivationsQuery, HistoryQuery, JournalQuery, TwinsQuery};
+use crate::view::{
+    ActivationsView, HistoryView, JournalView, PluginsView, RolloutOrder, RolloutPreview, RolloutView,
+    RolloutsView, SiteView, TwinView, TwinsView, UploadView,
+};
 
 /// Why the house could not answer. The words go to the client as they are, except those of `Internal`, which
 /// go to the log.
@@ -19,6 +23,9 @@ pub enum Trouble {
     /// The request cannot be carried out as it stands: 400. Says what to change.
     #[error("{0}")]
     Invalid(String),
+    /// It cannot be carried out as things stand now: 409. Says what stands in the way.
+    #[error("{0}")]
+    Conflict(String),
     /// It could be answered at another time: 503. Says what is missing.
     #[error("{0}")]
     Unavailable(String),
@@ -70,6 +77,55 @@ pub trait House: Send + Sync + 'static {
     /// # Errors
     /// `Invalid` when they cannot be a component, `Unavailable` when the folder cannot be written.
     fn upload_plugin(&self, bytes: Bytes) -> impl Future<Output = Result<UploadView, Trouble>> + Send;
+
+    /// Rollouts, newest first, at most [`ROLLOUTS_MAX`](crate::view::ROLLOUTS_MAX), without their evidence.
+    ///
+    /// # Errors
+    /// `Internal` when they cannot be read.
+    fn rollouts(&self) -> impl Future<Output = Result<RolloutsView, Trouble>> + Send;
+
+    /// One rollout with everything that is known of it.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none of this number.
+    fn rollout(&self, id: u64) -> impl Future<Output = Result<RolloutView, Trouble>> + Send;
+
+    /// What a plan would do now. Its own mistakes were found before; begins nothing.
+    ///
+    /// # Errors
+    /// `Internal` when the registry cannot be asked. A plan that would be refused is no error.
+    fn plan_rollout(&self, plan: Plan) -> impl Future<Output = Result<RolloutPreview, Trouble>> + Send;
+
+    /// Begins a rollout. The plan's own mistakes were found before. `by` is who asked, at most 100 characters.
+    ///
+    /// # Errors
+    /// `Conflict` when another rollout of the behavior is under way, `NotFound` when the plugin, the version, the
+    /// behavior or a twin does not exist, `Invalid` when the plan does not fit the site.
+    fn start_rollout(
+        &self,
+        plan: Plan,
+        by: String,
+    ) -> impl Future<Output = Result<RolloutView, Trouble>> + Send;
+
+    /// Orders something of a rollout that is under way; gives it as it stands after.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none of this number, `Conflict` when the order does not fit its phase.
+    fn order_rollout(
+        &self,
+        id: u64,
+        order: RolloutOrder,
+        by: String,
+    ) -> impl Future<Output = Result<RolloutView, Trouble>> + Send;
+
+    /// Which versions were put to work, newest first.
+    ///
+    /// # Errors
+    /// `Internal` when it cannot be read.
+    fn activations(
+        &self,
+        query: ActivationsQuery,
+    ) -> impl Future<Output = Result<ActivationsView, Trouble>> + Send;
 
     /// A page of the journal, newest first.
     ///

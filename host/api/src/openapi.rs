@@ -3,13 +3,17 @@
 //! It is committed as `docs/generated/openapi.json`; a test fails when it differs, and another holds its paths
 //! against the router's.
 
+use serde::Serialize;
+use serde_json::{Value, json};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
 use crate::bus::values::{HelloEvent, ResyncEvent, TwinEvent, ValuesEvent};
 use crate::error::{ErrorDetail, ErrorView};
-use crate::routes::{events, health, house, plugins};
+use crate::request::{BY_CHARS_MAX, BY_DEFAULT, OrderRequest};
+use crate::routes::{events, health, house, plugins, rollouts};
+use crate::view::RolloutEvent;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -28,6 +32,14 @@ use crate::routes::{events, health, house, plugins};
         house::history,
         plugins::plugins,
         plugins::upload,
+        rollouts::rollouts,
+        rollouts::start,
+        rollouts::plan,
+        rollouts::rollout,
+        rollouts::promote,
+        rollouts::cancel,
+        rollouts::rollback,
+        rollouts::activations,
         house::journal,
         events::events,
         health::openapi,
@@ -35,11 +47,12 @@ use crate::routes::{events, health, house, plugins};
         health::readyz,
         health::metrics,
     ),
-    components(schemas(ErrorView, ErrorDetail, HelloEvent, ValuesEvent, TwinEvent, ResyncEvent)),
+    components(schemas(ErrorView, ErrorDetail, HelloEvent, ValuesEvent, TwinEvent, RolloutEvent, ResyncEvent, OrderRequest)),
     tags(
         (name = "site", description = "The house at a glance"),
         (name = "twins", description = "Twins now and in the past"),
         (name = "plugins", description = "What computes"),
+        (name = "rollouts", description = "How versions take over, and how they are taken back"),
         (name = "journal", description = "What happened"),
         (name = "events", description = "What happens"),
         (name = "health", description = "For machines"),
@@ -58,12 +71,84 @@ const COMMON: [(&str, &str); 4] = [
 /// The document as indented JSON with a line break at its end.
 #[must_use]
 pub fn json() -> String {
-    let mut text = document().to_pretty_json().unwrap_or_else(|error| {
+    let mut text = written(document()).unwrap_or_else(|error| {
         tracing::error!(%error, "the OpenAPI document could not be written");
         "{}".to_owned()
     });
     text.push('\n');
     text
+}
+
+/// The document with its components, where the schemas of the rollout room are added as JSON: they say more than the
+/// builder's types can hold.
+#[derive(Serialize)]
+struct Whole {
+    #[serde(flatten)]
+    head: utoipa::openapi::OpenApi,
+    components: Value,
+}
+
+fn written(mut document: utoipa::openapi::OpenApi) -> Result<String, serde_json::Error> {
+    let mut components = serde_json::to_value(document.components.take())?;
+    if let Some(Value::Object(schemas)) = components.get_mut("schemas") {
+        schemas.extend(rollout_schemas().map(|(name, schema)| (name.to_owned(), schema)));
+    }
+    serde_json::to_string_pretty(&Whole { head: document, components })
+}
+
+/// Schemas that the rollout room makes of its own types.
+fn rollout_schemas() -> [(&'static str, Value); 4] {
+    let plan = bare(geminus_rollout::plan_schema());
+    let findings = geminus_rollout::evidence_schema();
+    let part =
+        |name: &str| bare(findings.pointer(&format!("/properties/{name}")).cloned().unwrap_or_default());
+    [
+        ("RolloutStart", start(plan.clone())),
+        ("RolloutPlan", plan),
+        ("RolloutVerdict", part("verdict")),
+        ("RolloutEvidence", part("evidence")),
+    ]
+}
+
+/// Without what only a schema that stands alone says.
+fn bare(mut schema: Value) -> Value {
+    if let Value::Object(members) = &mut schema {
+        members.retain(|name, _| !["$schema", "title"].contains(&name.as_str()));
+    }
+    schema
+}
+
+/// A plan as a request brings it: with who wants it beside.
+fn start(mut plan: Value) -> Value {
+    let about = format!("Who wants it, for the journal; `{BY_DEFAULT}` unless given.");
+    if let Some(Value::Object(properties)) = plan.get_mut("properties") {
+        let by = json!({"type": ["string", "null"], "maxLength": BY_CHARS_MAX, "description": about});
+        properties.insert("by".to_owned(), by);
+    }
+    if let Value::Object(members) = &mut plan {
+        members.insert("example".to_owned(), example());
+    }
+    plan
+}
+
+/// A plan with every way of trying before trusting.
+fn example() -> Value {
+    json!({
+        "plugin": "motor-thermal",
+        "version": "^1.4",
+        "behavior": "thermal",
+        "twins": "pump-*",
+        "stages": {
+            "shadow": {"rows": 600, "seconds": 600, "seconds_max": 7200},
+            "canary": {"count": 2, "seconds": 600, "seconds_max": 7200},
+            "probation": {"seconds": 3600, "seconds_max": 7200},
+            "acceptance": {
+                "difference": {"winding_temperature": {"absolute": 2.0, "relative": 0.02}},
+                "exceed_share_max": 0.001
+            }
+        },
+        "by": "shift lead"
+    })
 }
 
 fn document() -> utoipa::openapi::OpenApi {

@@ -58,6 +58,8 @@ pub struct Limits {
     pub upload_bytes_max: usize,
     /// Most uploads at once, each held in memory whole; beyond 503.
     pub uploads_max: usize,
+    /// Largest body of what is ordered of rollouts, in bytes; beyond 413.
+    pub order_bytes_max: usize,
     /// Time between two signs of life on a silent event stream.
     pub heartbeat: Duration,
     /// Shortest time between two rounds of events on one stream.
@@ -71,6 +73,7 @@ impl Default for Limits {
             upload: Duration::from_secs(300),
             upload_bytes_max: 64 << 20,
             uploads_max: 2,
+            order_bytes_max: 64 << 10,
             heartbeat: Duration::from_secs(15),
             values_interval: VALUES_INTERVAL,
         }

@@ -1,11 +1,13 @@
 //! What may follow the `?`: read strictly, so that a misspelt parameter is an error and never a silent default.
 
+pub mod activations;
 pub mod history;
 pub mod journal;
 mod params;
 pub mod stream;
 pub mod twins;
 
+pub use activations::ActivationsQuery;
 pub use history::HistoryQuery;
 pub use journal::JournalQuery;
 pub use stream::StreamQuery;

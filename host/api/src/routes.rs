@@ -2,10 +2,12 @@
 //!
 //! The router is built from one table, and a test holds the table against the OpenAPI document.
 
+mod body;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod house;
 pub(crate) mod plugins;
+pub(crate) mod rollouts;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -52,13 +54,22 @@ struct Route<H> {
 
 fn table<H: House>() -> Vec<Route<H>> {
     let get_ = |path, handler| Route { method: "get", path, handler };
+    let post_ = |path, handler| Route { method: "post", path, handler };
     vec![
         get_("/api/v1/site", get(house::site::<H>)),
         get_("/api/v1/twins", get(house::twins::<H>)),
         get_("/api/v1/twins/{id}", get(house::twin::<H>)),
         get_("/api/v1/twins/{id}/history", get(house::history::<H>)),
         get_("/api/v1/plugins", get(plugins::plugins::<H>)),
-        Route { method: "post", path: "/api/v1/plugins", handler: post(plugins::upload::<H>) },
+        post_("/api/v1/plugins", post(plugins::upload::<H>)),
+        get_("/api/v1/rollouts", get(rollouts::rollouts::<H>)),
+        post_("/api/v1/rollouts", post(rollouts::start::<H>)),
+        post_("/api/v1/rollouts/plan", post(rollouts::plan::<H>)),
+        get_("/api/v1/rollouts/{id}", get(rollouts::rollout::<H>)),
+        post_("/api/v1/rollouts/{id}/promote", post(rollouts::promote::<H>)),
+        post_("/api/v1/rollouts/{id}/cancel", post(rollouts::cancel::<H>)),
+        post_("/api/v1/rollouts/{id}/rollback", post(rollouts::rollback::<H>)),
+        get_("/api/v1/activations", get(rollouts::activations::<H>)),
         get_("/api/v1/journal", get(house::journal::<H>)),
         get_("/api/v1/events", get(events::events::<H>)),
         get_("/api/v1/openapi.json", get(health::openapi)),

@@ -7,6 +7,7 @@
 pub mod history;
 pub mod journal;
 pub mod plugin;
+pub mod rollout;
 pub mod site;
 pub mod time;
 pub mod twin;
@@ -14,10 +15,14 @@ pub mod words;
 
 pub use history::{HistoryView, MarkKind, MarkView, SeriesView};
 pub use journal::{EntryView, JournalView};
-pub use plugin::{PluginState, PluginView, PluginsView, RefusedView, UploadView};
+pub use plugin::{PluginState, PluginView, PluginsView, RefusedView, RunningFor, UploadView};
+pub use rollout::{
+    ActivationView, ActivationsView, ChangeView, PlannedPhase, ROLLOUTS_MAX, RolloutEvent, RolloutOrder,
+    RolloutPreview, RolloutStep, RolloutTwins, RolloutView, RolloutsView, VersionRef,
+};
 pub use site::{InputsView, SiteView, StoreView, TwinCounts};
 pub use time::Time;
 pub use twin::{
-    AlertCount, AlertView, BehaviorState, BehaviorView, HealthView, PointView, TwinState, TwinSummary,
-    TwinView, TwinsView, Verdict,
+    AlertCount, AlertView, BehaviorState, BehaviorView, CostView, HealthView, PointView, TrialView,
+    TwinState, TwinSummary, TwinView, TwinsView, Verdict,
 };

@@ -50,8 +50,10 @@ impl DueEvent {
 /// Why a reader has to start afresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gap {
-    /// The id that it gave is of another process, or no id of ours.
+    /// The id that it gave is of another process.
     OtherProcess,
+    /// What it gave is no id that a host gives.
+    NoId,
     /// More happened than the ring holds, or nobody watched its twins meanwhile.
     TooFarBehind,
 }
@@ -60,6 +62,7 @@ impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::OtherProcess => "the host was restarted since your last event: read everything anew",
+            Self::NoId => "the last event id that you gave is none of this host's: read everything anew",
             Self::TooFarBehind => {
                 "more happened since your last event than the host remembers: read everything anew"
             }
@@ -135,9 +138,12 @@ impl EventBus {
 
     /// Where a reader that has seen event `id` goes on.
     fn place(&self, state: &State, interest: &Interest, id: &str) -> Result<u64, Gap> {
-        let id = id.parse::<EventId>().map_err(|()| Gap::OtherProcess)?;
-        if id.epoch != self.epoch || id.number > state.head {
+        let id = id.parse::<EventId>().map_err(|()| Gap::NoId)?;
+        if id.epoch != self.epoch {
             return Err(Gap::OtherProcess);
+        }
+        if id.number > state.head {
+            return Err(Gap::NoId);
         }
         match reaches(state, interest, id.number) && state.watches.reaches(interest, id.number) {
             true => Ok(id.number),

@@ -12,6 +12,8 @@ pub(crate) struct Notice {
     pub(crate) kind: &'static str,
     /// Twin it is about, if one.
     pub(crate) twin: Option<Arc<str>>,
+    /// Rollout that it is the newest word about, if one: an older word about it is then worth nothing.
+    pub(crate) rollout: Option<u64>,
     /// JSON on one line.
     pub(crate) data: Bytes,
 }
@@ -33,12 +35,22 @@ impl Ring {
 
     /// Appends; `id` is higher than any before. The oldest go until the bounds hold, this one too if need be.
     pub(super) fn push(&mut self, id: u64, notice: Notice) {
+        self.outdate(notice.rollout);
         self.bytes += notice.data.len();
         self.notices.push_back((id, Arc::new(notice)));
         while self.notices.len() > self.notices_max || self.bytes > self.bytes_max {
             let Some((id, notice)) = self.notices.pop_front() else { break };
             self.bytes -= notice.data.len();
             self.forgotten = id;
+        }
+    }
+
+    /// Takes the word before about a rollout out: whoever has not read it yet reads the newer one.
+    fn outdate(&mut self, rollout: Option<u64>) {
+        let Some(rollout) = rollout else { return };
+        let before = self.notices.iter().rposition(|(_, notice)| notice.rollout == Some(rollout));
+        if let Some((_, notice)) = before.and_then(|at| self.notices.remove(at)) {
+            self.bytes -= notice.data.len();
         }
     }
 
@@ -58,7 +70,14 @@ mod tests {
     use super::*;
 
     fn push(ring: &mut Ring, id: u64, bytes: usize) {
-        ring.push(id, Notice { kind: "twin", twin: None, data: vec![b'x'; bytes].into() });
+        ring.push(id, Notice { kind: "twin", twin: None, rollout: None, data: vec![b'x'; bytes].into() });
+    }
+
+    fn push_rollout(ring: &mut Ring, id: u64, rollout: u64) {
+        ring.push(
+            id,
+            Notice { kind: "rollout", twin: None, rollout: Some(rollout), data: vec![b'x'; 4].into() },
+        );
     }
 
     fn ids(ring: &Ring, cursor: u64) -> Vec<u64> {
@@ -72,6 +91,19 @@ mod tests {
         assert_eq!(ids(&ring, 0), [30, 40, 50]);
         assert_eq!(ids(&ring, 30), [40, 50]);
         assert!(!ring.reaches(10) && ring.reaches(20) && ring.reaches(50));
+    }
+
+    #[test]
+    fn a_rollout_has_one_notice_and_the_newest_counts() {
+        let mut ring = Ring::new(10, 1_000);
+        push(&mut ring, 1, 1);
+        push_rollout(&mut ring, 2, 7);
+        push_rollout(&mut ring, 3, 8);
+        (4..=100).for_each(|id| push_rollout(&mut ring, id, 7));
+        assert_eq!(ids(&ring, 0), [1, 3, 100]);
+        assert_eq!(ids(&ring, 50), [100], "who has read an older word reads the newest");
+        assert_eq!(ring.bytes, 1 + 4 + 4);
+        assert!(ring.reaches(0), "nothing that counts has gone");
     }
 
     #[test]

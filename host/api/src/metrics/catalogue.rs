@@ -69,6 +69,16 @@ metrics! {
     QUARANTINED Gauge "geminus_quarantined" ["plugin"] "Twins held apart because a row of theirs made the plugin fail.";
     SWAPS Counter "geminus_swaps_total" ["result"] "Switches to another plugin version by result: done, refused.";
     SWAP_PAUSE_SECONDS Histogram "geminus_swap_pause_seconds" [] "Time for which rows of a cohort waited for a switch.";
+    BEHAVIOR_ROWS Counter "geminus_behavior_rows_total" ["behavior", "version"] "Rows that a version of a behavior stepped, on trial or not.";
+    BEHAVIOR_FUEL Counter "geminus_behavior_fuel_total" ["behavior", "version"] "Fuel (roughly wasm instructions) that a version of a behavior used.";
+    BEHAVIOR_STEP_SECONDS Counter "geminus_behavior_step_seconds_total" ["behavior", "version"] "Time that a version of a behavior spent in calls of step.";
+    BEHAVIOR_MEMORY Gauge "geminus_behavior_memory_bytes" ["behavior", "version"] "Memory of the instances of a version of a behavior.";
+    BEHAVIOR_DEADLINE_MISSES Counter "geminus_behavior_deadline_misses_total" ["behavior", "version"] "Calls of step that took longer than the deadline of the behavior.";
+    BEHAVIOR_STRIKES Counter "geminus_behavior_strikes_total" ["behavior", "version"] "Rows that made a version of a behavior fail for a twin.";
+    ROLLOUTS Gauge "geminus_rollouts" ["phase"] "Rollouts under way by phase.";
+    ROLLOUTS_ENDED Counter "geminus_rollouts_ended_total" ["phase"] "Rollouts that ended by how: permanent, rolled-back, failed, cancelled.";
+    SHADOW_ROWS Counter "geminus_shadow_rows_total" ["behavior", "version"] "Rows for which the outcome of a version on trial was compared.";
+    BUMPLESS_LIMITS Counter "geminus_bumpless_limits_total" ["behavior", "version"] "Commands that were limited in their step because they were among the first after a switch.";
     PROPOSALS Counter "geminus_proposals_total" ["verdict"] "Proposals of behaviors by verdict: refused, held, dropped.";
     STORE_COMMIT_SECONDS Gauge "geminus_store_commit_seconds" ["spread"] "Time of one group commit of history, fsync included: p50, p99, max.";
     STORE_POINTS Counter "geminus_store_points_total" [] "Points made durable.";

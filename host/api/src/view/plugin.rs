@@ -43,6 +43,12 @@ pub struct PluginView {
     pub description: String,
     /// How many twins it runs for.
     pub twins: u64,
+    /// Where it runs: by behavior of the site.
+    pub running_for: Vec<RunningFor>,
+    /// How many twins the site pins to it.
+    pub pinned: u64,
+    /// Behaviors of the site for which this digest failed once: no rollout begins with it by itself there.
+    pub failed_for: Vec<String>,
     /// Whether it does anything.
     pub state: PluginState,
     /// Since when it has been in this state; null when that was before the process started.
@@ -51,6 +57,15 @@ pub struct PluginView {
     /// Its declaration, as in its custom section: follows `wit/declaration.schema.json`.
     #[schema(value_type = Object)]
     pub declaration: serde_json::Value,
+}
+
+/// How many twins of one behavior a version runs for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RunningFor {
+    /// Name of the behavior in the site.
+    pub binding: String,
+    /// How many twins.
+    pub twins: u64,
 }
 
 /// A file that is not a plugin that can run here.

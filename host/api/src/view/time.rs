@@ -1,7 +1,7 @@
 //! A point in time as JSON shows it.
 
 use geminus_core::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
 /// RFC 3339 in UTC with as many fractional digits as it takes, for example `2026-03-01T12:00:00.25Z`.
@@ -30,13 +30,27 @@ impl Serialize for Time {
     }
 }
 
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let time: jiff::Timestamp = text.parse().map_err(serde::de::Error::custom)?;
+        let nanos = u64::try_from(time.as_nanosecond()).map_err(serde::de::Error::custom)?;
+        Ok(Self(Timestamp(nanos)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn times_are_rfc_3339_in_utc_and_exact() {
-        let check = |nanos: u64, expect: &str| assert_eq!(Time(Timestamp(nanos)).to_string(), expect);
+        let check = |nanos: u64, expect: &str| {
+            let time = Time(Timestamp(nanos));
+            assert_eq!(time.to_string(), expect);
+            let json = serde_json::to_string(&time).expect("JSON");
+            assert_eq!(serde_json::from_str::<Time>(&json).expect("time"), time);
+        };
         check(0, "1970-01-01T00:00:00Z");
         check(1_772_366_400_250_000_000, "2026-03-01T12:00:00.25Z");
         check(1_772_366_400_000_000_001, "2026-03-01T12:00:00.000000001Z");

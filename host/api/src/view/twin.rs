@@ -2,6 +2,7 @@
 
 use geminus_core::declaration::{Kind, Priority, Role};
 use geminus_core::{Authority, Quality};
+use geminus_rollout::Phase;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
@@ -210,6 +211,51 @@ pub struct BehaviorView {
     /// Its last fault, in words; null when there was none in this version.
     #[schema(required)]
     pub fault: Option<String>,
+    /// What it costs; null while it does not run.
+    #[schema(required)]
+    pub cost: Option<CostView>,
+    /// The version on trial for this twin; null without a rollout.
+    #[schema(required)]
+    pub trial: Option<TrialView>,
+}
+
+/// What one behavior of a twin costs. Twins that share an instance share its figures; strikes are the twin's own.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct CostView {
+    /// The version that these figures are of.
+    pub version: String,
+    /// Rows that they are of.
+    pub rows: u64,
+    /// Fuel (roughly wasm instructions) a row; null before the first row.
+    #[schema(required)]
+    pub fuel_per_row: Option<f64>,
+    /// Microseconds of a call of step a row; null before the first row.
+    #[schema(required)]
+    pub step_us_per_row: Option<f64>,
+    /// Memory of the instance that the twin lives in; null when not known.
+    #[schema(required)]
+    pub memory_bytes: Option<u64>,
+    /// Calls that took longer than the deadline.
+    pub deadline_misses: u64,
+    /// Rows of this twin that made this version fail, within the window that counts.
+    pub strikes: u64,
+    /// What stands in for the outputs while the twin is held apart, as the site chose; null while it is not.
+    #[schema(required)]
+    pub substitute: Option<String>,
+}
+
+/// How a twin takes part in a rollout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TrialView {
+    /// Number of the rollout.
+    pub rollout: u64,
+    /// Where the rollout stands.
+    #[schema(schema_with = words::phase)]
+    pub phase: Phase,
+    /// Whether the new version's outcome is the one that counts for this twin.
+    pub authoritative: bool,
+    /// Whether the new version has seen as many rows of this twin as it needs.
+    pub warm: bool,
 }
 
 /// One active alert.

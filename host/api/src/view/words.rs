@@ -3,7 +3,9 @@
 //! The core knows no OpenAPI; these functions list its names, and a test here fails when the core spells one of
 //! them differently.
 
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use geminus_rollout::Phase;
+use utoipa::openapi::Ref;
+use utoipa::openapi::schema::{Object, ObjectBuilder, OneOfBuilder, Schema, Type};
 
 const AUTHORITY: [&str; 3] = ["observe", "advise", "control"];
 const KIND: [&str; 4] = ["estimator", "surrogate", "health-rule", "command-policy"];
@@ -12,6 +14,9 @@ const QUALITY: [&str; 5] = ["good", "uncertain", "bad", "stale", "missing"];
 const ROLE: [&str; 7] =
     ["estimate", "deviation", "innovation", "nis", "health-index", "converged", "diagnostic"];
 const SEVERITY: [&str; 3] = ["info", "warning", "error"];
+
+const CHANGE_SEVERITY: [&str; 3] = ["info", "widening", "breaking"];
+const VERDICT_STATE: [&str; 3] = ["pass", "open", "fail"];
 
 fn words(list: &[&str], nullable: bool, about: &str) -> Object {
     let text = ObjectBuilder::new().description(Some(about));
@@ -56,11 +61,45 @@ pub(crate) fn severity() -> Object {
     words(&SEVERITY, false, "How much an operator should care.")
 }
 
+pub(crate) fn change_severity() -> Object {
+    words(&CHANGE_SEVERITY, false, "How far the change reaches, worst last.")
+}
+
+pub(crate) fn phase() -> Object {
+    let about = "Where a rollout stands. The last four are ends: `permanent` the new version has taken over, \
+                 `rolled-back` it had answered for twins and was taken back, `failed` it never answered for one, \
+                 `cancelled` a person or a newer version ended it.";
+    words(&Phase::ALL.map(Phase::name), false, about)
+}
+
+pub(crate) fn verdict_state() -> Object {
+    words(&VERDICT_STATE, true, "What the checks say together; null while nothing was compared.")
+}
+
+/// Schemas of the rollout room, which the document takes over as they are.
+pub(crate) fn plan() -> Ref {
+    Ref::from_schema_name("RolloutPlan")
+}
+
+pub(crate) fn verdict() -> Schema {
+    or_null("RolloutVerdict")
+}
+
+pub(crate) fn evidence() -> Schema {
+    or_null("RolloutEvidence")
+}
+
+fn or_null(name: &str) -> Schema {
+    let null = ObjectBuilder::new().schema_type(Type::Null);
+    OneOfBuilder::new().item(null).item(Ref::from_schema_name(name)).build().into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use geminus_core::declaration::{Kind, Priority, Role};
     use geminus_core::{Authority, Quality, Severity};
+    use geminus_rollout::VerdictState;
 
     fn check(list: &[&str], core: &[impl serde::Serialize]) {
         let names: Vec<_> = core.iter().map(|word| serde_json::to_value(word).expect("word")).collect();
@@ -88,6 +127,8 @@ mod tests {
                 Role::Diagnostic,
             ],
         );
+        check(&VERDICT_STATE, &[VerdictState::Pass, VerdictState::Open, VerdictState::Fail]);
+        check(&Phase::ALL.map(Phase::name), &Phase::ALL);
         check(&SEVERITY, &[Severity::Info, Severity::Warning, Severity::Error]);
     }
 }

@@ -6,13 +6,16 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use geminus_api::metrics::{Exposition, Histogram, catalogue};
-use geminus_api::query::{HistoryQuery, JournalQuery, TwinsQuery};
+use geminus_api::query::{ActivationsQuery, HistoryQuery, JournalQuery, TwinsQuery};
 use geminus_api::view::*;
 use geminus_api::{Asset, BusLimits, EventBus, House, Options, Trouble, router, serve};
 use geminus_core::declaration::{Kind, Priority, Role};
 use geminus_core::{Authority, Digest, Event, ManualClock, Quality, Severity, Timestamp};
+use geminus_rollout::{Phase, Plan};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+
+use crate::trial::{known, rollout};
 
 pub(crate) const TOKEN: &str = "a-token-for-tests";
 pub(crate) const NOON: Timestamp = Timestamp(1_772_366_400_000_000_000);
@@ -78,6 +81,17 @@ fn twin(id: &str) -> TwinView {
             rows: 7,
             since: NOON.into(),
             fault: None,
+            cost: Some(CostView {
+                version: "1.0.0".to_owned(),
+                rows: 7,
+                fuel_per_row: Some(812.5),
+                step_us_per_row: None,
+                memory_bytes: Some(1 << 20),
+                deadline_misses: 0,
+                strikes: 1,
+                substitute: Some("hold".to_owned()),
+            }),
+            trial: Some(TrialView { rollout: 12, phase: Phase::Canary, authoritative: true, warm: true }),
         }],
         alerts: vec![AlertView {
             code: "too-hot".to_owned(),
@@ -110,6 +124,9 @@ fn plugins() -> PluginsView {
         kind: Kind::Estimator,
         description: "Winding temperature".to_owned(),
         twins: 2,
+        running_for: vec![RunningFor { binding: "thermal".to_owned(), twins: 2 }],
+        pinned: 1,
+        failed_for: vec!["spare".to_owned()],
         state: PluginState::Active,
         since: None,
         declaration: serde_json::json!({"declaration": 1}),
@@ -182,6 +199,77 @@ impl House for FakeHouse {
         let digest = Digest::of(&bytes);
         self.uploaded.lock().expect("uploaded").push(bytes);
         Ok(UploadView { file: format!("{}.wasm", digest.short()), digest: digest.to_string() })
+    }
+
+    async fn rollouts(&self) -> Result<RolloutsView, Trouble> {
+        let over = RolloutView { id: 11, phase: Phase::RolledBack, ended: Some(NOON.into()), ..rollout(11) };
+        let listed = |view: RolloutView| RolloutView { evidence: serde_json::Value::Null, ..view };
+        Ok(RolloutsView { rollouts: vec![listed(rollout(12)), listed(over)] })
+    }
+
+    async fn rollout(&self, id: u64) -> Result<RolloutView, Trouble> {
+        known(id)
+    }
+
+    async fn plan_rollout(&self, plan: Plan) -> Result<RolloutPreview, Trouble> {
+        self.note(format!("plan {}@{}", plan.plugin, plan.version));
+        if plan.plugin != "motor-thermal" {
+            return Err(Trouble::NotFound(format!("there is no plugin {}", plan.plugin)));
+        }
+        let view = rollout(0);
+        Ok(RolloutPreview {
+            binding: Some(view.binding),
+            plugin: view.plugin,
+            from: view.from,
+            to: Some(view.to),
+            twins: vec!["pump-1".to_owned(), "pump-2".to_owned()],
+            twins_total: 2,
+            canary: vec!["pump-1".to_owned()],
+            plan: serde_json::to_value(plan).expect("plan"),
+            diff: view.diff,
+            phases: vec![PlannedPhase {
+                phase: Phase::Probation,
+                text: "60 s at least".to_owned(),
+                seconds_max: 600,
+            }],
+            refusals: vec!["rollout 12 of thermal is under way".to_owned()],
+        })
+    }
+
+    async fn start_rollout(&self, plan: Plan, by: String) -> Result<RolloutView, Trouble> {
+        self.note(format!("start {}@{} by {by}", plan.plugin, plan.version));
+        match plan.behavior.as_deref() {
+            Some("busy") => {
+                Err(Trouble::Conflict("rollout 12 of busy is under way: cancel it first".to_owned()))
+            }
+            Some("thermal") => Ok(RolloutView { by, automatic: false, ..rollout(13) }),
+            _ => Err(Trouble::NotFound("no behavior of the site uses it".to_owned())),
+        }
+    }
+
+    async fn order_rollout(&self, id: u64, order: RolloutOrder, by: String) -> Result<RolloutView, Trouble> {
+        let view = known(id)?;
+        self.note(format!("{} {id} by {by}", order.name()));
+        match order {
+            RolloutOrder::Rollback => Err(Trouble::Conflict(format!("rollout {id} is in shadow: cancel it"))),
+            RolloutOrder::Promote => Ok(RolloutView { phase: Phase::Promoting, ..view }),
+            RolloutOrder::Cancel => Ok(RolloutView { phase: Phase::Withdrawing, ..view }),
+        }
+    }
+
+    async fn activations(&self, query: ActivationsQuery) -> Result<ActivationsView, Trouble> {
+        self.note(query);
+        let activation = |rollout| ActivationView {
+            time: NOON.into(),
+            binding: "thermal".to_owned(),
+            plugin: "motor-thermal".to_owned(),
+            version: "1.0.0".to_owned(),
+            digest: Digest::of(b"x").to_string(),
+            twins: 2,
+            rollout,
+            outcome: "activated".to_owned(),
+        };
+        Ok(ActivationsView { activations: vec![activation(Some(12)), activation(None)] })
     }
 
     async fn journal(&self, query: JournalQuery) -> Result<JournalView, Trouble> {

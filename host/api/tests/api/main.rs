@@ -15,6 +15,8 @@ mod guard;
 mod limits;
 mod metrics;
 mod pages;
+mod rollouts;
 mod schema;
 mod shapes;
 mod streams;
+mod trial;

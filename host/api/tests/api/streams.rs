@@ -142,9 +142,14 @@ async fn a_client_that_missed_too_much_is_told_to_start_afresh() {
     let (stream, hello) = greeted(&served, "", None).await;
     drop(stream);
     (0..4).for_each(|seq| served.bus.publish_journal(&entry(seq, None)));
-    for (last, reason) in
-        [(hello.id.as_str(), "more happened"), ("1-1", "restarted"), ("nonsense", "restarted")]
-    {
+    let epoch = hello.id.split('-').next().expect("epoch");
+    let ahead = format!("{epoch}-999999");
+    for (last, reason) in [
+        (hello.id.as_str(), "more happened"),
+        ("1-1", "restarted"),
+        (ahead.as_str(), "none of this host's"),
+        ("nonsense", "none of this host's"),
+    ] {
         let (mut stream, hello) = greeted(&served, "", Some(last)).await;
         assert_eq!(hello.data["resumed"], false, "{last}");
         let resync = stream.event().await;

@@ -12,10 +12,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use crossbeam_channel::Sender;
 use geminus_api::metrics::Exposition;
-use geminus_api::query::{HistoryQuery, JournalQuery, TwinsQuery};
+use geminus_api::query::{ActivationsQuery, HistoryQuery, JournalQuery, TwinsQuery};
 use geminus_api::{House, Trouble, view as api};
 use geminus_core::{Clock, SeriesId, Timestamp, TwinIndex};
 use geminus_registry::{Package, store_bytes};
+use geminus_rollout::Plan;
 use geminus_store::{Reader, Stats, Store};
 use geminus_twin::Plant;
 use geminus_twin::shard::Counters;
@@ -245,6 +246,35 @@ impl House for Rooms {
         }
     }
 
+    async fn rollouts(&self) -> Result<api::RolloutsView, Trouble> {
+        Err(unwired())
+    }
+
+    async fn rollout(&self, _id: u64) -> Result<api::RolloutView, Trouble> {
+        Err(unwired())
+    }
+
+    async fn plan_rollout(&self, _plan: Plan) -> Result<api::RolloutPreview, Trouble> {
+        Err(unwired())
+    }
+
+    async fn start_rollout(&self, _plan: Plan, _by: String) -> Result<api::RolloutView, Trouble> {
+        Err(unwired())
+    }
+
+    async fn order_rollout(
+        &self,
+        _id: u64,
+        _order: api::RolloutOrder,
+        _by: String,
+    ) -> Result<api::RolloutView, Trouble> {
+        Err(unwired())
+    }
+
+    async fn activations(&self, _query: ActivationsQuery) -> Result<api::ActivationsView, Trouble> {
+        Err(unwired())
+    }
+
     async fn journal(&self, query: JournalQuery) -> Result<api::JournalView, Trouble> {
         let journal = self.store.journal();
         let limit = query.limit as usize;
@@ -283,6 +313,10 @@ impl House for Rooms {
     fn metrics(&self, out: &mut Exposition) {
         self.measure(out);
     }
+}
+
+fn unwired() -> Trouble {
+    Trouble::Unavailable("rollouts are being wired".to_owned())
 }
 
 /// A point of which history is asked.

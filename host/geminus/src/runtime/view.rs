@@ -111,6 +111,8 @@ fn behavior(
         rows: behavior.rows,
         since: api::Time(active.map(|a| a.since).unwrap_or_default()),
         fault,
+        cost: None,
+        trial: None,
     }
 }
 

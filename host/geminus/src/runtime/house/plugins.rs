@@ -1,6 +1,7 @@
 //! The plugins of the page: what lies in the folder, what runs, what was refused.
 
 use geminus_api::view as api;
+use geminus_core::Declaration;
 use geminus_registry::Package;
 use geminus_twin::Plant;
 use geminus_twin::plant::Binding;
@@ -31,6 +32,9 @@ pub(super) fn plugins(board: &Board, plant: &Plant) -> api::PluginsView {
             kind: package.declaration.kind,
             description: package.declaration.description.clone(),
             twins: users.iter().map(|(binding, _)| binding.twins.len() as u64).sum(),
+            running_for: users.iter().map(|(binding, _)| running_for(binding)).collect(),
+            pinned: pinned(plant, &package.declaration),
+            failed_for: Vec::new(),
             state: standing,
             since: users.iter().map(|(_, active)| active.since).min().map(api::Time),
             declaration: serde_json::to_value(&*package.declaration).unwrap_or_default(),
@@ -45,7 +49,7 @@ pub(super) fn plugins(board: &Board, plant: &Plant) -> api::PluginsView {
     let gone = plant.bindings.iter().zip(&state.active).filter_map(|(binding, active)| {
         let active = active.as_ref()?;
         let known = state.shelf.by_digest(active.digest()).is_some();
-        (!known).then(|| running(binding, active))
+        (!known).then(|| running(plant, binding, active))
     });
     api::PluginsView {
         plugins: state.shelf.packages().iter().map(view).chain(gone).collect(),
@@ -53,8 +57,19 @@ pub(super) fn plugins(board: &Board, plant: &Plant) -> api::PluginsView {
     }
 }
 
+fn running_for(binding: &Binding) -> api::RunningFor {
+    api::RunningFor { binding: binding.name.to_string(), twins: binding.twins.len() as u64 }
+}
+
+/// Twins that the site pins to this version.
+fn pinned(plant: &Plant, declaration: &Declaration) -> u64 {
+    let users = plant.bindings.iter().filter(|binding| binding.declaration.name == declaration.name);
+    let pins = users.flat_map(|binding| &binding.pins);
+    pins.filter(|pin| pin.versions.matches(&declaration.version)).map(|pin| pin.twins.len() as u64).sum()
+}
+
 /// A version that runs without a file in the plugin folder.
-fn running(binding: &Binding, active: &Active) -> api::PluginView {
+fn running(plant: &Plant, binding: &Binding, active: &Active) -> api::PluginView {
     let declaration = active.compiled.declaration();
     api::PluginView {
         name: declaration.name.clone(),
@@ -63,6 +78,9 @@ fn running(binding: &Binding, active: &Active) -> api::PluginView {
         kind: declaration.kind,
         description: declaration.description.clone(),
         twins: binding.twins.len() as u64,
+        running_for: vec![running_for(binding)],
+        pinned: pinned(plant, declaration),
+        failed_for: Vec::new(),
         state: api::PluginState::Active,
         since: Some(api::Time(active.since)),
         declaration: serde_json::to_value(&**declaration).unwrap_or_default(),

@@ -1,0 +1,85 @@
+//! Bodies in JSON: a plan that is to be begun, and who orders. Read strictly, like queries.
+
+use axum::http::StatusCode;
+use geminus_rollout::Plan;
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::error::Failure;
+
+/// Longest name of who orders something, in characters.
+pub const BY_CHARS_MAX: usize = 100;
+/// Who ordered it when the request does not say.
+pub const BY_DEFAULT: &str = "token";
+
+/// A plan, and who wants it.
+#[derive(Debug)]
+pub(crate) struct StartRequest {
+    pub(crate) plan: Plan,
+    pub(crate) by: String,
+}
+
+/// Body of an order; it may be empty.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OrderRequest {
+    /// Who orders it, for the journal; `token` unless given. At most 100 characters.
+    #[schema(example = "shift lead")]
+    by: Option<String>,
+}
+
+/// The bytes of a component, for the OpenAPI document.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "it exists for its schema")]
+pub(crate) struct ComponentBytes(Vec<u8>);
+
+/// The plan's own members, and beside them `by`.
+pub(crate) fn start(body: &[u8]) -> Result<StartRequest, Failure> {
+    let value: Value = serde_json::from_slice(body).map_err(|error| bad(&format!("not JSON: {error}")))?;
+    let Value::Object(mut members) = value else {
+        return Err(bad("it must be a JSON object: the plan"));
+    };
+    let by = match members.remove("by") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(by)) => Some(by),
+        Some(other) => return Err(bad(&format!("by must be text, not {other}"))),
+    };
+    let by = named(by)?;
+    let plan: Plan = serde_json::from_value(Value::Object(members))
+        .map_err(|error| bad(&format!("not a plan: {error}")))?;
+    match plan.check() {
+        Ok(()) => Ok(StartRequest { plan, by }),
+        Err(mistakes) => Err(Failure::new(
+            StatusCode::BAD_REQUEST,
+            "bad-plan",
+            format!("the plan cannot be carried out: {}", mistakes.join("; ")),
+        )),
+    }
+}
+
+/// Who orders.
+pub(crate) fn by(body: &[u8]) -> Result<String, Failure> {
+    if body.trim_ascii().is_empty() {
+        return named(None);
+    }
+    let order: OrderRequest = serde_json::from_slice(body).map_err(|error| bad(&error.to_string()))?;
+    named(order.by)
+}
+
+fn named(by: Option<String>) -> Result<String, Failure> {
+    let by = by.unwrap_or_default();
+    let by = by.trim();
+    if by.chars().count() > BY_CHARS_MAX {
+        return Err(bad(&format!("by may have at most {BY_CHARS_MAX} characters")));
+    }
+    if by.chars().any(char::is_control) {
+        return Err(bad("by may not have control characters"));
+    }
+    Ok(if by.is_empty() { BY_DEFAULT } else { by }.to_owned())
+}
+
+fn bad(why: &str) -> Failure {
+    Failure::new(StatusCode::BAD_REQUEST, "bad-body", format!("the body cannot be used: {why}"))
+}
