@@ -1,9 +1,8 @@
 //! What is counted while two versions run side by side: one tally for each shard and rollout, on the shard's thread.
 //!
 //! [`Tally::compare`] takes a frame and both outcomes. It allocates nothing per row, and everything it keeps is bounded:
-//! a few numbers for each output and each twin of the site, [`WORST_MAX`] worst rows, [`CURVES_MAX`] curves of
-//! [`POINTS_MAX`](curve::POINTS_MAX) points, [`FAULTS_MAX`] faults. Tallies of shards are merged by the host, which
-//! judges the sum.
+//! a few numbers for each output and each twin of the site, 20 worst rows, curves of 4 twins with 240 points, 32 faults
+//! (each limit is named beside its type). Tallies of shards are merged by the host, which judges the sum.
 
 use std::time::Duration;
 
@@ -271,6 +270,6 @@ fn finite(value: f64) -> Option<f64> {
 
 /// A count as a number to calculate with; exact up to 2⁵³.
 #[expect(clippy::cast_precision_loss, reason = "counts of rows stay far below 2^53")]
-fn number(count: u64) -> f64 {
+pub(crate) fn number(count: u64) -> f64 {
     count as f64
 }

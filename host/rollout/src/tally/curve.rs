@@ -16,8 +16,6 @@ pub(super) const POINTS_MAX: usize = 240;
 const FIRST_MAX: usize = 2;
 /// Twins that are followed because they are worst.
 const WORST_MAX: usize = 2;
-/// Twins that are followed.
-pub(super) const CURVES_MAX: usize = FIRST_MAX + WORST_MAX;
 /// Outputs of a twin that are followed, in declared order.
 const OUTPUTS_MAX: usize = 16;
 /// How much worse a twin has to be to take the place of a worst one.

@@ -155,16 +155,13 @@ fn milliseconds(span: Duration) -> f64 {
 /// Mean per degree of freedom and the band it has to lie in.
 pub(super) fn nis_side(side: &Side, confidence: f64) -> NisSide {
     let (rows, degrees) = (side.moments.rows, side.degrees);
-    if degrees == 0 {
-        return NisSide::default();
-    }
-    let (low, high) = band(degrees, confidence);
-    let per_degree = |sum: f64| finite(sum / number(degrees));
+    let per_degree = |sum: f64| (degrees > 0).then(|| sum / number(degrees)).and_then(finite);
+    let ends = band(degrees, confidence);
     NisSide {
         rows,
         degrees,
         mean: per_degree(side.moments.mean * number(rows)),
-        band_low: per_degree(low),
-        band_high: per_degree(high),
+        band_low: ends.and_then(|(low, _)| per_degree(low)),
+        band_high: ends.and_then(|(_, high)| per_degree(high)),
     }
 }
