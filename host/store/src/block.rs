@@ -192,12 +192,12 @@ impl<'a> Block<'a> {
         Some(Self { divisor, points, runs, directory: body })
     }
 
-    /// Reads all samples, or those of one series, in stored order. `false`: the block is of an unknown format,
-    /// and nothing or a part of it was given.
+    /// Reads all samples, or those of some series (given in their order), in stored order. `false`: the block is of
+    /// an unknown format, and nothing or a part of it was given.
     pub(crate) fn read(
         &self,
         unpacker: &mut Unpacker,
-        only: Option<SeriesId>,
+        only: Option<&[SeriesId]>,
         each: impl FnMut(Sample),
     ) -> bool {
         self.read_runs(unpacker, only, each).is_some()
@@ -206,7 +206,7 @@ impl<'a> Block<'a> {
     fn read_runs(
         &self,
         unpacker: &mut Unpacker,
-        only: Option<SeriesId>,
+        only: Option<&[SeriesId]>,
         mut each: impl FnMut(Sample),
     ) -> Option<()> {
         let mut columns = self.directory;
@@ -215,7 +215,7 @@ impl<'a> Block<'a> {
         for _ in 0..self.runs {
             series = series.wrapping_add(u32::try_from(columns.varint()?).ok()?);
             let count = columns.count(self.points - start)?;
-            wanted |= only.is_none_or(|only| only.0 == series);
+            wanted |= among(only, SeriesId(series));
             unpacker.runs.push((SeriesId(series), count));
             start += count;
         }
@@ -228,6 +228,10 @@ impl<'a> Block<'a> {
             false => Some(()),
         }
     }
+}
+
+fn among(only: Option<&[SeriesId]>, series: SeriesId) -> bool {
+    only.is_none_or(|only| only.binary_search(&series).is_ok())
 }
 
 /// Reads blocks and owns the buffers for that.
@@ -285,14 +289,14 @@ impl Unpacker {
         }
     }
 
-    fn emit(&self, divisor: u64, only: Option<SeriesId>, each: &mut impl FnMut(Sample)) -> Option<()> {
+    fn emit(&self, divisor: u64, only: Option<&[SeriesId]>, each: &mut impl FnMut(Sample)) -> Option<()> {
         let (mut times, mut lags, mut qualities) =
             (Bytes(&self.times), Bytes(&self.lags), Bytes(&self.qualities));
         let mut values = self.values.iter();
         let (mut quality, mut of_quality, mut lag) = (Quality::Bad, 0u64, 0i64);
         for (series, count) in &self.runs {
-            let wanted = only.is_none_or(|only| only == *series);
-            if only.is_some_and(|only| only < *series) {
+            let wanted = among(only, *series);
+            if only.is_some_and(|only| only.last().is_none_or(|last| last < series)) {
                 return Some(());
             }
             let mut time = 0u64;

@@ -28,6 +28,7 @@ pub use hot::recorder::Recorder;
 pub use journal::{Chain, Entry, Journal};
 pub use options::Options;
 pub use reader::buckets::Bucket;
+pub use reader::rows::{Row, Rows};
 pub use reader::{Damage, Reader};
 pub use snapshots::{Generation, Loaded, Snapshots, StateSnapshot};
 pub use stats::{JournalStats, Spread, Stats};

@@ -5,6 +5,7 @@
 
 pub(crate) mod buckets;
 mod merge;
+pub(crate) mod rows;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +17,7 @@ use crate::StoreError;
 use crate::block::Unpacker;
 use crate::hot::FILE;
 use buckets::{Bucket, Buckets};
+use rows::Rows;
 
 /// Most connections that are kept open between calls.
 const IDLE_MAX: usize = 4;
@@ -152,6 +154,24 @@ impl Reader {
             true
         })?;
         Ok(buckets.finish())
+    }
+
+    /// Several series side by side: each time of `from` ≤ time < `to` at which one of them has a sample, with the
+    /// sample of each, in the order asked for. Reads as it goes, some megabytes at once, and holds nothing open in
+    /// between, so days of history beside a running host are no burden. Values and qualities are as recorded, bit for
+    /// bit. Samples in damaged blocks are missing: whoever must know looks at [`Reader::damage`] afterwards.
+    ///
+    /// # Errors
+    /// When more than 4,096 series are asked for.
+    pub fn rows(&self, series: &[SeriesId], from: Timestamp, to: Timestamp) -> Result<Rows, StoreError> {
+        if series.len() > rows::SERIES_MAX {
+            return Err(StoreError::TooLarge {
+                what: "the number of series",
+                found: series.len(),
+                limit: rows::SERIES_MAX,
+            });
+        }
+        Ok(Rows::new(Arc::clone(&self.shared), series, from..to))
     }
 
     /// The sample with the latest source time.

@@ -21,6 +21,7 @@ fn bits(samples: &[Sample]) -> Vec<(u32, u64, u64, u64, Quality)> {
 fn unpack(bytes: &[u8], only: Option<SeriesId>) -> Vec<Sample> {
     let mut out = Vec::new();
     let mut unpacker = Unpacker::new().expect("zstd");
+    let only = only.as_ref().map(std::slice::from_ref);
     assert!(Block::open(bytes).expect("whole block").read(&mut unpacker, only, |sample| out.push(sample)));
     out
 }

@@ -2,6 +2,8 @@
 //! hold the series are few, so their samples are gathered and sorted, and then merged in. Folded samples were
 //! stored before mixed ones, so at the same time they win.
 
+use std::ops::Range;
+
 use geminus_core::{Sample, SeriesId, Timestamp};
 use rusqlite::Connection;
 
@@ -31,6 +33,33 @@ pub(crate) fn scan(
     }
     let mixed = mixed(connection, unpacker, wanted, damaged)?;
     let mut mixed = mixed.into_iter().peekable();
+    let mut goes_on = true;
+    folded(connection, unpacker, wanted, damaged, &mut |block| {
+        for folded in block {
+            while let Some(earlier) = mixed.next_if(|sample| sample.time < folded.time) {
+                goes_on = goes_on && each(earlier);
+            }
+            while mixed.next_if(|sample| sample.time == folded.time).is_some() {}
+            goes_on = goes_on && each(*folded);
+        }
+        goes_on
+    })?;
+    for sample in mixed {
+        if !goes_on || !each(sample) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The series' samples in folded blocks, block by block in order of time, until `each` returns false.
+pub(super) fn folded(
+    connection: &Connection,
+    unpacker: &mut Unpacker,
+    wanted: Wanted,
+    damaged: &mut dyn FnMut(Damage),
+    each: &mut dyn FnMut(&[Sample]) -> bool,
+) -> Result<(), StoreError> {
     let failed = StoreError::database(FILE.name, "reading folded blocks");
     let mut select = connection
         .prepare(
@@ -45,25 +74,10 @@ pub(crate) fn scan(
         block.clear();
         let id = row.get(0).map_err(&failed)?;
         let data = row.get_ref(1).and_then(|value| Ok(value.as_blob()?)).map_err(&failed)?;
-        if let Err(finding) = unpack(data, unpacker, wanted, &mut block) {
-            damaged(Damage { table: "folded", block: id, finding });
-            continue;
-        }
-        for folded in &block {
-            while let Some(earlier) = mixed.next_if(|sample| sample.time < folded.time) {
-                if !each(earlier) {
-                    return Ok(());
-                }
-            }
-            while mixed.next_if(|sample| sample.time == folded.time).is_some() {}
-            if !each(*folded) {
-                return Ok(());
-            }
-        }
-    }
-    for sample in mixed {
-        if !each(sample) {
-            break;
+        match unpack(data, unpacker, wanted, &mut block) {
+            Err(finding) => damaged(Damage { table: "folded", block: id, finding }),
+            Ok(()) if !each(&block) => break,
+            Ok(()) => (),
         }
     }
     Ok(())
@@ -139,10 +153,20 @@ fn unpack(
     wanted: Wanted,
     samples: &mut Vec<Sample>,
 ) -> Result<(), &'static str> {
+    unpack_some(data, unpacker, std::slice::from_ref(&wanted.series), wanted.from..wanted.to, samples)
+}
+
+/// The same for some series, which are given in their order.
+pub(super) fn unpack_some(
+    data: &[u8],
+    unpacker: &mut Unpacker,
+    series: &[SeriesId],
+    times: Range<Timestamp>,
+    samples: &mut Vec<Sample>,
+) -> Result<(), &'static str> {
     let before = samples.len();
-    let within = |sample: &Sample| sample.time >= wanted.from && sample.time < wanted.to;
-    let read = Block::open(data)?.read(unpacker, Some(wanted.series), |sample| {
-        if within(&sample) {
+    let read = Block::open(data)?.read(unpacker, Some(series), |sample| {
+        if times.contains(&sample.time) {
             samples.push(sample);
         }
     });
