@@ -8,6 +8,7 @@
     (func $read (param i32 i32 i64 i64 i32 i32)))
   {{import}}
   (memory (export "memory") 32)
+  (table $table 1 funcref)
   (data (i32.const 16) "bad state")
   (data (i32.const 32) "/m")
   (data (i32.const 48) "not this value")
@@ -86,6 +87,10 @@
   (func $recurse (param i32) (result i32)
     (i32.add (i32.const 1) (call $recurse (i32.add (local.get 0) (i32.const 1)))))
 
+  ;; Memory of this many bytes after the heap, asked for in one go.
+  (func $claim (param $bytes i32)
+    (if (i32.eq (memory.grow (i32.shr_u (local.get $bytes) (i32.const 16))) (i32.const -1)) (then unreachable)))
+
   ;; Alerts of row $row: list at 1,044 of the result. $alert is its index, $detail its bytes.
   (func $alerts (param $row i32) (param $n i32) (param $alert i32) (param $detail i32)
     (local $at i32) (local $i i32) (local $text i32)
@@ -154,6 +159,27 @@
         (i32.store offset=24 (local.get $rec) (i32.const 1))
         (if (i32.eq (local.get $mode) (i32.const 116)) (then unreachable)) ;; t
         (if (i32.eq (local.get $mode) (i32.const 108)) (then (loop $forever (br $forever)))) ;; l
+        (if (i32.eq (local.get $mode) (i32.const 49)) ;; 1: log lines without end
+          (then (loop $line (call $log (i32.const 2) (i32.const 16) (i32.const 9)) (br $line))))
+        (if (i32.eq (local.get $mode) (i32.const 50)) (then ;; 2: look-ups without end
+          (loop $look
+            (call $read (i32.const 0) (i32.const 0) (i64.const 0) (i64.const 10) (i32.const 0) (i32.const 2048))
+            (br $look))))
+        (if (i32.eq (local.get $mode) (i32.const 51)) (then ;; 3: giant copies without end
+          (loop $copy (memory.copy (i32.const 1048576) (i32.const 1048577) (i32.const 1000000)) (br $copy))))
+        (if (i32.eq (local.get $mode) (i32.const 52)) (then ;; 4: a table that grows for ever
+          (loop $table (drop (table.grow $table (ref.null func) (i32.const 1000))) (br $table))))
+        (if (i32.eq (local.get $mode) (i32.const 53)) (then ;; 5: ten million values
+          (call $claim (i32.const 80000000))
+          (i32.store (i32.const 1032) (i32.const 10000000))))
+        (if (i32.eq (local.get $mode) (i32.const 54)) (then ;; 6: a detail of 64 MiB
+          (call $claim (i32.const 67108864))
+          (call $alerts (local.get $r) (i32.const 1) (i32.const 0) (i32.const 0))
+          (i32.store offset=20 (i32.load (i32.const 1044)) (i32.const 67108864))))
+        (if (i32.eq (local.get $mode) (i32.const 57)) (then ;; 9: growth by nothing, without end
+          (loop $grow (drop (memory.grow (i32.const 0))) (br $grow))))
+        (if (i32.eq (local.get $mode) (i32.const 48)) (then ;; 0: long log lines without end
+          (loop $line (call $log (i32.const 2) (i32.const 1048576) (i32.const 65536)) (br $line))))
         (if (i32.eq (local.get $mode) (i32.const 103)) ;; g
           (then (loop $grow (drop (memory.grow (i32.const 16))) (br $grow))))
         (if (i32.eq (local.get $mode) (i32.const 109)) ;; m
@@ -246,6 +272,7 @@
       (local.set $rec (call $opened (i32.load (i32.add (local.get $slots) (i32.shl (local.get $i) (i32.const 2))))))
       (if (i32.load offset=24 (local.get $rec)) (then
         (if (call $is (local.get $rec) (i32.const 83)) (then unreachable)) ;; S
+        (if (call $is (local.get $rec) (i32.const 55)) (then (loop $forever (br $forever)))) ;; 7
         (if (call $is (local.get $rec) (i32.const 70)) ;; F
           (then (return (call $fault (i32.const 1) (i32.const 16) (i32.const 9)))))))
       (f64.store (local.get $bytes) (f64.load (local.get $rec)))
@@ -272,6 +299,7 @@
       (local.set $at (i32.add (local.get $bytes) (i32.mul (local.get $i) (local.get $size))))
       (if (f64.gt (f64.load (local.get $at)) (f64.const 600)) (then
         (if (call $is (local.get $rec) (i32.const 114)) (then unreachable)) ;; r
+        (if (call $is (local.get $rec) (i32.const 56)) (then (loop $forever (br $forever)))) ;; 8
         (if (call $is (local.get $rec) (i32.const 117)) ;; u
           (then (return (call $fault (i32.const 1) (i32.const 16) (i32.const 9)))))))
       (local.set $i (i32.add (local.get $i) (i32.const 1)))

@@ -2,11 +2,15 @@
 
 pub(crate) mod broker;
 pub(crate) mod browser;
+pub(crate) mod cells;
 pub(crate) mod field;
+pub(crate) mod guest;
 pub(crate) mod host;
 pub(crate) mod place;
+pub(crate) mod pulse;
 pub(crate) mod question;
 pub(crate) mod rebuild;
 pub(crate) mod rounds;
 pub(crate) mod site;
 pub(crate) mod wait;
+pub(crate) mod wat;

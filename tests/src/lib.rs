@@ -7,11 +7,15 @@ mod harness;
 
 pub use harness::broker::Broker;
 pub use harness::browser::Browser;
+pub use harness::cells::Cells;
 pub use harness::field::Publisher;
+pub use harness::guest::{Guest, drop_bytes};
 pub use harness::host::{Host, get};
 pub use harness::place::{free_port, geminus, recorded_data, repository};
+pub use harness::pulse::{Pulse, Sent, answered, tally};
 pub use harness::question::PATIENCE;
 pub use harness::rebuild::rebuild;
 pub use harness::rounds::{Rounds, START_MS, publish_round, whole};
 pub use harness::site::SiteFolder;
 pub use harness::wait::wait_for;
+pub use harness::wat::{component, probe};

@@ -14,6 +14,21 @@ pub struct SiteFolder {
 }
 
 impl SiteFolder {
+    /// A site of the scenario's own, with an empty plugin folder.
+    ///
+    /// # Errors
+    /// When no folder can be made.
+    pub fn new(site: &str, types: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        fs::write(folder.path().join("site.toml"), site)?;
+        fs::create_dir_all(folder.path().join("types"))?;
+        fs::create_dir_all(folder.path().join("plugins"))?;
+        for (name, text) in types {
+            fs::write(folder.path().join("types").join(name), text)?;
+        }
+        Ok(Self { folder })
+    }
+
     /// Copies `examples/<name>` (types and all), with `edit` applied to the text of its `site.toml`, and puts the
     /// built plugins into its plugin folder.
     ///

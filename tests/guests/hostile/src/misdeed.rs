@@ -18,7 +18,7 @@ fn commit(act: Act, slot: u32) -> Result<(), Fault> {
         Act::Panic => panic!("on request"),
         Act::Loop => for_ever(|| black_box(())),
         Act::LogForEver(bytes) => {
-            let message = "x".repeat(bytes);
+            let message = text(bytes);
             for_ever(|| log::write(2, &message));
         }
         Act::ReadForEver => for_ever(|| drop(black_box(lookups::read(slot, 0, 0, u64::MAX, 1_000)))),
@@ -36,10 +36,16 @@ fn commit(act: Act, slot: u32) -> Result<(), Fault> {
         }
         Act::Burn(rounds) => drop(black_box((0..rounds).fold(1.0_f64, |sum, n| black_box(sum) + n as f64))),
         Act::Fault => return Err(Fault::Other("on request".to_owned())),
-        Act::LongFault(bytes) => return Err(Fault::Other("x".repeat(bytes))),
+        Act::LongFault(bytes) => return Err(Fault::Other(text(bytes))),
         _ => {}
     }
     Ok(())
+}
+
+/// Zeros, which are UTF-8 too: fresh memory need not be touched, so that length costs no fuel.
+fn text(bytes: usize) -> String {
+    // SAFETY: as said.
+    unsafe { String::from_utf8_unchecked(vec![0; bytes]) }
 }
 
 fn for_ever(mut work: impl FnMut()) {
@@ -60,12 +66,12 @@ pub(crate) fn spoil_outcome(acts: &[Act], row: u32, rows: usize, hoard: &mut Vec
     for act in acts {
         let last_row = outcome.values.len().saturating_sub(2);
         match *act {
-            Act::Values(count) => outcome.values.resize(count, 0.0),
+            Act::Values(count) => outcome.values = vec![0.0; count],
             Act::Nan => outcome.values[last_row..].fill(f64::from_bits(0x7ff8_dead_0000_beef)),
             Act::Infinite => outcome.values[last_row..].fill(f64::INFINITY),
             Act::Quality(quality) => outcome.quality = vec![quality; rows * 2],
             Act::Alerts(count) => outcome.alerts.extend((0..count).map(|_| alert(0, "flood".to_owned()))),
-            Act::LongAlert(bytes) => outcome.alerts.push(alert(0, "x".repeat(bytes))),
+            Act::LongAlert(bytes) => outcome.alerts.push(alert(0, text(bytes))),
             Act::Alert(index) => outcome.alerts.push(alert(index, "on request".to_owned())),
             Act::Propose(value) => outcome.proposals.push(Proposal {
                 row,
@@ -86,9 +92,9 @@ pub(crate) fn spoil_outcome(acts: &[Act], row: u32, rows: usize, hoard: &mut Vec
 pub(crate) fn spoil_states(acts: &[Act], states: &mut States) {
     for act in acts {
         match *act {
-            Act::States(bytes) => states.bytes.resize(states.bytes.len() + bytes, 0),
+            Act::States(bytes) => states.bytes = vec![0; bytes],
             Act::Schema(schema) => states.schema = schema,
-            Act::Values(count) => states.slots.resize(count, 0),
+            Act::Values(count) => states.slots = vec![0; count],
             _ => {}
         }
     }
