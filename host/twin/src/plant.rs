@@ -170,6 +170,8 @@ pub struct Binding {
     pub substitute: Substitute,
     /// What happens when a file with another fitting version arrives.
     pub arrivals: Arrivals,
+    /// How a version that arrives is rolled out, and what it is accepted by.
+    pub stages: geminus_rollout::Stages,
     /// Whether the inputs of its rows are recorded.
     pub record: bool,
     pub(crate) given: serde_json::Map<String, serde_json::Value>,

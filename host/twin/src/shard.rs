@@ -301,6 +301,17 @@ impl Shard {
         Some(RowCount { closed: row.closed, applied: row.stepped, last })
     }
 
+    /// What a behavior of a twin gave last, in the order of its declared outputs.
+    #[must_use]
+    pub fn outputs(&self, twin: TwinIndex, binding: BindingIndex) -> Option<(&[f64], &[Quality])> {
+        let state = self.twins.get(self.place(twin)?)?;
+        let layout = self.layouts.get(state.layout as usize)?;
+        let stage = layout.stages.get(layout.stage_of(binding.0 as usize)?)?;
+        let first = state.first_output as usize;
+        let cells = first + stage.outputs.start..first + stage.outputs.end;
+        Some((self.output_value.get(cells.clone())?, self.output_quality.get(cells)?))
+    }
+
     /// What has come in so far.
     #[must_use]
     pub fn counters(&self) -> Counters {

@@ -142,11 +142,17 @@ impl<'a> Resolving<'a> {
                 pins: Vec::new(),
                 substitute: Substitute::None,
                 arrivals: behavior.arrivals,
+                stages: behavior.rollout.clone(),
                 record: behavior.record,
                 given: behavior.parameters.clone(),
                 section: index,
             };
             binding.substitute = self.substitute(&key, behavior, &binding);
+            for misfit in binding.stages.acceptance.misfits(declaration) {
+                let part = misfit.split(": ").next().unwrap_or_default();
+                let message = format!("rollout of behavior \"{}\": {misfit}", binding.name);
+                self.report(&format!("{key}.rollout.{part}"), message);
+            }
             binding.pins = self.pins(&key, behavior, &binding, declarations, twins);
             bindings.push(binding);
         }

@@ -127,6 +127,11 @@ fn what_does_not_fit_together_is_named() {
             "site.toml:21: plugin core@1.2.0 has no output \"insied\", did you mean `inside`?",
         ),
         (
+            "plugin = \"core\"",
+            "plugin = \"core\"\n[behavior.rollout.acceptance.difference]\ninsight = { absolute = 1 }",
+            "site.toml:19: rollout of behavior \"core\": acceptance.difference.insight: core@1.2.0 has no such output",
+        ),
+        (
             "id = \"rig-{1..2}\"",
             "id = \"rig-1\"\ntype=\"dtmi:t:Rig;1\"\n[[twin]]\nid = \"rig-1\"",
             "twin \"rig-1\" is defined twice",

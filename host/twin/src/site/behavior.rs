@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use geminus_rollout::Stages;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +55,10 @@ pub struct Behavior {
     /// What happens when a file with another fitting version arrives in the plugin folder.
     #[serde(default)]
     pub arrivals: Arrivals,
+    /// How a version that arrives is rolled out: shadow, canary, probation, time limits and acceptance. Default: no
+    /// shadow, no canary, a probation of one minute with the default acceptance.
+    #[serde(default)]
+    pub rollout: Stages,
     /// Whether the inputs of every row are recorded, so that `geminus replay` can run it again. Costs about a sample
     /// of history for each input of a row.
     #[serde(default = "yes")]

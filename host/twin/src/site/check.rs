@@ -187,6 +187,11 @@ impl Check<'_> {
                 self.versions(&key, &pin.version);
             }
             self.substitute(&key, behavior);
+            for reason in behavior.rollout.check().err().into_iter().flatten() {
+                let part = reason.split(": ").next().unwrap_or_default();
+                let message = format!("rollout of behavior \"{}\": {reason}", behavior.name);
+                self.report(&format!("{key}.rollout.{part}"), message);
+            }
         }
     }
 

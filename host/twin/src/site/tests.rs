@@ -91,6 +91,14 @@ fn values_out_of_range_are_named() {
         (with("hold_s = 0"), "18: hold_s = 0 is outside 1 … 86400"),
         (with("arrivals = \"no\""), "18: unknown variant `no`, expected `rollout` or `ignore`"),
         (with("[containment]\ncrashes_max = 0"), "19: crashes_max = 0 is outside 1 … 100"),
+        (
+            with("rollout = { shadow = { rows = 5, second = 1 } }"),
+            "18: unknown key `second` in [behavior.rollout.shadow], did you mean `seconds`?",
+        ),
+        (
+            with("[behavior.rollout.shadow]\nseconds = 50\nseconds_max = 2"),
+            "19: rollout of behavior \"core\": shadow.seconds: 50 is longer than shadow.seconds_max, 2",
+        ),
         (with("oops"), "18: "),
     ] {
         check(&toml, &[expect]);
