@@ -12,7 +12,7 @@ pub use harness::field::Publisher;
 pub use harness::guest::{Guest, drop_bytes};
 pub use harness::host::{Host, get};
 pub use harness::place::{free_port, geminus, recorded_data, repository};
-pub use harness::pulse::{Pulse, Sent, answered, tally};
+pub use harness::pulse::{Answers, Pulse, Sent, answered, tally, tally_without};
 pub use harness::question::PATIENCE;
 pub use harness::rebuild::rebuild;
 pub use harness::rounds::{Rounds, START_MS, publish_round, whole};

@@ -33,8 +33,22 @@ impl Host {
     /// # Errors
     /// As [`Host::start`].
     pub fn start_on(site: &Path, port: u16) -> anyhow::Result<Self> {
+        Self::spawn(Command::new(geminus()?), site, port)
+    }
+
+    /// The same with all its threads on the first CPU.
+    ///
+    /// # Errors
+    /// As [`Host::start`]; needs `taskset` of util-linux.
+    pub fn start_on_one_cpu(site: &Path) -> anyhow::Result<Self> {
+        let mut command = Command::new("taskset");
+        command.args(["-c", "0"]).arg(geminus()?);
+        Self::spawn(command, site, free_port()?)
+    }
+
+    fn spawn(mut command: Command, site: &Path, port: u16) -> anyhow::Result<Self> {
         let log = std::fs::File::options().create(true).append(true).open(log_path(site))?;
-        let child = Command::new(geminus()?)
+        let child = command
             .arg("run")
             .arg(site)
             .args(["--listen", &format!("127.0.0.1:{port}")])
@@ -75,6 +89,42 @@ impl Host {
     /// When it does not answer with 200 and JSON.
     pub fn get(&self, path: &str) -> anyhow::Result<Value> {
         get(&self.url(&format!("/api/v1{path}")))
+    }
+
+    /// JSON of a POST under `/api/v1` with the host's token, and the status.
+    ///
+    /// # Errors
+    /// When there is no token yet, or no answer.
+    pub fn post(&self, path: &str, body: &Value) -> anyhow::Result<(u16, Value)> {
+        let token = std::fs::read_to_string(self.site.with_file_name("data").join("token"))?;
+        let agent = ureq::Agent::new_with_config(ureq::config::Config::builder().http_status_as_error(false).build());
+        let request = agent
+            .post(self.url(&format!("/api/v1{path}")))
+            .header("Authorization", format!("Bearer {}", token.trim()));
+        let mut answer = request.send_json(body).with_context(|| path.to_owned())?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.body_mut().read_json().with_context(|| path.to_owned())?))
+    }
+
+    /// Whether it says of itself that it lives and is ready.
+    ///
+    /// # Errors
+    /// With what it says instead.
+    pub fn lives(&self) -> anyhow::Result<()> {
+        for path in ["/livez", "/readyz"] {
+            ureq::get(self.url(path)).call().with_context(|| path.to_owned())?;
+        }
+        Ok(())
+    }
+
+    /// Bytes of memory that it holds, where the system tells.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn resident_bytes(&self) -> anyhow::Result<u64> {
+        let text = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id()))?;
+        let pages: u64 = text.split_whitespace().nth(1).context("statm")?.parse()?;
+        Ok(pages * 4096)
     }
 
     /// The last lines of its log.

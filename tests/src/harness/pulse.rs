@@ -136,45 +136,64 @@ impl Drop for Pulse {
     }
 }
 
-/// What a behavior that was fed everything must have answered: time in ms, sum and number of rows.
+/// What a behavior must have answered to each row: time in ms; sum and number of rows, or `None` for no numbers.
+pub type Answers = Vec<(f64, Option<[f64; 2]>)>;
+
+/// What a behavior that was fed everything must have answered.
 #[must_use]
-pub fn tally(sent: &Sent) -> Vec<(f64, [f64; 2])> {
+pub fn tally(sent: &Sent) -> Answers {
+    tally_without(sent, |_| false)
+}
+
+/// The same when rows with such an `a` were not answered, and left no trace.
+#[must_use]
+pub fn tally_without(sent: &Sent, skipped: impl Fn(f64) -> bool) -> Answers {
     let (mut sum, mut count) = (0.0, 0.0);
     let rows = sent.iter().zip(0_u64..).filter_map(|(row, round)| Some((round, (*row)?)));
     rows.map(|(round, (a, b))| {
-        sum += a + b;
-        count += 1.0;
-        ((START_MS + round * 1_000) as f64, [sum, count])
+        let answer = (!skipped(a)).then(|| {
+            sum += a + b;
+            count += 1.0;
+            [sum, count]
+        });
+        ((START_MS + round * 1_000) as f64, answer)
     })
     .collect()
 }
 
-/// Waits until history has the answer of `behavior` to every row of `cell`, each once, with the numbers that `expect`
-/// has.
+/// Waits until history has the answer of `behavior` to every row of `cell`, each once, bit for bit as in `expect`.
 ///
 /// # Errors
 /// Names the first row that is missing, doubled, or another than it must be.
-pub fn answered(host: &Host, cell: &str, behavior: &str, expect: &[(f64, [f64; 2])]) -> anyhow::Result<()> {
+pub fn answered(host: &Host, cell: &str, behavior: &str, expect: &Answers) -> anyhow::Result<()> {
     let end = expect.last().map_or(START_MS, |(time, _)| *time as u64 + 1_000);
     for (output, place) in [("sum", 0), ("count", 1)] {
         let point = format!("{behavior}.{output}");
         let found = wait_for(&format!("{} rows of {cell} {point}", expect.len()), PATIENCE, || {
             let found = host.stored(cell, &point, (START_MS, end), 1_000)?;
-            anyhow::ensure!(found.len() >= expect.len(), "{} are there{}", found.len(), first(&found, expect, place));
+            anyhow::ensure!(
+                found.len() >= expect.len(),
+                "{} are there{}",
+                found.len(),
+                first(&found, expect, place)
+            );
             Ok(Some(found))
         })?;
-        let same = found.len() == expect.len() && first(&found, expect, place).is_empty();
-        anyhow::ensure!(same, "{cell} {point}: {} of {}{}", found.len(), expect.len(), first(&found, expect, place));
+        let wrong = first(&found, expect, place);
+        let same = found.len() == expect.len() && wrong.is_empty();
+        anyhow::ensure!(same, "{cell} {point}: {} of {}{wrong}", found.len(), expect.len());
     }
     Ok(())
 }
 
 /// The first row that is not as it must be, in words.
-fn first(found: &[(f64, Option<f64>)], expect: &[(f64, [f64; 2])], place: usize) -> String {
-    let pairs = found.iter().zip(expect);
-    let wrong = pairs.into_iter().find(|((time, value), (due, wanted))| time != due || *value != Some(wanted[place]));
-    wrong.map_or_else(String::new, |((time, value), (due, wanted))| {
+fn first(found: &[(f64, Option<f64>)], expect: &Answers, place: usize) -> String {
+    let wanted = |answer: &Option<[f64; 2]>| answer.map(|outputs| outputs[place]);
+    let mut pairs = found.iter().zip(expect);
+    let wrong = pairs.find(|((time, value), (due, answer))| time != due || *value != wanted(answer));
+    wrong.map_or_else(String::new, |((time, value), (due, answer))| {
         let round = |time: f64| (time - START_MS as f64) / 1_000.0;
-        format!(", first: round {} is {value:?}, expected round {} to be {}", round(*time), round(*due), wanted[place])
+        let (is, should) = (round(*time), round(*due));
+        format!(", first: round {is} is {value:?}, expected round {should} to be {:?}", wanted(answer))
     })
 }
