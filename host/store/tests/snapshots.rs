@@ -85,3 +85,90 @@ fn a_state_beyond_the_limit_is_refused_whole() {
     assert!(matches!(refused, StoreError::TooLarge { .. }), "{refused}");
     assert!(store.snapshots().load("thermal", &["motor-1"]).expect("load").states.is_empty());
 }
+
+/// (twin, digest) of what a load found, by what each state's first byte says of its turn.
+fn found(loaded: &geminus_store::Loaded) -> Vec<(&str, u8)> {
+    loaded.states.iter().map(|state| (state.twin.as_str(), state.bytes[0])).collect()
+}
+
+#[test]
+fn a_restart_asks_for_the_state_that_its_own_version_wrote() {
+    let dir = tempfile::tempdir().expect("folder");
+    let clock = Arc::new(ManualClock::new(Timestamp(1)));
+    let store = Store::open(dir.path(), Options::default(), clock).expect("store");
+    let snapshots = store.snapshots();
+    let (old, new) = (by(1), Generation { digest: "sha256:cd".to_owned(), ..by(2) });
+    snapshots.save(&old, &states(1)).expect("save");
+    snapshots.save(&old, &states(2)).expect("save");
+    snapshots.save(&new, &states(3)[..1]).expect("save");
+    let twins = ["motor-1", "motor-2"];
+    let cases = [
+        (None, [("motor-1", 3), ("motor-2", 2)]),
+        (Some(old.digest.as_str()), [("motor-1", 2), ("motor-2", 2)]),
+        (Some(new.digest.as_str()), [("motor-1", 3), ("motor-2", 2)]),
+        (Some("sha256:ef"), [("motor-1", 3), ("motor-2", 2)]),
+    ];
+    for (digest, expect) in cases {
+        let loaded = snapshots.load_by("thermal", &twins, digest).expect("load");
+        assert_eq!(found(&loaded), expect, "{digest:?}");
+        assert!(loaded.damaged.is_empty());
+    }
+    // Its own newest one is damaged: first its own older one, then the newest of all.
+    let meddle = |statement: &str| {
+        let connection = rusqlite::Connection::open(dir.path().join("control.db")).expect("file");
+        assert_eq!(connection.execute(statement, []).expect(statement), 1, "{statement}");
+    };
+    meddle("UPDATE snapshot SET state = x'00' WHERE twin = 'motor-1' AND generation = 2");
+    let loaded = snapshots.load_by("thermal", &twins, Some(&old.digest)).expect("load");
+    assert_eq!((found(&loaded), loaded.damaged.len()), (vec![("motor-1", 1), ("motor-2", 2)], 1));
+    meddle("UPDATE snapshot SET state = x'00' WHERE twin = 'motor-1' AND generation = 1");
+    let loaded = snapshots.load_by("thermal", &twins, Some(&old.digest)).expect("load");
+    assert_eq!((found(&loaded), loaded.damaged.len()), (vec![("motor-1", 3), ("motor-2", 2)], 2));
+    assert_eq!(store.control().damage().len(), 2, "each is told once");
+}
+
+#[test]
+fn the_step_back_goes_before_a_time() {
+    let dir = tempfile::tempdir().expect("folder");
+    let clock = Arc::new(ManualClock::new(Timestamp::from_millis(0)));
+    let store =
+        Store::open(dir.path(), Options::default(), Arc::<ManualClock>::clone(&clock)).expect("store");
+    for turn in 1..=4 {
+        clock.advance(Duration::from_millis(1));
+        store.snapshots().save(&by(1), &states(turn)).expect("save");
+    }
+    let older = |than: u64| {
+        let state =
+            store.snapshots().older("thermal", "motor-1", Timestamp::from_millis(than)).expect("read");
+        state.map(|state| (state.saved.millis(), state.bytes[0]))
+    };
+    let cases = [(9, Some((4, 4))), (5, Some((4, 4))), (4, Some((3, 3))), (3, Some((2, 2))), (2, None)];
+    for (than, expect) in cases {
+        assert_eq!(older(than), expect, "before {than}");
+    }
+    let connection = rusqlite::Connection::open(dir.path().join("control.db")).expect("file");
+    let meddled = "UPDATE snapshot SET row_time = 9 WHERE twin = 'motor-1' AND generation = 3";
+    assert_eq!(connection.execute(meddled, []).expect("meddle"), 1);
+    assert_eq!(older(4), Some((2, 2)), "a damaged one is passed over");
+    assert_eq!(store.control().damage()[0].row_time, Timestamp(9));
+    assert_eq!(store.snapshots().older("thermal", "motor-9", Timestamp(u64::MAX)).expect("read"), None);
+}
+
+#[test]
+fn both_sides_of_a_rollout_have_generations_of_their_own() {
+    let dir = tempfile::tempdir().expect("folder");
+    let clock = Arc::new(ManualClock::new(Timestamp(1)));
+    let store = Store::open(dir.path(), Options::default(), clock).expect("store");
+    let snapshots = store.snapshots();
+    let standby = Generation { binding: "thermal@standby".to_owned(), ..by(1) };
+    snapshots.save(&standby, &states(9)).expect("save");
+    (1..=4).for_each(|turn| snapshots.save(&by(2), &states(turn)).expect("save"));
+    let load = |binding: &str| snapshots.load(binding, &["motor-1", "motor-2"]).expect("load");
+    assert_eq!(found(&load("thermal")), [("motor-1", 4), ("motor-2", 4)]);
+    assert_eq!(found(&load("thermal@standby")), [("motor-1", 9), ("motor-2", 9)]);
+    assert_eq!(load("thermal@standby").states[0].by, standby);
+    assert_eq!(snapshots.forget("thermal@standby").expect("forget"), 2);
+    assert_eq!(snapshots.forget("thermal@standby").expect("forget"), 0);
+    assert!(load("thermal@standby").states.is_empty());
+    assert_eq!(load("thermal").states.len(), 2, "the other side stays");
+}

@@ -83,6 +83,10 @@ impl Control {
     /// # Errors
     /// When a state is over 64 MiB or cannot be written; then none of them is saved.
     pub fn checkpoint_save(&self, checkpoints: &[Checkpoint]) -> Result<(), StoreError> {
+        self.save_within(checkpoints, CHECKPOINT_BYTES_MAX)
+    }
+
+    fn save_within(&self, checkpoints: &[Checkpoint], bytes_max: u64) -> Result<(), StoreError> {
         for checkpoint in checkpoints {
             names_fit(&[&checkpoint.binding, &checkpoint.twin])?;
             fits("a state's number of bytes", checkpoint.bytes.len(), STATE_BYTES_MAX)?;
@@ -94,7 +98,7 @@ impl Control {
             let mut writer = Writer::new(transaction)?;
             checkpoints.iter().try_for_each(|checkpoint| writer.save(checkpoint))?;
             let balance = writer.balance;
-            settle(transaction, balance, CHECKPOINT_BYTES_MAX)
+            settle(transaction, balance, bytes_max)
         })?;
         self.shared.checkpoint();
         Ok(())
@@ -295,3 +299,6 @@ fn crc(checkpoint: &Checkpoint) -> i64 {
     hasher.update(&checkpoint.bytes);
     i64::from(hasher.finalize())
 }
+
+#[cfg(test)]
+mod tests;
