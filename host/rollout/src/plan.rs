@@ -12,6 +12,9 @@ use crate::Acceptance;
 
 mod check;
 
+#[cfg(test)]
+mod tests;
+
 /// The plan of one rollout.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

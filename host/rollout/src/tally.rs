@@ -25,7 +25,7 @@ mod worst;
 #[cfg(test)]
 mod tests;
 
-use column::Column;
+use column::{Column, Findings};
 use curve::Curves;
 use fault::Faults;
 use innovation::Innovation;
@@ -100,6 +100,8 @@ pub struct Tally {
     curves: Curves,
     /// Rows of the present frame that are compared; kept for its memory.
     kept: Vec<u32>,
+    /// Rows of the present column that may be among the worst; kept for its memory.
+    found: Findings,
 }
 
 /// Confidence of the bands shown when the acceptance names none.
@@ -152,6 +154,7 @@ impl Tally {
             worst: Worst::default(),
             curves: Curves::new(&columns),
             kept: Vec::new(),
+            found: Findings::default(),
             columns,
         }
     }
@@ -181,11 +184,12 @@ impl Tally {
         self.marks.note(frame, &self.kept, &old.alerts, &new.alerts);
         self.proposals.compare(&self.kept, &old.proposals, &new.proposals);
         for (at, column) in self.columns.iter_mut().enumerate() {
-            if let Some(found) = column.compare(&self.kept, old, new) {
-                self.worst.note(frame, at, &found);
-            }
+            self.found.floor = self.worst.floor();
+            column.compare(&self.kept, old, new, &mut self.found);
+            self.found.drain().for_each(|found| self.worst.note(frame, at, found));
         }
         self.weigh_innovations(frame, old, new);
+        self.curves.meet(frame, &self.kept);
         self.curves.follow(&self.worst);
         self.curves.note(frame, &self.kept, &self.columns, old, new);
     }

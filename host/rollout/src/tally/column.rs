@@ -32,7 +32,7 @@ pub(super) struct Column {
     pub(super) nan_extra: u64,
 }
 
-/// The worst row of a frame.
+/// A row of a frame in which the versions differ.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Found {
     pub(super) row: u32,
@@ -40,6 +40,35 @@ pub(super) struct Found {
     pub(super) new: f64,
     /// Difference over limit; infinite when only one has a value.
     pub(super) score: f64,
+}
+
+/// Rows of a frame and output that may belong to the worst: the first [`FOUND_MAX`] beyond the floor, and the worst of
+/// all.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Findings {
+    /// Only what is worse is noted.
+    pub(super) floor: f64,
+    first: Vec<Found>,
+    worst: Option<Found>,
+}
+
+/// Rows of a frame and output that are looked at one by one; so an outcome in which every row is worse than the one
+/// before costs no more than another.
+const FOUND_MAX: usize = 32;
+
+impl Findings {
+    fn note(&mut self, found: Found) {
+        if self.first.len() < FOUND_MAX {
+            self.first.push(found);
+        } else if self.worst.is_none_or(|worst| found.score > worst.score) {
+            self.worst = Some(found);
+        }
+    }
+
+    /// Takes them out.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Found> {
+        self.first.drain(..).chain(self.worst.take())
+    }
 }
 
 impl Column {
@@ -92,33 +121,35 @@ impl Column {
         if sigma > 0.0 { sigma } else { self.spread.mean.abs().max(f64::MIN_POSITIVE) }
     }
 
-    /// Takes in the rows `kept` of a frame and answers the worst of them, if one differs.
-    pub(super) fn compare(&mut self, kept: &[u32], old: &Outcome, new: &Outcome) -> Option<Found> {
-        let Some(old_place) = self.old_place else {
-            self.count_missing(kept, new);
-            return None;
-        };
+    /// Takes in the rows `kept` of a frame, and notes in `found` those that differ by more than its floor.
+    pub(super) fn compare(&mut self, kept: &[u32], old: &Outcome, new: &Outcome, found: &mut Findings) {
+        let Some(old_place) = self.old_place else { return self.count_missing(kept, new) };
         let pairs = Pairs { kept, old, old_place, new, new_place: self.place };
         match self.allowed {
-            Some(allowed) => self.weigh(&pairs, |old| allowed.allowed(old), 1),
+            Some(allowed) => self.weigh(&pairs, |old| allowed.allowed(old), 1, found),
             None => {
                 self.learn_spread(&pairs);
                 let spread = self.own_spread();
-                self.weigh(&pairs, |_| spread, 0)
+                self.weigh(&pairs, |_| spread, 0, found)
             }
         }
     }
 
     /// The hot loop: sums stay in registers and are joined once a frame. `limited` is 1 when the yardstick is a limit.
-    fn weigh(&mut self, pairs: &Pairs<'_>, yardstick: impl Fn(f64) -> f64, limited: u64) -> Option<Found> {
-        let mut worst = Found { row: 0, old: 0.0, new: 0.0, score: 0.0 };
+    fn weigh(
+        &mut self,
+        pairs: &Pairs<'_>,
+        yardstick: impl Fn(f64) -> f64,
+        limited: u64,
+        found: &mut Findings,
+    ) {
         let mut apart = self.apart.sums(0.0);
         let (mut sum, mut absolute_max, mut relative_max) = (0.0, self.absolute_max, self.relative_max);
         for (row, before, after) in pairs.iter() {
             self.rows += 1;
             self.equal += u64::from(before.to_bits() == after.to_bits());
             if !(before.is_finite() && after.is_finite()) {
-                self.note_missing(row, before, after, limited, &mut worst);
+                self.note_missing(row, before, after, limited, found);
                 continue;
             }
             let difference = after - before;
@@ -132,20 +163,19 @@ impl Column {
             let yard = yardstick(before);
             self.beyond += limited * u64::from(absolute > yard);
             let score = over(absolute, yard);
-            if score > worst.score {
-                worst = Found { row, old: before, new: after, score };
+            if score > found.floor {
+                found.note(Found { row, old: before, new: after, score });
             }
         }
         self.apart.take(&apart);
         self.absolute_sum += sum;
         self.absolute_max = absolute_max;
         self.relative_max = relative_max;
-        (worst.score > 0.0).then_some(worst)
     }
 
     /// At least one of them has no value. Two missing values are equal, whatever their bits.
     #[cold]
-    fn note_missing(&mut self, row: u32, before: f64, after: f64, limited: u64, worst: &mut Found) {
+    fn note_missing(&mut self, row: u32, before: f64, after: f64, limited: u64, found: &mut Findings) {
         self.nan_old += u64::from(!before.is_finite());
         self.nan_new += u64::from(!after.is_finite());
         if before.is_finite() == after.is_finite() {
@@ -154,8 +184,8 @@ impl Column {
         }
         self.nan_extra += u64::from(before.is_finite());
         self.beyond += limited;
-        if worst.score < f64::INFINITY {
-            *worst = Found { row, old: before, new: after, score: f64::INFINITY };
+        if found.floor < f64::INFINITY {
+            found.note(Found { row, old: before, new: after, score: f64::INFINITY });
         }
     }
 

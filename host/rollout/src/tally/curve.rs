@@ -108,9 +108,27 @@ impl Curves {
         Self { places: both.take(OUTPUTS_MAX).collect(), first: Vec::new(), worst: Vec::new() }
     }
 
+    /// Chooses the first twins, as long as there are too few.
+    pub(super) fn meet(&mut self, frame: &Frame, kept: &[u32]) {
+        if self.first.len() == FIRST_MAX {
+            return;
+        }
+        for twin in kept.iter().filter_map(|row| frame.twins.get(*row as usize)) {
+            if self.first.len() < FIRST_MAX && self.first.iter().all(|trace| trace.twin != *twin) {
+                self.first.push(Trace::new(*twin, 0.0));
+            }
+        }
+    }
+
     /// Chooses the worst twins anew.
     pub(super) fn follow(&mut self, worst: &Worst) {
-        for row in worst.rows().iter().take(WORST_MAX) {
+        let mut seen: [Option<TwinIndex>; WORST_MAX] = [None; WORST_MAX];
+        for row in worst.rows() {
+            if seen.contains(&Some(row.twin)) {
+                continue;
+            }
+            let Some(place) = seen.iter_mut().find(|place| place.is_none()) else { return };
+            *place = Some(row.twin);
             if self.traces().any(|trace| trace.twin == row.twin) {
                 continue;
             }
@@ -141,10 +159,6 @@ impl Curves {
             let known = self.first.iter_mut().chain(&mut self.worst).find(|trace| trace.twin == *twin);
             if let Some(trace) = known {
                 trace.note(point(&self.places, row, *time, columns, old, new));
-            } else if self.first.len() < FIRST_MAX {
-                let mut trace = Trace::new(*twin, 0.0);
-                trace.note(point(&self.places, row, *time, columns, old, new));
-                self.first.push(trace);
             }
         }
     }

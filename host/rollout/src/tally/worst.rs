@@ -22,11 +22,16 @@ pub(super) struct Row {
 pub(super) struct Worst(Vec<Row>);
 
 impl Worst {
-    /// Notes the worst row of a column in this frame.
-    pub(super) fn note(&mut self, frame: &Frame, column: usize, found: &Found) {
+    /// What a row has to exceed to be kept.
+    pub(super) fn floor(&self) -> f64 {
+        if self.0.len() < WORST_MAX { 0.0 } else { self.0.last().map_or(0.0, |row| row.score) }
+    }
+
+    /// Notes a row of a column in this frame.
+    pub(super) fn note(&mut self, frame: &Frame, column: usize, found: Found) {
         let at = found.row as usize;
         if let (Some(twin), Some(time)) = (frame.twins.get(at), frame.times.get(at)) {
-            let Found { old, new, score, .. } = *found;
+            let Found { old, new, score, .. } = found;
             self.keep(Row { twin: *twin, time: *time, column, old, new, score });
         }
     }
