@@ -27,6 +27,11 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
+    /// Rows that have an answer or were refused.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// Checks and appends the answer for the next `rows` rows.
     pub(crate) fn take(
         &mut self,

@@ -8,5 +8,6 @@
 wasmtime::component::bindgen!({
     path: "../../wit/next",
     world: "plugin",
+    imports: { default: trappable },
     ownership: Borrowing { duplicate_if_necessary: true },
 });

@@ -12,7 +12,9 @@ mod ladder;
 mod membership;
 mod recovery;
 mod saving;
+mod search;
 mod settlement;
+mod sift;
 mod succession;
 mod walk;
 
@@ -26,16 +28,15 @@ pub use membership::StartError;
 pub use saving::{RestoreError, SnapshotError};
 pub use succession::{ColdStart, SwapError, SwapReport, handover_schema};
 
-use crate::answer::Answers;
 use crate::base::Base;
 use crate::columns::Sheet;
 use crate::compiled::Compiled;
-use crate::host::{HostCalls, Purpose};
+use crate::host::HostCalls;
 use crate::instance::Instance;
+use crate::meter::Meter;
 use crate::slots::{Slots, Standing};
-use crate::trouble::{FaultKind, Trouble, TwinFault};
-use recovery::Task;
-use walk::Walk;
+use crate::trouble::{FaultKind, TwinFault};
+use search::Purse;
 
 /// Twins of one plugin version in one instance.
 pub struct Cohort {
@@ -50,8 +51,14 @@ pub struct Cohort {
     log: Sheet,
     /// Row of the frame for each row of the work; empty when they are the same.
     origin: Vec<u32>,
+    /// Rows of the log that were refused during the running step, and so are no part of what happened.
+    refused_rows: Vec<usize>,
     /// Faults found outside a step, for the next one to report.
     faults: Vec<TwinFault>,
+    /// What all its instances have used.
+    meter: Arc<Meter>,
+    /// What the running step may spend on searching.
+    purse: Purse,
     rows: u64,
     rebuilds: u32,
 }
@@ -121,8 +128,8 @@ impl Cohort {
     /// When the frame does not fit the declaration; nothing has changed then.
     pub fn step(&mut self, frame: &Frame) -> Result<Stepped, FrameError> {
         self.check(frame)?;
-        let fuel_before = self.fuel();
-        self.rebuilds = 0;
+        self.begin();
+        let fuel_before = self.meter.fuel();
         let mut faults = std::mem::take(&mut self.faults);
         let start = self.log.rows();
         self.admit(frame, start, &mut faults);
@@ -133,12 +140,8 @@ impl Cohort {
         } else if self.log.rows() >= self.compiled.engine.limits.replay_rows(self.slots.len()) {
             self.save(&mut faults);
         }
-        let fuel = self.fuel().wrapping_sub(if self.rebuilds == 0 { fuel_before } else { 0 });
+        let fuel = self.meter.fuel().saturating_sub(fuel_before);
         Ok(Stepped { outcome, faults, fuel, rebuilds: self.rebuilds, inhibited })
-    }
-
-    fn fuel(&self) -> u64 {
-        self.instance.as_ref().map_or(0, |instance| instance.fuel)
     }
 
     fn check(&self, frame: &Frame) -> Result<(), FrameError> {
@@ -199,27 +202,6 @@ impl Cohort {
             let ages = frame.ages_ms.get(cells.clone()).unwrap_or_default();
             quality(frame.quality.get(cells).unwrap_or_default(), &mut self.log, values, ages);
         }
-    }
-
-    /// Steps the work; what poisons the instance is found and left out.
-    fn run(&mut self, start: usize, faults: &mut Vec<TwinFault>) -> Answers {
-        let rows = self.log.rows();
-        let mut answers = Answers::default();
-        if rows == start {
-            return answers;
-        }
-        let work = self.log.columns().part(start, rows);
-        let trouble = match &mut self.instance {
-            Some(instance) => {
-                let mut walk = Walk { slots: &self.slots, purpose: Purpose::Step, answers: &mut answers };
-                match walk.work(instance, work) {
-                    Ok(()) => return answers,
-                    Err(trouble) => trouble,
-                }
-            }
-            None => Trouble::new(FaultKind::Unresolved, "there is no instance"),
-        };
-        self.recover(Task::Step { start }, &trouble, faults)
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crossbeam_channel::{RecvTimeoutError, Sender};
 use geminus_core::{Declaration, Digest};
 use wasmtime::component::{HasSelf, Linker};
-use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{Config, InstanceAllocationStrategy, OperatorCost, OptLevel, PoolingAllocationConfig};
 
 use crate::bindings::Plugin;
 use crate::compiled::{CompileError, Compiled};
@@ -109,6 +109,7 @@ fn config(limits: &Limits, reservation: u64) -> Config {
     let mut config = Config::new();
     config
         .consume_fuel(true)
+        .operator_cost(costs())
         .epoch_interruption(true)
         .concurrency_support(false)
         .wasm_relaxed_simd(false)
@@ -122,6 +123,13 @@ fn config(limits: &Limits, reservation: u64) -> Config {
     config
 }
 
+/// What instructions cost. Growing asks the kernel, so it may not be as cheap as an addition.
+fn costs() -> OperatorCost {
+    OperatorCost { MemoryGrow: GROW_COST, TableGrow: GROW_COST, ..OperatorCost::new() }
+}
+
+/// Fuel of growing a memory or a table, even by nothing: about what it takes in time.
+const GROW_COST: u8 = 255;
 /// Guard pages after each memory: accesses at small offsets need no check.
 const GUARD_BYTES: u64 = 32 << 20;
 /// Core instances and tables that a component may be made of (adapters and shims count).

@@ -9,6 +9,7 @@ use wasmtime::ResourceLimiter;
 
 use crate::bindings::geminus::behavior::{log, lookups, types};
 use crate::limits::{Limits, cut};
+use crate::trouble::FaultKind;
 
 /// What the house offers to behaviors. Called on the shard's thread, in the middle of a step.
 pub trait HostCalls: Send + Sync {
@@ -69,12 +70,15 @@ pub(crate) struct Room {
     only: Option<TwinIndex>,
     /// Whose slot it is; `None` when the slot is not open.
     twins: Vec<Option<TwinIndex>>,
+    /// Calls of the host during the running call.
+    calls: u32,
     lines: u32,
+    log_bytes: usize,
     lookups: u32,
     /// Bytes of linear memory that the instance holds.
     pub(crate) memory_bytes: usize,
-    /// Set when the guest asked for more memory than it may have.
-    pub(crate) memory_refused: bool,
+    /// What the host itself refused, which ended the call.
+    pub(crate) refused: Option<FaultKind>,
 }
 
 impl Room {
@@ -86,16 +90,35 @@ impl Room {
             purpose: Purpose::Lifecycle,
             only: None,
             twins: Vec::new(),
+            calls: 0,
             lines: 0,
+            log_bytes: 0,
             lookups: 0,
             memory_bytes: 0,
-            memory_refused: false,
+            refused: None,
         }
     }
 
     /// Gives the coming call its budget.
     pub(crate) fn begin(&mut self, purpose: Purpose, only: Option<TwinIndex>) {
-        (self.purpose, self.only, self.lines, self.lookups) = (purpose, only, 0, 0);
+        (self.purpose, self.only) = (purpose, only);
+        (self.calls, self.lines, self.log_bytes, self.lookups) = (0, 0, 0, 0);
+    }
+
+    /// Counts a call of the host; one too many ends the guest's call.
+    fn count(&mut self, log_bytes: usize) -> wasmtime::Result<()> {
+        self.calls = self.calls.saturating_add(1);
+        self.log_bytes = self.log_bytes.saturating_add(log_bytes);
+        let (calls_max, bytes_max) = (self.limits.host_calls_per_call, self.limits.log_bytes_per_call);
+        if self.calls > calls_max {
+            self.refused = Some(FaultKind::HostCalls);
+            wasmtime::bail!("more than {calls_max} calls of the host");
+        }
+        if self.log_bytes > bytes_max {
+            self.refused = Some(FaultKind::HostCalls);
+            wasmtime::bail!("more than {bytes_max} bytes of log lines");
+        }
+        Ok(())
     }
 
     /// Reports what the finished call was refused.
@@ -140,14 +163,16 @@ impl Room {
 impl types::Host for Room {}
 
 impl log::Host for Room {
-    fn write(&mut self, level: u8, message: String) {
+    fn write(&mut self, level: u8, message: String) -> wasmtime::Result<()> {
+        self.count(message.len())?;
         if self.purpose == Purpose::Again {
-            return;
+            return Ok(());
         }
         self.lines = self.lines.saturating_add(1);
         if self.lines <= self.limits.log_lines_per_call {
             self.host.log(self.only, level.min(4), &cut(message, self.limits.log_bytes_max));
         }
+        Ok(())
     }
 }
 
@@ -159,12 +184,13 @@ impl lookups::Host for Room {
         from: u64,
         to: u64,
         limit: u32,
-    ) -> Result<lookups::Series, String> {
-        self.look_up(slot, lookup, from, to, limit).map(|series| lookups::Series {
+    ) -> wasmtime::Result<Result<lookups::Series, String>> {
+        self.count(0)?;
+        Ok(self.look_up(slot, lookup, from, to, limit).map(|series| lookups::Series {
             times: series.times.iter().map(|time| time.0).collect(),
             values: series.values,
             quality: series.quality.iter().map(|&quality| quality as u8).collect(),
-        })
+        }))
     }
 }
 
@@ -173,7 +199,7 @@ impl ResourceLimiter for Room {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let total = self.memory_bytes.saturating_add(desired.saturating_sub(current));
         if total > self.memory_bytes_max {
-            self.memory_refused = true;
+            self.refused = Some(FaultKind::Memory);
             wasmtime::bail!("memory limit of {} bytes", self.memory_bytes_max);
         }
         self.memory_bytes = total;
@@ -182,7 +208,7 @@ impl ResourceLimiter for Room {
 
     fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         if desired > self.limits.table_elements_max {
-            self.memory_refused = true;
+            self.refused = Some(FaultKind::Memory);
             wasmtime::bail!("table limit of {} elements", self.limits.table_elements_max);
         }
         Ok(true)

@@ -1,8 +1,9 @@
 //! One instance of a component: its store, and each export as a call that is bounded every time.
 //!
 //! Fuel is set and the epoch's deadline armed anew before *every* call; armed once, a resident instance would
-//! trap on its second use. Whatever comes back is held against the contract here, except the answer of `step`,
-//! which `answer` checks. After any trouble but a fault the instance must not be called again.
+//! trap on its second use. A call has the fuel of one row or one slot, and carries as many as well fit into that
+//! (`meter`). Whatever comes back is held against the contract here, except the answer of `step`, which `answer`
+//! checks. After any trouble but a fault the instance must not be called again.
 
 use std::sync::Arc;
 
@@ -16,12 +17,9 @@ use crate::columns::Columns;
 use crate::compiled::Compiled;
 use crate::host::{HostCalls, Purpose, Room};
 use crate::limits::Limits;
+use crate::meter::{Appetite, Meter};
 use crate::states::States;
-use crate::trouble::Trouble;
-
-/// Slots that one call of `open`, `snapshot` or `restore` is about: enough that the call itself costs nothing beside
-/// its work, few enough that neither the guest's memory nor the processor's cache swells with the arguments.
-const SLOTS_PER_CALL: usize = 1_024;
+use crate::trouble::{FaultKind, Trouble};
 
 /// What the host tells an instance about a twin.
 #[derive(Clone, Copy, Debug)]
@@ -33,30 +31,41 @@ pub(crate) struct SlotOpening<'a> {
     pub(crate) seed: u64,
 }
 
+/// How many rows or slots go into one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stride {
+    /// As many as well fit into the fuel that one may use.
+    Many,
+    /// One: whoever breaks is known by name, and has had the whole budget.
+    One,
+}
+
 /// An instance that may be called.
 pub(crate) struct Instance {
     store: Store<Room>,
     plugin: Plugin,
     limits: Arc<Limits>,
     declaration: Arc<Declaration>,
-    /// Fuel used since it was made.
-    pub(crate) fuel: u64,
+    meter: Arc<Meter>,
 }
 
 impl Instance {
     /// Instantiates, under the limits that every later call has.
-    pub(crate) fn new(compiled: &Compiled, host: &Arc<dyn HostCalls>) -> Result<Self, Trouble> {
+    pub(crate) fn new(
+        compiled: &Compiled,
+        host: &Arc<dyn HostCalls>,
+        meter: &Arc<Meter>,
+    ) -> Result<Self, Trouble> {
         let limits = compiled.engine.limits.clone();
         let declaration = compiled.declaration().clone();
         let room = Room::new(host.clone(), limits.clone(), limits.memory_bytes(&declaration));
         let mut store = Store::new(&compiled.engine.wasm, room);
         store.limiter(|room| room);
-        let fuel = limits.slot_fuel(1);
-        arm(&mut store, &limits, fuel, limits.transfer_bytes_base, "instantiate")?;
+        arm(&mut store, &limits, limits.fuel_to_start, limits.transfer_bytes_base, "instantiate")?;
         let plugin = compiled.pre.instantiate(&mut store);
         let plugin =
-            plugin.map_err(|error| Trouble::from_wasm("instantiate", &error, store.data().memory_refused))?;
-        Ok(Self { store, plugin, limits, declaration, fuel: 0 })
+            plugin.map_err(|error| Trouble::from_wasm("instantiate", &error, store.data().refused))?;
+        Ok(Self { store, plugin, limits, declaration, meter: meter.clone() })
     }
 
     /// Bytes of linear memory it holds.
@@ -64,9 +73,14 @@ impl Instance {
         self.store.data().memory_bytes
     }
 
-    /// Rows that one call may have.
-    pub(crate) fn rows_per_call_max(&self) -> usize {
-        self.limits.rows_per_call_max.max(1)
+    /// What its cohort has used.
+    pub(crate) fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+
+    /// Number of the newest state schema; 0 without state.
+    pub(crate) fn schema(&self) -> u32 {
+        self.declaration.state.schema
     }
 
     /// Declared outputs.
@@ -74,9 +88,30 @@ impl Instance {
         self.declaration.outputs.len()
     }
 
-    /// Makes slots, some at a time, so that a guest's memory does not swell for the arguments of thousands.
-    pub(crate) fn open(&mut self, openings: &[SlotOpening<'_>]) -> Result<(), Trouble> {
-        openings.chunks(SLOTS_PER_CALL).try_for_each(|some| self.open_some(some))
+    /// Rows to put into the next call of `step`.
+    pub(crate) fn portion(&self, stride: Stride) -> usize {
+        let allowance = self.limits.step_fuel(&self.declaration);
+        match stride {
+            Stride::One => 1,
+            Stride::Many => self.meter.step.portion(allowance, self.limits.rows_per_call_max),
+        }
+    }
+
+    /// Makes slots.
+    pub(crate) fn open(&mut self, openings: &[SlotOpening<'_>], stride: Stride) -> Result<(), Trouble> {
+        let mut left = openings;
+        while !left.is_empty() {
+            let count = match stride {
+                Stride::One => 1,
+                Stride::Many => {
+                    self.meter.open.portion(self.limits.open_fuel(), self.limits.slots_per_call_max)
+                }
+            };
+            let (some, rest) = left.split_at(count.min(left.len()));
+            self.open_some(some)?;
+            left = rest;
+        }
+        Ok(())
     }
 
     fn open_some(&mut self, openings: &[SlotOpening<'_>]) -> Result<(), Trouble> {
@@ -87,12 +122,15 @@ impl Instance {
         for opening in openings {
             self.store.data_mut().assign(opening.slot, Some(opening.twin));
         }
-        let only = match openings {
-            [one] => Some(one.twin),
-            _ => None,
+        let (slot, only) = match openings {
+            [one] => (Some(one.slot), Some(one.twin)),
+            _ => (None, None),
         };
-        let call = self.slot_call("open", openings.len(), only);
-        self.call(call, |plugin, store| plugin.geminus_behavior_behavior().call_open(store, &wire))
+        let fuel = self.limits.open_fuel();
+        let call = Call { only, slot, ..Call::of("open", openings.len(), fuel) };
+        let opened =
+            self.call(call, |plugin, store| plugin.geminus_behavior_behavior().call_open(store, &wire));
+        self.learn(|meter| &meter.open, call, opened)
     }
 
     /// Advances slots; the answer is checked and appended to `answers`.
@@ -104,13 +142,18 @@ impl Instance {
         answers: &mut Answers,
     ) -> Result<(), Trouble> {
         let count = rows.rows();
-        let fuel = self.limits.step_fuel(&self.declaration, count);
+        let slot = match rows.slots {
+            [one] => Some(*one),
+            _ => None,
+        };
         let transfer = self.limits.transfer_bytes_per_row.saturating_mul(count);
-        let call = Call { export: "step", purpose, only, fuel, transfer };
-        let outcome = self
-            .call(call, |plugin, store| plugin.geminus_behavior_behavior().call_step(store, rows.wire()))?;
+        let fuel = self.limits.step_fuel(&self.declaration);
+        let call = Call { purpose, only, slot, transfer, ..Call::of("step", count, fuel) };
+        let outcome =
+            self.call(call, |plugin, store| plugin.geminus_behavior_behavior().call_step(store, rows.wire()));
+        let outcome = self.learn(|meter| &meter.step, call, outcome)?;
         let bounds = Bounds { declaration: &self.declaration, limits: &self.limits };
-        answers.take(&bounds, count, outcome).map_err(|what| Trouble::answer("step", what))
+        answers.take(&bounds, count, outcome).map_err(|what| call.sign(Trouble::answer("step", what)))
     }
 
     /// Looks ahead for one slot.
@@ -122,10 +165,11 @@ impl Instance {
         values: &[f64],
     ) -> Result<types::Prediction, Trouble> {
         let transfer = self.limits.transfer_bytes_per_row.saturating_mul(times.len());
-        let fuel = self.limits.slot_fuel(times.len());
-        let call = Call { export: "forecast", purpose: Purpose::Forecast, only: Some(twin), fuel, transfer };
+        let fuel = self.limits.forecast_fuel(&self.declaration, times.len());
+        let (purpose, only, slot_of) = (Purpose::Forecast, Some(twin), Some(slot));
+        let call = Call { purpose, only, slot: slot_of, transfer, ..Call::of("forecast", 1, fuel) };
         let request = types::ForecastRequest { slot, times, values };
-        let prediction = self
+        let (prediction, _) = self
             .call(call, |plugin, store| plugin.geminus_behavior_behavior().call_forecast(store, request))?;
         let expected = times.len().saturating_mul(self.declaration.outputs.len());
         if prediction.mean.len() != expected || prediction.deviation.len() != expected {
@@ -134,80 +178,148 @@ impl Instance {
         Ok(prediction)
     }
 
-    /// Copies the state of `slots`, some at a time.
-    pub(crate) fn snapshot(&mut self, slots: &[u32], schema: Option<u32>) -> Result<States, Trouble> {
+    /// Copies the state of `slots`.
+    pub(crate) fn snapshot(
+        &mut self,
+        slots: &[u32],
+        schema: Option<u32>,
+        stride: Stride,
+    ) -> Result<States, Trouble> {
         let mut all = States::empty(schema.unwrap_or(self.declaration.state.schema));
-        for some in slots.chunks(SLOTS_PER_CALL) {
+        let mut left = slots;
+        while !left.is_empty() {
+            let count = self.slots_in_call(|meter| &meter.snapshot, stride);
+            let (some, rest) = left.split_at(count.min(left.len()));
             all.append(&self.snapshot_some(some, schema)?);
+            left = rest;
         }
         Ok(all)
     }
 
     fn snapshot_some(&mut self, slots: &[u32], schema: Option<u32>) -> Result<States, Trouble> {
-        let mut call = self.slot_call("snapshot", slots.len(), None);
-        call.transfer = self.limits.state_bytes_max.saturating_mul(slots.len());
+        let transfer = self.limits.state_bytes_max.saturating_mul(slots.len());
+        let call = Call { transfer, ..self.slot_call("snapshot", slots) };
         let states = self.call(call, |plugin, store| {
             plugin.geminus_behavior_behavior().call_snapshot(store, slots, schema)
-        })?;
+        });
+        let states = self.learn(|meter| &meter.snapshot, call, states)?;
         let wanted = schema.unwrap_or(self.declaration.state.schema);
         States::checked(states, slots, wanted, self.limits.state_bytes_max)
-            .map_err(|what| Trouble::answer("snapshot", what))
+            .map_err(|what| call.sign(Trouble::answer("snapshot", what)))
     }
 
-    /// Replaces the state of open slots, some at a time: after trouble, the parts before it are restored.
-    pub(crate) fn restore(&mut self, states: &States) -> Result<(), Trouble> {
-        states.parts(SLOTS_PER_CALL).try_for_each(|some| {
-            let call = self.slot_call("restore", some.slots().len(), None);
-            self.call(call, |plugin, store| {
+    /// Replaces the state of open slots; after trouble, the parts before it are restored.
+    pub(crate) fn restore(&mut self, states: &States, stride: Stride) -> Result<(), Trouble> {
+        let mut from = 0;
+        while from < states.slots().len() {
+            let some = states.part(from, self.slots_in_call(|meter| &meter.restore, stride));
+            let call = self.slot_call("restore", some.slots());
+            let restored = self.call(call, |plugin, store| {
                 plugin.geminus_behavior_behavior().call_restore(store, some.wire())
-            })
-        })
-    }
-
-    /// Forgets slots.
-    pub(crate) fn close(&mut self, slots: &[u32]) -> Result<(), Trouble> {
-        let call = self.slot_call("close", slots.len(), None);
-        self.call(call, |plugin, store| {
-            plugin.geminus_behavior_behavior().call_close(store, slots).map(Ok::<(), types::Fault>)
-        })?;
-        for &slot in slots {
-            self.store.data_mut().assign(slot, None);
+            });
+            self.learn(|meter| &meter.restore, call, restored)?;
+            from += some.slots().len();
         }
         Ok(())
     }
 
-    fn slot_call(&self, export: &'static str, slots: usize, only: Option<TwinIndex>) -> Call {
-        Call { export, purpose: Purpose::Lifecycle, only, fuel: self.limits.slot_fuel(slots), transfer: 0 }
+    /// Forgets slots.
+    pub(crate) fn close(&mut self, slots: &[u32]) -> Result<(), Trouble> {
+        let mut left = slots;
+        while !left.is_empty() {
+            let count = self.slots_in_call(|meter| &meter.close, Stride::Many);
+            let (some, rest) = left.split_at(count.min(left.len()));
+            let call = self.slot_call("close", some);
+            let closed = self.call(call, |plugin, store| {
+                plugin.geminus_behavior_behavior().call_close(store, some).map(Ok::<(), types::Fault>)
+            });
+            self.learn(|meter| &meter.close, call, closed)?;
+            some.iter().for_each(|&slot| self.store.data_mut().assign(slot, None));
+            left = rest;
+        }
+        Ok(())
     }
 
-    /// Every call goes through here: budget before, account and verdict after.
+    fn slots_in_call(&self, appetite: impl Fn(&Meter) -> &Appetite, stride: Stride) -> usize {
+        match stride {
+            Stride::One => 1,
+            Stride::Many => {
+                appetite(&self.meter).portion(self.limits.slot_fuel(), self.limits.slots_per_call_max)
+            }
+        }
+    }
+
+    fn slot_call(&self, export: &'static str, slots: &[u32]) -> Call {
+        let slot = match slots {
+            [one] => Some(*one),
+            _ => None,
+        };
+        Call { slot, ..Call::of(export, slots.len(), self.limits.slot_fuel()) }
+    }
+
+    /// Takes the fuel of a finished call into account for the size of the next one.
+    fn learn<T>(
+        &self,
+        appetite: impl Fn(&Meter) -> &Appetite,
+        call: Call,
+        done: Result<(T, u64), Trouble>,
+    ) -> Result<T, Trouble> {
+        let fuel = match &done {
+            Ok((_, fuel)) => *fuel,
+            Err(trouble) if trouble.kind == FaultKind::Fuel => call.fuel,
+            Err(_) => return done.map(|(value, _)| value),
+        };
+        appetite(&self.meter).learn(call.items, fuel);
+        done.map(|(value, _)| value)
+    }
+
+    /// Every call goes through here: budget before, account and verdict after. Gives the fuel it took, too.
     fn call<T>(
         &mut self,
         call: Call,
         run: impl FnOnce(&Plugin, &mut Store<Room>) -> wasmtime::Result<Result<T, types::Fault>>,
-    ) -> Result<T, Trouble> {
+    ) -> Result<(T, u64), Trouble> {
         let transfer = self.limits.transfer_bytes_base.saturating_add(call.transfer);
         arm(&mut self.store, &self.limits, call.fuel, transfer, call.export)?;
         self.store.data_mut().begin(call.purpose, call.only);
         let result = run(&self.plugin, &mut self.store);
         self.store.data_mut().end();
-        self.fuel += call.fuel.saturating_sub(self.store.get_fuel().unwrap_or(0));
+        let fuel = call.fuel.saturating_sub(self.store.get_fuel().unwrap_or(0));
+        self.meter.enter(fuel, result.is_err());
         match result {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(fault)) => Err(Trouble::fault(call.export, fault, self.limits.string_bytes_max)),
-            Err(error) => Err(Trouble::from_wasm(call.export, &error, self.store.data().memory_refused)),
+            Ok(Ok(value)) => Ok((value, fuel)),
+            Ok(Err(fault)) => {
+                Err(call.sign(Trouble::fault(call.export, fault, self.limits.string_bytes_max)))
+            }
+            Err(error) => Err(call.sign(Trouble::from_wasm(call.export, &error, self.store.data().refused))),
         }
     }
 }
 
-/// The budget of one call.
+/// The budget of one call, and what it is about.
+#[derive(Clone, Copy)]
 struct Call {
     export: &'static str,
     purpose: Purpose,
     only: Option<TwinIndex>,
+    /// Rows or slots.
+    items: usize,
+    /// The only slot.
+    slot: Option<u32>,
     fuel: u64,
     /// Bytes that the guest may hand over, besides the base.
     transfer: usize,
+}
+
+impl Call {
+    fn of(export: &'static str, items: usize, fuel: u64) -> Self {
+        Self { export, purpose: Purpose::Lifecycle, only: None, items, slot: None, fuel, transfer: 0 }
+    }
+
+    /// Says in which call the trouble was.
+    fn sign(self, trouble: Trouble) -> Trouble {
+        Trouble { items: self.items, slot: self.slot, ..trouble }
+    }
 }
 
 /// Gives the next call its fuel, its deadline and its bytes.
@@ -218,7 +330,7 @@ fn arm(
     transfer: usize,
     export: &str,
 ) -> Result<(), Trouble> {
-    store.set_fuel(fuel).map_err(|error| Trouble::from_wasm(export, &error, false))?;
+    store.set_fuel(fuel).map_err(|error| Trouble::from_wasm(export, &error, None))?;
     store.set_epoch_deadline(limits.wall_ticks());
     store.set_hostcall_fuel(transfer);
     Ok(())

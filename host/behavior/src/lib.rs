@@ -15,6 +15,7 @@ mod engine;
 mod host;
 mod instance;
 mod limits;
+mod meter;
 mod slots;
 mod states;
 mod trouble;

@@ -23,14 +23,24 @@ pub struct Limits {
     pub instances_max: u32,
     /// Twins in one cohort.
     pub slots_max: u32,
-    /// Rows in one call; a larger frame is stepped in parts.
+    /// Rows in one call; a larger frame is stepped in parts, and so is one whose rows cost much.
     pub rows_per_call_max: usize,
-    /// Fuel (roughly instructions) for each row of a `step`.
+    /// Slots in one call of `open`, `snapshot`, `restore` or `close`: enough that the call itself costs nothing beside
+    /// its work, few enough that neither the guest's memory nor the processor's cache swells with the arguments.
+    pub slots_per_call_max: usize,
+    /// Fuel (roughly instructions) that one row of a `step` may use, where the declaration does not promise less. A
+    /// call has the fuel of one row, however many it carries.
     pub fuel_per_row_max: u64,
-    /// Fuel for each slot of an `open`, `snapshot`, `restore` or `close`, and for each time of a `forecast`.
-    pub fuel_per_slot: u64,
     /// Fuel that each call gets besides.
     pub fuel_per_call_base: u64,
+    /// Fuel that one slot may use in a `snapshot`, a `restore` or a `close`.
+    pub fuel_per_slot: u64,
+    /// Fuel that one slot may use in `open`, which reads the parameters.
+    pub fuel_per_open: u64,
+    /// Fuel that a `forecast` may use; each of its times may use as much as a row.
+    pub fuel_per_forecast_max: u64,
+    /// Fuel that instantiating a component may use.
+    pub fuel_to_start: u64,
     /// Wall-clock time of one call: the backstop behind fuel, which is the real limit.
     pub call_wall: Duration,
     /// How finely `call_wall` is measured.
@@ -45,6 +55,11 @@ pub struct Limits {
     pub log_lines_per_call: u32,
     /// Bytes of a log line; what exceeds is cut.
     pub log_bytes_max: usize,
+    /// Calls of the host (log lines and look-ups, refused ones too) that one call may make; one more breaks it, since
+    /// they take time but hardly any fuel.
+    pub host_calls_per_call: u32,
+    /// Bytes of log lines that one call may hand over, kept or not; more break it.
+    pub log_bytes_per_call: usize,
     /// Look-ups of one call.
     pub lookups_per_call: u32,
     /// Samples that one look-up may return.
@@ -57,9 +72,14 @@ pub struct Limits {
     pub state_bytes_max: usize,
     /// Rows kept since the last snapshot for rebuilding an instance; when there are as many, a snapshot is taken.
     pub replay_rows_max: usize,
-    /// Instances built for one search for the twin that breaks its cohort; twins not told apart by then are
-    /// quarantined together.
+    /// Instances built for one search for the twins that a new version refuses; twins not told apart by then are
+    /// refused together.
     pub trials_max: u32,
+    /// Instances built during one step for finding the twins that break it; twins that were not cleared by then are
+    /// quarantined together.
+    pub trials_per_step_max: u32,
+    /// Fuel that may be burnt during one step by calls that break, before the search ends in the same way.
+    pub fuel_burnt_per_step_max: u64,
 }
 
 impl Default for Limits {
@@ -71,17 +91,23 @@ impl Default for Limits {
             table_elements_max: 20_000,
             instances_max: 1_000,
             slots_max: 100_000,
-            rows_per_call_max: 4_096,
+            rows_per_call_max: 256,
+            slots_per_call_max: 1_024,
             fuel_per_row_max: 10_000_000,
-            fuel_per_slot: 10_000_000,
-            fuel_per_call_base: 10_000_000,
-            call_wall: Duration::from_secs(2),
+            fuel_per_call_base: 1_000_000,
+            fuel_per_slot: 2_000_000,
+            fuel_per_open: 20_000_000,
+            fuel_per_forecast_max: 50_000_000,
+            fuel_to_start: 100_000_000,
+            call_wall: Duration::from_secs(1),
             epoch_tick: Duration::from_millis(10),
             alerts_per_row_max: 16,
             proposals_per_row_max: 8,
             string_bytes_max: 512,
             log_lines_per_call: 32,
             log_bytes_max: 1_024,
+            host_calls_per_call: 4_096,
+            log_bytes_per_call: 1 << 20,
             lookups_per_call: 16,
             lookup_samples_max: 1_000,
             transfer_bytes_base: 1 << 20,
@@ -89,20 +115,32 @@ impl Default for Limits {
             state_bytes_max: 64 << 10,
             replay_rows_max: 65_536,
             trials_max: 512,
+            trials_per_step_max: 128,
+            fuel_burnt_per_step_max: 40_000_000,
         }
     }
 }
 
 impl Limits {
-    /// Fuel for a `step` of `rows` rows under this declaration.
-    pub(crate) fn step_fuel(&self, declaration: &Declaration, rows: usize) -> u64 {
-        let per_row = self.fuel_per_row_max.min(declaration.budget.fuel_per_row);
-        self.fuel_per_call_base.saturating_add(per_row.saturating_mul(rows as u64))
+    /// Fuel of one call of `step` under this declaration.
+    pub(crate) fn step_fuel(&self, declaration: &Declaration) -> u64 {
+        self.fuel_per_call_base.saturating_add(self.fuel_per_row_max.min(declaration.budget.fuel_per_row))
     }
 
-    /// Fuel for a call that touches `slots` slots once each.
-    pub(crate) fn slot_fuel(&self, slots: usize) -> u64 {
-        self.fuel_per_call_base.saturating_add(self.fuel_per_slot.saturating_mul(slots as u64))
+    /// Fuel of one call of `snapshot`, `restore` or `close`.
+    pub(crate) fn slot_fuel(&self) -> u64 {
+        self.fuel_per_call_base.saturating_add(self.fuel_per_slot)
+    }
+
+    /// Fuel of one call of `open`.
+    pub(crate) fn open_fuel(&self) -> u64 {
+        self.fuel_per_call_base.saturating_add(self.fuel_per_open)
+    }
+
+    /// Fuel of a `forecast` of that many times.
+    pub(crate) fn forecast_fuel(&self, declaration: &Declaration, times: usize) -> u64 {
+        let times = self.step_fuel(declaration).saturating_mul(times as u64);
+        times.min(self.fuel_per_forecast_max)
     }
 
     /// Linear memory for an instance of this declaration.
@@ -142,7 +180,9 @@ mod tests {
         });
         let declaration = Declaration::parse(json.to_string().as_bytes()).unwrap();
         let limits = Limits { fuel_per_call_base: 7, ..Limits::default() };
-        assert_eq!(limits.step_fuel(&declaration, 3), 307);
+        assert_eq!(limits.step_fuel(&declaration), 107);
+        assert_eq!(limits.forecast_fuel(&declaration, 3), 321);
+        assert_eq!(limits.forecast_fuel(&declaration, usize::MAX), limits.fuel_per_forecast_max);
         assert_eq!(limits.memory_bytes(&declaration), 256 << 20);
     }
 

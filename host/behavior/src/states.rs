@@ -88,17 +88,19 @@ impl States {
         self.ends.extend(more.ends.iter().map(|end| end.saturating_add(base)));
     }
 
-    /// The same state in parts of at most `count` slots.
-    pub(crate) fn parts(&self, count: usize) -> impl Iterator<Item = Self> {
-        let mut from = 0;
-        self.slots.chunks(count).zip(self.ends.chunks(count)).map(move |(slots, ends)| {
-            let to = ends.last().map_or(from, |&end| end as usize);
-            let base = u32::try_from(from).unwrap_or(u32::MAX);
-            let bytes = self.bytes.get(from..to).unwrap_or_default().to_vec();
-            from = to;
-            let ends = ends.iter().map(|end| end.saturating_sub(base)).collect();
-            Self { schema: self.schema, slots: slots.to_vec(), bytes, ends }
-        })
+    /// State of at most `count` slots from place `from` on.
+    pub(crate) fn part(&self, from: usize, count: usize) -> Self {
+        let to = self.slots.len().min(from.saturating_add(count));
+        let end =
+            |place: usize| place.checked_sub(1).and_then(|place| self.ends.get(place)).map_or(0, |&end| end);
+        let (base, last) = (end(from), end(to));
+        let ends = self.ends.get(from..to).unwrap_or_default();
+        Self {
+            schema: self.schema,
+            slots: self.slots.get(from..to).unwrap_or_default().to_vec(),
+            bytes: self.bytes.get(base as usize..last as usize).unwrap_or_default().to_vec(),
+            ends: ends.iter().map(|end| end.saturating_sub(base)).collect(),
+        }
     }
 
     pub(crate) fn wire(&self) -> StatesParam<'_> {
@@ -177,7 +179,7 @@ mod tests {
         let mut whole = States::empty(2);
         (0..7_u8).for_each(|slot| whole.push(u32::from(slot), &vec![slot; usize::from(slot)]));
         for count in [1, 2, 3, 7, 10] {
-            let parts: Vec<States> = whole.parts(count).collect();
+            let parts: Vec<States> = (0..7).step_by(count).map(|from| whole.part(from, count)).collect();
             assert_eq!(parts.len(), 7_usize.div_ceil(count));
             let last = parts.last().unwrap();
             assert_eq!(last.iter().last(), Some((6, &[6_u8; 6][..])));

@@ -19,6 +19,10 @@ pub enum FaultKind {
     WallClock,
     /// Asked for more memory or table space than an instance may have.
     Memory,
+    /// Called the host more often, or with more words, than one call may.
+    HostCalls,
+    /// As many instances are alive as the process may have.
+    Instances,
     /// Handed over what the host cannot take: more bytes than a call may, or text that is not UTF-8.
     Transfer,
     /// Answered something that its declaration or the contract does not allow.
@@ -40,6 +44,8 @@ impl FaultKind {
             Self::Fuel => "fuel",
             Self::WallClock => "wall-clock",
             Self::Memory => "memory",
+            Self::HostCalls => "host-calls",
+            Self::Instances => "instances",
             Self::Transfer => "transfer",
             Self::Answer => "answer",
             Self::Fault => "fault",
@@ -59,11 +65,15 @@ pub(crate) struct Trouble {
     pub(crate) row: Option<usize>,
     /// True when the twin's state could still be brought back: it broke in the step, not before.
     pub(crate) state_kept: bool,
+    /// Rows or slots that the call carried.
+    pub(crate) items: usize,
+    /// The slot that the call was about, when it was about one only.
+    pub(crate) slot: Option<u32>,
 }
 
 impl Trouble {
     pub(crate) fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), row: None, state_kept: false }
+        Self { kind, message: message.into(), row: None, state_kept: false, items: 0, slot: None }
     }
 
     pub(crate) fn answer(export: &str, what: impl fmt::Display) -> Self {
@@ -74,16 +84,15 @@ impl Trouble {
         Self::new(FaultKind::Fault, format!("{export}: {}", fault_from_wire(fault, bytes_max)))
     }
 
-    /// Sorts what wasmtime reports. `memory_refused`: the limiter said no during the call.
-    pub(crate) fn from_wasm(export: &str, error: &wasmtime::Error, memory_refused: bool) -> Self {
-        let kind = match error.downcast_ref::<Trap>() {
-            _ if memory_refused => FaultKind::Memory,
+    /// Sorts what wasmtime reports. `refused`: what the host itself said no to during the call.
+    pub(crate) fn from_wasm(export: &str, error: &wasmtime::Error, refused: Option<FaultKind>) -> Self {
+        let kind = refused.unwrap_or(match error.downcast_ref::<Trap>() {
             Some(Trap::OutOfFuel) => FaultKind::Fuel,
             Some(Trap::Interrupt) => FaultKind::WallClock,
             Some(_) => FaultKind::Trap,
             // Neither wasm code nor the limiter: the engine refused to carry what the guest handed over.
             None => FaultKind::Transfer,
-        };
+        });
         Self::new(kind, format!("{export}: {}", error.root_cause()))
     }
 }

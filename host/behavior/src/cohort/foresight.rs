@@ -65,6 +65,7 @@ impl Cohort {
                 Ok(Prediction { mean, deviation })
             }
             Err(trouble) => {
+                self.begin();
                 self.mend(&trouble);
                 Err(ForecastError::Failed(trouble.message))
             }

@@ -4,9 +4,9 @@
 use geminus_core::{Declaration, TwinIndex};
 
 use crate::cohort::Cohort;
-use crate::cohort::membership::{prepare, refusal};
-use crate::cohort::recovery::sift;
+use crate::cohort::membership::{prepare_in, refusal};
 use crate::cohort::saving::{RestoreError, SnapshotError};
+use crate::instance::{Instance, Stride};
 use crate::slots::Standing;
 use crate::states::{Snapshot, States};
 use crate::trouble::{FaultKind, Refused, Trouble};
@@ -19,6 +19,7 @@ impl Cohort {
     /// # Errors
     /// When the schema is not declared, or the behavior fails; the cohort goes on.
     pub fn copy(&mut self, twins: &[TwinIndex], schema: Option<u32>) -> Result<Snapshot, SnapshotError> {
+        self.begin();
         let declaration = self.compiled.declaration().clone();
         let (label, newest) = (declaration.label(), declaration.state.schema);
         let schema = schema.filter(|&schema| schema != newest);
@@ -28,13 +29,16 @@ impl Cohort {
         let mut slots: Vec<u32> = twins.iter().filter_map(|&twin| self.slots.find(twin)).collect();
         slots.sort_unstable();
         slots.dedup();
-        let (open, lost): (Vec<u32>, Vec<u32>) = slots.into_iter().partition(|&slot| self.is_open(slot));
-        let mut states = self.copy_of(&open, schema).map_err(|trouble| {
-            self.mend(&trouble);
-            SnapshotError::Failed { label, message: trouble.message }
-        })?;
+        let open: Vec<u32> = slots.iter().copied().filter(|&slot| self.is_open(slot)).collect();
+        let copied = match self.copy_of(&open, schema) {
+            Err(trouble) => self.copy_again(&open, schema, &trouble),
+            copied => copied,
+        };
+        let failed = |trouble: Trouble| SnapshotError::Failed { label, message: trouble.message };
+        let mut states = copied.map_err(failed)?;
+        let lost = slots.iter().copied().filter(|&slot| !self.is_open(slot));
         if states.schema() == self.base.schema() {
-            let known = lost.iter().filter_map(|&slot| Some((slot, self.base.last_of_lost(slot)?)));
+            let known = lost.filter_map(|slot| Some((slot, self.base.last_of_lost(slot)?)));
             known.for_each(|(slot, state)| states.push(slot, state));
         }
         Ok(self.by_twin(&states))
@@ -47,6 +51,7 @@ impl Cohort {
     /// # Errors
     /// When the snapshot is of another plugin or schema; nothing has changed then.
     pub fn take_in(&mut self, snapshot: &Snapshot) -> Result<Vec<Refused>, RestoreError> {
+        self.begin();
         let declaration = self.compiled.declaration().clone();
         readable(&declaration, snapshot)?;
         if self.base.schema() != declaration.state.schema {
@@ -96,7 +101,7 @@ impl Cohort {
             return Ok(states);
         }
         match &mut self.instance {
-            Some(instance) => instance.snapshot(slots, schema),
+            Some(instance) => instance.snapshot(slots, schema, Stride::Many),
             None if slots.is_empty() => Ok(states),
             None => Err(Trouble::new(FaultKind::Unresolved, "the cohort was given up")),
         }
@@ -111,7 +116,9 @@ impl Cohort {
             return Err(Trouble::new(FaultKind::Unresolved, "the cohort was given up"));
         };
         // Saved again at once, so that a recovery starts from the newest schema, whatever was carried.
-        let taken = instance.restore(states).and_then(|()| instance.snapshot(states.slots(), None));
+        let taken = instance
+            .restore(states, Stride::Many)
+            .and_then(|()| instance.snapshot(states.slots(), None, Stride::Many));
         match taken {
             Ok(now) => {
                 self.base.put(&now, self.log.rows());
@@ -126,10 +133,12 @@ impl Cohort {
 
     /// Takes all but those whose state an instance of their own does not take.
     fn take_some(&mut self, states: &States, trouble: &Trouble) -> Vec<(Vec<u32>, Trouble)> {
-        let trials_max = self.compiled.engine.limits.trials_max;
-        let mut refused = sift(states.slots().to_vec(), trouble, trials_max, |group| {
-            prepare(&self.compiled, &self.host, &self.slots, group, Some(states)).map(drop)
+        let mut purse = self.purse;
+        let mut refused = self.search(&mut purse, states.slots(), trouble, |group| {
+            let instance = Instance::new(&self.compiled, &self.host, &self.meter)?;
+            prepare_in(instance, &self.slots, group, Some(states), Stride::One).map(drop)
         });
+        self.spend(purse);
         let good = states.filtered(|slot| !refused.iter().any(|(group, _)| group.contains(&slot)));
         if let Err(trouble) = self.take(&good) {
             refused.push((good.slots().to_vec(), trouble));

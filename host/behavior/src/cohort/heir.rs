@@ -11,12 +11,11 @@ use crate::base::Base;
 use crate::cohort::Cohort;
 use crate::cohort::handover::readable;
 use crate::cohort::membership::{prepare, refusal};
-use crate::cohort::recovery::sift;
+use crate::cohort::sift::sift;
 use crate::cohort::succession::SwapError;
-use crate::columns::Sheet;
 use crate::compiled::Compiled;
 use crate::host::HostCalls;
-use crate::instance::{Instance, SlotOpening};
+use crate::instance::{Instance, SlotOpening, Stride};
 use crate::slots::{Opening, Slots};
 use crate::states::{Snapshot, States};
 use crate::trouble::{Refused, Trouble};
@@ -65,6 +64,11 @@ impl Household {
         self.slots.len()
     }
 
+    /// Which they are, in order of their slots.
+    pub fn members(&self) -> impl Iterator<Item = TwinIndex> {
+        self.slots.iter().map(|(_, opening, _)| opening.twin)
+    }
+
     /// The same twins, opened with these parameters: those that the new version's schema asks for.
     #[must_use]
     pub fn with_parameters(self, parameters: &Arc<[u8]>) -> Self {
@@ -78,7 +82,7 @@ impl Household {
     /// Names the twins that the new version refuses, or why it cannot be started at all.
     pub fn raise(self, compiled: Arc<Compiled>) -> Result<Heir, SwapError> {
         let members: Vec<u32> = self.slots.iter().map(|(slot, ..)| slot).collect();
-        match prepare(&compiled, &self.host, &self.slots, &members, None) {
+        match prepare(&compiled, &self.host, &Arc::default(), &self.slots, &members, None) {
             Ok((instance, fresh)) => {
                 Ok(Heir { compiled, host: self.host, instance, fresh, slots: self.slots, then: self.then })
             }
@@ -95,11 +99,12 @@ impl Household {
         trouble: &Trouble,
     ) -> SwapError {
         let to = compiled.declaration().label();
-        if let Err(trouble) = Instance::new(compiled, &self.host) {
+        if let Err(trouble) = Instance::new(compiled, &self.host, &Arc::default()) {
             return SwapError::Start { to, message: trouble.message };
         }
+        let meter = Arc::default();
         let out = sift(members, trouble, compiled.engine.limits.trials_max, |group| {
-            prepare(compiled, &self.host, &self.slots, group, carried).map(drop)
+            prepare(compiled, &self.host, &meter, &self.slots, group, carried).map(drop)
         });
         let pairs = out.iter().flat_map(|(group, trouble)| group.iter().map(move |&slot| (slot, trouble)));
         let refused: Vec<Refused> =
@@ -134,7 +139,7 @@ impl Heir {
         readable(declaration, snapshot).map_err(SwapError::Restore)?;
         let states = snapshot.states(|twin| self.slots.find(twin));
         let members = states.slots().to_vec();
-        match prepare(&self.compiled, &self.host, &self.slots, &members, Some(&states)) {
+        match prepare(&self.compiled, &self.host, &Arc::default(), &self.slots, &members, Some(&states)) {
             Ok(_) => Ok(()),
             Err(trouble) => {
                 let (host, slots) = (self.host.clone(), self.slots.clone());
@@ -147,19 +152,8 @@ impl Heir {
     /// A cohort of its own, whose twins have had no row yet. Their state is carried in with `Cohort::take_in`.
     #[must_use]
     pub fn into_cohort(self) -> Cohort {
-        let inputs = self.compiled.declaration().inputs.len();
-        Cohort {
-            compiled: self.compiled,
-            host: self.host,
-            slots: self.slots.renewed(),
-            instance: Some(self.instance),
-            base: Base::new(self.fresh),
-            log: Sheet::new(inputs),
-            origin: Vec::new(),
-            faults: Vec::new(),
-            rows: 0,
-            rebuilds: 0,
-        }
+        let slots = self.slots.renewed();
+        Cohort::new(self.compiled, self.host, slots, Base::new(self.fresh), Some(self.instance))
     }
 }
 
@@ -174,7 +168,7 @@ pub(super) fn catch_up(instance: &mut Instance, then: &Slots, now: &Slots) -> Re
     }
     let come = changed(now, then);
     let openings = come.iter().filter_map(|&slot| Some(SlotOpening::of(slot, now.opening(slot)?)));
-    instance.open(&openings.collect::<Vec<_>>())
+    instance.open(&openings.collect::<Vec<_>>(), Stride::Many)
 }
 
 /// Whether a slot holds the same twin, from the same opening, in both.

@@ -78,7 +78,7 @@ impl Cohort {
     fn try_alone(&self, opening: &Opening, state: Option<&Snapshot>) -> Result<(), Refused> {
         let slots = Slots::of([Arc::new(opening.clone())]);
         let states = state.map(|state| state.states(|twin| slots.find(twin)));
-        prepare(&self.compiled, &self.host, &slots, &[0], states.as_ref()).map(drop).map_err(
+        prepare(&self.compiled, &self.host, &self.meter, &slots, &[0], states.as_ref()).map(drop).map_err(
             |trouble: Trouble| {
                 refusal(&slots, 0, &trouble).unwrap_or_else(|| Refused {
                     twin: opening.twin,

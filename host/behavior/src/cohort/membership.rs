@@ -8,11 +8,14 @@ use geminus_core::TwinIndex;
 
 use crate::base::Base;
 use crate::cohort::Cohort;
-use crate::cohort::recovery::{Task, sift};
+use crate::cohort::recovery::Task;
+use crate::cohort::search::Purse;
+use crate::cohort::sift::sift;
 use crate::columns::Sheet;
 use crate::compiled::Compiled;
 use crate::host::HostCalls;
-use crate::instance::{Instance, SlotOpening};
+use crate::instance::{Instance, SlotOpening, Stride};
+use crate::meter::Meter;
 use crate::slots::{Opening, Slots};
 use crate::states::States;
 use crate::trouble::{FaultKind, Refused, Trouble};
@@ -65,21 +68,12 @@ impl Cohort {
         if count > count_max as usize {
             return Err(StartError::TooMany { label, count, count_max });
         }
-        if let Err(trouble) = Instance::new(&compiled, &host) {
+        let meter = Arc::default();
+        if let Err(trouble) = Instance::new(&compiled, &host, &meter) {
             return Err(StartError::Instantiate { label, message: trouble.message });
         }
-        let mut cohort = Self {
-            base: Base::new(States::empty(declaration.state.schema)),
-            log: Sheet::new(declaration.inputs.len()),
-            compiled,
-            host,
-            slots: Slots::default(),
-            instance: None,
-            origin: Vec::new(),
-            faults: Vec::new(),
-            rows: 0,
-            rebuilds: 0,
-        };
+        let base = Base::new(States::empty(declaration.state.schema));
+        let mut cohort = Self::new(compiled, host, Slots::default(), base, None);
         let refused = cohort.open(openings);
         if count > 0 && refused.len() == count {
             return Err(StartError::AllRefused { label, refused });
@@ -87,8 +81,35 @@ impl Cohort {
         Ok((cohort, refused))
     }
 
+    /// A cohort with these slots, as they are in `instance`.
+    pub(super) fn new(
+        compiled: Arc<Compiled>,
+        host: Arc<dyn HostCalls>,
+        slots: Slots,
+        base: Base,
+        instance: Option<Instance>,
+    ) -> Self {
+        let meter = instance.as_ref().map_or_else(Arc::default, |instance| Arc::clone(instance.meter()));
+        Self {
+            log: Sheet::new(compiled.declaration().inputs.len()),
+            compiled,
+            host,
+            slots,
+            instance,
+            base,
+            origin: Vec::new(),
+            refused_rows: Vec::new(),
+            faults: Vec::new(),
+            meter,
+            purse: Purse::default(),
+            rows: 0,
+            rebuilds: 0,
+        }
+    }
+
     /// Gives more twins a slot; those that are not taken up are given back with the reason.
     pub fn open(&mut self, openings: Vec<Opening>) -> Vec<Refused> {
+        self.begin();
         let mut refused = Vec::new();
         let mut newcomers = Vec::new();
         for opening in openings {
@@ -113,6 +134,7 @@ impl Cohort {
 
     /// Forgets twins; those that have no slot are passed over.
     pub fn close(&mut self, twins: &[TwinIndex]) {
+        self.begin();
         let mut leaving: Vec<u32> = twins.iter().filter_map(|&twin| self.slots.find(twin)).collect();
         leaving.sort_unstable();
         leaving.dedup();
@@ -124,9 +146,7 @@ impl Cohort {
         self.base.keep(stays);
         let closed = self.instance.as_mut().map(|instance| instance.close(&open));
         if let Some(Err(trouble)) = closed {
-            let mut faults = std::mem::take(&mut self.faults);
-            self.recover(Task::Save, &trouble, &mut faults);
-            self.faults = faults;
+            self.mend(&trouble);
         }
     }
 
@@ -136,7 +156,8 @@ impl Cohort {
         newcomers: &mut Vec<u32>,
         refused: &mut Vec<Refused>,
     ) -> Option<(Instance, States)> {
-        let prepare = |group: &[u32]| prepare(&self.compiled, &self.host, &self.slots, group, None);
+        let prepare =
+            |group: &[u32]| prepare(&self.compiled, &self.host, &self.meter, &self.slots, group, None);
         let reason = match prepare(newcomers) {
             Ok(ready) => return Some(ready),
             Err(trouble) => trouble,
@@ -162,43 +183,62 @@ impl Cohort {
         let members = newcomers.iter().filter_map(|&slot| Some((slot, self.slots.opening(slot)?)));
         let openings: Vec<_> = members.map(|(slot, opening)| SlotOpening::of(slot, opening)).collect();
         let opened = match &mut self.instance {
-            Some(instance) => instance.open(&openings),
+            Some(instance) => instance.open(&openings, Stride::Many),
             None => Err(Trouble::new(FaultKind::Unresolved, "there is no instance")),
         };
         let mut faults = std::mem::take(&mut self.faults);
         match opened {
             Ok(()) => self.base.put(states, self.log.rows()),
             Err(trouble) => {
-                self.recover(Task::Save, &trouble, &mut faults);
+                self.recover(Task::Other, self.log.rows(), &trouble, &mut faults);
+                self.save(&mut faults);
             }
         }
         self.faults = faults;
     }
 }
 
-/// A new instance with these slots (in ascending order) open, their state restored, saved and restored once
-/// more; with the state as it was saved.
+/// A new instance with these slots (in ascending order) open, their state restored, saved and restored once more; with
+/// the state as it was saved. Tried with much in each call; if that breaks, one by one, so that each has its budget.
 pub(super) fn prepare(
     compiled: &Compiled,
     host: &Arc<dyn HostCalls>,
+    meter: &Arc<Meter>,
     slots: &Slots,
     group: &[u32],
     carried: Option<&States>,
 ) -> Result<(Instance, States), Trouble> {
-    let mut instance = Instance::new(compiled, host)?;
+    let by = |stride| {
+        let instance = Instance::new(compiled, host, meter)?;
+        prepare_in(instance, slots, group, carried, stride)
+    };
+    match by(Stride::Many) {
+        Err(trouble) if trouble.kind == FaultKind::Fuel && group.len() > 1 => by(Stride::One),
+        done => done,
+    }
+}
+
+/// The same in an instance that is new.
+pub(super) fn prepare_in(
+    mut instance: Instance,
+    slots: &Slots,
+    group: &[u32],
+    carried: Option<&States>,
+    stride: Stride,
+) -> Result<(Instance, States), Trouble> {
     let members = group.iter().filter_map(|&slot| Some((slot, slots.opening(slot)?)));
     let openings: Vec<_> = members.map(|(slot, opening)| SlotOpening::of(slot, opening)).collect();
-    instance.open(&openings)?;
+    instance.open(&openings, stride)?;
     let carried = carried.map(|states| states.filtered(|slot| group.binary_search(&slot).is_ok()));
-    if let Some(states) = carried.filter(|states| states.schema() != 0 && !states.slots().is_empty()) {
-        instance.restore(&states)?;
+    if let Some(states) = carried.filter(|states| states.schema() != 0) {
+        instance.restore(&states, stride)?;
     }
-    let schema = compiled.declaration().state.schema;
+    let schema = instance.schema();
     if schema == 0 || group.is_empty() {
         return Ok((instance, States::empty(schema)));
     }
-    let states = instance.snapshot(group, None)?;
-    instance.restore(&states)?;
+    let states = instance.snapshot(group, None, stride)?;
+    instance.restore(&states, stride)?;
     Ok((instance, states))
 }
 

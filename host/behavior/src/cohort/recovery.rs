@@ -1,281 +1,303 @@
-//! After a crash: the instance is gone for good, so it is built anew from the last snapshot and the rows since,
-//! and the twin that did it is found by trying halves of the suspects in instances of their own.
+//! After a crash: the instance is gone for good, so it is built anew from the last save and the rows since, without
+//! the twins that did it (`search`).
 //!
 //! A twin that breaks in a step is quarantined with its last good state; one that breaks earlier (its state
 //! cannot be restored, replayed or saved) loses its slot too. All others get exactly the answers they would have
-//! had. When even the innocent cannot be brought back together, the whole cohort is given up and says so.
+//! had: those that had theirs before the crash keep them. When even the innocent cannot be brought back together, the
+//! whole cohort is given up and says so.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use crate::answer::Answers;
 use crate::cohort::Cohort;
+use crate::cohort::search::{Culprits, Purse};
 use crate::cohort::walk::Walk;
 use crate::host::Purpose;
-use crate::instance::{Instance, SlotOpening};
+use crate::instance::{Instance, SlotOpening, Stride};
 use crate::slots::Standing;
-use crate::states::States;
 use crate::trouble::{FaultKind, Trouble, TwinFault};
 
 /// What the instance was doing when it broke.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Task {
-    /// Stepping the rows of the log from `start` on.
-    Step {
-        /// First row of the work.
-        start: usize,
-    },
-    /// Copying the state of all slots.
-    Save,
+    /// Stepping these rows of the log.
+    Step(Range<usize>),
+    /// Copying the state of these slots.
+    Save(Vec<u32>),
+    /// Something that needs no repeating.
+    Other,
 }
 
-/// What a rebuilt instance brought with it.
-struct Rebuilt {
-    instance: Instance,
-    answers: Answers,
-    states: Option<States>,
+/// What a twin is taken out for.
+struct Sentence<'a> {
+    trouble: &'a Trouble,
+    /// Rows of the work that it may keep.
+    innocent: usize,
+    /// Row of the frame from which on it has no result.
+    first_row: Option<u32>,
+}
+
+impl Sentence<'_> {
+    /// Whether the twin's next row of the work stays.
+    fn spares(&mut self, frame_row: Option<u32>) -> bool {
+        if let Some(left) = self.innocent.checked_sub(1) {
+            self.innocent = left;
+            return true;
+        }
+        self.first_row = self.first_row.or(frame_row);
+        false
+    }
 }
 
 /// Times that the innocent are brought together before the cohort is given up: a wall-clock trap on an
 /// overloaded machine deserves another try.
-const REUNIONS_MAX: u32 = 2;
+const REUNIONS_MAX: u32 = 3;
+/// Rows of the work whose twins are tried together when more than one part of a frame breaks.
+const SWEEP_ROWS: usize = 256;
 
 impl Cohort {
-    /// Takes a snapshot for the next recovery, and starts the log anew.
-    pub(super) fn save(&mut self, faults: &mut Vec<TwinFault>) {
-        let open = self.slots.open();
-        let Some(instance) = &mut self.instance else { return };
-        match instance.snapshot(&open, None) {
-            Ok(states) => {
-                self.base.renew(states);
-                self.log.truncate(0);
+    /// Steps the work, which are the rows of the log from `start` on; what poisons the instance is found and left out.
+    pub(super) fn run(&mut self, start: usize, faults: &mut Vec<TwinFault>) -> Answers {
+        let mut answers = Answers::default();
+        // Rows of the work up to here are stepped one by one, since the call with them broke.
+        let mut careful = 0;
+        let mut crashes = 0_u32;
+        loop {
+            let done = answers.rows();
+            let work = self.log.columns().part(start, self.log.rows());
+            if done >= work.rows() {
+                return answers;
             }
-            Err(trouble) => {
-                self.recover(Task::Save, &trouble, faults);
+            let (to, stride) = match careful.min(work.rows()) {
+                careful if done < careful => (careful, Stride::One),
+                _ => (work.rows(), Stride::Many),
+            };
+            let Some(instance) = &mut self.instance else {
+                let outputs = self.compiled.declaration().outputs.len();
+                answers.refuse(outputs, Trouble::new(FaultKind::Unresolved, "the cohort was given up"));
+                continue;
+            };
+            let (slots, purpose) = (&self.slots, Purpose::Step);
+            let mut walk = Walk { slots, purpose, stride, answers: &mut answers };
+            let Err(trouble) = walk.work(instance, work.part(done, to)) else { continue };
+            crashes += 1;
+            let from = answers.rows();
+            let broken = start + from..(start + from + trouble.items.max(1)).min(self.log.rows());
+            self.refused_rows = answers.refused.iter().map(|(row, _)| start + row).collect();
+            let patience = if trouble.kind == FaultKind::WallClock { REUNIONS_MAX } else { 1 };
+            if stride == Stride::One && crashes > patience {
+                // Nobody did it alone, and yet it breaks again at this very row.
+                self.expel(&trouble, start, &broken, faults);
+                self.recover(Task::Step(broken.start..broken.start), start, &trouble, faults);
+            } else if crashes > 1 {
+                let rest = broken.start..self.log.rows();
+                self.recover(Task::Step(rest), start, &trouble, faults);
+            } else {
+                self.recover(Task::Step(broken.clone()), start, &trouble, faults);
             }
+            careful = broken.end - start;
+            self.refused_rows.clear();
         }
     }
 
-    /// Builds the instance anew without those who broke it, and finishes the task.
-    pub(super) fn recover(&mut self, task: Task, first: &Trouble, faults: &mut Vec<TwinFault>) -> Answers {
-        drop(self.instance.take());
-        let work = if let Task::Step { start } = task { start..self.log.rows() } else { 0..0 };
-        if self.origin.is_empty() {
-            self.origin = (0..).take(work.len()).collect();
-        }
-        let suspects: Vec<u32> = match task {
-            Task::Step { start } => {
-                let slots = self.log.columns().part(start, self.log.rows()).slots;
-                slots.iter().copied().collect::<BTreeSet<u32>>().into_iter().collect()
+    /// Takes a save for the next recovery, and starts the log anew.
+    pub(super) fn save(&mut self, faults: &mut Vec<TwinFault>) {
+        let mut stride = Stride::Many;
+        for _ in 0..REUNIONS_MAX {
+            let open = self.slots.open();
+            let Some(instance) = &mut self.instance else { return };
+            match instance.snapshot(&open, None, stride) {
+                Ok(states) => {
+                    self.base.renew(states);
+                    self.log.truncate(0);
+                    return;
+                }
+                Err(trouble) => self.mend_save(&open, &trouble, stride, faults),
             }
-            Task::Save => self.slots.open(),
-        };
-        let reason = Trouble { state_kept: matches!(task, Task::Step { .. }), ..first.clone() };
-        let mut trials = 0;
-        let culprits = sift(suspects, &reason, self.compiled.engine.limits.trials_max, |group| {
-            trials += 1;
-            self.trial(group, task)
-        });
-        self.rebuilds += trials;
-        for (group, trouble) in &culprits {
-            group.iter().for_each(|&slot| self.convict(slot, trouble, task, faults));
+            stride = Stride::One;
         }
-        self.reunite(task, faults)
+    }
+
+    /// After trouble in a snapshot of `slots`: finds whose state it was, among those of the call that broke.
+    pub(super) fn mend_save(
+        &mut self,
+        slots: &[u32],
+        trouble: &Trouble,
+        stride: Stride,
+        faults: &mut Vec<TwinFault>,
+    ) {
+        let rows = self.log.rows();
+        match trouble.slot.filter(|_| stride == Stride::One) {
+            Some(slot) => {
+                // It was cleared alone, or found in a call of its own.
+                let trouble = Trouble { state_kept: false, ..trouble.clone() };
+                self.convict(&vec![(vec![slot], trouble.clone())], rows, rows, faults);
+                self.recover(Task::Other, rows, &trouble, faults);
+            }
+            None => self.recover(Task::Save(slots.to_vec()), rows, trouble, faults),
+        }
+    }
+
+    /// Builds the instance anew without those who broke it. The rows before those of the task have their answers.
+    pub(super) fn recover(&mut self, task: Task, start: usize, first: &Trouble, faults: &mut Vec<TwinFault>) {
+        drop(self.instance.take());
+        let until = if let Task::Step(rows) = &task { rows.start } else { self.log.rows() };
+        if self.origin.is_empty() {
+            self.origin = (0..).take(self.log.rows().saturating_sub(start)).collect();
+        }
+        let mut purse = self.purse;
+        let culprits = match &task {
+            Task::Step(rows) => self.sweep(&mut purse, rows, first),
+            Task::Save(slots) => self.search(&mut purse, slots, first, |group| {
+                self.assemble(group, until)?.snapshot(group, None, Stride::One).map(drop)
+            }),
+            Task::Other => Culprits::new(),
+        };
+        self.spend(purse);
+        self.convict(&culprits, start, until, faults);
+        self.reunite(start, until, faults);
+    }
+
+    /// Finds who breaks in these rows, some of them at a time.
+    fn sweep(&self, purse: &mut Purse, rows: &Range<usize>, first: &Trouble) -> Culprits {
+        let reason = Trouble { state_kept: true, ..first.clone() };
+        let mut culprits = Culprits::new();
+        let mut known = BTreeSet::new();
+        for from in rows.clone().step_by(SWEEP_ROWS) {
+            let to = rows.end.min(from + SWEEP_ROWS);
+            let of_these: BTreeSet<u32> = self.log.columns().part(from, to).slots.iter().copied().collect();
+            let suspects: Vec<u32> = of_these.difference(&known).copied().collect();
+            let trial = |group: &[u32]| self.trial(group, &(rows.start..to));
+            let found = self.search(purse, &suspects, &reason, trial);
+            known.extend(found.iter().flat_map(|(group, _)| group));
+            culprits.extend(found);
+        }
+        culprits
+    }
+
+    /// Tries these rows with these slots alone, row by row.
+    fn trial(&self, group: &[u32], rows: &Range<usize>) -> Result<(), Trouble> {
+        let mut instance = self.assemble(group, rows.start)?;
+        let work = self.log.columns().part(rows.start, rows.end);
+        let work = work.filtered(|_, slot| group.binary_search(&slot).is_ok());
+        let mut answers = Answers::default();
+        let (slots, purpose, stride) = (&self.slots, Purpose::Again, Stride::One);
+        let walked =
+            Walk { slots, purpose, stride, answers: &mut answers }.work(&mut instance, work.columns());
+        walked.map_err(|trouble| {
+            // The row is this one's that broke; before it, the group had this many.
+            Trouble { row: Some(answers.rows()), state_kept: true, ..trouble }
+        })
     }
 
     /// All who may stay, in one instance again.
-    fn reunite(&mut self, task: Task, faults: &mut Vec<TwinFault>) -> Answers {
-        let members = self.slots.open();
-        let mut last = None;
+    fn reunite(&mut self, start: usize, until: usize, faults: &mut Vec<TwinFault>) {
+        let mut last = String::new();
         for _ in 0..REUNIONS_MAX {
+            let members = self.slots.open();
             self.rebuilds += 1;
-            match self.rebuild(&members, task) {
-                Ok(Rebuilt { instance, answers, states }) => {
+            let trouble = match self.assemble(&members, until) {
+                Ok(instance) => {
                     self.instance = Some(instance);
-                    if let Some(states) = states {
-                        self.base.renew(states);
-                        self.log.truncate(0);
-                    }
-                    return answers;
+                    return;
                 }
-                Err(trouble) => last = Some(trouble),
+                Err(trouble) => trouble,
+            };
+            // Somebody's state or rows do not come back, which no row of this step has to do with.
+            let mut purse = self.purse;
+            let culprits =
+                self.search(&mut purse, &members, &trouble, |group| self.assemble(group, until).map(drop));
+            self.spend(purse);
+            self.convict(&culprits, start, until, faults);
+            last = trouble.message;
+        }
+        let message = format!("the cohort was given up, its twins cannot be brought together again: {last}");
+        let trouble = Trouble::new(FaultKind::Unresolved, message);
+        let everybody = vec![(self.slots.open(), trouble)];
+        self.convict(&everybody, start, until, faults);
+    }
+
+    pub(super) fn spend(&mut self, purse: Purse) {
+        self.rebuilds += purse.trials - self.purse.trials;
+        self.purse = purse;
+    }
+
+    /// Takes out the twin of a row that breaks only beside the others.
+    fn expel(&mut self, trouble: &Trouble, start: usize, rows: &Range<usize>, faults: &mut Vec<TwinFault>) {
+        let slot = self.log.columns().slots.get(rows.start).copied();
+        let message = format!("{}, but not alone", trouble.message);
+        let trouble = Trouble { message, row: Some(0), state_kept: true, ..trouble.clone() };
+        self.convict(&vec![(slot.into_iter().collect(), trouble)], start, rows.start, faults);
+    }
+
+    /// Takes twins out: of their rows from row `from` of the log on, the one that did it and all after it are struck.
+    /// `start` is the first row of the work.
+    fn convict(&mut self, culprits: &Culprits, start: usize, from: usize, faults: &mut Vec<TwinFault>) {
+        let mut sentences: BTreeMap<u32, Sentence<'_>> = BTreeMap::new();
+        for (group, trouble) in culprits {
+            for &slot in group {
+                let innocent = trouble.row.unwrap_or(0);
+                sentences.insert(slot, Sentence { trouble, innocent, first_row: None });
+                let lost = !trouble.state_kept;
+                if let Some(pace) = self.slots.pace_mut(slot) {
+                    pace.standing = if lost { Standing::Lost } else { Standing::Quarantined };
+                }
+                if lost {
+                    self.base.bury(slot);
+                }
             }
         }
-        let message = last.map_or_else(String::new, |trouble| trouble.message);
-        let trouble = Trouble::new(
-            FaultKind::Unresolved,
-            format!("the cohort was given up, its twins cannot be brought together again: {message}"),
-        );
-        members.iter().for_each(|&slot| self.convict(slot, &trouble, task, faults));
-        Answers::default()
-    }
-
-    /// Tries the task with these slots alone. A single one is stepped row by row, so that the row is known.
-    fn trial(&self, group: &[u32], task: Task) -> Result<(), Trouble> {
-        let Task::Step { start } = task else { return self.rebuild(group, task).map(drop) };
-        let [slot] = *group else { return self.rebuild_again(group, start).map(drop) };
-        let mut instance = self.assemble(group, start)?;
-        let rows = self.log.columns().part(start, self.log.rows()).filtered(|_, other| other == slot);
-        for row in 0..rows.rows() {
-            let mut answers = Answers::default();
-            let mut walk = Walk { slots: &self.slots, purpose: Purpose::Again, answers: &mut answers };
-            walk.work(&mut instance, rows.columns().part(row, row + 1)).map_err(|mut trouble| {
-                (trouble.row, trouble.state_kept) = (Some(row), true);
-                trouble
-            })?;
+        if sentences.is_empty() {
+            return;
         }
-        Ok(())
-    }
-
-    /// Takes the twin out: its row that did it and all after it are struck from the work.
-    fn convict(&mut self, slot: u32, trouble: &Trouble, task: Task, faults: &mut Vec<TwinFault>) {
-        let Some(twin) = self.slots.twin(slot) else { return };
-        let standing = if trouble.state_kept { Standing::Quarantined } else { Standing::Lost };
-        if let Some(pace) = self.slots.pace_mut(slot) {
-            pace.standing = standing;
-        }
-        if standing == Standing::Lost {
-            self.base.bury(slot);
-        }
-        let start = if let Task::Step { start } = task { start } else { self.log.rows() };
-        let innocent = trouble.row.unwrap_or(0);
-        let mut of_this_twin = 0;
-        let mut first_row = None;
         let origin = std::mem::take(&mut self.origin);
         let mut kept = Vec::with_capacity(origin.len());
         self.log.retain(|row, owner| {
             let frame_row = row.checked_sub(start).and_then(|row| origin.get(row).copied());
-            let mut keep = true;
-            if owner == slot && row >= start {
-                keep = of_this_twin < innocent;
-                of_this_twin += 1;
-            }
-            match frame_row {
-                Some(frame_row) if keep => kept.push(frame_row),
-                Some(frame_row) => first_row = first_row.or(Some(frame_row)),
-                None => {}
-            }
+            let sentence = sentences.get_mut(&owner).filter(|_| row >= from);
+            let keep = sentence.is_none_or(|sentence| sentence.spares(frame_row));
+            kept.extend(frame_row.filter(|_| keep));
             keep
         });
         self.origin = kept;
-        let (kind, message) = (trouble.kind, trouble.message.clone());
-        faults.push(TwinFault { twin, row: first_row, kind, message, quarantined: true });
+        let told = sentences.into_iter().filter_map(|(slot, sentence)| {
+            let (kind, message) = (sentence.trouble.kind, sentence.trouble.message.clone());
+            let (twin, row) = (self.slots.twin(slot)?, sentence.first_row);
+            Some(TwinFault { twin, row, kind, message, quarantined: true })
+        });
+        faults.extend(told);
     }
 
-    /// An instance of `members` with the task done, for good.
-    fn rebuild(&self, members: &[u32], task: Task) -> Result<Rebuilt, Trouble> {
-        match task {
-            Task::Step { start } => {
-                let mut instance = self.assemble(members, start)?;
-                let mut answers = Answers::default();
-                let mut walk = Walk { slots: &self.slots, purpose: Purpose::Step, answers: &mut answers };
-                walk.work(&mut instance, self.log.columns().part(start, self.log.rows()))?;
-                Ok(Rebuilt { instance, answers, states: None })
-            }
-            Task::Save => {
-                let mut instance = self.assemble(members, self.log.rows())?;
-                let states = instance.snapshot(members, None)?;
-                Ok(Rebuilt { instance, answers: Answers::default(), states: Some(states) })
-            }
+    /// An instance as it was before row `until` of the log, with these slots only (in ascending order). Tried once
+    /// with much in each call; if that breaks, one by one, so that the slot is known.
+    fn assemble(&self, members: &[u32], until: usize) -> Result<Instance, Trouble> {
+        match self.assemble_by(members, until, Stride::Many) {
+            Err(_) if members.len() > 1 => self.assemble_by(members, until, Stride::One),
+            done => done,
         }
     }
 
-    fn rebuild_again(&self, group: &[u32], start: usize) -> Result<(), Trouble> {
-        let mut instance = self.assemble(group, start)?;
-        let mut answers = Answers::default();
-        let mut walk = Walk { slots: &self.slots, purpose: Purpose::Again, answers: &mut answers };
-        let rows = self.log.columns().part(start, self.log.rows());
-        walk.work(&mut instance, rows.filtered(|_, slot| group.binary_search(&slot).is_ok()).columns())
-    }
-
-    /// An instance as it was before row `until` of the log, with these slots only (in ascending order).
-    fn assemble(&self, members: &[u32], until: usize) -> Result<Instance, Trouble> {
+    fn assemble_by(&self, members: &[u32], until: usize, stride: Stride) -> Result<Instance, Trouble> {
         let member = |slot: u32| members.binary_search(&slot).is_ok();
-        let mut instance = Instance::new(&self.compiled, &self.host)?;
+        let mut instance = Instance::new(&self.compiled, &self.host, &self.meter)?;
         let openings = members.iter().filter_map(|&slot| Some((slot, self.slots.opening(slot)?)));
         let openings: Vec<_> = openings.map(|(slot, opening)| SlotOpening::of(slot, opening)).collect();
-        instance.open(&openings)?;
-        let states = self.base.of(member);
-        if !states.slots().is_empty() {
-            instance.restore(&states)?;
-        }
-        let replay = self
-            .log
-            .columns()
-            .part(0, until)
-            .filtered(|row, slot| member(slot) && self.base.lacks(row, slot));
+        instance.open(&openings, stride)?;
+        instance.restore(&self.base.of(member), stride)?;
+        let replay = self.log.columns().part(0, until).filtered(|row, slot| {
+            member(slot) && self.base.lacks(row, slot) && self.refused_rows.binary_search(&row).is_err()
+        });
         let mut answers = Answers::default();
-        let mut walk = Walk { slots: &self.slots, purpose: Purpose::Again, answers: &mut answers };
-        walk.work(&mut instance, replay.columns())?;
+        let (slots, purpose) = (&self.slots, Purpose::Again);
+        Walk { slots, purpose, stride, answers: &mut answers }.work(&mut instance, replay.columns())?;
         match answers.refused.pop() {
             None => Ok(instance),
-            Some((_, trouble)) => {
-                Err(Trouble::answer("step", format!("refuses a row it once took: {}", trouble.message)))
+            Some((row, trouble)) => {
+                let slot = replay.columns().slots.get(row).copied();
+                let what = format!("refuses a row it once took: {}", trouble.message);
+                Err(Trouble { slot, ..Trouble::answer("step", what) })
             }
         }
-    }
-}
-
-/// Finds those in `suspects`, who are known to fail together for `reason`, that fail `trial` on their own. Groups
-/// left when `trials_max` trials are used up are given back whole.
-pub(super) fn sift(
-    suspects: Vec<u32>,
-    reason: &Trouble,
-    trials_max: u32,
-    mut trial: impl FnMut(&[u32]) -> Result<(), Trouble>,
-) -> Vec<(Vec<u32>, Trouble)> {
-    let mut culprits = Vec::new();
-    let mut trials = 0;
-    let mut groups = Vec::new();
-    split(&suspects, &mut groups);
-    while let Some(group) = groups.pop() {
-        if trials >= trials_max {
-            let message =
-                format!("not told apart from its neighbours in {trials_max} trials: {}", reason.message);
-            let state_kept = reason.state_kept;
-            culprits.push((group, Trouble { kind: FaultKind::Unresolved, message, row: None, state_kept }));
-            continue;
-        }
-        trials += 1;
-        match trial(&group) {
-            Ok(()) => {}
-            Err(trouble) if group.len() == 1 => culprits.push((group, trouble)),
-            Err(_) => split(&group, &mut groups),
-        }
-    }
-    culprits
-}
-
-/// Pushes the halves of `group`, the first one on top; a single one stays whole.
-fn split(group: &[u32], groups: &mut Vec<Vec<u32>>) {
-    let (left, right) = group.split_at(group.len() / 2);
-    groups.extend([right, left].into_iter().filter(|half| !half.is_empty()).map(<[u32]>::to_vec));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(count: u32, bad: &[u32], trials_max: u32, expect: &[&[u32]]) {
-        let mut trials = 0;
-        let reason = Trouble::new(FaultKind::Trap, "together");
-        let found = sift((0..count).collect(), &reason, trials_max, |group| {
-            trials += 1;
-            match group.iter().any(|slot| bad.contains(slot)) {
-                true => Err(Trouble::new(FaultKind::Trap, "bad")),
-                false => Ok(()),
-            }
-        });
-        assert_eq!(found.iter().map(|(group, _)| group.as_slice()).collect::<Vec<_>>(), expect);
-        assert!(trials <= trials_max);
-    }
-
-    #[test]
-    fn the_guilty_are_found_by_halves() {
-        check(1, &[0], 10, &[&[0]]);
-        check(1, &[], 10, &[]);
-        check(100, &[7], 20, &[&[7]]);
-        check(9, &[0, 8], 20, &[&[0], &[8]]);
-        check(8, &[], 20, &[]);
-        check(4, &[0, 1, 2, 3], 3, &[&[0], &[1], &[2, 3]]);
     }
 }

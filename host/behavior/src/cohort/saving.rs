@@ -4,6 +4,7 @@ use geminus_core::Timestamp;
 
 use crate::cohort::Cohort;
 use crate::cohort::recovery::Task;
+use crate::instance::Stride;
 use crate::states::{Saved, Snapshot, States};
 use crate::trouble::{FaultKind, Trouble};
 
@@ -56,6 +57,7 @@ impl Cohort {
     /// # Errors
     /// When the schema is not declared, or the behavior fails; the cohort goes on.
     pub fn snapshot(&mut self, schema: Option<u32>) -> Result<Snapshot, SnapshotError> {
+        self.begin();
         let declaration = self.compiled.declaration().clone();
         let label = declaration.label();
         if let Some(schema) = schema.filter(|schema| !declaration.state.writes.contains(schema)) {
@@ -86,11 +88,10 @@ impl Cohort {
         let Some(instance) = &mut self.instance else {
             return Err(Trouble::new(FaultKind::Unresolved, "the cohort was given up"));
         };
-        let copied = instance.snapshot(&open, schema);
-        if let Err(trouble) = &copied {
-            self.mend(trouble);
+        match instance.snapshot(&open, schema, Stride::Many) {
+            Ok(states) => Ok(states),
+            Err(trouble) => self.copy_again(&open, schema, &trouble),
         }
-        copied
     }
 
     /// Builds the instance anew when `trouble` has poisoned it.
@@ -99,7 +100,29 @@ impl Cohort {
             return;
         }
         let mut faults = std::mem::take(&mut self.faults);
-        self.recover(Task::Save, trouble, &mut faults);
+        self.recover(Task::Other, self.log.rows(), trouble, &mut faults);
         self.faults = faults;
+    }
+
+    /// After trouble in a copy of `slots`: takes out whose state it was, and copies the others'.
+    pub(super) fn copy_again(
+        &mut self,
+        slots: &[u32],
+        schema: Option<u32>,
+        trouble: &Trouble,
+    ) -> Result<States, Trouble> {
+        if trouble.kind == FaultKind::Fault && schema.is_some() {
+            return Err(trouble.clone());
+        }
+        let mut faults = std::mem::take(&mut self.faults);
+        self.mend_save(slots, trouble, Stride::Many, &mut faults);
+        self.faults = faults;
+        let open: Vec<u32> = slots.iter().copied().filter(|&slot| self.is_open(slot)).collect();
+        let Some(instance) = &mut self.instance else { return Err(trouble.clone()) };
+        let again = instance.snapshot(&open, schema, Stride::One);
+        if let Err(trouble) = &again {
+            self.mend(trouble);
+        }
+        again
     }
 }

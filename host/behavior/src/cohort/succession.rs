@@ -14,6 +14,7 @@ use crate::cohort::heir::{Heir, Household, catch_up, same};
 use crate::cohort::saving::RestoreError;
 use crate::columns::Sheet;
 use crate::compiled::Compiled;
+use crate::instance::Stride;
 use crate::slots::Standing;
 use crate::states::States;
 use crate::trouble::Refused;
@@ -147,7 +148,7 @@ impl Cohort {
         catch_up(&mut instance, &then, &self.slots)
             .map_err(|trouble| SwapError::Start { to: new.label(), message: trouble.message })?;
         if let Some(states) = carried.as_ref().filter(|states| !states.slots().is_empty()) {
-            let restored = instance.restore(states);
+            let restored = instance.restore(states, Stride::Many);
             restored.map_err(|trouble| {
                 self.household().who_refuses(&compiled, states.slots().to_vec(), carried.as_ref(), &trouble)
             })?;
@@ -165,6 +166,7 @@ impl Cohort {
         // What was carried is what the heir has just read, so it will read it again in a recovery.
         self.base = Base::new(carried.clone().unwrap_or_else(|| fresh.filtered(stays)));
         self.log = Sheet::new(new.inputs.len());
+        self.meter = instance.meter().clone();
         (self.compiled, self.instance) = (compiled, Some(instance));
         self.slots.adopt(&then, &slots);
         let carried = carried.unwrap_or_default();

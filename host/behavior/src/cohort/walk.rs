@@ -3,7 +3,7 @@
 use crate::answer::Answers;
 use crate::columns::Columns;
 use crate::host::Purpose;
-use crate::instance::Instance;
+use crate::instance::{Instance, Stride};
 use crate::slots::Slots;
 use crate::trouble::{FaultKind, Trouble};
 
@@ -11,16 +11,20 @@ use crate::trouble::{FaultKind, Trouble};
 pub(crate) struct Walk<'a> {
     pub(crate) slots: &'a Slots,
     pub(crate) purpose: Purpose,
+    pub(crate) stride: Stride,
     pub(crate) answers: &'a mut Answers,
 }
 
 impl Walk<'_> {
-    /// Steps `rows`, in parts when there are many.
+    /// Steps `rows` in parts. After trouble, the answers are those of the rows before the call that broke.
     pub(crate) fn work(&mut self, instance: &mut Instance, rows: Columns<'_>) -> Result<(), Trouble> {
-        let size = instance.rows_per_call_max();
-        (0..rows.rows())
-            .step_by(size)
-            .try_for_each(|from| self.part(instance, rows.part(from, rows.rows().min(from + size))))
+        let mut from = 0;
+        while from < rows.rows() {
+            let to = rows.rows().min(from + instance.portion(self.stride));
+            self.part(instance, rows.part(from, to))?;
+            from = to;
+        }
+        Ok(())
     }
 
     /// Steps `rows` in one call; on a fault, which changes nothing, by halves, until the row stands alone.

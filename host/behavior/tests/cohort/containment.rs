@@ -168,7 +168,7 @@ fn many_hostile_twins_at_once_and_a_search_cut_short() {
     Oracle::default().check(&rows(), &stepped, &guilty);
     assert_eq!(stepped.faults.len(), 8);
 
-    let engine = geminus_behavior::Engine::new(Limits { trials_max: 4, ..limits() }).unwrap();
+    let engine = geminus_behavior::Engine::new(Limits { trials_per_step_max: 4, ..limits() }).unwrap();
     let host = std::sync::Arc::new(crate::probe::Listener::default());
     let compiled = Probe::default().compiled_by(&engine);
     let (mut cohort, _) = Cohort::start(compiled, host, crate::probe::openings(&modes)).unwrap();
