@@ -59,6 +59,12 @@ export class Browser {
   text(testid) { return this.run('return document.querySelector(`[data-testid="${arguments[0]}"]`)?.textContent.trim() ?? null', testid); }
   attribute(testid, name) { return this.run('return document.querySelector(`[data-testid="${arguments[0]}"]`)?.getAttribute(arguments[1]) ?? null', testid, name); }
   click(testid) { return this.run('document.querySelector(`[data-testid="${arguments[0]}"]`).click()', testid); }
+  /** Puts text into a field, or chooses in a list, as a person would. */
+  fill(testid, text) {
+    const script = 'const f = document.querySelector(`[data-testid="${arguments[0]}"]`); f.value = arguments[1]; f.dispatchEvent(new Event(f.tagName === "SELECT" ? "change" : "input", { bubbles: true }))';
+    return this.run(script, testid, text);
+  }
+
   log() { return this.call('POST', `${this.session}/se/log`, { type: 'browser' }); }
   size(width, height) { return this.call('POST', `${this.session}/window/rect`, { width, height }); }
 

@@ -9,6 +9,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Browser, freePort, until } from './browser.mjs';
+import { rolloutFacts } from './rollout-facts.mjs';
 
 const { values: options } = parseArgs({ options: { page: { type: 'string', default: 'dist' }, pictures: { type: 'string' } } });
 const port = await freePort();
@@ -34,6 +35,10 @@ async function fleet() {
   await fact('the connection is shown as live', async () => (await browser.attribute('connection', 'data-phase')) === 'live');
   await fact('a page holds a hundred twins', async () => (await browser.run('return document.querySelectorAll("[data-testid^=fleet-row]").length')) === 100);
   await picture('fleet');
+  await browser.run('document.querySelector(".col-alerts button").click()');
+  await fact('sorting one of several pages says so', async () => (await browser.text('sort-scope'))?.includes('of this page only') === true);
+  await browser.run('document.querySelector(".col-id button").click()');
+  await fact('and not where the order is that of the pages', async () => (await browser.text('sort-scope')) === null);
   await browser.run('const s = document.querySelector("[data-testid=fleet-search]"); s.value = "pump-0012"; s.dispatchEvent(new Event("input"))');
   await fact('a search leaves what matches', async () => (await browser.run('return document.querySelectorAll("[data-testid^=fleet-row]").length')) === 1);
 }
@@ -75,27 +80,50 @@ async function trouble() {
   await fact('it mends by itself', async () => (await browser.attribute('connection', 'data-phase')) === 'live' && (await browser.text('connection-banner')) === null, 30_000);
 }
 
+async function stranger() {
+  await browser.go(`${url}#/twin/nobody`);
+  await fact('an unknown twin is said to be unknown', async () => (await browser.text('no-twin'))?.includes('There is no twin “nobody”') === true);
+  await new Promise((done) => setTimeout(done, 1500));
+  await fact('and the connection is not called lost', async () => (await browser.attribute('connection', 'data-phase')) === 'live' && (await browser.text('connection-banner')) === null);
+  await browser.run('document.querySelector("[data-testid=no-twin] a").click()');
+  await fact('and leads back to the fleet', async () => (await browser.text('fleet-row-motor-7')) !== null);
+}
+
+async function contained() {
+  await browser.size(1300, 1000);
+  await browser.go(`${url}#/twin/motor-7`);
+  await fact('a behavior shows what it costs', async () => /fuel a row[\s\S]*time a row[\s\S]*memory[\s\S]*strikes/.test(await browser.text('behavior-thermal') ?? ''));
+  await fact('and the version on trial', async () => /rollout \d+, shadow · the old version counts here/.test(await browser.text('trial-thermal') ?? ''));
+  await fact('points hide no column at 1300 px', async () => browser.run('const all = [...document.querySelectorAll(".points")]; return all.length === 2 && all.every((t) => t.parentElement.scrollWidth <= t.parentElement.clientWidth && getComputedStyle(t.querySelector("td .quality")).display !== "none")'));
+  await happen('fault');
+  await fact('a behavior held apart says so, and what stands in for it', async () => (await browser.text('behavior-health'))?.includes('quarantined') === true && (await browser.text('substitute-health'))?.includes('hold') === true);
+  await picture('twin-quarantined');
+  await browser.size(1600, 1000);
+}
+
 async function rest() {
   for (const [name, testid] of [['plugins', 'plugins'], ['journal', 'entry-swap-done']]) {
     await browser.go(`${url}#/${name}`);
     await fact(`the page of ${name} shows what there is`, async () => ((await browser.text(testid)) ?? '').includes('motor-thermal'));
     await picture(name);
   }
-  await browser.size(800, 1100);
-  for (const page of ['', 'twin/motor-7', 'plugins', 'journal']) {
+  const { plugins } = await (await fetch(`${url}api/v1/plugins`)).json();
+  const pages = ['', 'twin/motor-7', 'plugins', 'journal', 'rollouts', 'rollouts/3', 'rollouts/5', `rollouts/start/${plugins[0].name}/${plugins[0].digest}`];
+  for (const [width, page] of [1300, 800, 390].flatMap((width) => pages.map((page) => [width, page]))) {
+    await browser.size(width, 1100);
     await browser.go(`${url}#/${page}`);
-    await fact(`nothing hangs out at 800 px on #/${page}`, async () => browser.run('return document.querySelectorAll("main .grid").length > 0 && document.documentElement.scrollWidth <= document.documentElement.clientWidth'));
+    await fact(`nothing hangs out at ${width} px on #/${page.slice(0, 24)}`, async () => browser.run('return document.querySelectorAll("main .grid").length > 0 && document.documentElement.scrollWidth <= document.documentElement.clientWidth'));
   }
   const elsewhere = await browser.run('return performance.getEntriesByType("resource").map((r) => r.name).filter((name) => !name.startsWith(location.origin))');
   await fact('nothing was asked of another host', async () => elsewhere.length === 0);
-  const log = (await browser.log()).filter((line) => !line.message.includes('503') && !line.message.includes('ERR_INCOMPLETE_CHUNKED_ENCODING'));
+  const log = (await browser.log()).filter((line) => !/status of (401|404|409|503)/.test(line.message) && !line.message.includes('ERR_INCOMPLETE_CHUNKED_ENCODING'));
   await fact('the console is empty', async () => log.length === 0 || log.map((line) => line.message).join('; '), 1);
 }
 
 try {
   await until('the mock host', async () => (await fetch(`${url}api/v1/site`)).ok);
   browser = await Browser.start();
-  for (const part of [fleet, twin, trouble, rest]) await part();
+  for (const part of [fleet, stranger, contained, twin, trouble, () => rolloutFacts({ browser, url, fact, picture }), rest]) await part();
 } catch (error) {
   console.error(`not so: ${error.message}`);
   process.exitCode = 1;

@@ -1,11 +1,11 @@
 // The mock host's answers: keeps the motor's past in memory, steps it, and speaks to the open event streams.
 import { declaration, dice, Motor, MOTOR_ESTIMATES, MOTOR_POINTS, QUALITY, QUALITY_NAMES, verdict } from './plant.mjs';
+import { digestOf, Rollouts } from './rollouts.mjs';
 
 const STEP_MS = 500;
 const STALE_MS = 2_500;
 const RING = 2_000;
 const RECORDED_START_MS = Date.UTC(2020, 2, 9, 10, 14, 33);
-const digest = (seed) => { const roll = dice(seed); return `sha256:${Array.from({ length: 64 }, () => Math.floor(roll() * 16).toString(16)).join('')}`; };
 const iso = (ms) => new Date(ms).toISOString();
 
 export class House {
@@ -20,6 +20,7 @@ export class House {
     this.marks = [];
     this.version = '1.4.0';
     this.swapped = this.started;
+    this.rollouts = new Rollouts(this.started, (event) => this.send('rollout', event));
     this.motor = new Motor(7);
     this.columns = { time: [] };
     for (const point of [...MOTOR_POINTS, ...MOTOR_ESTIMATES]) this.columns[point.name] = [];
@@ -58,6 +59,7 @@ export class House {
   }
 
   step(now) {
+    this.rollouts.step(now);
     if (this.feeding) {
       const row = this.take(now);
       this.received = now;
@@ -128,12 +130,14 @@ export class House {
   detail(twin) {
     const bare = { ...twin, display_name: '', measured: [], estimated: [], behaviors: [], alerts: [], suppressed_alerts: 0 };
     if (twin.id !== 'motor-7') return bare;
-    const behavior = { rows: this.rows, since: iso(this.swapped), fault: null };
+    const behavior = { rows: this.rows, since: iso(this.swapped), fault: null, trial: null };
+    const cost = { rows: this.rows, fuel_per_row: 11_840.4, step_us_per_row: 3.61, memory_bytes: 1_310_720, deadline_misses: 0, strikes: 0, substitute: null };
+    const open = this.rollouts.list.findLast((one) => one.binding === 'thermal' && one.ended === null);
     return {
       ...bare, display_name: 'Cooling water pump 7, motor', measured: this.points(MOTOR_POINTS), estimated: this.points(MOTOR_ESTIMATES),
       behaviors: [
-        { ...behavior, name: 'thermal', plugin: 'motor-thermal', version: this.version, digest: digest(this.version.length + this.marks.length), kind: 'estimator', state: 'running' },
-        { ...behavior, name: 'health', plugin: 'pump-health', version: '0.9.2', digest: digest(11), kind: 'health-rule', state: this.faulty ? 'quarantined' : 'running', fault: this.faulty ? 'step trapped: out of bounds memory access in row 3' : null, since: iso(this.started) },
+        { ...behavior, name: 'thermal', plugin: 'motor-thermal', version: this.version, digest: digestOf(this.version), kind: 'estimator', state: 'running', cost: { ...cost, version: this.version }, trial: open ? { rollout: open.id, phase: open.phase, authoritative: open.twins.authoritative === 81, warm: false } : null },
+        { ...behavior, name: 'health', plugin: 'pump-health', version: '0.9.2', digest: digestOf('0.9.2'), kind: 'health-rule', state: this.faulty ? 'quarantined' : 'running', fault: this.faulty ? 'step trapped: out of bounds memory access in row 3' : null, since: iso(this.started), cost: { ...cost, version: '0.9.2', fuel_per_row: 1_204, step_us_per_row: 0.42, deadline_misses: this.faulty ? 2 : 0, strikes: this.faulty ? 3 : 0, substitute: this.faulty ? 'hold' : null } },
       ],
       alerts: this.alerts(), suppressed_alerts: this.state() === 'stale' ? this.raised().length : 0,
     };
@@ -151,10 +155,11 @@ export class House {
   }
 
   plugins() {
-    const plugin = (name, version, kind, points, twins, state) => ({ name, version, digest: digest(name.length + version.length), kind, description: 'Made up for the mock host', twins, state, since: iso(this.started), declaration: declaration(name, version, kind, points) });
+    const plugin = (name, version, kind, points, twins, state) => ({ name, version, digest: digestOf(version), kind, description: 'Made up for the mock host', twins, running_for: twins > 0 ? [{ binding: name === 'motor-thermal' ? 'thermal' : 'health', twins }] : [], pinned: 0, failed_for: version.includes('rc') ? ['health'] : [], state, since: iso(this.started), declaration: declaration(name, version, kind, points) });
     return {
       plugins: [
         plugin('motor-thermal', this.version, 'estimator', MOTOR_ESTIMATES.slice(0, 8), 81, 'active'),
+        plugin('motor-thermal', '1.6.0', 'estimator', MOTOR_ESTIMATES.slice(0, 8), 0, 'available'),
         plugin('pump-health', '0.9.2', 'health-rule', MOTOR_ESTIMATES.slice(8), 160, 'active'),
         plugin('pump-health', '0.10.0-rc.1', 'health-rule', MOTOR_ESTIMATES.slice(8), 0, 'available'),
       ],

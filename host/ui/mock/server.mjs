@@ -15,6 +15,7 @@ const { values: options } = parseArgs({ options: {
 } });
 const house = new House(Number(options.twins), options.recorded, Number(options.hours));
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
+const TOKEN = 'mock-token';
 let down = false;
 
 function json(response, status, body) {
@@ -38,17 +39,44 @@ async function file(response, path) {
   }
 }
 
+async function bodyOf(request) {
+  let text = '';
+  for await (const part of request) text += part;
+  return text === '' ? {} : JSON.parse(text);
+}
+
+/** What orders something: the token first, then the body. */
+async function order(request, response, parts) {
+  if (request.headers.authorization !== `Bearer ${TOKEN}`) return refuse(response, 401, 'token-required', 'this is not the token of this host');
+  const { by = 'token', ...plan } = await bodyOf(request);
+  if (parts[1] === 'plan') return json(response, 200, house.rollouts.preview(plan));
+  const done = parts[1] === undefined ? house.rollouts.start(plan, by) : house.rollouts.order(Number(parts[1]), parts[2], by);
+  return done.body === undefined ? refuse(response, done.status, done.code, done.message) : json(response, done.status, done.body);
+}
+
+function rollouts(request, response, parts) {
+  if (request.method === 'POST') return void order(request, response, parts);
+  const all = house.rollouts.list;
+  if (parts[1] === undefined) return json(response, 200, { rollouts: all.map((one) => ({ ...one, evidence: null })).reverse() });
+  const one = all.find((rollout) => String(rollout.id) === parts[1]);
+  return one === undefined ? refuse(response, 404, 'not-found', `there is no rollout ${parts[1]}`) : json(response, 200, one);
+}
+
 function api(request, response, url) {
   const parts = url.pathname.split('/').slice(3).map(decodeURIComponent);
   const ask = url.searchParams;
   if (parts[0] === 'site') return json(response, 200, house.site());
   if (parts[0] === 'plugins') return json(response, 200, house.plugins());
   if (parts[0] === 'journal') return json(response, 200, house.journal(Number(ask.get('limit') ?? 100), Number(ask.get('before') ?? Infinity), ask.get('twin')));
-  if (parts[0] === 'events') return house.stream(request, response, ask);
+  if (parts[0] === 'rollouts') return rollouts(request, response, parts);
+  if (parts[0] === 'events') {
+    const stranger = (ask.get('twins') ?? '').split(',').find((id) => id !== '' && house.find(id) === undefined);
+    return stranger === undefined ? house.stream(request, response, ask) : refuse(response, 404, 'not-found', `there is no twin ${stranger}`);
+  }
   if (parts[0] !== 'twins') return refuse(response, 404, 'not-found', `there is no ${url.pathname}`);
   if (parts[1] === undefined) return json(response, 200, house.twins(ask.get('search') ?? '', ask.get('state') ?? '', ask.get('after') ?? '', Number(ask.get('limit') ?? 100)));
   const twin = house.find(parts[1]);
-  if (twin === undefined) return refuse(response, 404, 'twin-unknown', `there is no twin ${parts[1]}`);
+  if (twin === undefined) return refuse(response, 404, 'not-found', `there is no twin ${parts[1]}`);
   if (parts[2] === undefined) return json(response, 200, house.detail(twin));
   const points = (ask.get('points') ?? '').split(',').filter(Boolean);
   return json(response, 200, house.history(twin, points, Number(ask.get('from')), Number(ask.get('to')), Number(ask.get('buckets') ?? 1000)));

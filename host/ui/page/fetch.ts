@@ -1,5 +1,8 @@
 // Reads /api/v1. An answer that is not a success becomes a `Refused` with the host's own words; a host that does
 // not answer in time becomes one with code `unreachable`. Nothing is cached and nothing is retried here.
+import type { PlanWish } from './plan';
+import type { Order } from './rollout';
+import type { Rollout, RolloutPreview, Rollouts } from './rollout-shapes';
 import type { History, JournalPage, Plugins, Site, TwinDetail, TwinPage, TwinState } from './shapes';
 
 /** How long an answer may take before the host counts as unreachable. */
@@ -14,14 +17,21 @@ export class Refused extends Error {
   }
 }
 
-async function get<T>(path: string): Promise<T> {
+const get = <T>(path: string): Promise<T> => ask<T>(path, { headers: { accept: 'application/json' } });
+
+/** Asks the host to do something; what writes needs the token. Without one, only what does not write is answered. */
+function post<T>(path: string, token: string, body?: unknown): Promise<T> {
+  const headers: Record<string, string> = { accept: 'application/json' };
+  if (token !== '') headers['authorization'] = `Bearer ${token}`;
+  if (body === undefined) return ask<T>(path, { method: 'POST', headers });
+  headers['content-type'] = 'application/json';
+  return ask<T>(path, { method: 'POST', headers, body: JSON.stringify(body) });
+}
+
+async function ask<T>(path: string, request: RequestInit): Promise<T> {
   let answer: Response;
   try {
-    answer = await fetch(`/api/v1/${path}`, {
-      headers: { accept: 'application/json' },
-      cache: 'no-store',
-      signal: AbortSignal.timeout(ANSWER_MS_MAX),
-    });
+    answer = await fetch(`/api/v1/${path}`, { ...request, cache: 'no-store', signal: AbortSignal.timeout(ANSWER_MS_MAX) });
   } catch {
     throw new Refused('unreachable', 'The host does not answer.', null);
   }
@@ -55,6 +65,16 @@ export const readTwins = (question: FleetQuestion): Promise<TwinPage> => get(`tw
 export const readTwin = (id: string): Promise<TwinDetail> => get(`twins/${encodeURIComponent(id)}`);
 export const readPlugins = (): Promise<Plugins> => get('plugins');
 
+export const readRollouts = (): Promise<Rollouts> => get('rollouts');
+export const readRollout = (id: number): Promise<Rollout> => get(`rollouts/${id}`);
+
+/** What a plan would do; begins nothing. */
+export const previewRollout = (plan: PlanWish, token: string): Promise<RolloutPreview> => post('rollouts/plan', token, plan);
+export const startRollout = (plan: PlanWish, by: string, token: string): Promise<Rollout> =>
+  post('rollouts', token, by === '' ? plan : { ...plan, by });
+export const orderRollout = (id: number, order: Order, by: string, token: string): Promise<Rollout> =>
+  post(`rollouts/${id}/${order}`, token, by === '' ? undefined : { by });
+
 export function readJournal(before: number | null, limit: number, twin: string | null = null): Promise<JournalPage> {
   return get(`journal${query({ limit, before, twin })}`);
 }
@@ -72,6 +92,12 @@ export async function readHistory(
   const answers = await Promise.all(parts);
   return { series: answers.flatMap((a) => a.series), marks: answers[0]?.marks ?? [] };
 }
+
+/** Whether the host wants the token, or another one. */
+export const wantsToken = (error: unknown): boolean => error instanceof Refused && error.status === 401;
+
+/** Whether the host answered that there is no such thing. */
+export const isUnknown = (error: unknown): boolean => error instanceof Refused && error.status === 404;
 
 /** What to tell a person about a failed read. */
 export function reason(error: unknown): string {

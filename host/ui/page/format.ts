@@ -44,6 +44,30 @@ export function quantity(value: number | null | undefined, unit: string): string
   return sign === '' || text === NONE ? text : `${text}\u202f${sign}`;
 }
 
+/** A difference, with its unit: three significant digits, because what matters is how small it is. */
+export function delta(value: number | null | undefined, unit: string): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
+  const sign = unitSign(unit);
+  const text = minus(Math.abs(value) >= 1e6 ? value.toExponential(2) : significant(value, 3));
+  return sign === '' ? text : `${text}\u202f${sign}`;
+}
+
+/** As many decimals as tell two neighbouring ticks apart: 2.5 needs one, 0.25 two. */
+export function decimalsOf(step: number): number {
+  for (let decimals = 0; decimals < 8; decimals += 1) {
+    const scaled = step * 10 ** decimals;
+    if (Math.abs(scaled - Math.round(scaled)) < 1e-6 * scaled) return decimals;
+  }
+  return 8;
+}
+
+/** Bytes in binary units. */
+export function bytes(n: number | null | undefined): string {
+  if (n === null || n === undefined || !Number.isFinite(n)) return NONE;
+  if (n < 1024) return `${n}\u202fB`;
+  return n < 1_048_576 ? `${(n / 1024).toFixed(0)}\u202fKiB` : `${(n / 1_048_576).toFixed(1)}\u202fMiB`;
+}
+
 function significant(value: number, digits: number): string {
   if (value === 0) return '0';
   const exponent = Math.floor(Math.log10(Math.abs(value)));
@@ -107,6 +131,9 @@ export function zone(ms: number): string {
 export function count(n: number): string {
   return String(n).replace(/\B(?=(\d{3})+(?!\d))/g, '\u202f');
 }
+
+/** A name in the parts between which a narrow column may break it: `thermal.` `winding_` `temperature`. */
+export const partsOf = (name: string): string[] => name.split(/(?<=[._-])/);
 
 /** The first digits of a digest, enough to tell two apart. */
 export function shortDigest(digest: string): string {

@@ -19,6 +19,8 @@ class House {
   tick = $state(performance.now());
   /** Wall clock in ms, which goes on whatever happens. */
   wall = $state(Date.now());
+  /** How far the host's clock is ahead of this browser's, in ms. */
+  skew = $state(0);
   /** Samples have been refused within the last polls. */
   refusing = $state(false);
   /** Spoken politely. */
@@ -59,6 +61,11 @@ class House {
     this.said = text;
   }
 
+  /** The host's wall clock in ms, as far as it was heard. */
+  get hostNow(): number {
+    return this.wall + this.skew;
+  }
+
   get frozen(): boolean {
     return this.connection.phase === 'lost';
   }
@@ -76,6 +83,7 @@ class House {
       this.quietPolls = more ? 0 : this.quietPolls + 1;
       this.refusing = this.quietPolls < QUIET_POLLS;
       this.site = site;
+      this.skew = Date.parse(site.now) - Date.now();
       this.stream.happened({ kind: 'polled', ok: true, now: Date.now() });
     } catch {
       this.stream.happened({ kind: 'polled', ok: false, now: Date.now() });

@@ -4,20 +4,26 @@ import { filtered, markLabel, marksOf, merged, swapTime } from './entries';
 import { query } from './fetch';
 import { sorted } from './fleet';
 import { ageNow, readingsOf, withValues } from './readings';
-import { routeOf, twinHref } from './route';
+import { rolloutHref, routeOf, startHref, twinHref } from './route';
 import type { Entry, Point, Summary } from './shapes';
 
 describe('routes', () => {
   it.each([
     ['', { page: 'fleet' }], ['#/', { page: 'fleet' }], ['#/journal', { page: 'journal' }], ['#/plugins', { page: 'plugins' }],
     ['#/twin/motor-7', { page: 'twin', id: 'motor-7' }], ['#/twin/a%2Fb', { page: 'twin', id: 'a/b' }], ['#/twin/a/b', { page: 'twin', id: 'a/b' }],
-    ['#/twin/%zz', { page: 'twin', id: '%zz' }], ['#/twin/', { page: 'fleet' }], ['#/other', { page: 'fleet' }],
+    ['#/rollouts', { page: 'rollouts' }], ['#/rollouts/12', { page: 'rollout', id: 12 }], ['#/rollouts/x', { page: 'rollouts' }],
+    ['#/rollouts/start/p/sha256%3Aaa', { page: 'start', plugin: 'p', digest: 'sha256:aa' }], ['#/rollouts/start/p', { page: 'rollouts' }], ['#/twin/%zz', { page: 'twin', id: '%zz' }], ['#/twin/', { page: 'fleet' }], ['#/other', { page: 'fleet' }],
   ])('%s', (hash, expected) => {
     expect(routeOf(hash)).toEqual(expected);
   });
 
   it('lead back to the twin they were made for', () => {
     for (const id of ['a', 'a/b', 'ä ö', '100%']) expect(routeOf(twinHref(id))).toEqual({ page: 'twin', id });
+  });
+
+  it('lead back to the rollout and the version that they were made for', () => {
+    expect(routeOf(rolloutHref(12))).toEqual({ page: 'rollout', id: 12 });
+    expect(routeOf(startHref('a/b', 'sha256:aa'))).toEqual({ page: 'start', plugin: 'a/b', digest: 'sha256:aa' });
   });
 
   it('of the api leave out what is empty, because the host refuses parameters that it does not know', () => {

@@ -3,9 +3,18 @@
 import { unitSign } from './format';
 import type { Point, Role, TwinDetail } from './shapes';
 
-export type Style = 'measured' | 'estimated' | 'reference';
+/** `incumbent` and `candidate` are the same output of two versions, drawn over each other. */
+export type Style = 'measured' | 'estimated' | 'reference' | 'incumbent' | 'candidate' | 'bound';
 
-export interface Line { point: string; unit: string; interval: number | null; deviation: string | null; style: Style }
+export interface Line {
+  point: string;
+  unit: string;
+  interval: number | null;
+  deviation: string | null;
+  style: Style;
+  /** Shown with significant digits, because its size has nothing to do with its unit: a difference. */
+  fine?: boolean;
+}
 export interface Level { value: number; text: string; severity: 'none' | 'warning' | 'critical' }
 export interface Panel {
   /** kebab-case: measured-cel, estimated-cel, innovation, nis, health, diagnostic-1. */
@@ -18,6 +27,8 @@ export interface Panel {
   range: [number, number] | null;
   /** The value axis begins at zero. */
   fromZero: boolean;
+  /** Zero lies in the middle of the value axis. */
+  centred?: boolean;
 }
 
 const HEALTH_LEVELS: Level[] = [
@@ -96,7 +107,7 @@ function byUnit(points: readonly Point[]): [string, Point[]][] {
 /** What a legend calls a line: the point's name, without its behavior where no other line would share the rest. */
 export function labelOf(panel: Panel, line: Line): string {
   if (line.style === 'reference') return `${line.point}, measured`;
-  if (line.style === 'measured') return line.point;
+  if (line.style !== 'estimated') return line.point;
   const short = rest(line.point);
   return panel.lines.some((other) => other.point !== line.point && rest(other.point) === short) ? line.point : short;
 }

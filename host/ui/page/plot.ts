@@ -4,7 +4,7 @@
 import uPlot from 'uplot';
 import type { Aligned } from './align';
 import { markLabel } from './entries';
-import { clock, day, number } from './format';
+import { clock, day, decimalsOf, number } from './format';
 import type { Line, Panel } from './panels';
 import type { Mark } from './shapes';
 import { colour } from './theme.svelte';
@@ -26,8 +26,11 @@ const TICKS_MS = [
 /** Which custom property colours a line, and how it is dashed: pens differ by more than their hue. */
 export function pen(lines: readonly Line[], index: number): { variable: string; dash: number[]; width: number } {
   const line = lines[index];
-  if (line?.style === 'reference') return { variable: 'pen-reference', dash: [], width: 1 };
-  const place = lines.slice(0, index).filter((l) => l.style !== 'reference').length;
+  if (line?.style === 'reference' || line?.style === 'bound') return { variable: 'pen-reference', dash: [], width: 1 };
+  // Where two versions agree the thin dark line lies in the middle of the broad pale one, and both are seen.
+  if (line?.style === 'incumbent') return { variable: 'pen-old', dash: [], width: 4 };
+  if (line?.style === 'candidate') return { variable: 'pen-new', dash: [], width: 1.5 };
+  const place = lines.slice(0, index).filter((l) => l.style === 'measured' || l.style === 'estimated').length;
   const dash = [[], [6, 3], [2, 2], [8, 3, 2, 3]][Math.floor(place / PENS) % 4] ?? [];
   return { variable: `pen-${place % PENS}`, dash, width: line?.style === 'estimated' ? 1.75 : 1.25 };
 }
@@ -119,6 +122,10 @@ function tint(hex: string): string {
 function valueRange(panel: Panel, low: number | null, high: number | null): [number, number] {
   if (panel.range !== null) return [panel.range[0] - 0.04, panel.range[1] + 0.04];
   if (low === null || high === null) return [0, 1];
+  if (panel.centred) {
+    const far = 1.12 * Math.max(Math.abs(low), Math.abs(high)) || 1;
+    return [-far, far];
+  }
   const span = Math.max(high - low, Math.abs(high) * 1e-4, 1e-6);
   const bottom = panel.fromZero && low >= 0 ? 0 : low - 0.12 * span;
   return [bottom, high + 0.12 * span];
@@ -158,8 +165,7 @@ function valueAxis(panel: Panel): uPlot.Axis {
 
 function tickText(value: number, step: number, unit: string): string {
   if (Math.abs(value) >= 1e7) return number(value, unit);
-  const decimals = Math.max(0, Math.min(8, Math.ceil(-Math.log10(step) - 1e-9)));
-  return value.toFixed(decimals).replace('-', '\u2212');
+  return value.toFixed(decimalsOf(step)).replace('-', '\u2212');
 }
 
 function drawLevels(plot: uPlot, panel: Panel): void {

@@ -1,12 +1,22 @@
-// Which page the address names: `#/`, `#/twin/ID`, `#/plugins`, `#/journal`. Anything else is the fleet.
+// Which page the address names: `#/`, `#/twin/ID`, `#/plugins`, `#/rollouts`, `#/rollouts/ID`,
+// `#/rollouts/start/PLUGIN/DIGEST`, `#/journal`. Anything else is the fleet.
 
-export type Route = { page: 'fleet' } | { page: 'twin'; id: string } | { page: 'plugins' } | { page: 'journal' };
+export type Route =
+  | { page: 'fleet' } | { page: 'twin'; id: string } | { page: 'plugins' } | { page: 'journal' }
+  | { page: 'rollouts' } | { page: 'rollout'; id: number } | { page: 'start'; plugin: string; digest: string };
 
 export function routeOf(hash: string): Route {
   const [page = '', rest = ''] = hash.replace(/^#\/?/, '').split(/\/(.*)/s);
   if (page === 'twin' && rest !== '') return { page: 'twin', id: decoded(rest) };
+  if (page === 'rollouts') return rolloutRoute(rest);
   if (page === 'plugins' || page === 'journal') return { page };
   return { page: 'fleet' };
+}
+
+function rolloutRoute(rest: string): Route {
+  const [what = '', plugin = '', digest = ''] = rest.split('/').map(decoded);
+  if (what === 'start' && plugin !== '' && digest !== '') return { page: 'start', plugin, digest };
+  return /^[0-9]{1,15}$/.test(what) ? { page: 'rollout', id: Number(what) } : { page: 'rollouts' };
 }
 
 function decoded(text: string): string {
@@ -18,3 +28,6 @@ function decoded(text: string): string {
 }
 
 export const twinHref = (id: string): string => `#/twin/${encodeURIComponent(id)}`;
+export const rolloutHref = (id: number): string => `#/rollouts/${id}`;
+export const startHref = (plugin: string, digest: string): string =>
+  `#/rollouts/start/${encodeURIComponent(plugin)}/${encodeURIComponent(digest)}`;

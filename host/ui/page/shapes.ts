@@ -1,6 +1,8 @@
 // The JSON of /api/v1 as the page reads it. Times are RFC 3339 UTC strings unless the name ends in _ms; a number
 // that is not known is null. Nothing here has behavior; `host/api` is where these shapes are made.
 
+import type { Phase } from './rollout-shapes';
+
 export type TwinState = 'live' | 'stale' | 'waiting';
 export type Verdict = 'ok' | 'warning' | 'critical' | 'unknown';
 export type Priority = 'journal' | 'low' | 'medium' | 'high' | 'critical';
@@ -62,7 +64,25 @@ export interface Behavior {
   rows: number;
   since: string;
   fault: string | null;
+  /** Null while it does not run. */
+  cost: Cost | null;
+  /** The version on trial for this twin; null without a rollout. */
+  trial: Trial | null;
 }
+
+export interface Cost {
+  version: string;
+  rows: number;
+  fuel_per_row: number | null;
+  step_us_per_row: number | null;
+  memory_bytes: number | null;
+  deadline_misses: number;
+  strikes: number;
+  /** What stands in for the outputs while the twin is held apart. */
+  substitute: string | null;
+}
+
+export interface Trial { rollout: number; phase: Phase; authoritative: boolean; warm: boolean }
 
 export interface Alert {
   code: string;
@@ -126,6 +146,11 @@ export interface Plugin {
   kind: string;
   description: string;
   twins: number;
+  running_for: { binding: string; twins: number }[];
+  /** Twins that the site pins to it. */
+  pinned: number;
+  /** Behaviors for which this digest failed once. */
+  failed_for: string[];
   state: 'active' | 'available' | 'refused';
   since: string | null;
   declaration: Declaration | null;

@@ -2,6 +2,7 @@
 // on as parsed JSON. Browsers resume by themselves after a network error but give up after an HTTP error; then
 // it is opened anew with `last_event_id`. What the connection looks like is decided in `connection.ts`.
 import { START, next, retryMs, type Connection, type Happening } from './connection';
+import type { RolloutEvent } from './rollout-shapes';
 import type { Entry, HelloEvent, TwinEvent, ValuesEvent } from './shapes';
 
 /** The part of EventSource that is used, so that tests can stand in for it. */
@@ -21,6 +22,7 @@ export interface Listener {
   values?(event: ValuesEvent): void;
   twin?(event: TwinEvent): void;
   journal?(entry: Entry): void;
+  rollout?(event: RolloutEvent): void;
   /** The stream has a hole: read everything again. */
   resync?(reason: string): void;
 }
@@ -91,6 +93,7 @@ export class Stream {
     this.on<TwinEvent>(source, 'twin', (event) => this.tell((l) => l.twin?.(event)));
     this.on<Entry | { entry: Entry }>(source, 'journal', (event) =>
       this.tell((l) => l.journal?.('entry' in event ? event.entry : event)));
+    this.on<RolloutEvent>(source, 'rollout', (event) => this.tell((l) => l.rollout?.(event)));
     this.on<{ reason: string }>(source, 'resync', (event) => this.reread(event.reason));
   }
 

@@ -31,7 +31,7 @@ const TEXT: [string, string[]][] = [
   ['on-critical', ['critical']], ['on-high', ['high']], ['on-medium', ['medium']], ['on-low', ['low']], ['on-stale', ['stale-bg']],
   ['critical', ['sheet', 'raised']], ['high', ['sheet', 'raised']], ['low', ['sheet']], ['stale', ['sheet', 'raised']], ['bad', ['sheet', 'raised']], ['sheet', ['muted', 'mark']],
 ];
-const SHAPES = ['pen-0', 'pen-1', 'pen-2', 'pen-3', 'pen-4', 'pen-5', 'pen-reference', 'fill', 'focus', 'line-strong', 'level-warning', 'level-critical'];
+const SHAPES = ['pen-0', 'pen-1', 'pen-2', 'pen-3', 'pen-4', 'pen-5', 'pen-old', 'pen-new', 'pen-reference', 'fill', 'focus', 'line-strong', 'level-warning', 'level-critical'];
 
 describe.each([['light', LIGHT], ['dark', DARK]])('%s colours', (_, text) => {
   const colours = coloursOf(text);
@@ -41,6 +41,10 @@ describe.each([['light', LIGHT], ['dark', DARK]])('%s colours', (_, text) => {
   it.each(SHAPES)('%s can be told from its sheet', (shape) => {
     expect(contrast(colours, shape, 'sheet')).toBeGreaterThanOrEqual(3);
   });
+});
+
+it.each([['light', LIGHT], ['dark', DARK]])('%s: the new version’s line can be told from the old one’s under it', (_, text) => {
+  expect(contrast(coloursOf(text), 'pen-new', 'pen-old')).toBeGreaterThanOrEqual(3);
 });
 
 it('dark is the same chosen and by the system', () => {

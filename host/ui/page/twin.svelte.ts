@@ -3,7 +3,7 @@
 // ends its work.
 import { Curve } from './curve';
 import { marksOf, merged, swapTime } from './entries';
-import { readHistory, readJournal, readTwin, reason } from './fetch';
+import { isUnknown, readHistory, readJournal, readTwin, reason } from './fetch';
 import { stateText } from './format';
 import { house } from './house.svelte';
 import { panelsOf, pointsOf, type Panel } from './panels';
@@ -27,6 +27,8 @@ export class Twin {
   /** Monotonic time at which `detail.age_ms` was true. */
   at = $state(0);
   problem = $state<string | null>(null);
+  /** The site has no twin of this name, in the host's words. */
+  stranger = $state<string | null>(null);
   readings = $state.raw<Readings>(new Map());
   panels = $state.raw<Panel[]>([]);
   marks = $state.raw<Mark[]>([]);
@@ -58,7 +60,8 @@ export class Twin {
     }));
     const timer = setInterval(() => { if (!house.frozen && !document.hidden) void this.read(); }, REREAD_MS);
     this.ends.push(() => clearInterval(timer));
-    house.watch([id]);
+    // Only a twin that exists is watched: the host refuses a stream about one that does not.
+    house.watch([]);
     void this.everything();
   }
 
@@ -84,6 +87,8 @@ export class Twin {
 
   private async everything(): Promise<void> {
     await this.read();
+    if (this.closed || this.detail === null) return;
+    house.watch([this.id]);
     await Promise.all([this.past(), this.journal()]);
   }
 
@@ -97,6 +102,7 @@ export class Twin {
       this.at = performance.now();
       this.detail = detail;
       this.problem = null;
+      this.stranger = null;
       this.readings = readingsOf([...detail.measured, ...detail.estimated], this.readings, this.at);
       const panels = panelsOf(detail);
       const signature = JSON.stringify(panels);
@@ -105,7 +111,12 @@ export class Twin {
       if (changed) this.panels = panels;
       if (changed && !first) void this.past();
     } catch (error) {
-      if (!this.closed) this.problem = reason(error);
+      if (this.closed) return;
+      if (isUnknown(error)) {
+        this.stranger = reason(error);
+        this.detail = null;
+        house.watch([]);
+      } else this.problem = reason(error);
     }
   }
 

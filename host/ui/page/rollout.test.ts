@@ -1,0 +1,165 @@
+// The rules of rollouts as the page tells them: steps, orders, time left, plans from forms, both versions' curves.
+import { describe, expect, it } from 'vitest';
+import { allowed, APART, columnsOf, OVER, panelsOf, UNDER } from './comparison.svelte';
+import { bytes, decimalsOf, delta } from './format';
+import { emptyForm, planOf, type Form } from './plan';
+import { consequence, ORDERS, phaseText, remaining, standing, stepsOf, whyNot, worstFirst, type Order } from './rollout';
+import type { EvidenceCurve, Phase, Rollout, VerdictState } from './rollout-shapes';
+
+const STAGES = { shadow: { rows: 0, seconds: 0, seconds_max: 1 }, canary: { rows: 0, seconds: 0, seconds_max: 1 }, probation: { rows: 0, seconds: 60, seconds_max: 600 }, promote: 'automatic' as const, cold_start: false };
+
+function rollout(phase: Phase, more: Partial<Rollout> = {}): Rollout {
+  return {
+    id: 7, binding: 'thermal', plugin: 'motor-thermal', from: { version: '1.4.0', digest: 'sha256:aa' }, to: { version: '1.5.0', digest: 'sha256:bb' },
+    automatic: false, by: 'token', phase, phase_since: '2026-03-01T12:00:00Z', phase_deadline: null, started: '2026-03-01T12:00:00Z', ended: null, reason: null,
+    twins: { all: 80, enrolled: 80, warm: 70, authoritative: 3 }, plan: { plugin: 'motor-thermal', version: '1.5.0', stages: STAGES }, verdict: null, evidence: null, history: [], diff: [], ...more,
+  };
+}
+const way = (...phases: Phase[]) => phases.map((phase) => ({ time: '2026-03-01T12:00:00Z', phase, reason: '' }));
+
+describe('steps', () => {
+  it.each<[Phase, Phase[], string]>([
+    ['verifying', ['verifying'], 'here ahead ahead ahead ahead ahead ahead ahead'],
+    ['shadow', ['verifying', 'compiling', 'raising', 'shadow'], 'done done done here ahead ahead ahead ahead'],
+    ['probation', ['verifying', 'compiling', 'raising', 'promoting', 'probation'], 'done done done skipped skipped done here ahead'],
+    ['settling', ['verifying', 'compiling', 'raising', 'promoting', 'probation', 'settling'], 'done done done skipped skipped done done here'],
+    ['permanent', ['verifying', 'compiling', 'raising', 'promoting', 'probation', 'settling', 'permanent'], 'done done done skipped skipped done done done'],
+    ['withdrawing', ['verifying', 'compiling', 'raising', 'canary', 'withdrawing'], 'done done done skipped stopped ahead ahead ahead'],
+    ['rolled-back', ['verifying', 'compiling', 'raising', 'promoting', 'probation', 'withdrawing', 'rolled-back'], 'done done done skipped skipped done stopped ahead'],
+    ['failed', ['verifying', 'failed'], 'stopped ahead ahead ahead ahead ahead ahead ahead'],
+  ])('of %s', (phase, history, expected) => {
+    expect(stepsOf({ phase, history: way(...history) }).map((step) => step.state).join(' ')).toBe(expected);
+  });
+});
+
+const PHASES: Phase[] = ['verifying', 'compiling', 'raising', 'shadow', 'canary', 'promoting', 'probation', 'settling', 'withdrawing', 'permanent', 'rolled-back', 'failed', 'cancelled'];
+
+describe('orders', () => {
+  it.each<[Order, Phase[]]>([
+    ['promote', ['shadow', 'canary', 'probation']],
+    ['cancel', ['verifying', 'compiling', 'raising', 'shadow', 'canary', 'promoting', 'probation']],
+    ['rollback', ['canary', 'promoting', 'probation']],
+  ])('%s can be given in %s', (order, expected) => {
+    expect(PHASES.filter((phase) => whyNot(order, rollout(phase)) === null)).toEqual(expected);
+  });
+
+  it('that cannot be given say why, in a sentence', () => {
+    for (const phase of PHASES) for (const order of ORDERS) expect(whyNot(order, rollout(phase)) ?? 'Yes.').toMatch(/^[A-Z].*\.$/);
+  });
+
+  it('do not promote what fails', () => {
+    const failing = rollout('shadow', { verdict: { state: 'fail', checks: [] } });
+    expect(whyNot('promote', failing)).toBe('A check fails.');
+    expect(whyNot('cancel', failing)).toBeNull();
+  });
+
+  it('tell what they do, with the numbers of twins', () => {
+    expect(consequence('cancel', rollout('shadow'))).toContain('1.4.0 was never touched and goes on for all 80 twins');
+    expect(consequence('rollback', rollout('canary'))).toContain('for the 3 twins where 1.5.0 counts now');
+    expect(consequence('promote', rollout('probation'))).toContain('no way back');
+    expect(consequence('rollback', rollout('canary', { from: null }))).toContain('what was there before');
+  });
+});
+
+describe('where it stands', () => {
+  it.each<[Partial<Rollout> & { phase: Phase }, string]>([
+    [{ phase: 'rolled-back', reason: 'faults: 2 rows made it trap' }, 'Rolled back. Faults: 2 rows made it trap. As before, version 1.4.0 runs.'],
+    [{ phase: 'failed', reason: 'it is too large.', from: null }, 'Failed. It is too large. As before, nothing runs.'],
+    [{ phase: 'permanent' }, 'Version 1.5.0 runs for all 80 twins; the old one was let go.'],
+    [{ phase: 'shadow' }, 'The new version gets the same rows; its outcomes are compared and thrown away.'],
+    [{ phase: 'withdrawing', reason: 'cancelled by a' }, 'Version 1.5.0 is being taken back; version 1.4.0 counts again. Cancelled by a.'],
+  ])('%o', (more, expected) => {
+    expect(standing(rollout(more.phase, more))).toBe(expected);
+  });
+
+  it('says when a person is waited for', () => {
+    const manual = { plugin: 'p', version: '1', stages: { ...STAGES, promote: 'manual' as const } };
+    const ripe = { state: 'pass' as const, checks: [] };
+    expect(standing(rollout('canary', { plan: manual, verdict: ripe }))).toContain('wants a person');
+    expect(standing(rollout('canary', { plan: manual, verdict: { state: 'open', checks: [] } }))).not.toContain('wants a person');
+    expect(standing(rollout('probation', { plan: manual, verdict: ripe }))).not.toContain('wants a person');
+  });
+
+  it.each<[string | null, string | null]>([
+    [null, null], ['2026-03-01T12:01:05Z', '1\u202fmin 05\u202fs'], ['2026-03-01T12:00:00Z', '0\u202fs'], ['2026-03-01T11:59:48Z', 'overdue by 12\u202fs'], ['never', null],
+  ])('has until %s: %s', (deadline, expected) => {
+    expect(remaining(deadline, Date.parse('2026-03-01T12:00:00Z'))).toBe(expected);
+  });
+
+  it('has a word for every phase', () => {
+    expect(new Set(PHASES.map(phaseText)).size).toBe(PHASES.length);
+  });
+
+  it('puts what fails first and keeps the order of the rest', () => {
+    const check = (name: string, state: VerdictState) => ({ name, state, limit: '', value: null, detail: '' });
+    expect(worstFirst([check('a', 'pass'), check('b', 'open'), check('c', 'fail'), check('d', 'pass')]).map((c) => c.name).join('')).toBe('cbad');
+  });
+});
+
+describe('a plan', () => {
+  const form = (more: Partial<Form>): Form => ({ ...emptyForm({ outputs: [{ name: 'winding', unit: 'Cel' }] }), ...more });
+  const bare = { shadow: { rows: '', seconds: '' } };
+
+  it('of an empty form asks for nothing but the version', () => {
+    expect(planOf(form(bare), 'p', 'sha256:aa')).toEqual({ plan: { plugin: 'p', version: 'sha256:aa' }, problems: [] });
+  });
+
+  it('has what was typed and leaves the rest to the host', () => {
+    const typed = form({
+      behavior: ' thermal ', twins: 'pump-*', canary: { kind: 'share', whom: '0.1', rows: '50', seconds: '' }, manual: true, cold: true,
+      difference: { '*': { absolute: '', relative: '' }, winding: { absolute: '0.5', relative: '' } }, limits: { faults_max: '0', nis_confidence: '' },
+    });
+    expect(planOf(typed, 'p', 'd')).toEqual({ problems: [], plan: {
+      plugin: 'p', version: 'd', behavior: 'thermal', twins: 'pump-*',
+      stages: { shadow: { rows: 100 }, canary: { share: 0.1, rows: 50 }, promote: 'manual', cold_start: true, acceptance: { difference: { winding: { absolute: 0.5 } }, faults_max: 0 } },
+    } });
+  });
+
+  it('names canary twins however they are separated', () => {
+    const { plan } = planOf(form({ ...bare, canary: { kind: 'twins', whom: 'a, b\nc', rows: '1', seconds: '' } }), 'p', 'd');
+    expect(plan['stages']).toEqual({ canary: { twins: ['a', 'b', 'c'], rows: 1 } });
+  });
+
+  it.each<[string, Partial<Form>, RegExp]>([
+    ['letters', { shadow: { rows: 'many', seconds: '' } }, /Shadow, rows: “many”/],
+    ['a negative number', { probation: { rows: '', seconds: '-1' } }, /Probation, seconds/],
+    ['a canary of nobody', { canary: { kind: 'count', whom: ' ', rows: '1', seconds: '' } }, /say how many/],
+    ['half a twin', { canary: { kind: 'count', whom: '1.5', rows: '1', seconds: '' } }, /whole number/],
+    ['more than all', { canary: { kind: 'share', whom: '1.2', rows: '1', seconds: '' } }, /at most 1/],
+    ['waiting nowhere', { ...bare, manual: true }, /wait in/],
+  ])('with %s is not sent', (_, more, expected) => {
+    expect(planOf(form(more), 'p', 'd').problems.join()).toMatch(expected);
+  });
+});
+
+describe('a comparison', () => {
+  const curve: EvidenceCurve = { twin: 't', output: 'winding', unit: 'Cel', times_ms: [1, 2, 3], old: [100, null, 200], new: [101, 5, null] };
+  const names = { old: 'old 1', new: 'new 2' };
+
+  it('has the difference only where both have a value', () => {
+    expect(columnsOf(curve, null, names)).toEqual({ 'old 1': curve.old, 'new 2': curve.new, [APART]: [1, null, null], [OVER]: [null, null, null], [UNDER]: [null, null, null] });
+  });
+
+  it('holds it to the wider of the limits', () => {
+    expect(columnsOf(curve, { absolute: 1.5, relative: 0.01 }, names)).toMatchObject({ [OVER]: [1.5, null, 2], [UNDER]: [-1.5, null, -2] });
+    expect(allowed({ relative: 0.1 }, -50)).toBe(5);
+    expect(allowed(null, 1)).toBeNull();
+  });
+
+  it('is drawn as two panels, with limits only where there are some', () => {
+    expect(panelsOf(curve, null, names).map((panel) => panel.lines.map((line) => line.point))).toEqual([['old 1', 'new 2'], [APART]]);
+    expect(panelsOf(curve, { absolute: 1 }, names)[1].lines.map((line) => line.point)).toEqual([APART, OVER, UNDER]);
+  });
+});
+
+describe('figures', () => {
+  it.each<[number | null, string, string]>([[0.00123, 'Cel', '0.00123\u202f°C'], [0, 'Cel', '0\u202f°C'], [-4.5678, '1', '−4.57'], [1234.5, '1', '1235'], [2.5e6, '1', '2.50e+6'], [null, 'Cel', '–']])('difference %s %s is %s', (value, unit, expected) => {
+    expect(delta(value, unit)).toBe(expected);
+  });
+  it.each<[number | null, string]>([[512, '512\u202fB'], [30_000, '29\u202fKiB'], [1_310_720, '1.3\u202fMiB'], [null, '–']])('%s bytes are %s', (n, expected) => {
+    expect(bytes(n)).toBe(expected);
+  });
+  it.each([[2.5, 1], [0.25, 2], [1, 0], [50, 0], [0.001, 3], [1e-12, 8]])('ticks of step %s have %s decimals', (step, expected) => {
+    expect(decimalsOf(step)).toBe(expected);
+  });
+});
