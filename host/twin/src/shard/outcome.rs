@@ -65,12 +65,11 @@ impl Shard {
         row.stepped += 1;
         row.dirty = true;
         self.counters.applied += 1;
-        let taint = if row.stepped <= it.warm_up { Quality::Uncertain } else { outputs.taint };
         let mut stepped = false;
         for (place, output) in it.outputs.clone().enumerate() {
             let (value, quality) = outputs.value(place);
             stepped |= quality != Quality::Bad || !value.is_nan();
-            let (quality, before) = (quality.worse(taint), self.output_quality[first + output]);
+            let (quality, before) = (quality.worse(outputs.taint), self.output_quality[first + output]);
             self.output_value[first + output] = value;
             self.output_quality[first + output] = quality;
             if let Some(series) = outputs.series.get(output).filter(|_| !value.is_nan() || before.usable()) {

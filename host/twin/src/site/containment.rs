@@ -32,7 +32,7 @@ impl Default for Containment {
             restarts_older_max: 1,
             previous_version: true,
             restart_wait_s: 1,
-            crashes_max: 1,
+            crashes_max: 3,
         }
     }
 }
