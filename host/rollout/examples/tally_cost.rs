@@ -1,14 +1,17 @@
 //! What a tally costs per row, for nine outputs (two of them innovation and NIS) of 10,000 twins, in frames of several
 //! sizes: run with `cargo run --release -p geminus-rollout --example tally_cost`.
 
+use geminus_core::declaration::DeclarationError;
 use geminus_core::{Clock, Declaration, Frame, Outcome, Quality, SystemClock, Timestamp, TwinIndex};
 use geminus_rollout::{Acceptance, Difference, Tally};
 
 const TWINS: u32 = 10_000;
 const OUTPUTS: usize = 9;
-const ROWS: u32 = 4_000_000;
+/// Rows of a round; the fastest round counts, because other work on the machine only ever adds.
+const ROWS: u32 = 40_960;
+const ROUNDS: u32 = 100;
 
-fn declaration() -> Declaration {
+fn declaration() -> Result<Declaration, DeclarationError> {
     let outputs: Vec<_> = (0..OUTPUTS)
         .map(|i| {
             let role = match i {
@@ -24,7 +27,7 @@ fn declaration() -> Declaration {
         "inputs": [{"name": "a", "unit": "Cel", "arrival": "event"}, {"name": "b", "unit": "A"}],
         "state": {"schema": 1, "reads": [1], "writes": [1]}
     });
-    Declaration::parse(json.to_string().as_bytes()).expect("a declaration")
+    Declaration::parse(json.to_string().as_bytes())
 }
 
 /// A frame of `rows` rows of changing twins, and outcomes that differ in every value.
@@ -44,8 +47,8 @@ fn pair(rows: u32, start: u32) -> (Frame, Outcome, Outcome) {
     (frame, outcome(0.0), outcome(1e-3))
 }
 
-fn main() {
-    let declaration = declaration();
+fn main() -> Result<(), DeclarationError> {
+    let declaration = declaration()?;
     let absolute = Difference { absolute: Some(0.5), relative: None };
     let limited = Acceptance { difference: [("*".to_owned(), absolute)].into(), ..Acceptance::default() };
     let clock = SystemClock::new();
@@ -54,16 +57,19 @@ fn main() {
             let mut tally = Tally::new(&declaration, &acceptance);
             let pairs: Vec<_> = (0..TWINS.div_ceil(rows)).map(|at| pair(rows, at * rows)).collect();
             let frames = ROWS / rows;
-            let start = clock.monotonic();
-            for (frame, old, new) in pairs.iter().cycle().take(frames as usize) {
-                tally.compare(frame, old, new, &mut |_| true);
+            let mut fastest = f64::INFINITY;
+            for _ in 0..ROUNDS {
+                let start = clock.monotonic();
+                for (frame, old, new) in pairs.iter().cycle().take(frames as usize) {
+                    tally.compare(frame, old, new, &mut |_| true);
+                }
+                fastest = fastest.min((clock.monotonic() - start).as_secs_f64());
             }
-            let spent = (clock.monotonic() - start).as_secs_f64();
-            let counted = tally.rows();
-            assert_eq!(counted, u64::from(frames) * u64::from(rows));
-            println!("{name}, frames of {rows}: {:.1} ns/row", spent * 1e9 / f64::from(frames * rows));
+            assert_eq!(tally.rows(), u64::from(ROUNDS * frames) * u64::from(rows));
+            println!("{name}, frames of {rows}: {:.1} ns/row", fastest * 1e9 / f64::from(frames * rows));
         }
     }
     let tally = Tally::new(&declaration, &Acceptance::default());
     println!("a fresh tally takes {} bytes beside what it points to", size_of_val(&tally));
+    Ok(())
 }

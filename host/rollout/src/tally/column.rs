@@ -57,6 +57,7 @@ pub(super) struct Findings {
 const FOUND_MAX: usize = 32;
 
 impl Findings {
+    #[cold]
     fn note(&mut self, found: Found) {
         if self.first.len() < FOUND_MAX {
             self.first.push(found);
@@ -145,9 +146,9 @@ impl Column {
     ) {
         let mut apart = self.apart.sums(0.0);
         let (mut sum, mut absolute_max, mut relative_max) = (0.0, self.absolute_max, self.relative_max);
+        let (mut equal, mut beyond, floor) = (0, 0, found.floor);
         for (row, before, after) in pairs.iter() {
-            self.rows += 1;
-            self.equal += u64::from(before.to_bits() == after.to_bits());
+            equal += u64::from(before.to_bits() == after.to_bits());
             if !(before.is_finite() && after.is_finite()) {
                 self.note_missing(row, before, after, limited, found);
                 continue;
@@ -161,12 +162,15 @@ impl Column {
                 relative_max = f64::max(relative_max, absolute / before.abs());
             }
             let yard = yardstick(before);
-            self.beyond += limited * u64::from(absolute > yard);
+            beyond += limited * u64::from(absolute > yard);
             let score = over(absolute, yard);
-            if score > found.floor {
+            if score > floor {
                 found.note(Found { row, old: before, new: after, score });
             }
         }
+        self.rows += pairs.kept.len() as u64;
+        self.equal += equal;
+        self.beyond += beyond;
         self.apart.take(&apart);
         self.absolute_sum += sum;
         self.absolute_max = absolute_max;

@@ -1,6 +1,10 @@
 //! What holds for every plan and whatever the machine hears, in whatever order and however late.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 use super::*;
 
@@ -106,61 +110,71 @@ fn is_by_right(before: &Rollout, any: &Any, verdict: Option<VerdictState>) -> bo
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
-
-    #[test]
-    fn no_state_is_without_a_way_out_and_authority_is_earned(
-        (plan, facts) in any_plan(),
-        heard in prop::collection::vec((0..25_u64, any_input()), 1..60),
-    ) {
-        let mut rollout = Rollout::new(plan, facts, START);
-        let (mut now, mut verdict, mut last) = (START, None, Order::Verify);
-        let mut restarted = false;
-        for (seconds, any) in heard {
-            now = now.plus(Duration::from_secs(seconds));
-            let before = rollout.clone();
-            if let Any::Judged(state) = any {
-                verdict = Some(state);
-            }
-            let orders = tell(&mut rollout, &any, now);
-            restarted |= matches!(any, Any::HostStarted);
-            let changed = rollout.phase() != before.phase();
-
-            if before.phase().is_end() {
-                prop_assert!(orders.is_empty() && rollout == before, "an end goes on: {any:?} in {before:?}");
-                continue;
-            }
-            prop_assert_eq!(&orders, &if changed { rollout.orders() } else { vec![] });
-            prop_assert_eq!(changed, rollout.history().len() == before.history().len() + 1);
-            if let Some(order) = orders.last() {
-                last = *order;
-            }
-            let gained = matches!(last, Order::Conduct(Authoritative::Canary | Authoritative::All));
-            if changed && gained && !rollout.phase().is_end() {
-                prop_assert!(is_by_right(&before, &any, verdict), "{any:?} in {before:?}");
-            }
-            if changed {
-                verdict = None;
-            }
-            let taken_back = matches!(rollout.phase(), Phase::RolledBack | Phase::Failed | Phase::Cancelled);
-            if taken_back && !restarted {
-                prop_assert!(!gained, "the candidate still answers: {:?}", rollout);
-                let early = matches!(before.phase(), Phase::Verifying | Phase::Compiling);
-                prop_assert!(early || last == Order::Withdraw, "nobody dropped the candidate: {:?}", rollout);
-            }
-            if rollout.phase() == Phase::Permanent {
-                prop_assert_eq!(last, Order::Settle);
-            }
-            prop_assert_eq!(rollout.deadline().is_none(), rollout.phase().is_end());
-            prop_assert_eq!(rollout.deadline().is_none(), rollout.orders().is_empty());
-            let json = serde_json::to_string(&rollout).expect("json");
-            prop_assert_eq!(&serde_json::from_str::<Rollout>(&json).expect("its own words"), &rollout);
-            has_ways_out(&rollout, now)?;
+/// Lets a rollout hear all this and looks at every step.
+fn hear_all(
+    (plan, facts): (Plan, Facts),
+    heard: Vec<(u64, Any)>,
+    seen: &RefCell<BTreeSet<Phase>>,
+) -> Result<(), TestCaseError> {
+    let mut rollout = Rollout::new(plan, facts, START);
+    let (mut now, mut verdict, mut last) = (START, None, Order::Verify);
+    let mut restarted = false;
+    for (seconds, any) in heard {
+        now = now.plus(Duration::from_secs(seconds));
+        let before = rollout.clone();
+        if let Any::Judged(state) = any {
+            verdict = Some(state);
         }
-        let mut phases: Vec<Phase> = rollout.history().iter().map(|step| step.phase).collect();
-        phases.sort();
-        phases.dedup();
-        prop_assert_eq!(phases.len(), rollout.history().len(), "a phase was entered twice");
+        let orders = tell(&mut rollout, &any, now);
+        restarted |= matches!(any, Any::HostStarted);
+        let changed = rollout.phase() != before.phase();
+
+        if before.phase().is_end() {
+            prop_assert!(orders.is_empty() && rollout == before, "an end goes on: {any:?} in {before:?}");
+            continue;
+        }
+        prop_assert_eq!(&orders, &if changed { rollout.orders() } else { vec![] });
+        prop_assert_eq!(changed, rollout.history().len() == before.history().len() + 1);
+        if let Some(order) = orders.last() {
+            last = *order;
+        }
+        let gained = matches!(last, Order::Conduct(Authoritative::Canary | Authoritative::All));
+        if changed && gained && !rollout.phase().is_end() {
+            prop_assert!(is_by_right(&before, &any, verdict), "{any:?} in {before:?}");
+        }
+        if changed {
+            verdict = None;
+        }
+        let taken_back = matches!(rollout.phase(), Phase::RolledBack | Phase::Failed | Phase::Cancelled);
+        if taken_back && !restarted {
+            prop_assert!(!gained, "the candidate still answers: {:?}", rollout);
+            let early = matches!(before.phase(), Phase::Verifying | Phase::Compiling);
+            prop_assert!(early || last == Order::Withdraw, "nobody dropped the candidate: {:?}", rollout);
+        }
+        if rollout.phase() == Phase::Permanent {
+            prop_assert_eq!(last, Order::Settle);
+        }
+        prop_assert_eq!(rollout.deadline().is_none(), rollout.phase().is_end());
+        prop_assert_eq!(rollout.deadline().is_none(), rollout.orders().is_empty());
+        let json = serde_json::to_string(&rollout).expect("json");
+        prop_assert_eq!(&serde_json::from_str::<Rollout>(&json).expect("its own words"), &rollout);
+        has_ways_out(&rollout, now)?;
     }
+    let mut phases: Vec<Phase> = rollout.history().iter().map(|step| step.phase).collect();
+    seen.borrow_mut().extend(&phases);
+    phases.sort();
+    phases.dedup();
+    prop_assert_eq!(phases.len(), rollout.history().len(), "a phase was entered twice");
+    Ok(())
+}
+
+#[test]
+fn no_state_is_without_a_way_out_and_authority_is_earned() {
+    let seen = RefCell::new(BTreeSet::new());
+    let mut runner = TestRunner::new(ProptestConfig { cases: 3_000, ..ProptestConfig::default() });
+    let inputs = (any_plan(), prop::collection::vec((0..25_u64, any_input()), 1..60));
+    if let Err(error) = runner.run(&inputs, |(plan, heard)| hear_all(plan, heard, &seen)) {
+        panic!("{error}");
+    }
+    assert_eq!(seen.into_inner(), BTreeSet::from(Phase::ALL), "the inputs do not reach every phase");
 }
