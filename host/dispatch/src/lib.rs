@@ -184,6 +184,7 @@ mod tests {
             step_max: None,
             confidence_min: 0.5,
             permit_ms: 1000,
+            bumpless: None,
         };
         match judge(&proposal, &facts, &rules, NOW) {
             Verdict::Permit(permit) => permit,

@@ -1,23 +1,31 @@
 //! The running house: every room started in order, and stopped in the reverse one.
 //!
-//! Start and reload use the same code: what starts a binding at first is what the plugin manager later orders a
-//! shard to do. Nothing here touches samples; see `shard` for the thread that does.
+//! Nothing here touches samples; see `shard` for the thread that does. What runs at first is chosen in `start`; how
+//! another version takes over is `rollouts`, on the `manager`'s thread.
 
 mod chronicle;
-mod cohorts;
+pub(crate) mod cohorts;
+pub(crate) mod compile;
+mod crumb;
 mod field;
+mod floor;
 mod guests;
 mod house;
 mod keeper;
+mod ladder;
 mod lane;
 mod live;
+mod manager;
 mod message;
 mod meters;
 pub(crate) mod plan;
 mod plugins;
 mod proposals;
 mod replay;
+mod rollouts;
 mod shard;
+mod start;
+mod substitutes;
 mod token;
 mod view;
 
@@ -28,26 +36,29 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Sender;
 use geminus_api::{BusLimits, EventBus, House};
-use geminus_behavior::{Compiled, Engine, HostCalls, Limits};
+use geminus_behavior::{Engine, HostCalls, Limits};
 use geminus_core::{Clock, Digest, Event, Severity, SystemClock, TwinIndex};
-use geminus_registry::{Change, Watcher};
+use geminus_registry::Watcher;
 use geminus_store::Store;
-use geminus_twin::{BindingIndex, Plant, Shard};
+use geminus_twin::{Plant, Shard};
 use tokio::sync::watch;
 use tokio::task::JoinHandle as Task;
 
 use chronicle::Chronicle;
 use cohorts::Cohorts;
+use crumb::Crumb;
 use field::Source;
+use floor::Floor;
 use house::Rooms;
 use keeper::Keeper;
+use manager::{Heard, Manager};
 use message::Ask;
 pub(crate) use meters::ShardMeters;
 use plan::Plan;
-use plugins::{Active, Board, Manager};
-use shard::{ShardParts, ShardRunner};
+use plugins::Board;
+use shard::ShardParts;
 
 /// Shards when the site does not say: one for two cores, so that sockets and the store have room beside it.
 const SHARDS_MAX: usize = 16;
@@ -73,6 +84,7 @@ pub(crate) struct Running {
     replays: Vec<Task<()>>,
     asks: Vec<Sender<Ask>>,
     threads: Vec<JoinHandle<()>>,
+    manager: Sender<Heard>,
     keeper: Keeper,
     watcher: Watcher,
     bus: Arc<EventBus>,
@@ -104,39 +116,58 @@ impl Running {
             None => site.document.http.listen.parse().context("http.listen is no address")?,
         };
         let snapshot_every = Duration::from_secs(site.document.store.snapshot_s.into());
-        let Plan { mut plant, shelf, picked, refused, revived, folder } = plan::numbered(&site, &store)?;
+        let (control, store) = (store.control(), Arc::new(store));
+        let chronicle = Chronicle::new(store.journal());
+        let past = start::past(
+            &control,
+            &data,
+            (site.document.containment.crashes_max, clock.now()),
+            &chronicle,
+        );
+        control.mark_running()?;
+        let Plan { mut plant, shelf, kept, picked, refused, folder } = plan::numbered(&site, &store, &past)?;
         let mut routes = std::mem::take(&mut plant.routes);
-        let (plant, store) = (Arc::new(plant), Arc::new(store));
+        let plant = Arc::new(plant);
 
         let bus = EventBus::new(Arc::clone(&clock), BusLimits::default());
-        let chronicle = Chronicle::new(store.journal());
         let tail = tokio::spawn(chronicle.clone().tail(Arc::clone(&bus)));
-        let engine = Engine::new(options.limits.unwrap_or_default())?;
-        let cache = data.join("compiled");
-        let active = compile(&engine, &plant, &picked, &cache, &chronicle, clock.as_ref());
-        let board = Board::new(shelf, active.clone());
-        for package in revived {
-            let label = package.declaration.label();
-            let message = format!("the plugin folder has no usable {label}: the one that ran last is used");
-            chronicle.tell(Event::new("plugin-revived", Severity::Warning, message).plugin(label));
-        }
-        let vault = plan::vault(&site);
-        for (package, active) in picked.iter().zip(&active) {
-            if active.is_some() {
-                plugins::keep(&vault, package, &chronicle);
-            }
-        }
-        for (path, reason) in refused {
-            let message = format!("{} is not taken: {reason}", plugins::file_name(&path));
-            chronicle.tell(Event::new("plugin-refused", Severity::Error, message));
-            board.refuse(&path, reason, clock.now());
-        }
-
         let count = shard_count(&plant, site.document.site.shards);
         let (lanes, exits) = lane::lanes(count, series_owners(&plant, count));
         let host: Arc<dyn HostCalls> = Arc::new(guests::Desk { plant: Arc::clone(&plant) });
         let meters: Vec<_> = (0..count).map(|_| Arc::new(ShardMeters::new(plant.bindings.len()))).collect();
         let (asks, inboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| crossbeam_channel::unbounded()).unzip();
+        let floor = Arc::new(Floor {
+            plant: Arc::clone(&plant),
+            engine: Engine::new(options.limits.unwrap_or_default())?,
+            cache: data.join("compiled"),
+            shards: asks.clone(),
+            meters: meters.clone(),
+            host: Arc::clone(&host),
+            board: Board::new(plugins::State { shelf, kept, failed: past.failed.clone(), ..Default::default() }),
+            chronicle: chronicle.clone(),
+            snapshots: store.snapshots(),
+            vault: plan::vault(&site),
+            clock: Arc::clone(&clock),
+            bus: Arc::clone(&bus),
+            incarnations: std::sync::Mutex::default(),
+            control,
+        });
+        let cast = start::cast(&floor, &picked, &past);
+        {
+            let mut board = floor.board.lock();
+            board.active.clone_from(&cast.active);
+            board.pinned.clone_from(&cast.pinned);
+        }
+        for package in picked.iter().map(|pick| &pick.package) {
+            manager::record(&floor, package, &manager::file_name(&package.path));
+        }
+        for (path, reason) in refused {
+            let message = format!("{} is not taken: {reason}", manager::file_name(&path));
+            chronicle.tell(Event::new("plugin-refused", Severity::Error, message));
+            floor.board.refuse(&path, reason, clock.now());
+        }
+        let (heard_in, heard) = crossbeam_channel::unbounded();
+        let (borders_in, borders) = crossbeam_channel::unbounded();
         let mut threads = Vec::new();
         for (number, ((exit, inbox), meters)) in exits.into_iter().zip(inboxes).zip(&meters).enumerate() {
             let parts = ShardParts {
@@ -150,37 +181,33 @@ impl Running {
                 clock: Arc::clone(&clock),
                 bus: Arc::clone(&bus),
                 chronicle: chronicle.clone(),
-                board: board.clone(),
+                board: floor.board.clone(),
                 host: Arc::clone(&host),
                 meters: Arc::clone(meters),
+                crumb: Crumb::open(&data, number),
+                notes: heard_in.clone(),
+                borders: borders_in.clone(),
             };
-            threads.push(start_shard(parts, &active, &store)?);
+            threads.push(start::shard(parts, &cast, &store)?);
         }
+        drop(borders_in);
         let keeper = Keeper::start(
             Arc::clone(&plant),
             asks.clone(),
             Arc::clone(&store),
             chronicle.clone(),
+            borders,
             snapshot_every,
         )?;
-        let (changes_in, changes) = crossbeam_channel::unbounded();
+        let changes_in = heard_in.clone();
         let plugins_folder = folder.path().to_owned();
         let watcher = Watcher::start(folder, move |change| {
             // The manager ends only after the watcher was dropped.
-            drop(changes_in.send(change));
+            drop(changes_in.send(Heard::Change(change)));
         })?;
-        let manager = Manager {
-            plant: Arc::clone(&plant),
-            engine,
-            cache,
-            shards: asks.clone(),
-            board: board.clone(),
-            chronicle: chronicle.clone(),
-            control: store.control(),
-            vault,
-            clock: Arc::clone(&clock),
-        };
-        threads.push(start_manager(manager, changes)?);
+        let manager = Manager::new(Arc::clone(&floor), heard, heard_in.clone());
+        let thread = std::thread::Builder::new().name("plugins".to_owned());
+        threads.push(thread.spawn(move || manager.run())?);
         let sources = Arc::new(field::start(&plant, &mut routes, &data, &lanes, &clock, &chronicle)?);
         let replays = field::replays(&plant, &mut routes, &site.beside(""), &lanes, &clock, &chronicle)?;
 
@@ -193,7 +220,8 @@ impl Running {
             shards: asks.clone(),
             meters,
             store: Arc::clone(&store),
-            board,
+            board: floor.board.clone(),
+            manager: heard_in.clone(),
             sources: Arc::clone(&sources),
             clock: Arc::clone(&clock),
             started: clock.now(),
@@ -219,6 +247,7 @@ impl Running {
             replays,
             asks,
             threads,
+            manager: heard_in,
             keeper,
             watcher,
             bus,
@@ -296,6 +325,7 @@ impl Running {
         for shard in &self.asks {
             drop(shard.send(Ask::Stop));
         }
+        drop(self.manager.send(Heard::Stop));
         drop((self.asks, self.lanes));
         let (threads, store) = (self.threads, self.store);
         tokio::task::spawn_blocking(move || {
@@ -307,7 +337,8 @@ impl Running {
             let samples = site.map_or(0, |site| site.inputs.samples);
             let message = format!("stopped in order after {samples} samples");
             store.journal().write(Event::new("host-stopped", Severity::Info, message));
-            store.flush()
+            store.flush()?;
+            store.control().mark_stopped()
         })
         .await??;
         self.tail.abort();
@@ -328,7 +359,7 @@ fn shard_count(plant: &Plant, wished: u32) -> usize {
     count.min(SHARDS_MAX).min(plant.twins.len().max(1))
 }
 
-fn shard_number(twin: TwinIndex, count: usize) -> u16 {
+pub(crate) fn shard_number(twin: TwinIndex, count: usize) -> u16 {
     u16::try_from(twin.0 as usize % count.max(1)).unwrap_or_default()
 }
 
@@ -339,83 +370,6 @@ fn members(plant: &Plant, number: usize, count: usize) -> Vec<TwinIndex> {
 fn series_owners(plant: &Plant, count: usize) -> Arc<[u16]> {
     let owners = plant.twin_of_series();
     owners.into_iter().map(|owner| owner.map_or(0, |twin| shard_number(twin, count))).collect()
-}
-
-/// Compiles what each binding starts with. One that cannot be compiled is journaled; its binding waits for a
-/// better one, the rest of the house runs.
-fn compile(
-    engine: &Engine,
-    plant: &Plant,
-    picked: &[geminus_registry::Package],
-    cache: &Path,
-    chronicle: &Chronicle,
-    clock: &dyn Clock,
-) -> Vec<Option<Active>> {
-    let mut known: Vec<(Digest, Arc<Compiled>)> = Vec::new();
-    let mut active = Vec::new();
-    for (binding, package) in plant.bindings.iter().zip(picked) {
-        let compiled = match known.iter().find(|(digest, _)| *digest == package.digest) {
-            Some((_, compiled)) => Ok(Arc::clone(compiled)),
-            None => {
-                engine.compile(package.digest, &package.bytes, Arc::clone(&package.declaration), Some(cache))
-            }
-        };
-        active.push(match compiled {
-            Ok(compiled) => {
-                known.push((package.digest, Arc::clone(&compiled)));
-                let parameters = Arc::clone(&binding.parameters);
-                Some(Active { compiled, parameters, since: clock.now() })
-            }
-            Err(error) => {
-                let label = package.declaration.label();
-                let message = format!("{} cannot run {label}: {error}", binding.name);
-                chronicle.tell(Event::new("plugin-refused", Severity::Error, message).plugin(label));
-                None
-            }
-        });
-    }
-    active
-}
-
-/// Starts the instances of a shard, puts their state back, and lets the thread run.
-fn start_shard(
-    mut parts: ShardParts,
-    active: &[Option<Active>],
-    store: &Store,
-) -> anyhow::Result<JoinHandle<()>> {
-    let plant = Arc::clone(&parts.plant);
-    for ((index, binding), active) in (0..).map(BindingIndex).zip(&plant.bindings).zip(active) {
-        let Some(active) = active else { continue };
-        let mine: Vec<TwinIndex> =
-            parts.shard.twins().filter(|twin| binding.twins.binary_search(twin).is_ok()).collect();
-        let openings = cohorts::openings(&plant, binding, &mine, &active.parameters);
-        match parts.cohorts.start(index, binding, &active.compiled, &parts.host, openings) {
-            Ok(refused) => {
-                for twin in refused {
-                    let message = format!("{} does not take up {}: {}", binding.name, twin.id, twin.message);
-                    let event = Event::new("twin-refused", Severity::Error, message).twin(twin.id);
-                    parts.chronicle.tell(event);
-                }
-                keeper::restore(&mut parts, store, index, binding, &mine);
-            }
-            Err(error) => {
-                let message = format!("{} does not run: {error}", binding.name);
-                parts.chronicle.tell(Event::new("behavior-not-started", Severity::Error, message));
-            }
-        }
-    }
-    let name = format!("shard-{}", parts.number);
-    let runner = ShardRunner::new(parts);
-    Ok(std::thread::Builder::new().name(name).spawn(move || runner.run())?)
-}
-
-fn start_manager(manager: Manager, changes: Receiver<Change>) -> anyhow::Result<JoinHandle<()>> {
-    let thread = std::thread::Builder::new().name("plugins".to_owned());
-    Ok(thread.spawn(move || {
-        while let Ok(change) = changes.recv() {
-            manager.hear(change);
-        }
-    })?)
 }
 
 async fn serve(

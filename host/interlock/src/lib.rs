@@ -49,6 +49,31 @@ pub struct Rules<'a> {
     pub confidence_min: f64,
     /// Longest life of a permit in milliseconds.
     pub permit_ms: u32,
+    /// Present while the first commands after a change of versions are limited in step.
+    pub bumpless: Option<Bumpless>,
+}
+
+/// The first commands of a new version start from where the old one was: the step away from its last wish is
+/// limited, so that the plant is not bumped by the change itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bumpless {
+    /// The last value that was wished for, in the command's unit.
+    pub last: f64,
+    /// Largest step away from it.
+    pub step_max: f64,
+}
+
+impl Bumpless {
+    /// The wish, moved towards `last` as far as the step allows. What is no number limits nothing: the gates have
+    /// refused it before.
+    #[must_use]
+    pub fn limit(&self, value: f64) -> f64 {
+        let step_max = self.step_max.max(0.0);
+        match self.last.is_finite() && step_max.is_finite() {
+            true => value.clamp(self.last - step_max, self.last + step_max),
+            false => value,
+        }
+    }
 }
 
 /// What became of a proposal.
@@ -67,7 +92,7 @@ pub enum Verdict {
 pub struct Held {
     /// Name of the command.
     pub command: String,
-    /// Value in the command's unit.
+    /// Value in the command's unit, as limited after a change of versions.
     pub value: f64,
     /// From when on the proposal is void.
     pub expires: Timestamp,
@@ -83,18 +108,30 @@ pub fn judge(proposal: &Proposal, facts: &TwinFacts<'_>, rules: &Rules<'_>, now:
         Err(refusal) => return Verdict::Refused(refusal),
     };
     let name = &rules.command.name;
+    let value = rules.bumpless.map_or(proposal.value, |bumpless| bumpless.limit(proposal.value));
+    // What is left of the wish is held against every gate again: the old version may have been where none may be.
+    let limited = Proposal { value, ..proposal.clone() };
+    if let Err(refusal) = gate::pass(&limited, facts, rules, now) {
+        return Verdict::Refused(refusal);
+    }
     match facts.authority {
-        Authority::Control => Verdict::Permit(Permit::new(facts, proposal, name, expires)),
+        Authority::Control => Verdict::Permit(Permit::new(facts, value, name, expires)),
         // `gate::pass` refuses `observe`; were it ever to forget, a person would still have to act.
-        Authority::Advise | Authority::Observe => Verdict::Held(Held {
-            command: name.clone(),
-            value: proposal.value,
-            expires,
-            note: format!(
-                "{name} = {} {} is advised (confidence {}): {}",
-                proposal.value, rules.command.unit, proposal.confidence, proposal.reason
-            ),
-        }),
+        Authority::Advise | Authority::Observe => {
+            let limited = match value == proposal.value {
+                true => String::new(),
+                false => format!(", limited from {} after a change of versions", proposal.value),
+            };
+            Verdict::Held(Held {
+                command: name.clone(),
+                value,
+                expires,
+                note: format!(
+                    "{name} = {value} {} is advised{limited} (confidence {}): {}",
+                    rules.command.unit, proposal.confidence, proposal.reason
+                ),
+            })
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A permit: the pass from `interlock` to `dispatch`. Its fields are private and it cannot be copied, so that what
 //! was judged is what is sent, once.
 
-use geminus_core::{Proposal, Timestamp, TwinIndex};
+use geminus_core::{Timestamp, TwinIndex};
 
 use crate::TwinFacts;
 
@@ -17,14 +17,8 @@ pub struct Permit {
 }
 
 impl Permit {
-    pub(crate) fn new(facts: &TwinFacts<'_>, proposal: &Proposal, command: &str, expires: Timestamp) -> Self {
-        Self {
-            twin: facts.twin,
-            command: command.to_owned(),
-            value: proposal.value,
-            generation: facts.generation,
-            expires,
-        }
+    pub(crate) fn new(facts: &TwinFacts<'_>, value: f64, command: &str, expires: Timestamp) -> Self {
+        Self { twin: facts.twin, command: command.to_owned(), value, generation: facts.generation, expires }
     }
 
     /// Whose command.

@@ -49,6 +49,7 @@ fn rules(command: &Command) -> Rules<'_> {
         step_max: Some(200.0),
         confidence_min: 0.8,
         permit_ms: 2000,
+        bumpless: None,
     }
 }
 
@@ -79,6 +80,37 @@ fn what_passes_every_gate_is_permitted_until_the_earlier_end() {
     check(|_, _, rules| rules.step_max = None, Ok(1_002_000));
     // A source whose clock is ahead gains nothing by it.
     check(|_, facts, _| facts.row_time = NOW.plus(std::time::Duration::from_secs(500)), Ok(1_002_000));
+}
+
+#[test]
+fn the_first_commands_of_a_new_version_are_limited_in_step() {
+    let permitted = |last: f64, step_max: f64, change: fn(&mut Rules<'_>)| {
+        let command = command();
+        let mut rules =
+            Rules { step_max: None, bumpless: Some(Bumpless { last, step_max }), ..rules(&command) };
+        change(&mut rules);
+        match judge(&proposal(), &facts(), &rules, NOW) {
+            Verdict::Permit(permit) => Ok(permit.value()),
+            Verdict::Refused(refusal) => Err(refusal.gate),
+            Verdict::Held(held) => panic!("{held:?}"),
+        }
+    };
+    assert_eq!(permitted(1_000.0, 300.0, |_| ()), Ok(1_300.0), "a step up is cut");
+    assert_eq!(permitted(2_000.0, 300.0, |_| ()), Ok(1_700.0), "a step down too");
+    assert_eq!(permitted(1_400.0, 300.0, |_| ()), Ok(1_500.0), "a small step is left alone");
+    assert_eq!(permitted(f64::NAN, 300.0, |_| ()), Ok(1_500.0), "nothing is known to step from");
+    assert_eq!(permitted(100.0, 50.0, |_| ()), Err(Gate::SiteRange), "what is left is judged again");
+    let mut facts = facts();
+    facts.authority = Authority::Advise;
+    let command = command();
+    let rules = Rules {
+        bumpless: Some(Bumpless { last: 1_000.0, step_max: 300.0 }),
+        step_max: None,
+        ..rules(&command)
+    };
+    let Verdict::Held(held) = judge(&proposal(), &facts, &rules, NOW) else { panic!("not held") };
+    assert_eq!(held.value, 1_300.0);
+    assert!(held.note.contains("limited from 1500 after a change of versions"), "{}", held.note);
 }
 
 #[test]

@@ -80,10 +80,8 @@ impl Probe {
         }
         let rows = || -> u64 {
             use std::sync::atomic::Ordering::Relaxed;
-            let of = |meters: &crate::runtime::ShardMeters| {
-                meters.bindings.iter().map(|binding| binding.rows.load(Relaxed)).sum::<u64>()
-            };
-            running.house().meters.iter().map(|meters| of(meters)).sum()
+            let books = running.house().meters.iter().flat_map(|meters| meters.accounts());
+            books.map(|account| account.rows.load(Relaxed)).sum()
         };
         let fed = clock.monotonic();
         while rows() < twins * ROWS || running.store().stats().queue_points > 0 {
@@ -91,10 +89,10 @@ impl Probe {
             std::thread::park_timeout(Duration::from_millis(20));
         }
         // One more look of every shard at itself.
-        std::thread::park_timeout(Duration::from_millis(300));
-        let meters = running.house().meters.iter().flat_map(|meters| &meters.bindings);
+        std::thread::park_timeout(Duration::from_millis(1_300));
+        let books = running.house().meters.iter().flat_map(|meters| meters.accounts());
         let cohort_bytes =
-            meters.map(|binding| binding.memory_bytes.load(std::sync::atomic::Ordering::Relaxed)).sum();
+            books.map(|account| account.memory_bytes.load(std::sync::atomic::Ordering::Relaxed)).sum();
         let probe = Self { resident_bytes: resident_bytes()?, cohort_bytes, start_ms, rows: rows() };
         runtime.block_on(running.stop())?;
         Ok(probe)

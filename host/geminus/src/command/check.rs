@@ -21,7 +21,8 @@ pub(crate) fn run(site: &Path) -> anyhow::Result<()> {
             println!("    {:<36} {:<8} {origin}", point.name, point.unit);
         }
     }
-    for (binding, package) in plant.bindings.iter().zip(&plan.picked) {
+    for (binding, pick) in plant.bindings.iter().zip(&plan.picked) {
+        let package = &pick.package;
         println!(
             "  {} runs {} ({}) for {} twins",
             binding.name,

@@ -1,43 +1,71 @@
-//! The instances of one shard: for each binding one cohort (several for a large fleet, since an instance has its
-//! memory limit), or one per twin where the site asks for isolation.
+//! The instances of one shard. For each binding an incumbent side (one cohort, several for a large fleet since an
+//! instance has its memory limit, one per twin where the site asks for isolation) and, while a rollout is under way,
+//! a candidate beside it. Whatever moves between them moves between two rows.
 
-use std::collections::{BTreeMap, HashMap};
-use std::ops::Range;
+pub(crate) mod side;
+pub(crate) mod trial;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use geminus_behavior::{
-    Cohort, ColdStart, Compiled, Heir, HostCalls, Household, Opening, Refused, Snapshot, StartError,
-    SwapError, SwapReport, TwinFault,
-};
-use geminus_core::{Digest, Frame, Outcome, Quality, TwinIndex};
+use geminus_behavior::{Cohort, Compiled, HostCalls, Household, Opening, Refused, Snapshot, StartError};
+use geminus_core::{Digest, Frame, Proposal, TwinIndex};
 use geminus_twin::plant::Binding;
 use geminus_twin::site::Isolation;
 use geminus_twin::{BindingIndex, Plant};
 
+use crate::runtime::meters::Account;
+use side::{Berth, Side, Stepped, Watch};
+use trial::{Moved, Standing, Trial, Wanted};
+
 /// Twins in one instance: with four kibibytes a twin, which is much, half of the memory that plugins usually ask for.
-const COHORT_TWINS_MAX: usize = 8_192;
+pub(crate) const COHORT_TWINS_MAX: usize = 8_192;
+
+/// A plugin version as it runs for a binding.
+#[derive(Clone, Debug)]
+pub(crate) struct Version {
+    pub(crate) compiled: Arc<Compiled>,
+    pub(crate) parameters: Arc<[u8]>,
+    /// Number of digest and parameters for this binding in `control.db`; never 0.
+    pub(crate) incarnation: u32,
+}
+
+impl Version {
+    pub(crate) fn label(&self) -> String {
+        self.compiled.declaration().label()
+    }
+}
 
 /// What a binding runs on in this shard.
 #[derive(Debug, Default)]
 struct Group {
-    cohorts: Vec<Cohort>,
-    /// Which of them has a twin.
-    place_of: HashMap<TwinIndex, u32>,
-}
-
-/// What a step of one frame gave.
-#[derive(Debug, Default)]
-pub(crate) struct Stepped {
-    pub(crate) outcome: Outcome,
-    pub(crate) faults: Vec<TwinFault>,
-    pub(crate) fuel: u64,
+    incumbent: Side,
+    trial: Option<Trial>,
 }
 
 /// All instances of a shard.
 #[derive(Debug, Default)]
 pub(crate) struct Cohorts {
     groups: HashMap<BindingIndex, Group>,
-    quarantined: std::collections::HashSet<(BindingIndex, TwinIndex)>,
+    quarantined: HashSet<(BindingIndex, TwinIndex)>,
+}
+
+/// A frame's answers, and the proposals of the side that does not count.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) stepped: Stepped,
+    pub(crate) aside: Vec<Proposal>,
+}
+
+/// How a twin that is held apart comes back.
+#[derive(Debug)]
+pub(crate) enum Return {
+    /// With the last state that was good.
+    Release,
+    /// Opened anew, with this state or none.
+    Reopen(Box<Opening>, Option<Snapshot>),
+    /// In an instance of another version, with its state in there already.
+    Move(Box<Berth>),
 }
 
 /// What each twin's slot is opened with. The seed depends on names only, so it is the same after a restart.
@@ -49,38 +77,52 @@ pub(crate) fn openings(
 ) -> Vec<Opening> {
     let opening = |&twin: &TwinIndex| {
         let id = plant.twin(twin)?.id.to_string();
-        let digest = Digest::of(format!("{}\0{}\0{id}", plant.name, binding.name).as_bytes());
-        let seed = digest.bytes().iter().take(8).fold(0, |seed, &byte| (seed << 8) | u64::from(byte));
+        let seed = seed(&plant.name, &binding.name, &id);
         Some(Opening { twin, id, parameters: Arc::clone(parameters), seed })
     };
     twins.iter().filter_map(opening).collect()
 }
 
+/// The only randomness of a behavior: from the names of site, binding and twin.
+pub(crate) fn seed(site: &str, binding: &str, twin: &str) -> u64 {
+    let digest = Digest::of(format!("{site}\0{binding}\0{twin}").as_bytes());
+    digest.bytes().iter().take(8).fold(0, |seed, &byte| (seed << 8) | u64::from(byte))
+}
+
+/// Twins that share an instance under this binding.
+pub(crate) fn twins_per_instance(binding: &Binding) -> usize {
+    match binding.isolation {
+        Isolation::Cohort => COHORT_TWINS_MAX,
+        Isolation::Dedicated => 1,
+    }
+}
+
 impl Cohorts {
-    /// Starts a binding's instances. Twins that are refused are given back with the reason.
+    /// Starts instances of a version for some twins of a binding. Twins that are refused are given back.
     pub(crate) fn start(
         &mut self,
         index: BindingIndex,
         binding: &Binding,
-        compiled: &Arc<Compiled>,
+        (version, account): (&Version, &Arc<Account>),
         host: &Arc<dyn HostCalls>,
         openings: Vec<Opening>,
     ) -> Result<Vec<Refused>, StartError> {
         if openings.is_empty() {
             return Ok(Vec::new());
         }
-        let twins_max = match binding.isolation {
-            Isolation::Cohort => COHORT_TWINS_MAX,
-            Isolation::Dedicated => 1,
-        };
-        let (mut group, mut refused) = (Group::default(), Vec::new());
+        let twins_max = twins_per_instance(binding);
+        let (mut berths, mut refused) = (Vec::new(), Vec::new());
         let (mut openings, mut nobody) = (openings.into_iter().peekable(), None);
         while openings.peek().is_some() {
             let some: Vec<Opening> = openings.by_ref().take(twins_max).collect();
-            match Cohort::start(Arc::clone(compiled), Arc::clone(host), some) {
+            match Cohort::start(Arc::clone(&version.compiled), Arc::clone(host), some) {
                 Ok((cohort, some)) => {
                     refused.extend(some);
-                    group.add(cohort);
+                    berths.push(Berth {
+                        cohort,
+                        incarnation: version.incarnation,
+                        account: Arc::clone(account),
+                    });
                 }
                 Err(StartError::AllRefused { label, refused: all }) => {
                     refused.extend(all.iter().cloned());
@@ -89,17 +131,17 @@ impl Cohorts {
                 Err(error) => return Err(error),
             }
         }
-        if let Some(error) = nobody.filter(|_| group.cohorts.is_empty() && twins_max > 1) {
+        if let Some(error) = nobody.filter(|_| berths.is_empty() && twins_max > 1) {
             return Err(error);
         }
         self.quarantined.extend(refused.iter().map(|twin| (index, twin.twin)));
-        self.groups.insert(index, group);
+        drop(self.groups.entry(index).or_default().incumbent.adopt(berths));
         Ok(refused)
     }
 
-    /// Whether the binding runs here.
+    /// Whether somebody answers for this twin's binding here.
     pub(crate) fn runs(&self, index: BindingIndex) -> bool {
-        self.groups.contains_key(&index)
+        self.groups.get(&index).is_some_and(|group| !group.incumbent.is_empty())
     }
 
     /// Whether this twin gets no rows of this binding because of what it did.
@@ -107,90 +149,250 @@ impl Cohorts {
         self.quarantined.contains(&(index, twin))
     }
 
-    /// Number of twins that are held apart, over all bindings.
+    /// Number of twins that are held apart.
     pub(crate) fn quarantined(&self, index: BindingIndex) -> usize {
         self.quarantined.iter().filter(|(binding, _)| *binding == index).count()
     }
 
-    /// Steps a frame. Without an instance every output is bad.
-    pub(crate) fn step(&mut self, index: BindingIndex, outputs: usize, frame: &Frame) -> Stepped {
-        let stepped = match self.groups.get_mut(&index) {
-            None => Stepped { outcome: unanswered(outputs, frame.rows()), ..Stepped::default() },
-            Some(group) => group.step(outputs, frame),
+    /// The instance that answers for a twin.
+    pub(crate) fn berth(&self, index: BindingIndex, twin: TwinIndex) -> Option<&Berth> {
+        let group = self.groups.get(&index)?;
+        let trial = group.trial.as_ref().filter(|trial| trial.is_authoritative(twin));
+        trial.map_or(&group.incumbent, Trial::side).berth(twin)
+    }
+
+    /// The trial of a binding.
+    pub(crate) fn trial(&self, index: BindingIndex) -> Option<&Trial> {
+        self.groups.get(&index)?.trial.as_ref()
+    }
+
+    /// Steps a frame on both sides. Without an instance every output is bad.
+    pub(crate) fn step(
+        &mut self,
+        index: BindingIndex,
+        outputs: usize,
+        frame: &Frame,
+        watch: &Watch<'_>,
+    ) -> Answer {
+        let Some(group) = self.groups.get_mut(&index) else {
+            return Answer { stepped: Stepped::unanswered(outputs, frame.rows()), aside: Vec::new() };
+        };
+        let mut stepped = match group.incumbent.is_empty() {
+            true => Stepped::unanswered(outputs, frame.rows()),
+            false => group.incumbent.step(outputs, frame, watch),
         };
         let quarantined = stepped.faults.iter().filter(|fault| fault.quarantined);
         self.quarantined.extend(quarantined.map(|fault| (index, fault.twin)));
-        stepped
+        let aside = match &mut group.trial {
+            Some(trial) => trial.follow(frame, &mut stepped, watch),
+            None => Vec::new(),
+        };
+        Answer { stepped, aside }
     }
 
-    /// What the heirs of a binding's instances need, to be raised on another thread.
-    pub(crate) fn households(&mut self, index: BindingIndex) -> Vec<Household> {
-        self.cohorts_mut(index).map(|cohort| cohort.household()).collect()
+    /// What the heirs of a binding's twins need, to be raised on another thread.
+    pub(crate) fn households(
+        &self,
+        index: BindingIndex,
+        twins: Option<&HashSet<TwinIndex>>,
+    ) -> Vec<Household> {
+        let berths = self.groups.get(&index).map(|group| group.incumbent.berths()).unwrap_or_default();
+        berths
+            .iter()
+            .filter_map(|berth| {
+                let here: Vec<TwinIndex> = berth
+                    .cohort
+                    .twins()
+                    .filter(|twin| twins.is_none_or(|twins| twins.contains(twin)))
+                    .collect();
+                (!here.is_empty()).then(|| berth.cohort.household().only(&here))
+            })
+            .collect()
     }
 
-    /// Swaps every instance of a binding, with its state. When one refuses, those that had switched go back, so
-    /// that the shard runs one version. With heirs, blocks the shard for copying state out and in; without them
-    /// for opening all twins too.
-    pub(crate) fn swap(
+    /// State of some twins, as the incumbent has it.
+    pub(crate) fn copy(
         &mut self,
         index: BindingIndex,
-        (compiled, parameters): (&Arc<Compiled>, &Arc<[u8]>),
-        heirs: Vec<Heir>,
-        cold: ColdStart,
-    ) -> Result<Vec<SwapReport>, SwapError> {
-        // Heirs fit one by one or not at all: an instance that came or went since makes them void.
-        let fit = heirs.len() == self.cohorts_mut(index).count();
-        let mut heirs = if fit { heirs } else { Vec::new() }.into_iter();
-        let mut switched: Vec<(usize, Arc<Compiled>)> = Vec::new();
-        let mut reports = Vec::new();
-        let mut failure = None;
-        for (place, cohort) in self.cohorts_mut(index).enumerate() {
-            let before = Arc::clone(cohort.compiled());
-            let heir = match heirs.next() {
-                Some(heir) => Ok(heir),
-                None => cohort.household().with_parameters(parameters).raise(Arc::clone(compiled)),
-            };
-            match heir.and_then(|heir| cohort.inherit(heir, cold)) {
-                Ok(report) => {
-                    switched.push((place, before));
-                    reports.push(report);
-                }
-                Err(error) => {
-                    failure = Some(error);
-                    break;
-                }
+        twins: &[TwinIndex],
+        schema: Option<u32>,
+    ) -> Vec<Result<Snapshot, String>> {
+        let mut copies = Vec::new();
+        for berth in self.incumbents_mut(index) {
+            let here: Vec<TwinIndex> =
+                twins.iter().copied().filter(|twin| berth.cohort.standing(*twin).is_some()).collect();
+            if here.is_empty() {
+                continue;
             }
+            let newest = berth.cohort.compiled().declaration().state.schema;
+            let asked = schema.filter(|schema| *schema != newest);
+            copies.push(berth.cohort.copy(&here, asked).map_err(|error| error.to_string()));
         }
-        let Some(error) = failure else {
-            for report in &reports {
-                for twin in &report.released {
-                    self.quarantined.remove(&(index, *twin));
-                }
-            }
-            return Ok(reports);
-        };
-        for (place, before) in switched {
-            let back =
-                self.cohorts_mut(index).nth(place).map(|cohort| cohort.succeed(before, ColdStart::Allow));
-            if let Some(Err(error)) = back {
-                tracing::error!(%error, "an instance could not go back to the incumbent and keeps the new version");
-            }
-        }
-        Err(error)
+        copies
     }
 
-    /// State of every twin of a binding, one snapshot per instance.
-    pub(crate) fn snapshots(&mut self, index: BindingIndex) -> Vec<Result<Snapshot, String>> {
-        self.cohorts_mut(index)
-            .map(|cohort| cohort.snapshot(None).map_err(|error| error.to_string()))
-            .collect()
+    /// Puts a candidate beside the incumbent.
+    ///
+    /// # Errors
+    /// When there is one already.
+    pub(crate) fn begin(&mut self, index: BindingIndex, trial: Trial) -> Result<(), String> {
+        let group = self.groups.entry(index).or_default();
+        match &group.trial {
+            Some(other) => Err(format!("rollout {} is under way", other.rollout)),
+            None => {
+                group.trial = Some(trial);
+                Ok(())
+            }
+        }
+    }
+
+    /// Says whom the candidate should answer for.
+    pub(crate) fn want(&mut self, index: BindingIndex, wanted: Wanted) -> Option<Standing> {
+        let trial = self.groups.get_mut(&index)?.trial.as_mut()?;
+        trial.want(wanted);
+        Some(trial.standing())
+    }
+
+    /// How far the trial is.
+    pub(crate) fn standing(&self, index: BindingIndex) -> Option<Standing> {
+        Some(self.trial(index)?.standing())
+    }
+
+    /// Whether a trial has something to do between rows.
+    pub(crate) fn is_moving(&self) -> bool {
+        self.groups.values().any(|group| group.trial.as_ref().is_some_and(Trial::is_moving))
+    }
+
+    /// One piece of it.
+    pub(crate) fn advance(&mut self) -> Vec<(BindingIndex, Moved)> {
+        let mut all = Vec::new();
+        for (index, group) in &mut self.groups {
+            let Some(trial) = group.trial.as_mut().filter(|trial| trial.is_moving()) else { continue };
+            let moved = trial.advance(&mut group.incumbent);
+            for twin in &moved.to_candidate {
+                self.quarantined.remove(&(*index, *twin));
+            }
+            for twin in moved.to_incumbent.iter().filter(|twin| {
+                group.incumbent.standing(**twin).is_none_or(|s| s != geminus_behavior::Standing::Live)
+            }) {
+                self.quarantined.insert((*index, *twin));
+            }
+            all.push((*index, moved));
+        }
+        all
+    }
+
+    /// Counts proposals that interlocks would refuse, of the side that counts and of the other one.
+    pub(crate) fn refused_proposals(&mut self, index: BindingIndex, old: u64, new: u64) {
+        if let Some(trial) = self.groups.get_mut(&index).and_then(|group| group.trial.as_mut()) {
+            trial.refused_proposals(old, new);
+        }
+    }
+
+    /// The candidate becomes the incumbent of its twins. Gives back what nobody needs any more, to be dropped where
+    /// no row waits for it.
+    pub(crate) fn settle(&mut self, index: BindingIndex) -> Vec<Berth> {
+        let Some(group) = self.groups.get_mut(&index) else { return Vec::new() };
+        let Some(trial) = group.trial.take() else { return Vec::new() };
+        let twins: Vec<TwinIndex> = trial.side().twins().collect();
+        let left = group.incumbent.adopt(trial.into_side().into_berths());
+        for twin in twins {
+            match group.incumbent.standing(twin) {
+                Some(geminus_behavior::Standing::Live) => self.quarantined.remove(&(index, twin)),
+                _ => self.quarantined.insert((index, twin)),
+            };
+        }
+        left
+    }
+
+    /// Takes the candidate away; the incumbent answers for all.
+    pub(crate) fn withdraw(&mut self, index: BindingIndex) -> (Vec<TwinIndex>, Vec<Berth>) {
+        let Some(group) = self.groups.get_mut(&index) else { return Default::default() };
+        let Some(trial) = group.trial.take() else { return Default::default() };
+        let back = trial.side().twins().filter(|twin| trial.is_authoritative(*twin)).collect();
+        (back, trial.into_side().into_berths())
+    }
+
+    /// Lets a twin come back that is held apart.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub(crate) fn reinstate(
+        &mut self,
+        index: BindingIndex,
+        twin: TwinIndex,
+        how: Return,
+    ) -> Result<Vec<Berth>, String> {
+        let group = self.groups.get_mut(&index).ok_or("nothing runs for it")?;
+        let left = match how {
+            Return::Move(berth) => group.incumbent.adopt(vec![*berth]),
+            Return::Release => {
+                let berth = group.incumbent.berth_mut(twin).ok_or("no instance has it")?;
+                if !berth.cohort.release(twin) {
+                    return Err("it has no state that is known to be good".to_owned());
+                }
+                Vec::new()
+            }
+            Return::Reopen(opening, state) => {
+                let berth = group.incumbent.berth_mut(twin).ok_or("no instance has it")?;
+                berth.cohort.reopen(*opening, state.as_ref()).map_err(|refused| refused.message)?;
+                Vec::new()
+            }
+        };
+        self.quarantined.remove(&(index, twin));
+        Ok(left)
+    }
+
+    /// State of every twin of a binding: of the side that answers for it, and then of the other side of a trial.
+    pub(crate) fn snapshots(&mut self, index: BindingIndex) -> Vec<Saved> {
+        let Some(group) = self.groups.get_mut(&index) else { return Vec::new() };
+        let mut saved: Vec<Saved> = Vec::new();
+        let candidate = group.trial.as_ref().map(|trial| {
+            trial.side().twins().filter(|twin| trial.is_authoritative(*twin)).collect::<HashSet<TwinIndex>>()
+        });
+        let candidate = candidate.unwrap_or_default();
+        let mut copy = |side: &mut Side, authoritative: &dyn Fn(TwinIndex) -> bool| {
+            for berth in side.berths_mut() {
+                let state = berth.cohort.snapshot(None).map_err(|error| error.to_string());
+                let (ours, theirs) = match state {
+                    Ok(snapshot) => {
+                        let (ours, theirs): (Vec<_>, Vec<_>) =
+                            snapshot.twins.into_iter().partition(|saved| authoritative(saved.twin));
+                        let part = |twins| Snapshot {
+                            label: snapshot.label.clone(),
+                            digest: snapshot.digest,
+                            schema: snapshot.schema,
+                            twins,
+                        };
+                        (Ok(part(ours)), Some(part(theirs)))
+                    }
+                    Err(error) => (Err(error), None),
+                };
+                let incarnation = berth.incarnation;
+                saved.push(Saved { incarnation, standby: false, state: ours });
+                if let Some(theirs) = theirs.filter(|part| !part.twins.is_empty()) {
+                    saved.push(Saved { incarnation, standby: true, state: Ok(theirs) });
+                }
+            }
+        };
+        copy(&mut group.incumbent, &|twin| !candidate.contains(&twin));
+        // A candidate for which nobody is authoritative yet is gone after a restart: its state is not kept.
+        if !candidate.is_empty()
+            && let Some(trial) = &mut group.trial
+        {
+            copy(trial.side_mut(), &|twin| candidate.contains(&twin));
+        }
+        saved
     }
 
     /// Puts twins back to where a snapshot found them; gives those that could not be, with the reason.
     pub(crate) fn restore(&mut self, index: BindingIndex, snapshot: &Snapshot) -> Vec<String> {
         let mut reasons = Vec::new();
-        for cohort in self.cohorts_mut(index) {
-            match cohort.restore(snapshot) {
+        for berth in self.incumbents_mut(index) {
+            if !snapshot.twins.iter().any(|saved| berth.cohort.standing(saved.twin).is_some()) {
+                continue;
+            }
+            match berth.cohort.restore(snapshot) {
                 Ok(refused) => {
                     reasons.extend(refused.into_iter().map(|twin| format!("{}: {}", twin.id, twin.message)))
                 }
@@ -200,135 +402,34 @@ impl Cohorts {
         reasons
     }
 
-    /// Linear memory of a binding's instances here.
-    pub(crate) fn memory_bytes(&self, index: BindingIndex) -> usize {
-        self.groups.get(&index).map_or(0, |group| group.cohorts.iter().map(Cohort::memory_bytes).sum())
-    }
-
-    fn cohorts_mut(&mut self, index: BindingIndex) -> impl Iterator<Item = &mut Cohort> {
-        self.groups.get_mut(&index).into_iter().flat_map(|group| &mut group.cohorts)
-    }
-}
-
-impl Group {
-    fn add(&mut self, cohort: Cohort) {
-        let place = u32::try_from(self.cohorts.len()).unwrap_or(u32::MAX);
-        self.place_of.extend(cohort.twins().map(|twin| (twin, place)));
-        self.cohorts.push(cohort);
-    }
-
-    fn step(&mut self, outputs: usize, frame: &Frame) -> Stepped {
-        match self.cohorts.as_mut_slice() {
-            [only] => step(only, outputs, frame),
-            _ => self.step_apart(outputs, frame),
+    /// Writes into the books what each version holds; one that runs no more holds nothing.
+    pub(crate) fn account(&self, books: &[Arc<Account>]) {
+        let mut fresh: HashMap<*const Account, (usize, usize)> = HashMap::new();
+        let sides = self
+            .groups
+            .values()
+            .flat_map(|group| std::iter::once(&group.incumbent).chain(group.trial.as_ref().map(Trial::side)));
+        for berth in sides.flat_map(Side::berths) {
+            let (memory, twins) = fresh.entry(Arc::as_ptr(&berth.account)).or_default();
+            *memory += berth.cohort.memory_bytes();
+            *twins += berth.cohort.twins().count();
+        }
+        for account in books {
+            let (memory, twins) = fresh.get(&Arc::as_ptr(account)).copied().unwrap_or_default();
+            account.holds(memory, twins);
         }
     }
 
-    /// Steps each row in the instance that has its twin, and puts the answers together in the order of the frame.
-    fn step_apart(&mut self, outputs: usize, frame: &Frame) -> Stepped {
-        let mut rows_of: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-        for (row, twin) in frame.twins.iter().enumerate() {
-            if let Some(place) = self.place_of.get(twin) {
-                rows_of.entry(*place).or_default().push(row);
-            }
-        }
-        let mut all = Stepped { outcome: unanswered(outputs, frame.rows()), ..Stepped::default() };
-        let mut part = Frame::new(frame.inputs);
-        for (place, rows) in rows_of {
-            let Some(cohort) = self.cohorts.get_mut(place as usize) else { continue };
-            part.clear();
-            rows.iter().for_each(|row| part.extend_from(frame, *row, row + 1));
-            all.put_in(step(cohort, outputs, &part), &rows);
-        }
-        all.outcome.alerts.sort_by_key(|alert| alert.row);
-        all.outcome.proposals.sort_by_key(|proposal| proposal.row);
-        all
+    fn incumbents_mut(&mut self, index: BindingIndex) -> impl Iterator<Item = &mut Berth> {
+        self.groups.get_mut(&index).into_iter().flat_map(|group| group.incumbent.berths_mut())
     }
 }
 
-impl Stepped {
-    /// Puts in what a part of the frame came to, whose row n is row `rows[n]` of the frame.
-    fn put_in(&mut self, part: Stepped, rows: &[usize]) {
-        let outputs = self.outcome.outputs;
-        if part.outcome.values.len() == rows.len() * outputs {
-            for (place, row) in rows.iter().enumerate() {
-                let (from, to) = (place * outputs..(place + 1) * outputs, row * outputs..(row + 1) * outputs);
-                copy(&part.outcome.values, from.clone(), &mut self.outcome.values, to.clone());
-                copy(&part.outcome.quality, from, &mut self.outcome.quality, to);
-            }
-        }
-        let row_of =
-            |row: u32| rows.get(row as usize).and_then(|row| u32::try_from(*row).ok()).unwrap_or(row);
-        self.outcome.alerts.extend(part.outcome.alerts.into_iter().map(|mut alert| {
-            alert.row = row_of(alert.row);
-            alert
-        }));
-        self.outcome.proposals.extend(part.outcome.proposals.into_iter().map(|mut proposal| {
-            proposal.row = row_of(proposal.row);
-            proposal
-        }));
-        self.faults.extend(part.faults.into_iter().map(|mut fault| {
-            fault.row = fault.row.map(row_of);
-            fault
-        }));
-        self.fuel = self.fuel.wrapping_add(part.fuel);
-    }
-}
-
-fn copy<T: Copy>(from: &[T], range: Range<usize>, to: &mut [T], place: Range<usize>) {
-    if let (Some(from), Some(to)) = (from.get(range), to.get_mut(place)) {
-        to.copy_from_slice(from);
-    }
-}
-
-fn step(cohort: &mut Cohort, outputs: usize, frame: &Frame) -> Stepped {
-    match cohort.step(frame) {
-        Ok(stepped) => Stepped { outcome: stepped.outcome, faults: stepped.faults, fuel: stepped.fuel },
-        Err(error) => {
-            // The plant lays frames out by the declaration that the cohort was compiled with.
-            tracing::error!(%error, "a frame was not stepped");
-            Stepped { outcome: unanswered(outputs, frame.rows()), ..Stepped::default() }
-        }
-    }
-}
-
-/// The outcome of rows that nobody stepped.
-fn unanswered(outputs: usize, rows: usize) -> Outcome {
-    Outcome {
-        outputs,
-        values: vec![f64::NAN; rows * outputs],
-        quality: vec![Quality::Bad; rows * outputs],
-        ..Outcome::default()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use geminus_core::outcome::Alert;
-
-    #[test]
-    fn parts_of_a_frame_come_together_in_its_order() {
-        let alert = |row| Alert { row, alert: 0, value: 1.0, detail: String::new() };
-        let part = |values: &[f64], rows: &[u32]| Stepped {
-            outcome: Outcome {
-                outputs: 2,
-                values: values.to_vec(),
-                quality: vec![Quality::Good; values.len()],
-                alerts: rows.iter().map(|row| alert(*row)).collect(),
-                ..Outcome::default()
-            },
-            fuel: 10,
-            ..Stepped::default()
-        };
-        let mut all = Stepped { outcome: unanswered(2, 4), ..Stepped::default() };
-        all.put_in(part(&[1.0, 2.0, 5.0, 6.0], &[0, 1]), &[0, 2]);
-        all.put_in(part(&[3.0, 4.0], &[0]), &[1]);
-        let (given, missing) = all.outcome.values.split_at(6);
-        assert_eq!(given, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        assert!(missing.iter().all(|value| value.is_nan()));
-        assert_eq!(all.outcome.quality[6..], [Quality::Bad; 2]);
-        assert_eq!(all.outcome.alerts.iter().map(|alert| alert.row).collect::<Vec<_>>(), [0, 2, 1]);
-        assert_eq!(all.fuel, 20);
-    }
+/// State of one instance's twins.
+#[derive(Clone, Debug)]
+pub(crate) struct Saved {
+    pub(crate) incarnation: u32,
+    /// Whether another side answers for these twins.
+    pub(crate) standby: bool,
+    pub(crate) state: Result<Snapshot, String>,
 }

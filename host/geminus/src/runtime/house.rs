@@ -17,16 +17,18 @@ use geminus_api::{House, Trouble, view as api};
 use geminus_core::{Clock, SeriesId, Timestamp, TwinIndex};
 use geminus_registry::{Package, store_bytes};
 use geminus_rollout::Plan;
-use geminus_store::{Reader, Stats, Store};
+use geminus_store::{ActivationFilter, Reader, Stats, Store};
 use geminus_twin::Plant;
 use geminus_twin::shard::Counters;
 use tokio::sync::oneshot;
 
 use super::field::Source;
+use super::manager::Heard;
 use super::message::{Ask, Past, Totals};
 use super::meters::ShardMeters;
 use super::plugins::Board;
 use super::proposals;
+use super::rollouts::Document;
 
 /// A loop that has not turned for this long is not alive.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
@@ -42,6 +44,7 @@ pub(crate) struct Rooms {
     pub(crate) meters: Vec<Arc<ShardMeters>>,
     pub(crate) store: Arc<Store>,
     pub(crate) board: Board,
+    pub(crate) manager: Sender<Heard>,
     pub(crate) sources: Arc<Vec<Source>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) started: Timestamp,
@@ -80,6 +83,13 @@ impl Rooms {
             answers.push(ask(shard, &make).await?);
         }
         Ok(answers)
+    }
+
+    async fn manage<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> Heard) -> Result<T, Trouble> {
+        let (reply, answer) = oneshot::channel();
+        let stopping = || Trouble::Unavailable("the host is stopping".to_owned());
+        self.manager.send(make(reply)).map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())
     }
 
     fn counters(&self) -> Counters {
@@ -247,32 +257,51 @@ impl House for Rooms {
     }
 
     async fn rollouts(&self) -> Result<api::RolloutsView, Trouble> {
-        Err(unwired())
+        let board = self.board.lock();
+        let newest = board.rollouts.iter().rev().take(api::ROLLOUTS_MAX);
+        Ok(api::RolloutsView { rollouts: newest.map(|(id, document)| document.view(*id, false)).collect() })
     }
 
-    async fn rollout(&self, _id: u64) -> Result<api::RolloutView, Trouble> {
-        Err(unwired())
+    async fn rollout(&self, id: u64) -> Result<api::RolloutView, Trouble> {
+        let known = self.board.lock().rollouts.get(&id).cloned();
+        if let Some(document) = known.filter(Document::has_evidence) {
+            return Ok(document.view(id, true));
+        }
+        // One that ended in an earlier run, whose evidence lies in the books.
+        let control = self.store.control();
+        let record = blocking(move || control.rollout(id)).await?;
+        let record = record.ok_or_else(|| Trouble::NotFound(format!("there is no rollout {id}")))?;
+        let document = Document::read(&record.document, record.evidence.as_deref());
+        document.map(|document| document.view(id, true)).map_err(|error| Trouble::Internal(error.to_string()))
     }
 
-    async fn plan_rollout(&self, _plan: Plan) -> Result<api::RolloutPreview, Trouble> {
-        Err(unwired())
+    async fn plan_rollout(&self, plan: Plan) -> Result<api::RolloutPreview, Trouble> {
+        self.manage(|reply| Heard::Plan(plan, reply)).await
     }
 
-    async fn start_rollout(&self, _plan: Plan, _by: String) -> Result<api::RolloutView, Trouble> {
-        Err(unwired())
+    async fn start_rollout(&self, plan: Plan, by: String) -> Result<api::RolloutView, Trouble> {
+        self.manage(|reply| Heard::Start(plan, by, reply)).await?
     }
 
     async fn order_rollout(
         &self,
-        _id: u64,
-        _order: api::RolloutOrder,
-        _by: String,
+        id: u64,
+        order: api::RolloutOrder,
+        by: String,
     ) -> Result<api::RolloutView, Trouble> {
-        Err(unwired())
+        self.manage(|reply| Heard::Order(id, order, by, reply)).await?
     }
 
-    async fn activations(&self, _query: ActivationsQuery) -> Result<api::ActivationsView, Trouble> {
-        Err(unwired())
+    async fn activations(&self, query: ActivationsQuery) -> Result<api::ActivationsView, Trouble> {
+        let control = self.store.control();
+        let filter = ActivationFilter {
+            binding: query.binding,
+            plugin: query.plugin,
+            rollout: None,
+            limit: query.limit as usize,
+        };
+        let past = blocking(move || control.activations(&filter)).await?;
+        Ok(api::ActivationsView { activations: past.into_iter().map(plugins::activation).collect() })
     }
 
     async fn journal(&self, query: JournalQuery) -> Result<api::JournalView, Trouble> {
@@ -313,10 +342,6 @@ impl House for Rooms {
     fn metrics(&self, out: &mut Exposition) {
         self.measure(out);
     }
-}
-
-fn unwired() -> Trouble {
-    Trouble::Unavailable("rollouts are being wired".to_owned())
 }
 
 /// A point of which history is asked.

@@ -1,23 +1,34 @@
 //! Keeps the state of behaviors over restarts: copies it at intervals and when the host stops, puts it back when
-//! it starts.
+//! it starts. Writes down the state at borders in a twin's record too (a start, a change of versions, a return), so
+//! that what followed can be made again.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, select};
 use geminus_behavior::{Saved, Snapshot};
-use geminus_core::{Digest, Event, Severity, TwinIndex};
-use geminus_store::{Generation, StateSnapshot, Store};
+use geminus_core::{Digest, Event, Severity, Timestamp, TwinIndex};
+use geminus_store::{Border, Checkpoint, Generation, StateSnapshot, Store};
 use geminus_twin::plant::Binding;
 use geminus_twin::{BindingIndex, Plant};
 
 use super::chronicle::Chronicle;
-use super::message::{Ask, SavedState};
+use super::cohorts;
+use super::message::Ask;
 use super::shard::ShardParts;
 
 /// How long a shard may take to copy its state.
 const COPY_MAX: Duration = Duration::from_secs(30);
+
+/// State of twins at a border.
+#[derive(Debug)]
+pub(crate) struct AtBorder {
+    pub(crate) binding: BindingIndex,
+    pub(crate) incarnation: u32,
+    pub(crate) border: Border,
+    pub(crate) snapshot: Snapshot,
+}
 
 /// A thread that saves at intervals, and once more when it is stopped.
 #[derive(Debug)]
@@ -26,24 +37,28 @@ pub(crate) struct Keeper {
     thread: JoinHandle<()>,
 }
 
+/// What its thread needs.
+struct Desk {
+    plant: Arc<Plant>,
+    shards: Vec<Sender<Ask>>,
+    store: Arc<Store>,
+    chronicle: Chronicle,
+}
+
 impl Keeper {
     pub(crate) fn start(
         plant: Arc<Plant>,
         shards: Vec<Sender<Ask>>,
         store: Arc<Store>,
         chronicle: Chronicle,
+        borders: Receiver<AtBorder>,
         every: Duration,
     ) -> anyhow::Result<Self> {
         let (stop, stopped) = crossbeam_channel::bounded(1);
-        let thread = std::thread::Builder::new().name("keeper".to_owned()).spawn(move || {
-            loop {
-                let last = stopped.recv_timeout(every) != Err(RecvTimeoutError::Timeout);
-                save(&plant, &shards, &store, &chronicle);
-                if last {
-                    return;
-                }
-            }
-        })?;
+        let desk = Desk { plant, shards, store, chronicle };
+        let thread = std::thread::Builder::new()
+            .name("keeper".to_owned())
+            .spawn(move || desk.run(&stopped, &borders, every))?;
         Ok(Self { stop, thread })
     }
 
@@ -56,54 +71,126 @@ impl Keeper {
     }
 }
 
-fn save(plant: &Plant, shards: &[Sender<Ask>], store: &Store, chronicle: &Chronicle) {
-    for shard in shards {
-        let (reply, answer) = crossbeam_channel::bounded(1);
-        let asked = shard.send(Ask::Snapshot(reply)).is_ok();
-        let states = match answer.recv_timeout(COPY_MAX) {
-            Ok(states) => states,
-            Err(error) => {
-                let why = match error {
-                    RecvTimeoutError::Timeout if asked => "did not copy its state in time",
-                    _ => "has ended and cannot copy its state",
-                };
-                let message = format!("a shard {why}; the state saved before stays");
-                chronicle.tell(Event::new("snapshot-failed", Severity::Error, message));
-                continue;
-            }
-        };
-        for state in states {
-            if let Err(reason) = keep(plant, store, state) {
-                let message = format!("state was not saved: {reason}; the state saved before stays");
-                chronicle.tell(Event::new("snapshot-failed", Severity::Error, message));
+impl Desk {
+    fn run(&self, stopped: &Receiver<()>, borders: &Receiver<AtBorder>, every: Duration) {
+        let tick = crossbeam_channel::tick(every);
+        loop {
+            select! {
+                recv(borders) -> border => match border {
+                    Ok(border) => self.at_border(border, borders),
+                    // No shard is left that could write one.
+                    Err(_) => drop(stopped.recv()),
+                },
+                recv(tick) -> _ => self.save(),
+                recv(stopped) -> _ => {
+                    self.save();
+                    while let Ok(border) = borders.try_recv() {
+                        self.at_border(border, borders);
+                    }
+                    return;
+                }
             }
         }
     }
+
+    /// Writes this one down, and what stands behind it, in one commit.
+    fn at_border(&self, first: AtBorder, others: &Receiver<AtBorder>) {
+        let mut all = self.checkpoints(first);
+        while all.len() < CHECKPOINTS_PER_COMMIT
+            && let Ok(next) = others.try_recv()
+        {
+            all.extend(self.checkpoints(next));
+        }
+        self.write_down(&all);
+    }
+
+    fn checkpoints(&self, at: AtBorder) -> Vec<Checkpoint> {
+        let Some(binding) = self.plant.binding(at.binding) else { return Vec::new() };
+        let AtBorder { incarnation, border, snapshot, .. } = at;
+        let one = |saved: Saved| Checkpoint {
+            binding: binding.name.clone(),
+            twin: super::id_of(&self.plant, saved.twin).to_owned(),
+            row_time: saved.time,
+            rows: saved.rows,
+            incarnation,
+            schema: snapshot.schema,
+            border,
+            bytes: saved.bytes,
+        };
+        snapshot.twins.into_iter().map(one).collect()
+    }
+
+    fn write_down(&self, checkpoints: &[Checkpoint]) {
+        if let Err(error) = self.store.control().checkpoint_save(checkpoints) {
+            let message = format!(
+                "state at a border was not written down, so what follows cannot be replayed: {error}"
+            );
+            self.chronicle.tell(Event::new("snapshot-failed", Severity::Warning, message));
+        }
+    }
+
+    fn save(&self) {
+        for shard in &self.shards {
+            let (reply, answer) = crossbeam_channel::bounded(1);
+            let asked = shard.send(Ask::Snapshot(reply)).is_ok();
+            let states = match answer.recv_timeout(COPY_MAX) {
+                Ok(states) => states,
+                Err(error) => {
+                    let why = match error {
+                        RecvTimeoutError::Timeout if asked => "did not copy its state in time",
+                        _ => "has ended and cannot copy its state",
+                    };
+                    let message = format!("a shard {why}; the state saved before stays");
+                    self.chronicle.tell(Event::new("snapshot-failed", Severity::Error, message));
+                    continue;
+                }
+            };
+            for (index, saved) in states {
+                if let Err(reason) = self.keep(index, saved) {
+                    let message = format!("state was not saved: {reason}; the state saved before stays");
+                    self.chronicle.tell(Event::new("snapshot-failed", Severity::Error, message));
+                }
+            }
+        }
+    }
+
+    fn keep(&self, index: BindingIndex, saved: cohorts::Saved) -> Result<(), String> {
+        let binding = self.plant.binding(index).ok_or("there is no such binding")?;
+        let snapshot = saved.state.map_err(|reason| format!("{}: {reason}", binding.name))?;
+        if snapshot.schema == 0 {
+            return Ok(());
+        }
+        let by = Generation {
+            binding: if saved.standby { standby(&binding.name) } else { binding.name.clone() },
+            plugin: snapshot.label.clone(),
+            digest: snapshot.digest.to_string(),
+            schema: snapshot.schema,
+        };
+        let states: Vec<_> = snapshot
+            .twins
+            .iter()
+            // A twin that has had no row has nothing to keep.
+            .filter(|one| one.time.0 > 0)
+            .filter_map(|one| Some((self.plant.twin(one.twin)?.id.to_string(), one.time, with_rows(one))))
+            .collect();
+        if states.is_empty() {
+            return Ok(());
+        }
+        self.store.snapshots().save(&by, &states).map_err(|error| error.to_string())?;
+        if !saved.standby {
+            let (incarnation, border) = (saved.incarnation, Border::Periodic);
+            self.write_down(&self.checkpoints(AtBorder { binding: index, incarnation, border, snapshot }));
+        }
+        Ok(())
+    }
 }
 
-fn keep(plant: &Plant, store: &Store, state: SavedState) -> Result<(), String> {
-    let binding = plant.binding(state.binding).ok_or("there is no such binding")?;
-    let snapshot = state.result.map_err(|reason| format!("{}: {reason}", binding.name))?;
-    if snapshot.schema == 0 {
-        return Ok(());
-    }
-    let by = Generation {
-        binding: binding.name.clone(),
-        plugin: snapshot.label.clone(),
-        digest: snapshot.digest.to_string(),
-        schema: snapshot.schema,
-    };
-    let states: Vec<_> = snapshot
-        .twins
-        .into_iter()
-        // A twin that has had no row has nothing to keep.
-        .filter(|saved| saved.time.0 > 0)
-        .filter_map(|saved| Some((plant.twin(saved.twin)?.id.to_string(), saved.time, with_rows(&saved))))
-        .collect();
-    if states.is_empty() {
-        return Ok(());
-    }
-    store.snapshots().save(&by, &states).map_err(|error| error.to_string())
+/// Checkpoints that are written in one commit.
+const CHECKPOINTS_PER_COMMIT: usize = 10_000;
+
+/// Under which name the state of the side that does not answer is kept.
+pub(crate) fn standby(binding: &str) -> String {
+    format!("{binding}@standby")
 }
 
 /// The number of rows, which warm-up is counted by, stands before the plugin's own bytes.
@@ -114,18 +201,30 @@ fn with_rows(saved: &Saved) -> Vec<u8> {
     bytes
 }
 
-/// Puts the state of a binding's twins back. What cannot be is journaled, and the twin starts cold where the site
-/// allows it; where it does not, that too is said, because a cold start must never be silent.
+/// Puts the state of a binding's twins back: the newest that this version wrote, whichever side it was on, else the
+/// newest of all. What cannot be is journaled, and the twin starts cold where the site allows it; where it does not,
+/// that too is said, because a cold start must never be silent.
 pub(crate) fn restore(
     parts: &mut ShardParts,
     store: &Store,
-    index: BindingIndex,
-    binding: &Binding,
+    (index, binding): (BindingIndex, &Binding),
     twins: &[TwinIndex],
+    digest: Digest,
 ) {
     let ids: Vec<&str> = twins.iter().map(|twin| super::id_of(&parts.plant, *twin)).collect();
-    let loaded = match store.snapshots().load(&binding.name, &ids) {
-        Ok(loaded) => loaded,
+    let digest = digest.to_string();
+    let load = |name: &str| store.snapshots().load_by(name, &ids, Some(&digest));
+    let loaded = match load(&binding.name).and_then(|loaded| Ok((loaded, load(&standby(&binding.name))?))) {
+        Ok((mut loaded, other)) => {
+            for state in other.states.into_iter().filter(|state| state.by.digest == digest) {
+                match loaded.states.iter_mut().find(|known| known.twin == state.twin) {
+                    Some(known) if known.by.digest == digest && known.row_time >= state.row_time => {}
+                    Some(known) => *known = state,
+                    None => loaded.states.push(state),
+                }
+            }
+            loaded
+        }
         Err(error) => {
             let message = format!("state of {} cannot be read: {error}; its twins start cold", binding.name);
             parts.chronicle.tell(Event::new("cold-start", Severity::Error, message));
@@ -140,18 +239,22 @@ pub(crate) fn restore(
         );
         parts.chronicle.tell(Event::new("snapshot-damaged", Severity::Warning, message).twin(twin));
     }
+    let by_id: std::collections::HashMap<&str, &StateSnapshot> =
+        loaded.states.iter().map(|state| (state.twin.as_str(), state)).collect();
     let mut groups: Vec<(Generation, Vec<Saved>)> = Vec::new();
     for (id, twin) in ids.iter().zip(twins) {
-        let Some(state) = loaded.states.iter().find(|state| state.twin == **id) else { continue };
+        let Some(state) = by_id.get(id) else { continue };
         let Some(saved) = saved(*twin, state) else { continue };
-        match groups.iter_mut().find(|(by, _)| *by == state.by) {
+        let key = Generation { binding: binding.name.clone(), ..state.by.clone() };
+        match groups.iter_mut().find(|(by, _)| *by == key) {
             Some((_, group)) => group.push(saved),
-            None => groups.push((state.by.clone(), vec![saved])),
+            None => groups.push((key, vec![saved])),
         }
     }
     for (by, group) in groups {
-        let rows: Vec<_> = group.iter().map(|saved| (saved.twin, saved.time, saved.rows)).collect();
-        let digest = Digest::of(by.digest.as_bytes());
+        let rows: Vec<(TwinIndex, Timestamp, u64)> =
+            group.iter().map(|saved| (saved.twin, saved.time, saved.rows)).collect();
+        let digest = by.digest.parse().unwrap_or_else(|_| Digest::of(by.digest.as_bytes()));
         let snapshot = Snapshot { label: by.plugin.clone(), digest, schema: by.schema, twins: group };
         let reasons = parts.cohorts.restore(index, &snapshot);
         if let Some(first) = reasons.first() {
@@ -168,6 +271,13 @@ pub(crate) fn restore(
             parts.shard.resume(twin, index, time, rows);
         }
     }
+}
+
+/// A saved state of one twin as a snapshot; `None` when it is not one.
+pub(crate) fn snapshot_of(twin: TwinIndex, state: &StateSnapshot) -> Option<Snapshot> {
+    let digest = state.by.digest.parse().ok()?;
+    let twins = vec![saved(twin, state)?];
+    Some(Snapshot { label: state.by.plugin.clone(), digest, schema: state.by.schema, twins })
 }
 
 fn saved(twin: TwinIndex, state: &StateSnapshot) -> Option<Saved> {

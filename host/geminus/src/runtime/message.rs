@@ -1,14 +1,19 @@
 //! What others may ask of a shard. Answers are copies; nobody but the shard touches its twins.
 
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use geminus_api::view::{TwinState, TwinSummary, TwinView};
-use geminus_behavior::{ColdStart, Compiled, Heir, Household};
+use geminus_behavior::{Household, Snapshot};
 use geminus_core::TwinIndex;
 use geminus_core::declaration::Priority;
+use geminus_rollout::{Bumpless, Tally};
 use geminus_twin::BindingIndex;
 use tokio::sync::oneshot;
+
+use super::cohorts::side::Berth;
+use super::cohorts::trial::{Standing, Wanted};
+use super::cohorts::{Return, Saved};
 
 /// A question or an order. A reply whose asker has gone is thrown away.
 #[derive(Debug)]
@@ -21,37 +26,50 @@ pub(crate) enum Ask {
     Summaries(Vec<TwinIndex>, oneshot::Sender<Vec<TwinSummary>>),
     /// Which twins of this shard are in this state.
     InState(TwinState, oneshot::Sender<Vec<TwinIndex>>),
-    /// What the heirs of a binding's instances need to be raised.
-    Households(BindingIndex, crossbeam_channel::Sender<Vec<Household>>),
-    /// Put this version to work for a binding, with heirs that were raised before, or say why not.
-    Swap(Swap, Vec<Heir>, crossbeam_channel::Sender<Result<Swapped, String>>),
+    /// What the heirs of a binding's twins need to be raised: all of them, or these.
+    Households(BindingIndex, Option<Arc<HashSet<TwinIndex>>>, Reply<Vec<Household>>),
+    /// State of some twins of a binding, in a schema or the newest.
+    Copy(BindingIndex, Arc<[TwinIndex]>, Option<u32>, Reply<Vec<Result<Snapshot, String>>>),
+    /// Put a candidate beside the incumbent of a binding.
+    Begin(BindingIndex, Box<Candidate>, Reply<Result<(), String>>),
+    /// For whom the candidate should answer.
+    Conduct(BindingIndex, Wanted, Reply<Option<Standing>>),
+    /// How far the trial of a binding is.
+    Standing(BindingIndex, Reply<Option<Standing>>),
+    /// The candidate becomes the incumbent. What is left over is sent back, to be dropped elsewhere.
+    Settle(BindingIndex, Reply<Vec<Berth>>),
+    /// Take the candidate away.
+    Withdraw(BindingIndex, Reply<Vec<Berth>>),
+    /// Let a twin come back that is held apart.
+    Reinstate(BindingIndex, TwinIndex, Return, Reply<Result<Vec<Berth>, String>>),
     /// Copy the state of all behaviors for the store.
-    Snapshot(crossbeam_channel::Sender<Vec<SavedState>>),
+    Snapshot(Reply<Vec<(BindingIndex, Saved)>>),
     /// Close what is open, step it, record it, and end.
     Stop,
 }
 
-/// A new version for a binding.
-#[derive(Clone, Debug)]
-pub(crate) struct Swap {
-    pub(crate) binding: BindingIndex,
-    pub(crate) compiled: Arc<Compiled>,
-    pub(crate) parameters: Arc<[u8]>,
-    pub(crate) cold: ColdStart,
+/// A candidate with all its twins open, for one shard.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    pub(crate) rollout: u64,
+    pub(crate) berths: Vec<Berth>,
+    /// Schema in which state is carried over.
+    pub(crate) schema: Option<u32>,
+    pub(crate) tally: Tally,
+    pub(crate) bumpless: Bumpless,
+    /// `from → to`, for marks in plots.
+    pub(crate) text: String,
 }
 
-/// What a shard did for a swap.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Swapped {
-    /// Twins that run the new version here.
-    pub(crate) twins: usize,
-    /// Of those, twins whose state was carried.
-    pub(crate) carried: usize,
-    /// Twins that started without the state they had.
-    pub(crate) cold: usize,
-    /// For how long rows waited.
-    pub(crate) pause: Duration,
+/// What a shard tells the manager without being asked.
+#[derive(Debug)]
+pub(crate) enum Note {
+    /// A twin is held apart because of what its behavior did.
+    Apart { binding: BindingIndex, twin: TwinIndex, incarnation: u32, kind: &'static str, message: String },
 }
+
+/// Where the answer goes. One whose asker has gone is thrown away.
+pub(crate) type Reply<T> = crossbeam_channel::Sender<T>;
 
 /// Marks and the end of a twin's past.
 #[derive(Clone, Debug, Default)]
@@ -94,11 +112,4 @@ impl Totals {
             .map(|(priority, _)| priority)
             .max()
     }
-}
-
-/// State of one binding's twins in one instance, ready for the store.
-#[derive(Clone, Debug)]
-pub(crate) struct SavedState {
-    pub(crate) binding: BindingIndex,
-    pub(crate) result: Result<geminus_behavior::Snapshot, String>,
 }

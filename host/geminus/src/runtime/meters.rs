@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use geminus_api::metrics::Histogram;
 use geminus_twin::BindingIndex;
 use geminus_twin::shard::Counters;
 
@@ -14,14 +15,64 @@ use super::proposals::VERDICTS;
 /// Counts of one binding in one shard.
 #[derive(Debug, Default)]
 pub(crate) struct BindingMeters {
+    pub(crate) quarantined: AtomicU64,
+    /// By kind; faults are rare, so a lock does not matter.
+    pub(crate) faults: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+/// What one plugin version has cost under one binding in one shard.
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub(crate) binding: BindingIndex,
+    /// As in `1.2.0`.
+    pub(crate) version: String,
     pub(crate) rows: AtomicU64,
     pub(crate) calls: AtomicU64,
     pub(crate) step_ns: AtomicU64,
     pub(crate) fuel: AtomicU64,
+    /// Calls that took longer than they may.
+    pub(crate) misses: AtomicU64,
+    /// Rows that it was compared in, on trial.
+    pub(crate) compared: AtomicU64,
+    /// Rows that made it fail for a twin.
+    pub(crate) strikes: AtomicU64,
+    /// Commands whose step was limited because they were among its first.
+    pub(crate) limited: AtomicU64,
     pub(crate) memory_bytes: AtomicU64,
-    pub(crate) quarantined: AtomicU64,
-    /// By kind; faults are rare, so a lock does not matter.
-    pub(crate) faults: Mutex<BTreeMap<&'static str, u64>>,
+    pub(crate) twins: AtomicU64,
+}
+
+impl Account {
+    fn new(binding: BindingIndex, version: String) -> Self {
+        let zero = AtomicU64::default;
+        Self {
+            binding,
+            version,
+            rows: zero(),
+            calls: zero(),
+            step_ns: zero(),
+            fuel: zero(),
+            misses: zero(),
+            compared: zero(),
+            strikes: zero(),
+            limited: zero(),
+            memory_bytes: zero(),
+            twins: zero(),
+        }
+    }
+
+    pub(crate) fn stepped(&self, rows: usize, spent: Duration, fuel: u64, misses: u64) {
+        self.rows.fetch_add(rows as u64, Ordering::Relaxed);
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.step_ns.fetch_add(u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.fuel.fetch_add(fuel, Ordering::Relaxed);
+        self.misses.fetch_add(misses, Ordering::Relaxed);
+    }
+
+    pub(crate) fn holds(&self, memory_bytes: usize, twins: usize) {
+        self.memory_bytes.store(memory_bytes as u64, Ordering::Relaxed);
+        self.twins.store(twins as u64, Ordering::Relaxed);
+    }
 }
 
 /// Counts of one shard.
@@ -32,6 +83,8 @@ pub(crate) struct ShardMeters {
     counters: Mutex<Counters>,
     totals: Mutex<(Totals, [u64; VERDICTS.len()])>,
     pub(crate) bindings: Vec<BindingMeters>,
+    accounts: Mutex<Vec<Arc<Account>>>,
+    pauses: Mutex<Histogram>,
 }
 
 impl ShardMeters {
@@ -41,6 +94,8 @@ impl ShardMeters {
             waiting: AtomicU64::new(0),
             counters: Mutex::default(),
             totals: Mutex::default(),
+            accounts: Mutex::default(),
+            pauses: Mutex::new(super::house::pause_histogram()),
             bindings: std::iter::repeat_with(BindingMeters::default).take(bindings).collect(),
         }
     }
@@ -55,12 +110,22 @@ impl ShardMeters {
         now.saturating_sub(Duration::from_millis(self.beat_ms.load(Ordering::Relaxed)))
     }
 
-    pub(crate) fn stepped(&self, index: BindingIndex, rows: usize, spent: Duration, fuel: u64) {
-        let Some(meters) = self.bindings.get(index.0 as usize) else { return };
-        meters.rows.fetch_add(rows as u64, Ordering::Relaxed);
-        meters.calls.fetch_add(1, Ordering::Relaxed);
-        meters.step_ns.fetch_add(u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        meters.fuel.fetch_add(fuel, Ordering::Relaxed);
+    /// The account of a version under a binding, opened when it has none.
+    pub(crate) fn account(&self, binding: BindingIndex, version: &str) -> Arc<Account> {
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) =
+            accounts.iter().find(|known| known.binding == binding && known.version == version)
+        {
+            return Arc::clone(known);
+        }
+        let account = Arc::new(Account::new(binding, version.to_owned()));
+        accounts.push(Arc::clone(&account));
+        account
+    }
+
+    /// All accounts.
+    pub(crate) fn accounts(&self) -> Vec<Arc<Account>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn fault(&self, index: BindingIndex, kind: &'static str) {
@@ -68,10 +133,25 @@ impl ShardMeters {
         *meters.faults.lock().unwrap_or_else(PoisonError::into_inner).entry(kind).or_default() += 1;
     }
 
-    pub(crate) fn instance(&self, index: BindingIndex, memory_bytes: usize, quarantined: usize) {
+    pub(crate) fn apart(&self, index: BindingIndex, quarantined: usize) {
         let Some(meters) = self.bindings.get(index.0 as usize) else { return };
-        meters.memory_bytes.store(memory_bytes as u64, Ordering::Relaxed);
         meters.quarantined.store(quarantined as u64, Ordering::Relaxed);
+    }
+
+    /// Rows of a shard waited for so long, because a trial moved some twins.
+    pub(crate) fn paused(&self, pause: Duration) {
+        let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        let seconds = pause.as_secs_f64();
+        let place = pauses.bounds.iter().position(|bound| seconds <= *bound).unwrap_or(pauses.bounds.len());
+        if let Some(count) = pauses.counts.get_mut(place) {
+            *count += 1;
+        }
+        pauses.sum += seconds;
+    }
+
+    /// How long rows waited.
+    pub(crate) fn pauses(&self) -> Histogram {
+        self.pauses.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn note(&self, counters: Counters, waiting: usize) {

@@ -1,24 +1,48 @@
 //! From files to a plan: the site, the plugins in its folder, and what they mean together.
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use geminus_core::SeriesId;
+use geminus_core::{Digest, SeriesId};
 use geminus_registry::{Folder, Package, Shelf, Vault};
 use geminus_store::Store;
+use geminus_twin::site::Behavior;
 use geminus_twin::{Plant, Site};
+use semver::VersionReq;
+
+/// What earlier runs left behind that decides what starts now.
+#[derive(Debug, Default)]
+pub(crate) struct Past {
+    /// What was authoritative last: by behavior, and by twin where it has its own.
+    pub(crate) assigned: HashMap<(String, Option<String>), Digest>,
+    /// Digests that failed for a behavior.
+    pub(crate) failed: HashSet<(String, Digest)>,
+    /// Digests in which the process crashed too often.
+    pub(crate) crashed: HashSet<Digest>,
+}
+
+/// What a behavior starts with.
+#[derive(Clone, Debug)]
+pub(crate) struct Pick {
+    pub(crate) package: Package,
+    /// Whether it came from what was kept, because the folder does not have it.
+    pub(crate) revived: bool,
+    /// Whether it stays out because the process crashed in it: only its declaration is used.
+    pub(crate) left_out: bool,
+}
 
 /// What a site comes to.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) plant: Plant,
     pub(crate) shelf: Shelf,
+    /// What was kept from before.
+    pub(crate) kept: Vec<Package>,
     /// The package that each binding starts with.
-    pub(crate) picked: Vec<Package>,
+    pub(crate) picked: Vec<Pick>,
     /// Files in the plugin folder that cannot be used, and why.
     pub(crate) refused: Vec<(PathBuf, String)>,
-    /// Packages of an earlier run that stand in for what the folder lacks.
-    pub(crate) revived: Vec<Package>,
     /// The folder as it was read, to be watched from here on.
     pub(crate) folder: Folder,
 }
@@ -27,7 +51,7 @@ pub(crate) struct Plan {
 pub(crate) fn check(path: &Path) -> anyhow::Result<Plan> {
     let site = load(path)?;
     let mut next = 0;
-    plan(&site, &mut |_, _| {
+    plan(&site, &Past::default(), &mut |_, _| {
         next += 1;
         Ok(SeriesId(next - 1))
     })
@@ -40,14 +64,14 @@ pub(crate) fn load(path: &Path) -> anyhow::Result<Site> {
 
 /// Plans with numbers from the store. Names are gathered in a first pass and numbered at once, because asked one by
 /// one the store would commit once for each point of a fleet.
-pub(crate) fn numbered(site: &Site, store: &Store) -> anyhow::Result<Plan> {
+pub(crate) fn numbered(site: &Site, store: &Store, past: &Past) -> anyhow::Result<Plan> {
     let mut names: Vec<(String, String)> = Vec::new();
-    plan(site, &mut |twin, point| {
+    plan(site, past, &mut |twin, point| {
         names.push((twin.to_owned(), point.to_owned()));
         Ok(SeriesId(u32::try_from(names.len() - 1).map_err(|error| error.to_string())?))
     })?;
     let mut numbers = store.series(&names)?.into_iter();
-    plan(site, &mut |_, _| numbers.next().ok_or_else(|| "a series has no number".to_owned()))
+    plan(site, past, &mut |_, _| numbers.next().ok_or_else(|| "a series has no number".to_owned()))
 }
 
 /// Where the packages that ran last are kept.
@@ -55,25 +79,38 @@ pub(crate) fn vault(site: &Site) -> Vault {
     Vault::new(site.data_folder().join("packages"))
 }
 
-/// Puts what ran last on the shelf for each behavior that the folder has no plugin for.
-fn revive(site: &Site, shelf: &mut Shelf) -> Vec<Package> {
-    let mut revived = Vec::new();
-    for behavior in &site.document.behavior {
-        let range = semver::VersionReq::parse(&behavior.version).unwrap_or_default();
-        if shelf.pick(&behavior.plugin, &range).is_some() {
-            continue;
-        }
-        if let Some(package) = vault(site).last(&behavior.plugin) {
-            shelf.put(package.clone());
-            revived.push(package);
-        }
-    }
-    revived
+/// What a behavior starts with: what was authoritative last if it still may run; else the highest version of the
+/// folder that has not failed; else what was kept. A component in which the process crashed is left out.
+fn pick(shelf: &Shelf, kept: &[Package], behavior: &Behavior, past: &Past) -> Option<Pick> {
+    let range = VersionReq::parse(&behavior.version).unwrap_or_default();
+    let fits = |package: &&Package| {
+        package.declaration.name == behavior.plugin && range.matches(&package.declaration.version.0)
+    };
+    let failed = |package: &&Package| past.failed.contains(&(behavior.name.clone(), package.digest));
+    let crashed = |package: &&Package| past.crashed.contains(&package.digest);
+    let all = || shelf.packages().iter().chain(kept).filter(fits);
+    let assigned = past.assigned.get(&(behavior.name.clone(), None));
+    let last = assigned.and_then(|digest| all().find(|package| package.digest == *digest));
+    let best = |packages: &[&Package]| -> Option<Package> {
+        // max_by keeps the last of equals, which is the later arrival.
+        packages.iter().max_by(|a, b| a.declaration.version.cmp(&b.declaration.version)).map(|p| (*p).clone())
+    };
+    let good = |package: &&Package| !failed(package) && !crashed(package);
+    let fresh: Vec<&Package> = shelf.packages().iter().filter(fits).filter(good).collect();
+    let older: Vec<&Package> = kept.iter().filter(fits).filter(good).collect();
+    let chosen =
+        last.filter(|package| !crashed(package)).cloned().or_else(|| best(&fresh)).or_else(|| best(&older));
+    let left_out = chosen.is_none();
+    // Points and alerts are laid out by a declaration, also while nothing runs.
+    let package = chosen.or_else(|| last.cloned()).or_else(|| best(&all().collect::<Vec<_>>()))?;
+    let revived = shelf.by_digest(package.digest).is_none();
+    Some(Pick { package, revived, left_out })
 }
 
 /// Plans with numbers from `series_id`.
 fn plan(
     site: &Site,
+    past: &Past,
     series_id: &mut dyn FnMut(&str, &str) -> Result<SeriesId, String>,
 ) -> anyhow::Result<Plan> {
     let mut folder = Folder::new(site.plugins_folder());
@@ -85,9 +122,11 @@ fn plan(
             Err(reason) => refused.push((file.path, reason.to_string())),
         }
     }
-    let revived = revive(site, &mut shelf);
+    let kept = kept(site, &shelf);
+    let picks: Vec<Option<Pick>> =
+        site.document.behavior.iter().map(|behavior| pick(&shelf, &kept, behavior, past)).collect();
     let declarations: Vec<_> =
-        shelf.packages().iter().map(|package| (*package.declaration).clone()).collect();
+        picks.iter().flatten().map(|pick| (*pick.package.declaration).clone()).collect();
     let plant = Plant::resolve(site, &declarations, series_id).map_err(|problems| {
         let mut text = problems.to_string().trim_end().to_owned();
         for (path, reason) in &refused {
@@ -99,11 +138,31 @@ fn plan(
         .bindings
         .iter()
         .map(|binding| {
-            shelf
-                .pick(&binding.declaration.name, &binding.versions)
-                .cloned()
-                .with_context(|| format!("plugin {} went away", binding.declaration.name))
+            let place = site.document.behavior.iter().position(|behavior| behavior.name == binding.name);
+            let pick = place.and_then(|place| picks.get(place).cloned().flatten());
+            pick.with_context(|| format!("plugin {} went away", binding.declaration.name))
         })
         .collect::<anyhow::Result<_>>()?;
-    Ok(Plan { plant, shelf, picked, refused, revived, folder })
+    Ok(Plan { plant, shelf, kept, picked, refused, folder })
+}
+
+/// What was kept from before and the folder does not have.
+fn kept(site: &Site, shelf: &Shelf) -> Vec<Package> {
+    let all = match vault(site).all() {
+        Ok(all) => all,
+        Err(error) => {
+            tracing::warn!(%error, "packages of earlier runs cannot be read");
+            return Vec::new();
+        }
+    };
+    all.into_iter()
+        .filter_map(|found| match found.package {
+            Ok(package) => Some(package),
+            Err(error) => {
+                tracing::warn!(%error, file = %found.path.display(), "a package of an earlier run is passed over");
+                None
+            }
+        })
+        .filter(|package| shelf.by_digest(package.digest).is_none())
+        .collect()
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use geminus_core::{Event, Frame, Outcome, Proposal, Quality, Severity, TwinIndex};
-use geminus_interlock::{Rules, TwinFacts, Verdict, judge};
+use geminus_interlock::{Bumpless, Rules, TwinFacts, Verdict, judge};
 use geminus_twin::plant::Binding;
 use geminus_twin::shard::{Moment, Shard, State};
 use geminus_twin::{BindingIndex, Plant};
@@ -35,16 +35,75 @@ pub(crate) struct Court {
     plant: Arc<Plant>,
     chronicle: Chronicle,
     /// Kind of the last verdict on a command of a twin, and when it was told.
-    told: HashMap<(TwinIndex, BindingIndex, u32), (&'static str, Duration)>,
+    told: HashMap<Key, (&'static str, Duration)>,
     verdicts: [u64; VERDICTS.len()],
+    /// The last value that was wished for.
+    last: HashMap<Key, f64>,
+    /// How each binding's first commands after a change of versions are limited.
+    rule: HashMap<BindingIndex, geminus_rollout::Bumpless>,
+    /// How many commands of a twin are still to be limited, by command.
+    limited: HashMap<Key, u32>,
+    /// Twins and behaviors whose commands were limited since the last look.
+    cut: Vec<(TwinIndex, BindingIndex)>,
 }
+
+/// A command of a behavior of a twin.
+type Key = (TwinIndex, BindingIndex, u32);
 
 impl Court {
     pub(crate) fn new(plant: Arc<Plant>, chronicle: Chronicle) -> Self {
-        Self { plant, chronicle, told: HashMap::new(), verdicts: [0; VERDICTS.len()] }
+        Self {
+            plant,
+            chronicle,
+            told: HashMap::new(),
+            verdicts: [0; VERDICTS.len()],
+            last: HashMap::new(),
+            rule: HashMap::new(),
+            limited: HashMap::new(),
+            cut: Vec::new(),
+        }
     }
 
-    /// Judges every proposal of an outcome.
+    /// How a binding's twins are to be treated when their version changes.
+    pub(crate) fn prepare(&mut self, index: BindingIndex, rule: geminus_rollout::Bumpless) {
+        self.rule.insert(index, rule);
+    }
+
+    /// Another version answers for these twins from here on.
+    pub(crate) fn switched(&mut self, index: BindingIndex, twins: &[TwinIndex]) {
+        let Some(rule) = self.rule.get(&index).filter(|rule| rule.commands > 0) else { return };
+        let Some(binding) = self.plant.binding(index) else { return };
+        for twin in twins {
+            for (command, _) in (0..).zip(binding.commands()) {
+                self.limited.insert((*twin, index, command), rule.commands);
+            }
+        }
+    }
+
+    /// Whose commands were limited since the last look, one entry a command.
+    pub(crate) fn take_cut(&mut self) -> Vec<(TwinIndex, BindingIndex)> {
+        std::mem::take(&mut self.cut)
+    }
+
+    /// How many of these proposals would be refused. Nothing is told and nothing is kept: nobody acts on them.
+    pub(crate) fn would_refuse(
+        &self,
+        index: BindingIndex,
+        frame: &Frame,
+        proposals: &[Proposal],
+        shard: &Shard,
+        now: Moment,
+    ) -> u64 {
+        let Some(binding) = self.plant.binding(index) else { return 0 };
+        let refused = |proposal: &&Proposal| {
+            let twin = frame.twins.get(proposal.row as usize).copied();
+            let told = twin.and_then(|twin| self.judged(binding, frame, proposal, (twin, index), shard, now));
+            told.is_none_or(|(told, _)| told.kind == "proposal-refused")
+        };
+        proposals.iter().filter(refused).count() as u64
+    }
+
+    /// Judges every proposal of an outcome; gives how many were refused.
     pub(crate) fn hear(
         &mut self,
         index: BindingIndex,
@@ -52,17 +111,44 @@ impl Court {
         outcome: &Outcome,
         shard: &Shard,
         now: Moment,
-    ) {
+    ) -> u64 {
         let plant = Arc::clone(&self.plant);
-        let Some(binding) = plant.binding(index) else { return };
+        let Some(binding) = plant.binding(index) else { return 0 };
+        let mut refused = 0;
         for proposal in &outcome.proposals {
             let Some(twin) = frame.twins.get(proposal.row as usize).copied() else { continue };
-            let Some(told) = self.judged(binding, frame, proposal, twin, shard, now) else { continue };
+            let judged = self.judged(binding, frame, proposal, (twin, index), shard, now);
+            let Some((told, value)) = judged else { continue };
             for (verdict, count) in VERDICTS.iter().zip(&mut self.verdicts) {
                 *count += u64::from(told.kind.ends_with(verdict));
             }
-            self.tell((twin, index, proposal.command), told, now);
+            let key = (twin, index, proposal.command);
+            match value {
+                None => refused += 1,
+                Some(value) => self.passed(key, value, value != proposal.value),
+            }
+            self.tell(key, told, now);
         }
+        refused
+    }
+
+    /// A wish got through with this value.
+    fn passed(&mut self, key: Key, value: f64, cut: bool) {
+        self.last.insert(key, value);
+        if let Some(left) = self.limited.get_mut(&key) {
+            *left -= 1;
+            if *left == 0 {
+                self.limited.remove(&key);
+            }
+        }
+        self.cut.extend(cut.then_some((key.0, key.1)));
+    }
+
+    fn bumpless(&self, binding: &Binding, key: Key) -> Option<Bumpless> {
+        self.limited.get(&key)?;
+        let (rule, command) = (self.rule.get(&key.1)?, binding.commands().get(key.2 as usize)?);
+        let last = *self.last.get(&key)?;
+        Some(Bumpless { last, step_max: rule.step_share * (command.maximum - command.minimum) })
     }
 
     /// How many proposals came to which end.
@@ -75,10 +161,10 @@ impl Court {
         binding: &Binding,
         frame: &Frame,
         proposal: &Proposal,
-        twin: TwinIndex,
+        (twin, index): (TwinIndex, BindingIndex),
         shard: &Shard,
         now: Moment,
-    ) -> Option<Told> {
+    ) -> Option<(Told, Option<f64>)> {
         let command = binding.commands().get(proposal.command as usize)?;
         let row = proposal.row as usize;
         let cells = row * frame.inputs..(row + 1) * frame.inputs;
@@ -108,22 +194,26 @@ impl Court {
             step_max: None,
             confidence_min: 0.0,
             permit_ms: PERMIT_MS,
+            bumpless: self.bumpless(binding, (twin, index, proposal.command)),
         };
         let what =
             format!("{} proposes {} = {} {}", binding.name, command.name, proposal.value, command.unit);
         Some(match judge(proposal, &facts, &rules, now.wall) {
             Verdict::Refused(refusal) => {
-                Told { kind: "proposal-refused", what: format!("{what}: refused, {}", refusal.reason) }
+                let what = format!("{what}: refused, {}", refusal.reason);
+                (Told { kind: "proposal-refused", what }, None)
             }
-            Verdict::Held(held) => Told { kind: "proposal-held", what: format!("{what}: {}", held.note) },
-            Verdict::Permit(_) => Told {
-                kind: "proposal-dropped",
-                what: format!("{what}: permitted, but this version has no way to the field"),
-            },
+            Verdict::Held(held) => {
+                (Told { kind: "proposal-held", what: format!("{what}: {}", held.note) }, Some(held.value))
+            }
+            Verdict::Permit(permit) => {
+                let what = format!("{what}: permitted, but this version has no way to the field");
+                (Told { kind: "proposal-dropped", what }, Some(permit.value()))
+            }
         })
     }
 
-    fn tell(&mut self, key: (TwinIndex, BindingIndex, u32), told: Told, now: Moment) {
+    fn tell(&mut self, key: Key, told: Told, now: Moment) {
         let at = Duration::from_nanos(now.monotonic);
         let known = self.told.get(&key);
         if known.is_some_and(|(kind, when)| *kind == told.kind && at.saturating_sub(*when) < TOLD_EVERY) {

@@ -7,25 +7,32 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, select_biased};
 use geminus_api::EventBus;
-use geminus_behavior::{Heir, HostCalls};
-use geminus_core::{Batch, Clock, Event, Sample, Severity, Ticket, TwinIndex};
-use geminus_store::Recorder;
+use geminus_behavior::HostCalls;
+use geminus_core::{Batch, Clock, Event, Frame, Quality, Sample, Severity, Ticket, TwinIndex};
+use geminus_store::{Border, Recorder};
 use geminus_twin::plant::Plant;
 use geminus_twin::shard::{Moment, Shard};
 use geminus_twin::{BindingIndex, shard};
 
 use super::chronicle::Chronicle;
-use super::cohorts::Cohorts;
+use super::cohorts::side::{Berth, Stepped, Watch};
+use super::cohorts::trial::{Moved, Trial};
+use super::cohorts::{Cohorts, Saved};
+use super::crumb::Crumb;
+use super::keeper::AtBorder;
 use super::lane::Exit;
 use super::live::Live;
-use super::message::{Ask, Past, SavedState, Swap, Swapped, Totals};
+use super::manager;
+use super::message::{Ask, Candidate, Note, Past, Totals};
 use super::meters::ShardMeters;
 use super::plugins::Board;
 use super::proposals::Court;
+use super::substitutes::Substitutes;
 use super::view;
 
 /// Samples taken in one round: bounds how long a question waits.
@@ -49,6 +56,7 @@ const FAULT_TOLD_EVERY: Duration = Duration::from_secs(60);
 /// A swap that this shard has made: what it was, and the last row of each twin before it.
 #[derive(Debug)]
 struct SwapMark {
+    rollout: u64,
     text: String,
     before: HashMap<TwinIndex, geminus_core::Timestamp>,
 }
@@ -68,6 +76,11 @@ pub(crate) struct ShardParts {
     pub(crate) board: Board,
     pub(crate) host: Arc<dyn HostCalls>,
     pub(crate) meters: Arc<ShardMeters>,
+    pub(crate) crumb: Crumb,
+    /// To the manager. Never waited for.
+    pub(crate) notes: crossbeam_channel::Sender<manager::Heard>,
+    /// To the keeper.
+    pub(crate) borders: crossbeam_channel::Sender<AtBorder>,
 }
 
 /// A running shard.
@@ -81,6 +94,9 @@ pub(crate) struct ShardRunner {
     tickets: Vec<Ticket>,
     events: Vec<Event>,
     swaps: Vec<SwapMark>,
+    /// What the trial of a binding changes, for marks.
+    trials: HashMap<BindingIndex, (u64, String)>,
+    substitutes: Substitutes,
     /// Last fault of a behavior of a twin, and when it was told.
     faults: HashMap<(BindingIndex, TwinIndex), (String, Duration)>,
     next_tick: Duration,
@@ -99,6 +115,8 @@ impl ShardRunner {
             tickets: Vec::new(),
             events: Vec::new(),
             swaps: Vec::new(),
+            trials: HashMap::new(),
+            substitutes: Substitutes::default(),
             faults: HashMap::new(),
             next_tick: Duration::ZERO,
             next_totals: Duration::ZERO,
@@ -134,8 +152,13 @@ impl ShardRunner {
                 Ok(ask) => Heard::Ask(ask),
             },
             recv(batches) -> batch => batch.map_or(Heard::Stop, Heard::Batch),
-            default(ROUND_EVERY) => Heard::Nothing,
+            default(self.patience()) => Heard::Nothing,
         }
+    }
+
+    /// How long to wait for something to do. A trial that moves twins does it between rounds, so it wants many.
+    fn patience(&self) -> Duration {
+        if self.parts.cohorts.is_moving() { Duration::ZERO } else { ROUND_EVERY }
     }
 
     /// Whether taking more would only make the queue to the store longer. While nothing can be written, twins stay live
@@ -171,6 +194,7 @@ impl ShardRunner {
         }
         self.parts.shard.close_due(now);
         self.step(now);
+        self.advance();
         if !self.samples.is_empty() || !self.tickets.is_empty() {
             self.parts.recorder.record(std::mem::take(&mut self.samples), std::mem::take(&mut self.tickets));
         }
@@ -182,18 +206,66 @@ impl ShardRunner {
 
     /// Runs every row that is ready.
     fn step(&mut self, now: Moment) {
+        let plant = Arc::clone(&self.parts.plant);
+        let clock = Arc::clone(&self.parts.clock);
         while let Some((index, frame)) = self.parts.shard.next_frame(self.frame_rows_max) {
-            let outputs = self.parts.plant.binding(index).map_or(0, |b| b.declaration.outputs.len());
-            let start = self.parts.clock.monotonic();
-            let stepped = self.parts.cohorts.step(index, outputs, &frame);
-            let spent = self.parts.clock.monotonic().saturating_sub(start);
-            self.parts.meters.stepped(index, frame.rows(), spent, stepped.fuel);
-            for fault in stepped.faults {
+            let Some(binding) = plant.binding(index) else { continue };
+            let watch =
+                Watch { clock: clock.as_ref(), crumb: &self.parts.crumb, deadline: deadline(binding) };
+            let answer = self.parts.cohorts.step(index, binding.declaration.outputs.len(), &frame, &watch);
+            let mut stepped = answer.stepped;
+            for fault in std::mem::take(&mut stepped.faults) {
                 self.fault(index, &fault, now);
             }
-            self.court.hear(index, &frame, &stepped.outcome, &self.parts.shard, now);
-            self.parts.shard.apply(index, &frame, &stepped.outcome, now, &mut self.samples);
+            let (shard, samples) = (&self.parts.shard, &mut self.samples);
+            record(&plant, index, &frame, &stepped, now, samples);
+            self.substitutes.stand_in(binding, index, &frame, &mut stepped, shard);
+            let refused = self.court.hear(index, &frame, &stepped.outcome, shard, now);
+            for (twin, index) in self.court.take_cut() {
+                if let Some(berth) = self.parts.cohorts.berth(index, twin) {
+                    berth.account.limited.fetch_add(1, Relaxed);
+                }
+            }
+            if self.parts.cohorts.trial(index).is_some() {
+                let aside = self.court.would_refuse(index, &frame, &answer.aside, shard, now);
+                self.parts.cohorts.refused_proposals(index, refused, aside);
+            }
+            self.parts.shard.apply(index, &frame, &stepped.outcome, now, samples);
             self.parts.shard.recycle(frame);
+        }
+    }
+
+    /// Moves some twins of trials, between two rows.
+    fn advance(&mut self) {
+        if !self.parts.cohorts.is_moving() {
+            return;
+        }
+        let start = self.parts.clock.monotonic();
+        let all = self.parts.cohorts.advance();
+        self.parts.meters.paused(self.parts.clock.monotonic().saturating_sub(start));
+        for (index, moved) in all {
+            self.moved(index, moved);
+        }
+    }
+
+    fn moved(&mut self, index: BindingIndex, moved: Moved) {
+        for (incarnation, snapshot) in moved.states {
+            self.write_down(AtBorder { binding: index, incarnation, border: Border::Switch, snapshot });
+        }
+        if let Some((rollout, text)) = self.trials.get(&index).cloned() {
+            if !moved.to_candidate.is_empty() {
+                self.mark(index, &moved.to_candidate, rollout, text.clone());
+                self.court.switched(index, &moved.to_candidate);
+            }
+            if !moved.to_incumbent.is_empty() {
+                let back = text.split(" → ").collect::<Vec<_>>();
+                let text = format!("back: {}", back.iter().rev().copied().collect::<Vec<_>>().join(" → "));
+                self.mark(index, &moved.to_incumbent, u64::MAX - rollout, text);
+                self.court.switched(index, &moved.to_incumbent);
+            }
+        }
+        for twin in moved.to_candidate.iter().chain(&moved.to_incumbent) {
+            self.faults.remove(&(index, *twin));
         }
     }
 
@@ -207,20 +279,30 @@ impl ShardRunner {
         if told && !fault.quarantined {
             return;
         }
-        let label = self.label(index).unwrap_or_else(|| binding.declaration.label());
+        let berth = self.parts.cohorts.berth(index, fault.twin);
+        let label = berth.map_or_else(
+            || binding.declaration.label(),
+            |berth| berth.cohort.compiled().declaration().label(),
+        );
+        if let Some(berth) = berth {
+            berth.account.strikes.fetch_add(1, Relaxed);
+        }
+        if fault.quarantined {
+            drop(self.parts.notes.send(manager::Heard::Note(Note::Apart {
+                binding: index,
+                twin: fault.twin,
+                incarnation: berth.map_or(0, |berth| berth.incarnation),
+                kind: fault.kind.name(),
+                message: fault.message.clone(),
+            })));
+        }
         let (kind, severity, end) = match fault.quarantined {
-            true => ("twin-quarantined", Severity::Error, "; this behavior gets no more rows of this twin"),
+            true => ("twin-apart", Severity::Warning, "; its rows have no result until it comes back"),
             false => ("behavior-fault", Severity::Warning, ""),
         };
         let text = format!("{} of {}: {message}{end}", binding.name, twin.id);
         self.parts.chronicle.tell(Event::new(kind, severity, text).twin(&*twin.id).plugin(label));
         self.faults.insert((index, fault.twin), (message, now));
-    }
-
-    fn label(&self, index: BindingIndex) -> Option<String> {
-        let state = self.parts.board.lock();
-        let active = state.active.get(index.0 as usize)?.as_ref()?;
-        Some(active.compiled.declaration().label())
     }
 
     /// What happens a few times a second: staleness, events, pages.
@@ -236,12 +318,11 @@ impl ShardRunner {
             let many = self.parts.shard.twins().nth(LARGE_FLEET).is_some();
             self.next_totals = monotonic + if many { TOTALS_EVERY * 5 } else { TOTALS_EVERY };
             self.parts.meters.note_totals(self.totals(now), self.court.verdicts());
+            self.parts.cohorts.account(&self.parts.meters.accounts());
         }
         self.parts.meters.note(self.parts.shard.counters(), self.parts.exit.waiting());
         for index in self.indices() {
-            let (memory, apart) =
-                (self.parts.cohorts.memory_bytes(index), self.parts.cohorts.quarantined(index));
-            self.parts.meters.instance(index, memory, apart);
+            self.parts.meters.apart(index, self.parts.cohorts.quarantined(index));
         }
     }
 
@@ -269,8 +350,30 @@ impl ShardRunner {
                 };
                 drop(reply.send(shard.twins().filter(here).collect()));
             }
-            Ask::Households(index, reply) => drop(reply.send(self.parts.cohorts.households(index))),
-            Ask::Swap(swap, heirs, reply) => drop(reply.send(self.swap(&swap, heirs))),
+            Ask::Households(index, twins, reply) => {
+                drop(reply.send(self.parts.cohorts.households(index, twins.as_deref())));
+            }
+            Ask::Copy(index, twins, schema, reply) => {
+                drop(reply.send(self.parts.cohorts.copy(index, &twins, schema)));
+            }
+            Ask::Begin(index, candidate, reply) => drop(reply.send(self.begin(index, *candidate))),
+            Ask::Conduct(index, wanted, reply) => {
+                drop(reply.send(self.parts.cohorts.want(index, wanted)));
+            }
+            Ask::Standing(index, reply) => drop(reply.send(self.parts.cohorts.standing(index))),
+            Ask::Settle(index, reply) => {
+                self.trials.remove(&index);
+                drop(reply.send(self.parts.cohorts.settle(index)));
+            }
+            Ask::Withdraw(index, reply) => drop(reply.send(self.withdraw(index))),
+            Ask::Reinstate(index, twin, how, reply) => {
+                let done = self.parts.cohorts.reinstate(index, twin, how);
+                if done.is_ok() {
+                    self.faults.remove(&(index, twin));
+                    self.border(index, twin);
+                }
+                drop(reply.send(done));
+            }
             Ask::Snapshot(reply) => drop(reply.send(self.snapshot())),
             Ask::Stop => {}
         }
@@ -278,14 +381,16 @@ impl ShardRunner {
 
     fn view(&self, twin: TwinIndex, now: Moment) -> Option<geminus_api::view::TwinView> {
         let seen = self.parts.shard.view(twin, now)?;
-        let board = self.parts.board.read();
         let fault = |index: BindingIndex| self.faults.get(&(index, twin)).map(|(message, _)| message.clone());
         let standing = |index: BindingIndex| view::Standing {
             runs: self.parts.cohorts.runs(index),
             quarantined: self.parts.cohorts.is_quarantined(index, twin),
             fault: fault(index),
+            berth: self.parts.cohorts.berth(index, twin),
+            trial: self.parts.cohorts.trial(index).filter(|trial| trial.has(twin)),
+            substituted: self.substitutes.in_force(index, twin),
         };
-        view::twin(seen, &self.parts.plant, &board, standing)
+        view::twin(seen, &self.parts.plant, &self.parts.board, standing)
     }
 
     fn past(&self, twin: TwinIndex, now: Moment) -> Past {
@@ -314,50 +419,56 @@ impl ShardRunner {
         totals
     }
 
-    fn swap(&mut self, swap: &Swap, heirs: Vec<Heir>) -> Result<Swapped, String> {
-        let (plant, index) = (Arc::clone(&self.parts.plant), swap.binding);
-        let binding = plant.binding(index).ok_or("there is no such binding")?;
-        let mine: Vec<TwinIndex> =
-            self.parts.shard.twins().filter(|twin| binding.twins.binary_search(twin).is_ok()).collect();
-        let start = self.parts.clock.monotonic();
-        let from = self.label(index);
-        let (carried, cold) = if self.parts.cohorts.runs(index) {
-            let version = (&swap.compiled, &swap.parameters);
-            let reports = self.parts.cohorts.swap(index, version, heirs, swap.cold);
-            let reports = reports.map_err(|error| error.to_string())?;
-            let carried = reports.iter().map(|report| report.carried).sum();
-            (carried, reports.iter().map(|report| report.cold.len()).sum())
-        } else {
-            let openings = super::cohorts::openings(&plant, binding, &mine, &swap.parameters);
-            let started =
-                self.parts.cohorts.start(index, binding, &swap.compiled, &self.parts.host, openings);
-            started.map_err(|error| error.to_string())?;
-            (0, 0)
-        };
-        let pause = self.parts.clock.monotonic().saturating_sub(start);
-        self.faults.retain(|(binding, _), _| *binding != index);
-        let to = swap.compiled.declaration().label();
-        self.mark(index, &mine, from.map_or_else(|| to.clone(), |from| format!("{from} → {to}")));
-        Ok(Swapped { twins: mine.len(), carried, cold, pause })
+    fn begin(&mut self, index: BindingIndex, candidate: Candidate) -> Result<(), String> {
+        let Candidate { rollout, berths, schema, tally, bumpless, text } = candidate;
+        self.parts.cohorts.begin(index, Trial::new(rollout, berths, schema, tally))?;
+        self.trials.insert(index, (rollout, text));
+        self.court.prepare(index, bumpless);
+        Ok(())
+    }
+
+    fn withdraw(&mut self, index: BindingIndex) -> Vec<Berth> {
+        let (back, left) = self.parts.cohorts.withdraw(index);
+        if !back.is_empty() {
+            // Whoever was still with the candidate; usually they were led back before.
+            self.moved(index, Moved { to_incumbent: back, ..Moved::default() });
+        }
+        self.trials.remove(&index);
+        left
+    }
+
+    /// The state of a twin that has just been set from outside, for its record.
+    fn border(&mut self, index: BindingIndex, twin: TwinIndex) {
+        let incarnation = self.parts.cohorts.berth(index, twin).map_or(0, |berth| berth.incarnation);
+        for snapshot in self.parts.cohorts.copy(index, &[twin], None).into_iter().flatten() {
+            self.write_down(AtBorder { binding: index, incarnation, border: Border::Restore, snapshot });
+        }
+    }
+
+    /// Leaves it to the keeper, which ends after the shards.
+    fn write_down(&self, border: AtBorder) {
+        drop(self.parts.borders.send(border));
     }
 
     /// Remembers where in each twin's time a swap fell.
-    fn mark(&mut self, index: BindingIndex, twins: &[TwinIndex], text: String) {
+    fn mark(&mut self, index: BindingIndex, twins: &[TwinIndex], rollout: u64, text: String) {
         let last = |&twin: &TwinIndex| {
             let count = self.parts.shard.row_count(twin, index)?;
             Some((twin, count.last.unwrap_or_else(|| self.parts.clock.now())))
         };
-        let before = twins.iter().filter_map(last).collect();
-        self.swaps.push(SwapMark { text, before });
+        let before: HashMap<_, _> = twins.iter().filter_map(last).collect();
+        match self.swaps.iter_mut().find(|mark| mark.rollout == rollout) {
+            Some(mark) => mark.before.extend(before),
+            None => self.swaps.push(SwapMark { rollout, text, before }),
+        }
         let surplus = self.swaps.len().saturating_sub(SWAPS_MAX);
         self.swaps.drain(..surplus);
     }
 
-    fn snapshot(&mut self) -> Vec<SavedState> {
+    fn snapshot(&mut self) -> Vec<(BindingIndex, Saved)> {
         let mut saved = Vec::new();
         for index in self.indices() {
-            let results = self.parts.cohorts.snapshots(index);
-            saved.extend(results.into_iter().map(|result| SavedState { binding: index, result }));
+            saved.extend(self.parts.cohorts.snapshots(index).into_iter().map(|saving| (index, saving)));
         }
         saved
     }
@@ -380,4 +491,44 @@ enum Heard {
     Batch(Batch),
     Nothing,
     Stop,
+}
+
+/// A call of the behavior that takes longer is a missed deadline.
+fn deadline(binding: &geminus_twin::plant::Binding) -> Duration {
+    Duration::from_millis(binding.stages.acceptance.deadline_ms)
+}
+
+/// Records what a frame was and who answered it, so that its outcome can be made again: one sample for each input
+/// that was there, and one for the incarnation that answered. A missing input leaves none.
+fn record(
+    plant: &Plant,
+    index: BindingIndex,
+    frame: &Frame,
+    stepped: &Stepped,
+    now: Moment,
+    samples: &mut Vec<Sample>,
+) {
+    let inputs = frame.inputs;
+    for (row, (twin, time)) in frame.twins.iter().zip(&frame.times).enumerate() {
+        let series = plant.row_series(*twin, index);
+        let Some((who, cells)) = series.split_last() else { continue };
+        let from = row * inputs..(row + 1) * inputs;
+        let values = frame.values.get(from.clone()).unwrap_or_default();
+        let quality = frame.quality.get(from.clone()).unwrap_or_default();
+        let sample =
+            |series, value, quality| Sample { series, quality, value, time: *time, received: now.wall };
+        for ((series, value), quality) in cells.iter().zip(values).zip(quality) {
+            if *quality != Quality::Missing {
+                samples.push(sample(*series, *value, *quality));
+            }
+        }
+        let ages = frame.ages_ms.get(from).unwrap_or_default();
+        for ((series, age), quality) in cells.iter().skip(inputs).zip(ages).zip(quality) {
+            if *quality != Quality::Missing {
+                samples.push(sample(*series, f64::from(*age), Quality::Good));
+            }
+        }
+        let by = stepped.by.get(row).copied().unwrap_or(0);
+        samples.push(sample(*who, f64::from(by), if by == 0 { Quality::Bad } else { Quality::Good }));
+    }
 }

@@ -1,18 +1,30 @@
 //! From what the twin room knows to the shapes of the API.
 
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
 use geminus_api::view as api;
+use geminus_core::TwinIndex;
 use geminus_core::declaration::Role;
+use geminus_rollout::Phase;
 use geminus_twin::shard as seen;
 use geminus_twin::{BindingIndex, Plant};
 
-use super::plugins::State;
+use super::cohorts::side::Berth;
+use super::cohorts::trial::Trial;
+use super::plugins::{Board, State};
 
 /// What the shard knows of a behavior of a twin that the twin room does not.
-#[derive(Clone, Debug)]
-pub(crate) struct Standing {
+#[derive(Debug)]
+pub(crate) struct Standing<'a> {
     pub(crate) runs: bool,
     pub(crate) quarantined: bool,
     pub(crate) fault: Option<String>,
+    /// The instance that answers.
+    pub(crate) berth: Option<&'a Berth>,
+    /// The rollout that the twin takes part in.
+    pub(crate) trial: Option<&'a Trial>,
+    pub(crate) substituted: Option<&'static str>,
 }
 
 pub(crate) fn state(state: seen::State) -> api::TwinState {
@@ -52,18 +64,19 @@ pub(crate) fn summary(plant: &Plant, summary: &seen::Summary) -> Option<api::Twi
 }
 
 /// A twin in full.
-pub(crate) fn twin(
+pub(crate) fn twin<'a>(
     view: seen::TwinView,
     plant: &Plant,
-    board: &State,
-    standing: impl Fn(BindingIndex) -> Standing,
+    board: &Board,
+    standing: impl Fn(BindingIndex) -> Standing<'a>,
 ) -> Option<api::TwinView> {
+    let (twin, board) = (view.summary.twin, board.lock());
     Some(api::TwinView {
         summary: summary(plant, &view.summary)?,
         display_name: view.display_name,
         measured: view.measured.into_iter().map(point).collect(),
         estimated: view.estimated.into_iter().map(point).collect(),
-        behaviors: view.behaviors.into_iter().map(|one| behavior(one, board, &standing)).collect(),
+        behaviors: view.behaviors.into_iter().map(|one| behavior(one, twin, &board, &standing)).collect(),
         alerts: view.alerts.into_iter().map(alert).collect(),
         suppressed_alerts: view.suppressed_alerts as u64,
     })
@@ -87,10 +100,11 @@ fn point(point: seen::PointView) -> api::PointView {
     }
 }
 
-fn behavior(
+fn behavior<'a>(
     behavior: seen::BehaviorView,
+    twin: TwinIndex,
     board: &State,
-    standing: impl Fn(BindingIndex) -> Standing,
+    standing: impl Fn(BindingIndex) -> Standing<'a>,
 ) -> api::BehaviorView {
     let at = standing(behavior.binding);
     let active = board.active.get(behavior.binding.0 as usize).and_then(Option::as_ref);
@@ -101,18 +115,44 @@ fn behavior(
         _ => api::BehaviorState::Running,
     };
     let fault = at.fault.or_else(|| (!at.runs).then(|| "no version of the plugin runs".to_owned()));
+    let compiled = at.berth.map(|berth| berth.cohort.compiled());
+    let strikes = board.strikes.get(&(behavior.binding, twin)).copied().unwrap_or_default();
+    let trial = at.trial.map(|trial| api::TrialView {
+        rollout: trial.rollout,
+        phase: board.rollouts.get(&trial.rollout).map_or(Phase::Raising, |document| document.phase()),
+        authoritative: trial.is_authoritative(twin),
+        warm: trial.is_warm(twin),
+    });
     api::BehaviorView {
         name: behavior.name,
         plugin: behavior.plugin,
-        version: active.map(|a| a.compiled.declaration().version.to_string()).unwrap_or_default(),
-        digest: active.map(|a| a.digest().to_string()).unwrap_or_default(),
+        version: compiled.map(|compiled| compiled.declaration().version.to_string()).unwrap_or_default(),
+        digest: compiled.map(|compiled| compiled.digest().to_string()).unwrap_or_default(),
         kind: behavior.kind,
         state,
         rows: behavior.rows,
-        since: api::Time(active.map(|a| a.since).unwrap_or_default()),
+        since: api::Time(active.map(|active| active.since).unwrap_or_default()),
         fault,
-        cost: None,
-        trial: None,
+        cost: at.berth.map(|berth| cost(berth, strikes, at.substituted)),
+        trial,
+    }
+}
+
+/// What the version costs that answers for a twin; twins of one instance share it.
+fn cost(berth: &Berth, strikes: u32, substitute: Option<&'static str>) -> api::CostView {
+    let of = |counter: &AtomicU64| counter.load(Relaxed);
+    let account = &berth.account;
+    let rows = of(&account.rows);
+    let per_row = |sum: u64, unit: f64| (rows > 0).then(|| sum as f64 / unit / rows as f64);
+    api::CostView {
+        version: account.version.clone(),
+        rows,
+        fuel_per_row: per_row(of(&account.fuel), 1.0),
+        step_us_per_row: per_row(of(&account.step_ns), 1e3),
+        memory_bytes: Some(berth.cohort.memory_bytes() as u64),
+        deadline_misses: of(&account.misses),
+        strikes: u64::from(strikes),
+        substitute: substitute.map(str::to_owned),
     }
 }
 

@@ -34,6 +34,9 @@ pub(super) fn serve(
     socket.set_nodelay(true)?;
     let mut reader = BufReader::new(socket.try_clone()?);
     let client = introduce(&mut reader, &mut socket)?;
+    if let Some(pace) = pace {
+        pace.begin();
+    }
     counts.connections.fetch_add(1, Ordering::Relaxed);
     let window = u64::from(options.window.min(client.receive_maximum).max(1));
     let first = counts.acknowledged.load(Ordering::Acquire);

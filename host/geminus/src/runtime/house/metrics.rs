@@ -1,11 +1,18 @@
 //! `/metrics`: what the rooms count, under the names of the catalogue.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError};
+
 use geminus_api::metrics::{Exposition, Histogram, catalogue};
 use geminus_ingest::Reason;
+use geminus_rollout::Phase;
+use geminus_twin::BindingIndex;
 
 use super::Rooms;
 use crate::runtime::field::Source;
-use crate::runtime::{lane, meters, proposals};
+use crate::runtime::meters::Account;
+use crate::runtime::{lane, proposals};
 
 /// Priorities as metrics name them, in the order of [`Totals::by_priority`].
 const PRIORITIES: [&str; 5] = ["journal", "low", "medium", "high", "critical"];
@@ -49,33 +56,83 @@ impl Rooms {
     }
 
     fn binding_metrics(&self, out: &mut Exposition) {
-        use std::sync::atomic::Ordering::Relaxed;
-        for (place, binding) in self.plant.bindings.iter().enumerate() {
+        let books: Vec<_> = self.meters.iter().flat_map(|meters| meters.accounts()).collect();
+        for (place, binding) in (0..).zip(&self.plant.bindings) {
             let label = binding.name.as_str();
-            let parts: Vec<_> = self.meters.iter().filter_map(|meters| meters.bindings.get(place)).collect();
-            let sum = |read: fn(&meters::BindingMeters) -> u64| parts.iter().map(|part| read(part)).sum();
-            out.count(&catalogue::ROWS, &[label], sum(|part| part.rows.load(Relaxed)));
-            out.count(&catalogue::STEP_CALLS, &[label], sum(|part| part.calls.load(Relaxed)));
-            out.count(&catalogue::FUEL, &[label], sum(|part| part.fuel.load(Relaxed)));
-            out.count(&catalogue::QUARANTINED, &[label], sum(|part| part.quarantined.load(Relaxed)));
-            let seconds: u64 = sum(|part| part.step_ns.load(Relaxed));
-            out.value(&catalogue::STEP_SECONDS, &[label], seconds as f64 / 1e9);
-            let mut faults = std::collections::BTreeMap::new();
+            let own: Vec<_> = books.iter().filter(|account| account.binding == BindingIndex(place)).collect();
+            let sum = |read: fn(&Account) -> u64| own.iter().map(|account| read(account)).sum();
+            out.count(&catalogue::ROWS, &[label], sum(|account| account.rows.load(Relaxed)));
+            out.count(&catalogue::STEP_CALLS, &[label], sum(|account| account.calls.load(Relaxed)));
+            out.count(&catalogue::FUEL, &[label], sum(|account| account.fuel.load(Relaxed)));
+            let nanos: u64 = sum(|account| account.step_ns.load(Relaxed));
+            out.value(&catalogue::STEP_SECONDS, &[label], nanos as f64 / 1e9);
+            let parts: Vec<_> =
+                self.meters.iter().filter_map(|meters| meters.bindings.get(place as usize)).collect();
+            let apart = parts.iter().map(|part| part.quarantined.load(Relaxed)).sum();
+            out.count(&catalogue::QUARANTINED, &[label], apart);
+            let mut faults = BTreeMap::new();
             for part in &parts {
-                let part = part.faults.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let part = part.faults.lock().unwrap_or_else(PoisonError::into_inner);
                 part.iter().for_each(|(kind, count)| *faults.entry(*kind).or_insert(0) += count);
             }
             for (kind, count) in faults {
                 out.count(&catalogue::FAULTS, &[label, kind], count);
             }
+            Self::version_metrics(out, label, &own);
         }
         for (verdict, count) in proposals::VERDICTS.iter().zip(self.verdicts()) {
             out.count(&catalogue::PROPOSALS, &[verdict], count);
         }
+        self.rollout_metrics(out);
+    }
+
+    /// By version, summed over shards.
+    fn version_metrics(out: &mut Exposition, behavior: &str, own: &[&Arc<Account>]) {
+        let mut versions: Vec<&str> = own.iter().map(|account| account.version.as_str()).collect();
+        versions.sort_unstable();
+        versions.dedup();
+        for version in versions {
+            let of: Vec<_> = own.iter().filter(|account| account.version == version).collect();
+            let sum = |read: fn(&Account) -> u64| of.iter().map(|account| read(account)).sum::<u64>();
+            let labels = [behavior, version];
+            out.count(&catalogue::BEHAVIOR_ROWS, &labels, sum(|account| account.rows.load(Relaxed)));
+            out.count(&catalogue::BEHAVIOR_FUEL, &labels, sum(|account| account.fuel.load(Relaxed)));
+            let nanos = sum(|account| account.step_ns.load(Relaxed));
+            out.value(&catalogue::BEHAVIOR_STEP_SECONDS, &labels, nanos as f64 / 1e9);
+            out.count(
+                &catalogue::BEHAVIOR_MEMORY,
+                &labels,
+                sum(|account| account.memory_bytes.load(Relaxed)),
+            );
+            let misses = sum(|account| account.misses.load(Relaxed));
+            out.count(&catalogue::BEHAVIOR_DEADLINE_MISSES, &labels, misses);
+            out.count(&catalogue::BEHAVIOR_STRIKES, &labels, sum(|account| account.strikes.load(Relaxed)));
+            out.count(&catalogue::SHADOW_ROWS, &labels, sum(|account| account.compared.load(Relaxed)));
+            out.count(&catalogue::BUMPLESS_LIMITS, &labels, sum(|account| account.limited.load(Relaxed)));
+        }
+    }
+
+    fn rollout_metrics(&self, out: &mut Exposition) {
         let board = self.board.lock();
+        let mut phases: BTreeMap<Phase, u64> = BTreeMap::new();
+        for document in board.rollouts.values() {
+            *phases.entry(document.phase()).or_default() += 1;
+        }
+        for phase in Phase::ALL.into_iter().filter(|phase| !phase.is_end()) {
+            out.count(&catalogue::ROLLOUTS, &[phase.name()], phases.get(&phase).copied().unwrap_or(0));
+        }
+        for (phase, count) in &board.ended {
+            out.count(&catalogue::ROLLOUTS_ENDED, &[phase.name()], *count);
+        }
         out.count(&catalogue::SWAPS, &["done"], board.swaps_done);
         out.count(&catalogue::SWAPS, &["refused"], board.swaps_refused);
-        out.histogram(&catalogue::SWAP_PAUSE_SECONDS, &[], &board.pauses);
+        drop(board);
+        let mut all = pause_histogram();
+        for pauses in self.meters.iter().map(|meters| meters.pauses()) {
+            all.counts.iter_mut().zip(pauses.counts).for_each(|(sum, count)| *sum += count);
+            all.sum += pauses.sum;
+        }
+        out.histogram(&catalogue::SWAP_PAUSE_SECONDS, &[], &all);
     }
 
     fn store_metrics(&self, out: &mut Exposition) {

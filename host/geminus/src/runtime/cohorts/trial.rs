@@ -1,0 +1,421 @@
+//! A trial: the candidate side of a rollout beside the incumbent's, in one shard.
+//!
+//! Twins are *enrolled* some at a time between two rows: their state is carried over, and from then on both sides
+//! get every row. Exactly one side is authoritative for a twin, at first the incumbent's; who is wanted is told from
+//! outside, and the twin follows when the candidate is warm for it. So a promotion moves nobody's state and a
+//! rollback is no more than a changed mind, since the other side was fed all along.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use geminus_behavior::Snapshot;
+use geminus_core::{Frame, Outcome, Proposal, Timestamp, TwinIndex};
+use geminus_rollout::{Cost, Tally};
+
+use super::side::{Berth, Side, Stepped, Watch, pick};
+
+/// Twins that are enrolled, or change sides, between two rows: what they take no row should wait for.
+pub(crate) const TWINS_PER_ROUND: usize = 256;
+
+/// Whom the candidate should answer for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Nobody: it runs in the shadow, or steps back.
+    #[default]
+    Nobody,
+    /// These.
+    Some(Arc<HashSet<TwinIndex>>),
+    /// Everybody whom it has.
+    All,
+}
+
+impl Wanted {
+    fn has(&self, twin: TwinIndex) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Some(twins) => twins.contains(&twin),
+            Self::All => true,
+        }
+    }
+}
+
+/// How far a trial is in this shard.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    pub(crate) enrolled: usize,
+    pub(crate) warm: usize,
+    pub(crate) authoritative: usize,
+    /// Compared rows of the twin that has fewest, among those that get rows at all.
+    pub(crate) rows_min: u64,
+    pub(crate) cold: usize,
+    pub(crate) tally: Tally,
+    /// Why it cannot go on.
+    pub(crate) failure: Option<String>,
+}
+
+/// What became of some twins between two rows.
+#[derive(Debug, Default)]
+pub(crate) struct Moved {
+    /// Twins for which the candidate answers from here on, with its state at this border.
+    pub(crate) to_candidate: Vec<TwinIndex>,
+    /// Twins for which the incumbent answers again.
+    pub(crate) to_incumbent: Vec<TwinIndex>,
+    /// State of those who changed sides, as the side has it that answers now.
+    pub(crate) states: Vec<(u32, Snapshot)>,
+}
+
+/// Of one twin.
+#[derive(Clone, Copy, Debug, Default)]
+struct Flags {
+    enrolled: bool,
+    warm: bool,
+    authoritative: bool,
+    /// It failed this twin while it answered for it, and is not asked again.
+    barred: bool,
+    /// Nobody else answers for it, so it need not be warm first.
+    alone: bool,
+    rows: u32,
+}
+
+/// The candidate of one binding.
+#[derive(Debug)]
+pub(crate) struct Trial {
+    pub(crate) rollout: u64,
+    side: Side,
+    /// Schema in which state is carried over; `None`: there is none to carry, or nobody asks for it.
+    schema: Option<u32>,
+    waiting: VecDeque<TwinIndex>,
+    wanted: Wanted,
+    /// By index of the twin.
+    flags: Vec<Flags>,
+    twins: Vec<TwinIndex>,
+    tally: Tally,
+    cold: usize,
+    failure: Option<String>,
+    /// Whether somebody may have to change sides.
+    restless: bool,
+}
+
+impl Trial {
+    pub(crate) fn new(rollout: u64, berths: Vec<Berth>, schema: Option<u32>, tally: Tally) -> Self {
+        let side = Side::new(berths);
+        let twins: Vec<TwinIndex> = side.twins().collect();
+        let size = twins.iter().map(|twin| twin.0 as usize + 1).max().unwrap_or(0);
+        Self {
+            rollout,
+            schema,
+            waiting: twins.iter().copied().collect(),
+            wanted: Wanted::Nobody,
+            flags: vec![Flags::default(); size],
+            twins,
+            tally,
+            cold: 0,
+            failure: None,
+            restless: false,
+            side,
+        }
+    }
+
+    pub(crate) fn side(&self) -> &Side {
+        &self.side
+    }
+
+    pub(crate) fn side_mut(&mut self) -> &mut Side {
+        &mut self.side
+    }
+
+    pub(crate) fn into_side(self) -> Side {
+        self.side
+    }
+
+    pub(crate) fn want(&mut self, wanted: Wanted) {
+        self.wanted = wanted;
+        self.restless = true;
+    }
+
+    pub(crate) fn is_authoritative(&self, twin: TwinIndex) -> bool {
+        self.flags(twin).authoritative
+    }
+
+    pub(crate) fn is_warm(&self, twin: TwinIndex) -> bool {
+        self.flags(twin).warm
+    }
+
+    pub(crate) fn has(&self, twin: TwinIndex) -> bool {
+        self.side.berth(twin).is_some()
+    }
+
+    /// Proposals of either side that the interlocks would refuse.
+    pub(crate) fn refused_proposals(&mut self, old: u64, new: u64) {
+        self.tally.refused_proposals(old, new);
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        let all = || self.twins.iter().map(|twin| self.flags(*twin));
+        let enrolled = all().filter(|flags| flags.enrolled).count();
+        Standing {
+            enrolled,
+            warm: all().filter(|flags| flags.warm).count(),
+            authoritative: all().filter(|flags| flags.authoritative).count(),
+            rows_min: all().map(|flags| u64::from(flags.rows)).filter(|rows| *rows > 0).min().unwrap_or(0),
+            cold: self.cold,
+            tally: self.tally.clone(),
+            failure: self.failure.clone(),
+        }
+    }
+
+    /// Whether something is left to do between rows.
+    pub(crate) fn is_moving(&self) -> bool {
+        self.restless || (self.failure.is_none() && !self.waiting.is_empty())
+    }
+
+    fn flags(&self, twin: TwinIndex) -> Flags {
+        self.flags.get(twin.0 as usize).copied().unwrap_or_default()
+    }
+
+    fn flags_mut(&mut self, twin: TwinIndex) -> Option<&mut Flags> {
+        self.flags.get_mut(twin.0 as usize)
+    }
+
+    fn should_move(&self, twin: TwinIndex) -> bool {
+        let flags = self.flags(twin);
+        match self.wanted.has(twin) {
+            true => flags.enrolled && (flags.warm || flags.alone) && !flags.authoritative && !flags.barred,
+            false => flags.authoritative,
+        }
+    }
+
+    /// Enrols some twins, and lets some change sides. Called between two rows.
+    pub(crate) fn advance(&mut self, incumbent: &mut Side) -> Moved {
+        if self.failure.is_none()
+            && let Err(reason) = self.enrol(incumbent)
+        {
+            self.failure = Some(reason);
+        }
+        self.change_sides(incumbent)
+    }
+
+    fn enrol(&mut self, incumbent: &mut Side) -> Result<(), String> {
+        let count = self.waiting.len().min(TWINS_PER_ROUND);
+        let some: Vec<TwinIndex> = self.waiting.drain(..count).collect();
+        if some.is_empty() {
+            return Ok(());
+        }
+        let mut cold: HashSet<TwinIndex> = some.iter().copied().collect();
+        if let Some(schema) = self.schema {
+            for berth in incumbent.berths_mut() {
+                let here: Vec<TwinIndex> =
+                    some.iter().copied().filter(|twin| berth.cohort.standing(*twin).is_some()).collect();
+                if here.is_empty() {
+                    continue;
+                }
+                let newest = berth.cohort.compiled().declaration().state.schema;
+                let asked = (schema != newest).then_some(schema);
+                let copied = berth.cohort.copy(&here, asked).map_err(|error| error.to_string())?;
+                copied.twins.iter().for_each(|saved| {
+                    cold.remove(&saved.twin);
+                });
+                self.take_in(&copied)?;
+            }
+        }
+        self.cold += if self.schema.is_some() { cold.len() } else { 0 };
+        for twin in some {
+            let (warm, alone) = (self.side.is_warm(twin), incumbent.berth(twin).is_none());
+            if let Some(flags) = self.flags_mut(twin) {
+                (flags.enrolled, flags.warm, flags.alone) = (true, warm, alone);
+            }
+        }
+        self.restless = true;
+        Ok(())
+    }
+
+    fn take_in(&mut self, copied: &Snapshot) -> Result<(), String> {
+        for berth in self.side.berths_mut() {
+            let part: Vec<_> = copied
+                .twins
+                .iter()
+                .filter(|saved| berth.cohort.standing(saved.twin).is_some())
+                .cloned()
+                .collect();
+            if part.is_empty() {
+                continue;
+            }
+            let part = Snapshot {
+                label: copied.label.clone(),
+                digest: copied.digest,
+                schema: copied.schema,
+                twins: part,
+            };
+            let refused = berth.cohort.take_in(&part).map_err(|error| error.to_string())?;
+            if let Some(first) = refused.first() {
+                return Err(format!("state of {} twins is refused, first {first}", refused.len()));
+            }
+        }
+        Ok(())
+    }
+
+    fn change_sides(&mut self, incumbent: &mut Side) -> Moved {
+        let mut moved = Moved::default();
+        if !self.restless {
+            return moved;
+        }
+        let moving: Vec<TwinIndex> =
+            self.twins.iter().copied().filter(|twin| self.should_move(*twin)).take(TWINS_PER_ROUND).collect();
+        self.restless = moving.len() == TWINS_PER_ROUND;
+        for twin in moving {
+            let to_candidate = self.wanted.has(twin);
+            if let Some(flags) = self.flags_mut(twin) {
+                flags.authoritative = to_candidate;
+            }
+            match to_candidate {
+                true => moved.to_candidate.push(twin),
+                false => moved.to_incumbent.push(twin),
+            }
+        }
+        states(&mut self.side, &moved.to_candidate, &mut moved.states);
+        states(incumbent, &moved.to_incumbent, &mut moved.states);
+        moved
+    }
+
+    /// Gives the candidate the rows that the incumbent has just answered, compares, and puts in its answers where
+    /// it is authoritative. A row that it does not answer is left as the incumbent answered it, and the twin goes
+    /// back to the incumbent. Gives the proposals of the side that does not count.
+    pub(crate) fn follow(&mut self, frame: &Frame, old: &mut Stepped, watch: &Watch<'_>) -> Vec<Proposal> {
+        let rows: Vec<usize> = (0..frame.rows())
+            .filter(|row| frame.twins.get(*row).is_some_and(|twin| self.flags(*twin).enrolled))
+            .collect();
+        if rows.is_empty() {
+            return Vec::new();
+        }
+        let outputs = old.outcome.outputs;
+        let whole = rows.len() == frame.rows();
+        let part;
+        let (frame, share) = match whole {
+            true => (frame, None),
+            false => {
+                part = pick(frame, &rows);
+                (&part, Some(part_of(&old.outcome, &rows)))
+            }
+        };
+        let new = self.side.step(outputs, frame, watch);
+        self.learn(frame, &new);
+        let flags = &self.flags;
+        let mut warm = |twin: TwinIndex| flags.get(twin.0 as usize).is_some_and(|flags| flags.warm);
+        let compared = share.as_ref().unwrap_or(&old.outcome);
+        self.tally.compare(frame, compared, &new.outcome, &mut warm);
+        if let Some(berth) = self.side.berths().first() {
+            berth.account.compared.fetch_add(frame.rows() as u64, std::sync::atomic::Ordering::Relaxed);
+        }
+        let part_fuel =
+            if whole { old.fuel } else { old.fuel * rows.len() as u64 / (old.by.len().max(1) as u64) };
+        self.tally.cost(Cost {
+            rows: rows.len() as u64,
+            old_fuel: part_fuel,
+            new_fuel: new.fuel,
+            old_spent: old.spent,
+            new_spent: new.spent,
+        });
+        for fault in &new.faults {
+            let time =
+                fault.row.and_then(|row| frame.times.get(row as usize)).copied().unwrap_or(Timestamp(0));
+            self.tally.fault(fault.twin, time, fault.kind.name(), &fault.message);
+        }
+        self.put_in(frame, new, old, &rows)
+    }
+
+    /// Who has become warm, and how many rows each twin has been compared in.
+    fn learn(&mut self, frame: &Frame, new: &Stepped) {
+        for (twin, by) in frame.twins.iter().zip(&new.by) {
+            let was_warm = self.flags(*twin).warm;
+            let warm = was_warm || self.side.is_warm(*twin);
+            if let Some(flags) = self.flags.get_mut(twin.0 as usize) {
+                self.restless |= warm && !was_warm;
+                flags.warm = warm;
+                flags.rows = flags.rows.saturating_add(u32::from(was_warm && *by != 0));
+            }
+        }
+    }
+
+    /// `rows[n]` is the row of the whole frame that row n of the candidate's belongs to.
+    fn put_in(&mut self, frame: &Frame, new: Stepped, old: &mut Stepped, rows: &[usize]) -> Vec<Proposal> {
+        let mut taken: Vec<usize> = Vec::new();
+        for (place, (twin, by)) in frame.twins.iter().zip(&new.by).enumerate() {
+            let Some(flags) = self.flags.get_mut(twin.0 as usize).filter(|flags| flags.authoritative) else {
+                continue;
+            };
+            match by {
+                // The incumbent has answered this row too: its answer stands, and so does it from here on.
+                0 => (flags.authoritative, flags.barred) = (false, true),
+                _ => taken.push(place),
+            }
+        }
+        if taken.is_empty() {
+            return new.outcome.proposals;
+        }
+        let mine: Vec<usize> = taken.iter().filter_map(|place| rows.get(*place).copied()).collect();
+        let is_mine = |row: u32| mine.binary_search(&(row as usize)).is_ok();
+        old.outcome.alerts.retain(|alert| !is_mine(alert.row));
+        let mut aside: Vec<Proposal> = Vec::new();
+        let theirs = std::mem::take(&mut old.outcome.proposals);
+        for proposal in theirs {
+            match is_mine(proposal.row) {
+                true => aside.push(proposal),
+                false => old.outcome.proposals.push(proposal),
+            }
+        }
+        let mut part = Stepped {
+            outcome: part_of(&new.outcome, &taken),
+            by: taken.iter().filter_map(|place| new.by.get(*place).copied()).collect(),
+            inhibited: new.inhibited,
+            ..Stepped::default()
+        };
+        // Faults of a side that was answered for by the other cost no row: they stand in the tally.
+        old.faults.retain(|fault| !fault.row.is_some_and(is_mine));
+        let ours: HashSet<u32> = taken.iter().filter_map(|place| u32::try_from(*place).ok()).collect();
+        aside.extend(new.outcome.proposals.into_iter().filter(|proposal| !ours.contains(&proposal.row)));
+        part.faults.clear();
+        old.put_in(part, &mine);
+        old.sort();
+        aside
+    }
+}
+
+/// Some rows of an outcome, numbered anew.
+fn part_of(outcome: &Outcome, rows: &[usize]) -> Outcome {
+    let outputs = outcome.outputs;
+    let mut part = Outcome { outputs, ..Outcome::default() };
+    for row in rows {
+        let cells = row * outputs..(row + 1) * outputs;
+        part.values.extend_from_slice(outcome.values.get(cells.clone()).unwrap_or_default());
+        part.quality.extend_from_slice(outcome.quality.get(cells).unwrap_or_default());
+    }
+    let place =
+        |row: u32| rows.binary_search(&(row as usize)).ok().and_then(|place| u32::try_from(place).ok());
+    part.alerts = outcome
+        .alerts
+        .iter()
+        .filter_map(|alert| Some(geminus_core::Alert { row: place(alert.row)?, ..alert.clone() }))
+        .collect();
+    part.proposals = outcome
+        .proposals
+        .iter()
+        .filter_map(|proposal| Some(Proposal { row: place(proposal.row)?, ..proposal.clone() }))
+        .collect();
+    part
+}
+
+/// State of these twins, by the incarnation that has them.
+fn states(side: &mut Side, twins: &[TwinIndex], into: &mut Vec<(u32, Snapshot)>) {
+    for berth in side.berths_mut() {
+        let here: Vec<TwinIndex> =
+            twins.iter().copied().filter(|twin| berth.cohort.standing(*twin).is_some()).collect();
+        if here.is_empty() || berth.cohort.compiled().declaration().state.schema == 0 {
+            continue;
+        }
+        match berth.cohort.copy(&here, None) {
+            Ok(snapshot) => into.push((berth.incarnation, snapshot)),
+            // What cannot be copied cannot be replayed from here; the next step tells why.
+            Err(error) => tracing::warn!(%error, "state at a change of sides was not copied"),
+        }
+    }
+}

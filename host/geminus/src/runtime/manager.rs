@@ -1,0 +1,269 @@
+//! The manager's thread: hears what arrives in the plugin folder, what people order, and what shards note; lets the
+//! conductor and the ladder do what follows. Nothing here waits for a guest, so it always has an ear.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use geminus_api::Trouble;
+use geminus_api::view as api;
+use geminus_core::{Event, Severity};
+use geminus_registry::{Change, Package};
+use geminus_rollout::Plan;
+use geminus_store::PackageRecord;
+use geminus_twin::BindingIndex;
+use geminus_twin::plant::Binding;
+use geminus_twin::site::Arrivals;
+use tokio::sync::oneshot;
+
+use super::floor::Floor;
+use super::ladder::Ladder;
+use super::message::Note;
+use super::plugins::Active;
+use super::rollouts::{Brought, Conductor, LOOK_EVERY};
+use super::start::TRUSTED_AFTER;
+
+/// What the manager may hear.
+pub(crate) enum Heard {
+    /// Something happened in the plugin folder.
+    Change(Change),
+    /// A shard noted something.
+    Note(Note),
+    /// A worker of a rollout is back.
+    Brought(Box<Brought>),
+    /// A rollout of this binding has ended, or something else changed: should it run another version?
+    Review(BindingIndex),
+    /// What would this plan do?
+    Plan(Plan, oneshot::Sender<api::RolloutPreview>),
+    /// Begin it.
+    Start(Plan, String, oneshot::Sender<Result<api::RolloutView, Trouble>>),
+    /// A person's order to a rollout.
+    Order(u64, api::RolloutOrder, String, oneshot::Sender<Result<api::RolloutView, Trouble>>),
+    /// The host stops.
+    Stop,
+}
+
+/// The thread's state.
+pub(crate) struct Manager {
+    floor: Arc<Floor>,
+    conductor: Conductor,
+    ladder: Ladder,
+    heard: Receiver<Heard>,
+    /// Until when what runs may still be what crashes the host; `None`: it has been trusted.
+    trusted_at: Option<Duration>,
+}
+
+impl Manager {
+    pub(crate) fn new(floor: Arc<Floor>, heard: Receiver<Heard>, back: Sender<Heard>) -> Self {
+        let conductor = Conductor::new(Arc::clone(&floor), back);
+        conductor.pick_up();
+        let trusted_at = Some(floor.clock.monotonic() + TRUSTED_AFTER);
+        Self { ladder: Ladder::new(Arc::clone(&floor)), floor, conductor, heard, trusted_at }
+    }
+
+    /// Runs until it is told to stop.
+    pub(crate) fn run(mut self) {
+        for index in self.indices() {
+            self.review(index);
+        }
+        let mut next_look = self.floor.clock.monotonic();
+        loop {
+            let now = self.floor.clock.monotonic();
+            if now >= next_look {
+                next_look = now + LOOK_EVERY;
+                self.conductor.look();
+                self.ladder.look();
+                self.trust(now);
+            }
+            match self.heard.recv_timeout(next_look.saturating_sub(now)) {
+                Ok(Heard::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(heard) => self.hear(heard),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    fn indices(&self) -> impl Iterator<Item = BindingIndex> + use<> {
+        (0..u32::try_from(self.floor.plant.bindings.len()).unwrap_or(u32::MAX)).map(BindingIndex)
+    }
+
+    /// A reply whose asker has gone is thrown away.
+    fn hear(&mut self, heard: Heard) {
+        match heard {
+            Heard::Change(change) => self.change(change),
+            Heard::Note(Note::Apart { binding, twin, incarnation, kind, message }) => {
+                self.ladder.apart(binding, twin, incarnation, kind, &message);
+            }
+            Heard::Brought(brought) => self.conductor.brought(*brought),
+            Heard::Review(index) => self.review(index),
+            Heard::Plan(plan, reply) => {
+                let meaning = super::rollouts::meaning(&self.floor, plan);
+                let busy = self.conductor.busy_with(&meaning);
+                drop(reply.send(meaning.preview(&self.floor, busy)));
+            }
+            Heard::Start(plan, by, reply) => {
+                let meaning = super::rollouts::meaning(&self.floor, plan);
+                drop(reply.send(self.conductor.begin(meaning, &by, false)));
+            }
+            Heard::Order(id, order, by, reply) => drop(reply.send(self.conductor.order(id, order, by))),
+            Heard::Stop => {}
+        }
+    }
+
+    /// What has run long enough did not crash the host by being started: earlier crashes in it are forgiven.
+    fn trust(&mut self, now: Duration) {
+        if self.trusted_at.is_none_or(|at| now < at) {
+            return;
+        }
+        self.trusted_at = None;
+        let state = self.floor.board.lock();
+        let running: Vec<_> = state.active.iter().flatten().map(Active::digest).collect();
+        let running: BTreeSet<String> =
+            running.iter().chain(state.pinned.values()).map(ToString::to_string).collect();
+        drop(state);
+        for digest in running {
+            if let Err(error) = self.floor.control.forgive_crash(&digest) {
+                tracing::warn!(%error, "a crash was not forgiven");
+            }
+        }
+    }
+
+    /// Deals with one thing that happened in the folder.
+    fn change(&mut self, change: Change) {
+        let floor = Arc::clone(&self.floor);
+        match change {
+            Change::Arrived(package) => self.arrived(*package),
+            Change::Refused { path, reason } => {
+                let message = format!("{} is not taken: {reason}", file_name(&path));
+                floor.board.refuse(&path, reason.to_string(), floor.clock.now());
+                let facts = serde_json::json!({ "file": file_name(&path) });
+                floor.chronicle.tell(Event::new("plugin-refused", Severity::Error, message).facts(facts));
+            }
+            Change::Gone(path) => {
+                floor.board.lock().shelf.remove(&path);
+                let message = format!("{} was removed; what runs goes on running", file_name(&path));
+                floor.chronicle.tell(Event::new("plugin-gone", Severity::Info, message));
+            }
+            Change::Unreadable(error) => {
+                let message = format!("the plugin folder cannot be read: {error}");
+                floor.chronicle.tell(Event::new("plugin-folder-unreadable", Severity::Error, message));
+            }
+        }
+    }
+
+    fn arrived(&mut self, package: Package) {
+        let (name, label) = (package.declaration.name.clone(), package.declaration.label());
+        let message = format!("{label} ({}) arrived", package.digest.short());
+        self.floor.chronicle.tell(Event::new("plugin-arrived", Severity::Info, message).plugin(&label));
+        record(&self.floor, &package, &file_name(&package.path));
+        if let Err(error) = self.floor.vault.keep(&package) {
+            let message = format!("{label} could not be kept: {error}");
+            self.floor
+                .chronicle
+                .tell(Event::new("plugin-not-kept", Severity::Warning, message).plugin(&label));
+        }
+        {
+            let mut state = self.floor.board.lock();
+            state.refused.retain(|refused| refused.path != package.path);
+            state.shelf.put(package);
+        }
+        for index in self.indices() {
+            let concerned = self.floor.binding(index).is_some_and(|binding| binding.declaration.name == name);
+            if !concerned {
+                continue;
+            }
+            match self.conductor.is_busy(index) && self.wish(index).is_some() {
+                // The end of what is under way brings the next look.
+                true => self.conductor.supersede(index),
+                false => self.review(index),
+            }
+        }
+    }
+
+    /// Begins an automatic rollout when the folder has a version that a binding should run and does not.
+    fn review(&mut self, index: BindingIndex) {
+        if self.conductor.is_busy(index) {
+            return;
+        }
+        let Some((plan, package)) = self.wish(index) else { return };
+        let Some(binding) = self.floor.binding(index) else { return };
+        let meaning = super::rollouts::meaning(&self.floor, plan);
+        let label = package.declaration.label();
+        let widens = meaning.widens();
+        let begun = match &widens {
+            Some(what) => Err(Trouble::Conflict(format!(
+                "it may do more than what runs, so a person has to start the rollout: {what}"
+            ))),
+            None => self.conductor.begin(meaning, "plugin folder", true).map(drop),
+        };
+        let Err(trouble) = begun else { return };
+        let reason = trouble.to_string();
+        let facts = serde_json::json!({
+            "binding": binding.name, "digest": package.digest.to_string(), "reason": reason,
+        });
+        let message = format!("{label} does not take over {}: {reason}", binding.name);
+        self.floor
+            .chronicle
+            .tell(Event::new("swap-refused", Severity::Error, message).plugin(&label).facts(facts));
+        self.floor.board.refuse(&package.path, reason.clone(), self.floor.clock.now());
+        let version = package.declaration.version.to_string();
+        let named = (package.declaration.name.as_str(), version.as_str(), package.digest);
+        self.floor.remember(named, &binding.name, 0, None, format!("refused: {reason}"));
+        let mut board = self.floor.board.lock();
+        board.swaps_refused += 1;
+        board.failed.insert((binding.name.clone(), package.digest));
+    }
+
+    /// The version that a binding should run by itself, and does not: for its twins, or for some that are pinned.
+    fn wish(&self, index: BindingIndex) -> Option<(Plan, Package)> {
+        let binding = self.floor.binding(index).filter(|binding| binding.arrivals == Arrivals::Rollout)?;
+        let state = self.floor.board.lock();
+        let name = &binding.declaration.name;
+        let fresh = |package: &&Package| !state.failed.contains(&(binding.name.clone(), package.digest));
+        let running = state.active.get(index.0 as usize).cloned().flatten();
+        let picked = state.shelf.pick(name, &binding.versions).filter(fresh);
+        let stays =
+            |package: &&Package| running.as_ref().is_some_and(|active| active.digest() == package.digest);
+        if let Some(package) = picked.filter(|package| !stays(package)) {
+            return Some((plan(binding, package, None), package.clone()));
+        }
+        binding.pins.iter().find_map(|pin| {
+            let package = state.shelf.pick(name, &pin.versions).filter(fresh)?;
+            let digest = package.digest;
+            let other = pin.twins.iter().find(|twin| state.pinned.get(&(index, **twin)) != Some(&digest))?;
+            let id = super::id_of(&self.floor.plant, *other).to_owned();
+            Some((plan(binding, package, Some(id)), package.clone()))
+        })
+    }
+}
+
+fn plan(binding: &Binding, package: &Package, twins: Option<String>) -> Plan {
+    let mut plan =
+        Plan::through(package.declaration.name.clone(), package.digest.to_string(), binding.stages.clone());
+    plan.behavior = Some(binding.name.clone());
+    plan.twins = twins;
+    plan
+}
+
+/// Writes down that a package exists.
+pub(crate) fn record(floor: &Floor, package: &Package, source: &str) {
+    let record = PackageRecord {
+        digest: package.digest.to_string(),
+        name: package.declaration.name.clone(),
+        version: package.declaration.version.to_string(),
+        declaration: serde_json::to_string(&*package.declaration).unwrap_or_default(),
+        bytes: package.bytes.len() as u64,
+        arrived: floor.clock.now(),
+        source: source.to_owned(),
+    };
+    if let Err(error) = floor.control.record_package(&record) {
+        let message = format!("{} could not be entered into the books: {error}", package.declaration.label());
+        floor.chronicle.tell(Event::new("plugin-not-kept", Severity::Warning, message));
+    }
+}
+
+pub(crate) fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}

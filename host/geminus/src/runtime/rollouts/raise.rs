@@ -1,0 +1,158 @@
+//! Raising a candidate: its instances made, its twins opened, the state tried on a copy. All of it on a worker's
+//! thread; a shard only gives names and copies, some twins at a time.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use geminus_behavior::{Cohort, ColdStart, Household, Snapshot, handover_schema};
+use geminus_core::TwinIndex;
+use geminus_rollout::{Bumpless, Tally};
+use geminus_twin::BindingIndex;
+
+use crate::runtime::cohorts::side::Berth;
+use crate::runtime::cohorts::{Version, openings, twins_per_instance};
+use crate::runtime::floor::Floor;
+use crate::runtime::message::{Ask, Candidate};
+
+/// Twins whose state is copied at a time for the rehearsal: what that takes, no row should wait for.
+const COPY_TWINS: usize = 256;
+
+/// What is to be raised.
+pub(super) struct Wish {
+    pub(super) rollout: u64,
+    pub(super) index: BindingIndex,
+    pub(super) version: Version,
+    /// What runs now; `None`: nothing does.
+    pub(super) incumbent: Option<Version>,
+    pub(super) twins: Arc<HashSet<TwinIndex>>,
+    pub(super) cold: ColdStart,
+    pub(super) tally: Tally,
+    pub(super) bumpless: Bumpless,
+}
+
+/// One candidate for each shard that has twins of it.
+///
+/// # Errors
+/// Why the new version cannot take over, in an operator's words: which twins refuse, or what broke.
+pub(super) fn candidates(floor: &Floor, wish: &Wish) -> Result<Vec<(usize, Candidate)>, String> {
+    let new = wish.version.compiled.declaration();
+    let schema = match &wish.incumbent {
+        Some(incumbent) => handover_schema(incumbent.compiled.declaration(), new, wish.cold)
+            .map_err(|error| error.to_string())?,
+        None => None,
+    };
+    let from = wish.incumbent.as_ref().map_or("nothing".to_owned(), Version::label);
+    let text = format!("{from} → {}", wish.version.label());
+    let mut all = Vec::new();
+    for shard in 0..floor.shards.len() {
+        let mine = floor.members(shard, &wish.twins);
+        if mine.is_empty() {
+            continue;
+        }
+        let candidate = Candidate {
+            rollout: wish.rollout,
+            berths: berths(floor, wish, shard, &mine, schema)?,
+            schema,
+            tally: wish.tally.clone(),
+            bumpless: wish.bumpless.clone(),
+            text: text.clone(),
+        };
+        all.push((shard, candidate));
+    }
+    Ok(all)
+}
+
+fn berths(
+    floor: &Floor,
+    wish: &Wish,
+    shard: usize,
+    mine: &[TwinIndex],
+    schema: Option<u32>,
+) -> Result<Vec<Berth>, String> {
+    let version = wish.version.compiled.declaration().version.to_string();
+    let account = floor.meters.get(shard).ok_or("there is no such shard")?.account(wish.index, &version);
+    let mut berths = Vec::new();
+    for household in households(floor, wish, shard, mine)? {
+        let raised =
+            household.with_parameters(&wish.version.parameters).raise(Arc::clone(&wish.version.compiled));
+        let mut heir = raised.map_err(|error| error.to_string())?;
+        let twins: Vec<TwinIndex> = heir.twins().collect();
+        if schema.is_some() {
+            for some in twins.chunks(COPY_TWINS) {
+                for copy in copies(floor, wish.index, shard, some, schema)? {
+                    heir.rehearse(&copy).map_err(|error| error.to_string())?;
+                }
+            }
+        }
+        berths.push(Berth {
+            cohort: heir.into_cohort(),
+            incarnation: wish.version.incarnation,
+            account: Arc::clone(&account),
+        });
+    }
+    Ok(berths)
+}
+
+/// The twins as the incumbent's instances have them, and those that no instance has.
+fn households(
+    floor: &Floor,
+    wish: &Wish,
+    shard: usize,
+    mine: &[TwinIndex],
+) -> Result<Vec<Household>, String> {
+    let index = wish.index;
+    let twins = Some(Arc::clone(&wish.twins));
+    let mut households: Vec<Household> = floor.ask(shard, |reply| Ask::Households(index, twins, reply))?;
+    let housed: HashSet<TwinIndex> = households.iter().flat_map(Household::members).collect();
+    let others: Vec<TwinIndex> = mine.iter().copied().filter(|twin| !housed.contains(twin)).collect();
+    let binding = floor.binding(index).ok_or("there is no such binding")?;
+    for some in others.chunks(twins_per_instance(binding)) {
+        let openings = openings(&floor.plant, binding, some, &wish.version.parameters);
+        households.push(Household::of(Arc::clone(&floor.host), openings));
+    }
+    Ok(households)
+}
+
+fn copies(
+    floor: &Floor,
+    index: BindingIndex,
+    shard: usize,
+    twins: &[TwinIndex],
+    schema: Option<u32>,
+) -> Result<Vec<Snapshot>, String> {
+    let copied = floor.ask(shard, |reply| Ask::Copy(index, twins.into(), schema, reply))?;
+    copied.into_iter().collect::<Result<Vec<_>, _>>()
+}
+
+/// One twin in an instance of its own, with this state: for a twin that gets a version which its neighbours have not.
+///
+/// # Errors
+/// Why that version does not take it up.
+pub(crate) fn alone(
+    floor: &Floor,
+    index: BindingIndex,
+    version: &Version,
+    twin: TwinIndex,
+    state: Option<&Snapshot>,
+) -> Result<Berth, String> {
+    let binding = floor.binding(index).ok_or("there is no such binding")?;
+    let account = floor
+        .meters
+        .get(floor.shard_of(twin))
+        .ok_or("there is no such shard")?
+        .account(index, &version.compiled.declaration().version.to_string());
+    let openings = openings(&floor.plant, binding, &[twin], &version.parameters);
+    let raised = Household::of(Arc::clone(&floor.host), openings).raise(Arc::clone(&version.compiled));
+    let mut heir = raised.map_err(|error| error.to_string())?;
+    if let Some(state) = state {
+        heir.rehearse(state).map_err(|error| error.to_string())?;
+    }
+    let mut cohort: Cohort = heir.into_cohort();
+    if let Some(state) = state {
+        let refused = cohort.take_in(state).map_err(|error| error.to_string())?;
+        if let Some(first) = refused.first() {
+            return Err(first.to_string());
+        }
+    }
+    Ok(Berth { cohort, incarnation: version.incarnation, account })
+}

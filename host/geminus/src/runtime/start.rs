@@ -1,0 +1,280 @@
+//! What runs when the host starts: which version for which twins, compiled, opened, and given its state back. A
+//! component in which the last process crashed too often is left out.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use geminus_behavior::Compiled;
+use geminus_core::{Digest, Event, Severity, Timestamp, TwinIndex};
+use geminus_registry::Package;
+use geminus_store::{Border, Control, Store};
+use geminus_twin::plant::Binding;
+use geminus_twin::{BindingIndex, Plant};
+
+use super::chronicle::Chronicle;
+use super::cohorts::{self, Version};
+use super::floor::Floor;
+use super::keeper::{self, AtBorder};
+use super::plan::{Past, Pick};
+use super::plugins::Active;
+use super::rollouts::Document;
+use super::shard::{ShardParts, ShardRunner};
+use super::{compile, crumb, id_of};
+
+/// A component that has run for so long did not crash the host by being started.
+pub(crate) const TRUSTED_AFTER: Duration = Duration::from_secs(60);
+/// Twins whose state is written down at a start in one piece.
+const BORDER_TWINS: usize = 1_024;
+
+/// A version and the twins that start with it.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) version: Version,
+    pub(crate) twins: Vec<TwinIndex>,
+}
+
+/// What starts, by binding.
+#[derive(Debug, Default)]
+pub(crate) struct Cast {
+    pub(crate) parts: Vec<Vec<Part>>,
+    pub(crate) active: Vec<Option<Active>>,
+    pub(crate) pinned: HashMap<(BindingIndex, TwinIndex), Digest>,
+}
+
+/// What earlier runs left behind. Counts the crash, if the last one ended inside a component.
+pub(crate) fn past(
+    control: &Control,
+    data: &Path,
+    (crashes_max, now): (u32, Timestamp),
+    chronicle: &Chronicle,
+) -> Past {
+    let trouble = |what: &str, error: &dyn std::fmt::Display| {
+        let message = format!("{what} cannot be read: {error}");
+        chronicle.tell(Event::new("control-unreadable", Severity::Error, message));
+    };
+    let mut past = Past::default();
+    match control.assignments() {
+        Ok(all) => past.assigned.extend(
+            all.into_iter().filter_map(|one| Some(((one.binding, one.twin), one.digest.parse().ok()?))),
+        ),
+        Err(error) => trouble("what ran last", &error),
+    }
+    match control.rollouts(usize::MAX) {
+        Ok(all) => {
+            for record in all {
+                let Ok(document) = serde_json::from_str::<Document>(&record.document) else { continue };
+                let failed = document.has_failed();
+                if let Some(digest) = record.to.digest.parse().ok().filter(|_| failed) {
+                    past.failed.insert((record.binding, digest));
+                }
+            }
+        }
+        Err(error) => trouble("earlier rollouts", &error),
+    }
+    count_crash(control, data, now, chronicle);
+    match control.crashes() {
+        Ok(all) => past.crashed.extend(
+            all.into_iter()
+                .filter(|one| one.count >= crashes_max)
+                .filter_map(|one| one.digest.parse::<Digest>().ok()),
+        ),
+        Err(error) => trouble("earlier crashes", &error),
+    }
+    past
+}
+
+/// The crumbs of a process that did not end in order say in which components it was.
+fn count_crash(control: &Control, data: &Path, now: Timestamp, chronicle: &Chronicle) {
+    if control.was_clean() {
+        return;
+    }
+    let left = crumb::left_behind(data).unwrap_or_default();
+    let known = control.incarnations().unwrap_or_default();
+    for number in left {
+        let Some(of) = known.iter().find(|incarnation| incarnation.id == number) else { continue };
+        match control.crash(&of.digest, now) {
+            Ok(count) => {
+                let message = format!(
+                    "the last run ended inside {} ({}), {count} times in a row by now",
+                    of.plugin, of.binding
+                );
+                chronicle.tell(Event::new("crashed-inside", Severity::Error, message).plugin(&of.plugin));
+            }
+            Err(error) => tracing::error!(%error, "a crash was not counted"),
+        }
+    }
+}
+
+/// Works out who starts with what, and compiles it. What cannot be compiled is journaled; its twins wait for a
+/// better one, the rest of the house runs.
+pub(crate) fn cast(floor: &Floor, picked: &[Pick], past: &Past) -> Cast {
+    let mut cast = Cast::default();
+    let mut known: HashMap<Digest, Arc<Compiled>> = HashMap::new();
+    for ((index, binding), pick) in (0..).map(BindingIndex).zip(&floor.plant.bindings).zip(picked) {
+        let label = pick.package.declaration.label();
+        if pick.left_out {
+            let message = format!(
+                "{} starts without {label}: the host crashed in it; another version, or `geminus rollout start` of this one, brings it back",
+                binding.name
+            );
+            floor.chronicle.tell(Event::new("safe-start", Severity::Error, message).plugin(&label));
+        } else if pick.revived {
+            let message = format!("the plugin folder has no usable {label}: the one that ran last is used");
+            floor.chronicle.tell(Event::new("plugin-revived", Severity::Warning, message).plugin(&label));
+        }
+        let main = Some(pick.package.clone()).filter(|_| !pick.left_out);
+        let mut groups: BTreeMap<Digest, (Package, Vec<TwinIndex>)> = BTreeMap::new();
+        for twin in &binding.twins {
+            let own = own_package(floor, binding, *twin, past);
+            let Some(package) = own.clone().or_else(|| main.clone()) else { continue };
+            if let Some(own) = own.filter(|own| main.as_ref().is_none_or(|main| main.digest != own.digest)) {
+                cast.pinned.insert((index, *twin), own.digest);
+            }
+            groups.entry(package.digest).or_insert_with(|| (package, Vec::new())).1.push(*twin);
+        }
+        let mut parts = Vec::new();
+        let mut active = None;
+        for (digest, (package, twins)) in groups {
+            let Some(version) = ready(floor, (index, binding), &package, &mut known) else { continue };
+            if main.as_ref().is_some_and(|main| main.digest == digest) {
+                active = Some(Active { version: version.clone(), since: floor.clock.now() });
+            }
+            floor.remember(
+                (&package.declaration.name, &package.declaration.version.to_string(), digest),
+                &binding.name,
+                twins.len(),
+                None,
+                "started".to_owned(),
+            );
+            parts.push(Part { version, twins });
+        }
+        if let (Some(active), false) = (&active, past.assigned.contains_key(&(binding.name.clone(), None)))
+            && let Err(error) = floor.control.assign(&binding.name, None, &active.digest().to_string())
+        {
+            tracing::error!(%error, "what runs was not assigned, so the next start may choose another version");
+        }
+        cast.parts.push(parts);
+        cast.active.push(active);
+    }
+    cast
+}
+
+/// The package that a twin has of its own: what was assigned to it, or what its pin asks for.
+fn own_package(floor: &Floor, binding: &Binding, twin: TwinIndex, past: &Past) -> Option<Package> {
+    let usable = |package: &Package| !past.crashed.contains(&package.digest);
+    let id = id_of(&floor.plant, twin).to_owned();
+    let assigned = past.assigned.get(&(binding.name.clone(), Some(id.clone())));
+    let pin = binding.pins.iter().find(|pin| pin.twins.binary_search(&twin).is_ok());
+    let fits = |package: &Package| {
+        pin.is_none_or(|pin| pin.versions.matches(&package.declaration.version.0)) && usable(package)
+    };
+    if let Some(package) = assigned.and_then(|digest| floor.package(*digest)).filter(fits) {
+        return Some(package);
+    }
+    let pin = pin?;
+    let all = floor.packages();
+    let fitting = all
+        .into_iter()
+        .filter(|package| package.declaration.name == binding.declaration.name)
+        .filter(|package| pin.versions.matches(&package.declaration.version.0) && usable(package))
+        .max_by(|a, b| a.declaration.version.cmp(&b.declaration.version));
+    if fitting.is_none() {
+        let message = format!(
+            "{} of {id} is pinned to {} and no package fits: put one into the plugin folder; until then it runs what the others run",
+            binding.name, pin.versions
+        );
+        floor.chronicle.tell(Event::new("pin-unmet", Severity::Error, message).twin(id));
+    }
+    fitting
+}
+
+fn ready(
+    floor: &Floor,
+    (index, binding): (BindingIndex, &Binding),
+    package: &Package,
+    known: &mut HashMap<Digest, Arc<Compiled>>,
+) -> Option<Version> {
+    let label = package.declaration.label();
+    let limit = Duration::from_secs(binding.stages.compile_seconds_max);
+    let parameters = binding
+        .adopt_for(&package.declaration, &semver::VersionReq::STAR)
+        .map_err(|reasons| reasons.join("; "));
+    let version = parameters.and_then(|parameters| {
+        let compiled = match known.get(&package.digest) {
+            Some(compiled) => Arc::clone(compiled),
+            None => compile::apart(&floor.engine, package, &floor.cache, limit, floor.clock.as_ref())?,
+        };
+        known.insert(package.digest, Arc::clone(&compiled));
+        floor.version(index, compiled, parameters)
+    });
+    match version {
+        Ok(version) => {
+            if let Err(error) = floor.vault.keep(package) {
+                let message = format!("{label} could not be kept for the next start: {error}");
+                floor
+                    .chronicle
+                    .tell(Event::new("plugin-not-kept", Severity::Warning, message).plugin(&label));
+            }
+            Some(version)
+        }
+        Err(error) => {
+            let message = format!("{} cannot run {label}: {error}", binding.name);
+            floor.chronicle.tell(Event::new("plugin-refused", Severity::Error, message).plugin(label));
+            None
+        }
+    }
+}
+
+/// Starts the instances of a shard, puts their state back, and lets the thread run.
+pub(crate) fn shard(mut parts: ShardParts, cast: &Cast, store: &Store) -> anyhow::Result<JoinHandle<()>> {
+    let plant = Arc::clone(&parts.plant);
+    let here: HashSet<TwinIndex> = parts.shard.twins().collect();
+    for ((index, binding), own) in (0..).map(BindingIndex).zip(&plant.bindings).zip(&cast.parts) {
+        for part in own {
+            let mine: Vec<TwinIndex> =
+                part.twins.iter().copied().filter(|twin| here.contains(twin)).collect();
+            start(&mut parts, &plant, (index, binding), &part.version, &mine, store);
+        }
+    }
+    let name = format!("shard-{}", parts.number);
+    let runner = ShardRunner::new(parts);
+    Ok(std::thread::Builder::new().name(name).spawn(move || runner.run())?)
+}
+
+fn start(
+    parts: &mut ShardParts,
+    plant: &Plant,
+    (index, binding): (BindingIndex, &Binding),
+    version: &Version,
+    mine: &[TwinIndex],
+    store: &Store,
+) {
+    let openings = cohorts::openings(plant, binding, mine, &version.parameters);
+    let account = parts.meters.account(index, &version.compiled.declaration().version.to_string());
+    parts.crumb.enter(version.incarnation);
+    let started = parts.cohorts.start(index, binding, (version, &account), &parts.host, openings);
+    match started {
+        Ok(refused) => {
+            for twin in refused {
+                let message = format!("{} does not take up {}: {}", binding.name, twin.id, twin.message);
+                let event = Event::new("twin-refused", Severity::Error, message).twin(twin.id);
+                parts.chronicle.tell(event.plugin(version.label()));
+            }
+            keeper::restore(parts, store, (index, binding), mine, version.compiled.digest());
+            for some in mine.chunks(BORDER_TWINS) {
+                for snapshot in parts.cohorts.copy(index, some, None).into_iter().flatten() {
+                    let (incarnation, border) = (version.incarnation, Border::Start);
+                    drop(parts.borders.send(AtBorder { binding: index, incarnation, border, snapshot }));
+                }
+            }
+        }
+        Err(error) => {
+            let message = format!("{} does not run: {error}", binding.name);
+            parts.chronicle.tell(Event::new("behavior-not-started", Severity::Error, message));
+        }
+    }
+    parts.crumb.leave();
+}
