@@ -53,6 +53,7 @@ impl Guest {
                 "script": { "type": "string", "default": "" },
             } },
             "alerts": [{ "code": "odd", "priority": "low", "text": "odd" }],
+            "lookups": [{ "name": "past", "kind": "history", "unit": "1" }],
             "state": { "schema": 1, "reads": [1], "writes": [1] },
         });
         let stamp = json!({ "contract": "0.1.0", "sdk": "none", "toolchain": "unknown" });
@@ -70,6 +71,13 @@ impl Guest {
     #[must_use]
     pub fn declares(mut self, change: impl FnOnce(&mut Value)) -> Self {
         change(&mut self.declaration);
+        self
+    }
+
+    /// The same as another version.
+    #[must_use]
+    pub fn version(mut self, version: &str) -> Self {
+        self.declaration["version"] = version.into();
         self
     }
 

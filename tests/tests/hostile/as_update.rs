@@ -1,1 +1,77 @@
-//! To be.
+//! Each item arrives as the next version of a good incumbent: its rollout fails with words, the incumbent goes on
+//! with its state unchanged, and not one row lacks its answer.
+
+use std::time::Duration;
+
+use geminus_tests::{Guest, answered, drop_bytes, tally, wait_for};
+
+use crate::house::House;
+use crate::lies;
+use crate::updates::{self, Update};
+
+const TWINS: [&str; 3] = ["suspect-1", "suspect-2", "suspect-3"];
+/// A short trial: what shows at all shows in the first rows.
+const TRIAL: &str = "rollout = { compile_seconds_max = 3, raise_seconds_max = 30, \
+    probation = { rows = 20, seconds = 2 }, acceptance = { difference = { \"*\" = { absolute = 0.0 } } } }";
+
+/// A house with version 1.0.0 of `suspect`, which behaves.
+fn house() -> anyhow::Result<(House, Guest)> {
+    let good = Guest::hostile("suspect", "1.0.0")?;
+    let house = House::start(
+        &TWINS.map(str::to_owned),
+        |cells| cells.behavior("suspect", "suspect", "suspect-*", TRIAL),
+        &[&good],
+    )?;
+    Ok((house, good))
+}
+
+/// Lets each arrive, and waits until the house has said no.
+fn refuse_all(house: &House, updates: Vec<Update>) -> anyhow::Result<()> {
+    for update in updates {
+        drop_bytes(&house.site.path("plugins"), "suspect", &update.bytes)?;
+        house.told(&update.label, None, update.rule).map_err(|error| error.context(update.name))?;
+        wait_for(&format!("1.0.0 to answer alone after {}", update.name), Duration::from_secs(20), || {
+            for twin in TWINS {
+                let suspect = house.host.behavior(twin, "suspect")?;
+                anyhow::ensure!(
+                    suspect["version"] == "1.0.0" && suspect["state"] == "running" && suspect["trial"].is_null(),
+                    "{suspect}"
+                );
+            }
+            Ok(Some(()))
+        })?;
+        house.host.lives().map_err(|error| error.context(update.name))?;
+        house.pulse.wait(2)?;
+    }
+    Ok(())
+}
+
+/// Every row of every twin was answered, as if nothing had ever arrived.
+fn nothing_happened(house: House) -> anyhow::Result<()> {
+    let (closed, sent) = house.innocent_lost_nothing()?;
+    for twin in TWINS {
+        answered(&closed.host, twin, "suspect", &tally(&sent[twin]))?;
+    }
+    closed.host.stop()
+}
+
+#[test]
+fn what_goes_wrong_before_the_first_row_leaves_the_incumbent() -> anyhow::Result<()> {
+    let (house, good) = house()?;
+    refuse_all(&house, updates::before_rows(&good)?)?;
+    nothing_happened(house)
+}
+
+#[test]
+fn what_goes_wrong_in_a_row_goes_back_to_the_incumbent() -> anyhow::Result<()> {
+    let (house, good) = house()?;
+    refuse_all(&house, updates::in_rows(&good)?)?;
+    nothing_happened(house)
+}
+
+#[test]
+fn what_is_not_what_it_says_is_not_taken() -> anyhow::Result<()> {
+    let (house, good) = house()?;
+    refuse_all(&house, lies::lies(&good)?)?;
+    nothing_happened(house)
+}

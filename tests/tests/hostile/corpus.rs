@@ -93,6 +93,34 @@ pub(crate) fn opens() -> anyhow::Result<Vec<Item>> {
     made.collect()
 }
 
+/// Misdeeds of `<name>-bad` when it is saved, or brought back after `<name>-fuse` has crashed their instance; and a
+/// state that only grows.
+pub(crate) fn states() -> anyhow::Result<Vec<Item>> {
+    let acts: [(&'static str, &str, &'static str); 11] = [
+        ("save-trap", "snapshot trap from=60", "snapshot"),
+        ("save-loop", "snapshot loop from=60", "snapshot"),
+        ("save-log-for-ever", "snapshot log-for-ever from=60", "snapshot"),
+        ("save-much", "snapshot states=100000 from=60", "state"),
+        ("save-schema", "snapshot schema=7 from=60", "schema"),
+        ("save-fault", "snapshot fault from=60", "on request"),
+        ("back-trap", "restore trap from=1", "restore"),
+        ("back-loop", "restore loop from=1", "restore"),
+        ("back-copy", "restore copy=25000000 from=1", "restore"),
+        ("back-fault", "restore fault from=1", "on request"),
+        ("leak", "step leak=2000", "state"),
+    ];
+    let made = acts.into_iter().map(|(name, act, rule)| {
+        let (deed, condition) = act.rsplit_once(' ').unwrap_or_default();
+        let script = match condition.contains("from") {
+            true => format!("{deed} twin={name}-bad {condition}; step trap twin={name}-fuse value={POISON}"),
+            false => format!("{act} twin={name}-bad; step trap twin={name}-fuse value={POISON}"),
+        };
+        let guest = Guest::hostile(name, "1.0.0")?.script(&script).declares(roomy);
+        Ok(Item { name, guest, end: End::Apart, rule })
+    });
+    made.collect()
+}
+
 /// Misdeeds of hand-written code before any export is called, or by its mere shape.
 pub(crate) fn written() -> anyhow::Result<Vec<Item>> {
     let one = |name: &'static str, text: String, rule: &'static str| -> anyhow::Result<Item> {

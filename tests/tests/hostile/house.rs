@@ -46,20 +46,23 @@ impl House {
     /// Waits for a warning or an error about this plugin version that says `rule` (and names `twin`, when one is
     /// given).
     pub(crate) fn told(&self, label: &str, twin: Option<&str>, rule: &str) -> anyhow::Result<Value> {
+        let of_it = |entry: &Value| {
+            entry["plugin"] == label || entry["message"].as_str().is_some_and(|text| text.contains(label))
+        };
         let about = |entry: &Value| {
             let message = entry["message"].as_str().unwrap_or_default();
-            entry["plugin"] == label
+            of_it(entry)
                 && entry["severity"] != "info"
                 && message.contains(rule)
                 && twin.is_none_or(|twin| entry["twin"] == twin && message.contains(twin))
         };
         wait_for(&format!("{label} to be told of with {rule:?}"), SHOWS_MAX, || {
             let journal = self.host.journal()?;
-            let of_it = || journal.iter().filter(|entry| entry["plugin"] == label);
-            match of_it().find(|entry| about(entry)) {
+            let mut all = journal.iter().filter(|entry| of_it(entry));
+            match all.clone().find(|entry| about(entry)) {
                 Some(found) => Ok(Some(found.clone())),
                 None => {
-                    let said = of_it().map(|entry| format!("{}: {}", entry["kind"], entry["message"]));
+                    let said = all.by_ref().map(|entry| format!("{}: {}", entry["kind"], entry["message"]));
                     anyhow::bail!("said is {:?}", said.collect::<Vec<_>>())
                 }
             }

@@ -6,7 +6,9 @@
 
 mod as_update;
 mod corpus;
-mod files;
 mod from_the_start;
 mod house;
 mod ladder;
+mod lies;
+mod saved;
+mod updates;

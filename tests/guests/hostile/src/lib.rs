@@ -21,7 +21,7 @@ mod bindings {
 /// Placeholders: a test puts its own in their place.
 #[used]
 #[unsafe(link_section = "geminus:declaration")]
-static DECLARATION: [u8; 167] = *br#"{"declaration":1,"name":"hostile","version":"1.0.0","kind":"estimator","inputs":[],"outputs":[{"name":"sum","unit":"1"}],"state":{"schema":1,"reads":[1],"writes":[1]}}"#;
+static DECLARATION: [u8; 223] = *br#"{"declaration":1,"name":"hostile","version":"1.0.0","kind":"estimator","inputs":[],"outputs":[{"name":"sum","unit":"1"}],"lookups":[{"name":"past","kind":"history","unit":"1"}],"state":{"schema":1,"reads":[1],"writes":[1]}}"#;
 #[used]
 #[unsafe(link_section = "geminus:stamp")]
 static STAMP: [u8; 53] = *br#"{"contract":"0.1.0","sdk":"none","toolchain":"rustc"}"#;

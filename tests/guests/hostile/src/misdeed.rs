@@ -101,7 +101,8 @@ pub(crate) fn spoil_outcome(acts: &[Act], row: u32, rows: usize, hoard: &mut Vec
 pub(crate) fn spoil_states(acts: &[Act], states: &mut States) {
     for act in acts {
         match *act {
-            Act::States(bytes) => states.bytes = fresh(bytes),
+            Act::States(bytes) if bytes > 1 << 20 => states.bytes = fresh(bytes),
+            Act::States(bytes) => states.bytes.resize(states.bytes.len() + bytes, 0),
             Act::Schema(schema) => states.schema = schema,
             Act::Values(count) => states.slots = fresh(count),
             _ => {}

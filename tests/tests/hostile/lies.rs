@@ -1,0 +1,77 @@
+//! Files that are not what they say, and code that is made to cost the compiler its time.
+
+use std::fmt::Write as _;
+
+use geminus_tests::{Guest, component, probe};
+use serde_json::json;
+
+use crate::corpus::written_guest;
+use crate::updates::Update;
+
+/// Each is refused before any of its code runs.
+pub(crate) fn lies(good: &Guest) -> anyhow::Result<Vec<Update>> {
+    let (mut made, mut number) = (Vec::new(), 200);
+    let mut add = |name: &'static str, guest: Guest, rule: &'static str| -> anyhow::Result<()> {
+        number += 1;
+        let guest = guest.version(&format!("1.0.{number}"));
+        made.push(Update { name, label: guest.label(), bytes: guest.bytes()?, rule });
+        Ok(())
+    };
+    let good = |change: &dyn Fn(&mut Guest)| {
+        let mut guest = good.clone();
+        change(&mut guest);
+        guest
+    };
+    add("wrong contract", good(&|it| it.stamp["contract"] = "0.9.0".into()), "contract 0.9.0")?;
+    add("no stamp that can be read", good(&|it| it.stamp = json!(["mine"])), "stamp cannot be read")?;
+    let next = component(&probe("")?, "0.2.0", &[])?;
+    add("forged stamp", Guest::of(next, "suspect", "1.0.0"), "the stamp is not its own")?;
+    let clock = "package wasi:clocks@0.2.0; interface monotonic-clock { now: func() -> u64; }";
+    let text = probe("")?.replacen(
+        "(memory (export",
+        "(import \"wasi:clocks/monotonic-clock@0.2.0\" \"now\" (func (result i64))) (memory (export",
+        1,
+    );
+    let nosy = component(&text, "0.1.0", &[("wasi:clocks/monotonic-clock@0.2.0", clock)])?;
+    add("a clock", Guest::of(nosy, "suspect", "1.0.0"), "imports wasi:clocks/monotonic-clock@0.2.0")?;
+    add("undeclared look-ups", good(&|it| it.declaration["lookups"] = json!([])), "names no look-up")?;
+    let command = json!([{ "name": "speed", "unit": "1", "minimum": 0.0, "maximum": 1.0 }]);
+    add("an estimator's commands", good(&|it| it.declaration["commands"] = command.clone()), "may not declare commands")?;
+    let state = json!({ "schema": 5, "reads": [1], "writes": [1] });
+    add("a schema that it cannot read", good(&|it| it.declaration["state"] = state.clone()), "must stand in reads")?;
+    let other = json!({ "schema": 5, "reads": [5], "writes": [5] });
+    add("no way up", good(&|it| it.declaration["state"] = other.clone()), "schema")?;
+    let more = |it: &mut Guest| {
+        let outputs = it.declaration["outputs"].as_array_mut().expect("outputs");
+        outputs.push(json!({ "name": "extra", "unit": "1" }));
+    };
+    add("more outputs than it gives", good(&more), "extra")?;
+    add("another unit", good(&|it| it.declaration["outputs"][0]["unit"] = "Cel".into()), "Cel")?;
+    add("no such unit", good(&|it| it.declaration["outputs"][0]["unit"] = "furlong".into()), "furlong")?;
+    add("compile bomb", written_guest("suspect", &probe(&bomb())?)?, "compiling takes more than")?;
+    let mut cut = good(&|_| ()).bytes()?;
+    cut.truncate(cut.len() / 2);
+    made.push(Update { name: "truncated", label: "suspect.wasm".to_owned(), bytes: cut, rule: "truncated or damaged" });
+    Ok(made)
+}
+
+/// Ten thousand loops over five thousand variables, all of them alive to the end: a third of a megabyte that takes
+/// the compiler a minute.
+pub(crate) fn bomb() -> String {
+    const LOOPS: usize = 10_000;
+    const LOCALS: usize = 5_000;
+    let mut text = String::from("(func (export \"bomb\") (param i32) (result i32)");
+    let mut put = |part: std::fmt::Arguments<'_>| text.write_fmt(part).expect("a string takes everything");
+    (0..LOCALS).for_each(|local| put(format_args!("(local $l{local} i32)")));
+    for turn in 0..LOOPS {
+        let [to, from, end] = [1, 7, 3].map(|factor| turn * factor % LOCALS);
+        put(format_args!(
+            "(loop $a{turn} (local.set $l{to} (i32.add (local.get $l{from}) (local.get 0)))
+             (br_if $a{turn} (i32.eqz (local.get $l{end}))))"
+        ));
+    }
+    put(format_args!("(i32.const 0)"));
+    (0..LOCALS).for_each(|local| put(format_args!("(i32.add (local.get $l{local}))")));
+    text.push(')');
+    text
+}
