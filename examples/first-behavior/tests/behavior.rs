@@ -2,6 +2,7 @@
 
 use first_behavior::{Measured, Smoother};
 use geminus_core::declaration::{Arrival, Declaration, Kind};
+use geminus_sdk::testing::golden::{Case, GoldenError, hold};
 use geminus_sdk::{Reading, testing::Host};
 
 fn measured(surface: f64) -> Measured {
@@ -38,6 +39,19 @@ fn a_swap_changes_nothing() {
         let pair = (swapped.step(time, measured(value)), steady.step(time, measured(value)));
         assert_eq!(pair.0.expect("steps"), pair.1.expect("steps"), "second {second}");
     }
+}
+
+#[test]
+fn released_states_are_restored_and_go_on_bit_for_bit() -> Result<(), GoldenError> {
+    let row = |second: u8| {
+        let surface =
+            if second % 5 == 4 { Reading::missing() } else { Reading::good(20.0 + f64::from(second % 7)) };
+        (f64::from(second), Measured { surface })
+    };
+    let (before, after) = ((0..20).map(row).collect(), (20..30).map(row).collect());
+    let case: Case<Smoother> =
+        Case { name: "running", parameters: r#"{"time_constant": 10.0}"#, before, after };
+    hold(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden"), &[case])
 }
 
 #[test]

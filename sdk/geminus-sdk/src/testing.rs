@@ -4,7 +4,11 @@
 use crate::behavior::Answer;
 use crate::columns::{ForecastRequest, OpeningRequest, Outcome, Prediction, Rows, States};
 use crate::log::{Line, collect};
-use crate::{Alerts, Behavior, Commands, Fault, Inputs, Outputs, Quality, SlotTable};
+use crate::state::unknown_schema;
+use crate::{Alerts, Behavior, Commands, Fault, Inputs, Outputs, Quality, SlotTable, State};
+
+#[cfg(not(target_arch = "wasm32"))]
+pub mod golden;
 
 /// Seed of every slot that the testing host opens.
 pub const SEED: u64 = 20_260_101;
@@ -158,6 +162,21 @@ impl<B: Behavior> Host<B> {
         let states = self.snapshot(None)?;
         self.table = opened(&self.parameters)?;
         self.restore(&states)
+    }
+
+    /// What a swap to another version does, up or down: opens it with these parameters and restores the state in the
+    /// newest schema that this one writes and the other reads. This one stays as it is.
+    ///
+    /// # Errors
+    /// When there is no such schema, or what either answers.
+    pub fn hand_to<C: Behavior>(&self, parameters: &str) -> Result<Host<C>, Fault> {
+        let numbers = |list: &str| list.split(',').filter_map(|one| one.parse().ok()).collect::<Vec<u32>>();
+        let reads = numbers(C::State::READS);
+        let common = numbers(B::State::WRITES).into_iter().filter(|schema| reads.contains(schema)).max();
+        let schema = common.ok_or_else(|| unknown_schema(B::State::SCHEMA, C::State::READS))?;
+        let mut other = Host::<C>::open(parameters)?;
+        other.restore(&self.snapshot(Some(schema))?)?;
+        Ok(other)
     }
 
     /// Takes the lines that were logged since the last time.

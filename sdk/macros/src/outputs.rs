@@ -31,7 +31,9 @@ pub(crate) fn derive(item: &DeriveInput) -> Result<TokenStream> {
         }
     }
     let converged = || fields.iter().zip(&declared).filter(|(_, output)| output.role == "converged");
-    if let Some((field, output)) = converged().find(|(_, output)| output.json["unit"] != "1") {
+    if let Some((field, output)) =
+        converged().find(|(_, output)| output.json.get("unit").is_none_or(|unit| unit != "1"))
+    {
         let message = format!("{} of role converged is 0 or 1: its unit is \"1\"", output.name);
         return Err(error(field.span(), message));
     }

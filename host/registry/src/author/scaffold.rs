@@ -43,6 +43,11 @@ pub fn scaffold(parent: &Path, name: &str, kind: Kind, sdk: &str) -> Result<Path
     write(folder.join("Cargo.toml"), fill(include_str!("templates/Cargo.toml.txt")))?;
     write(folder.join("README.md"), fill(include_str!("templates/README.md.txt")))?;
     write(folder.join("src/lib.rs"), fill(body))?;
+    // The only template with state; its test holds what this first version saves.
+    if kind == Kind::Estimator {
+        let golden = folder.join("tests/golden/schema-1-running.json");
+        write(golden, fill(include_str!("templates/estimator.golden.json.txt")))?;
+    }
     Ok(folder)
 }
 
@@ -83,6 +88,29 @@ mod tests {
     fn names_become_types() {
         assert_eq!(type_name("pump-health"), "PumpHealth");
         assert_eq!(type_name("x2"), "X2");
+    }
+
+    #[test]
+    fn a_new_plugin_with_state_has_a_golden_state_of_its_own() {
+        let dir = tempfile::tempdir().expect("folder");
+        for (kind, has) in [
+            (Kind::Estimator, true),
+            (Kind::Surrogate, false),
+            (Kind::HealthRule, false),
+            (Kind::CommandPolicy, false),
+        ] {
+            let name = format!("my-{kind:?}").to_lowercase();
+            let folder = scaffold(dir.path(), &name, kind, "").expect("made");
+            let golden = fs::read_to_string(folder.join("tests/golden/schema-1-running.json"));
+            assert_eq!(golden.is_ok(), has, "{kind:?}");
+            assert!(
+                golden.is_ok_and(|text| text.contains("\"plugin\": \"my-estimator\"")) == has,
+                "{kind:?}"
+            );
+            let source = fs::read_to_string(folder.join("src/lib.rs")).expect("there");
+            assert_eq!(source.contains("golden::hold::<MyEstimator>"), has, "{kind:?}");
+            assert_eq!(!source.contains("_state: &mut ()"), has, "a template with state holds it");
+        }
     }
 
     #[test]
