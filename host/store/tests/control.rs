@@ -166,7 +166,7 @@ fn activation(at: u64) -> Activation {
         version: format!("0.{at}.0"),
         digest: digest(0),
         twins: at * 10,
-        rollout: (at % 3 != 0).then_some(at % 3),
+        rollout: (!at.is_multiple_of(3)).then_some(at % 3),
         outcome: "activated".to_owned(),
     }
 }

@@ -10,12 +10,12 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use geminus_core::{SystemClock, Timestamp};
-use geminus_store::{Border, Checkpoint, Generation, Options, Release, RolloutRecord, Store};
+use geminus_store::{Border, Checkpoint, Generation, Options, Release, RolloutRecord, Store, StoreError};
 
 const DIR: &str = "GEMINUS_CONTROL_CRASH_DIR";
 const FROM: &str = "GEMINUS_CONTROL_CRASH_FROM";
@@ -35,7 +35,7 @@ fn state(turn: u64, at: usize) -> Vec<u8> {
 }
 
 /// One turn of each kind of writing, all of which say the number of the turn.
-fn write(store: &Store, rollout: u64, turn: u64) {
+fn write(store: &Store, rollout: u64, turn: u64) -> Result<(), StoreError> {
     let control = store.control();
     let checkpoints: Vec<Checkpoint> = (0..TWINS)
         .map(|at| Checkpoint {
@@ -49,12 +49,10 @@ fn write(store: &Store, rollout: u64, turn: u64) {
             bytes: state(turn, at),
         })
         .collect();
-    control.checkpoint_save(&checkpoints).expect("checkpoints");
-    control.assign("thermal", None, &format!("sha256:{turn}")).expect("assign");
-    control.rollout_save(rollout, "shadow", &format!("{turn}"), None).expect("rollout");
-    control
-        .strike("thermal", "motor-1", "sha256:1", &format!("{turn}"), Timestamp(turn), Duration::ZERO)
-        .expect("strike");
+    control.checkpoint_save(&checkpoints)?;
+    control.assign("thermal", None, &format!("sha256:{turn}"))?;
+    control.rollout_save(rollout, "shadow", &format!("{turn}"), None)?;
+    control.strike("thermal", "motor-1", "sha256:1", &format!("{turn}"), Timestamp(turn), Duration::ZERO)?;
     let by = Generation {
         binding: "thermal".to_owned(),
         plugin: "p@1".to_owned(),
@@ -62,7 +60,7 @@ fn write(store: &Store, rollout: u64, turn: u64) {
         schema: 1,
     };
     let states: Vec<_> = (0..TWINS).map(|at| (twin(at), Timestamp(turn), state(turn, at))).collect();
-    store.snapshots().save(&by, &states).expect("snapshots");
+    store.snapshots().save(&by, &states)
 }
 
 /// Each kind is at turn `least` or, where the kill came between, one further; never in between.
@@ -109,7 +107,9 @@ fn a_host_says_what_is_done() {
         if given.is_none() && turn > 5 {
             break;
         }
-        write(&store, rollout, turn);
+        while let Err(error) = write(&store, rollout, turn) {
+            writeln!(out, "failed {error}").expect("pipe");
+        }
         writeln!(out, "done {turn}").expect("pipe");
         out.flush().expect("pipe");
     }
@@ -135,19 +135,26 @@ fn record() -> RolloutRecord {
     }
 }
 
+fn start(dir: &Path, from: u64) -> Child {
+    // The shell makes the child ignore SIGXFSZ, so that writing over a size limit fails instead of killing it.
+    Command::new("sh")
+        .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().expect("this program"))
+        .args(["--exact", "a_host_says_what_is_done", "--nocapture"])
+        .env(DIR, dir)
+        .env(FROM, from.to_string())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("child")
+}
+
 #[test]
 fn nothing_that_was_said_to_be_done_is_lost_when_the_host_is_killed() {
     let dir = tempfile::tempdir().expect("folder");
     let mut last = 0u64;
     for round in 0..ROUNDS {
-        let mut child = Command::new(std::env::current_exe().expect("this program"))
-            .args(["--exact", "a_host_says_what_is_done", "--nocapture"])
-            .env(DIR, dir.path())
-            .env(FROM, (last + 1).to_string())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("child");
+        let mut child = start(dir.path(), last + 1);
         let lines = BufReader::new(child.stdout.take().expect("pipe")).lines();
         let enough = last + 3 + round;
         for line in lines.map_while(Result::ok) {
@@ -166,4 +173,44 @@ fn nothing_that_was_said_to_be_done_is_lost_when_the_host_is_killed() {
         check(&store, open[0].id, last);
         store.close().expect("close");
     }
+}
+
+/// Writing beyond a size limit fails as a broken disk does (EFBIG, which SQLite reports as an IO error).
+#[test]
+fn a_disk_that_fails_is_told_and_gone_on_with_when_it_is_back() {
+    let dir = tempfile::tempdir().expect("folder");
+    let mut child = start(dir.path(), 1);
+    let process = child.id().to_string();
+    let limit = |bytes: &str| {
+        let set = Command::new("prlimit").args(["--pid", &process, bytes]).status();
+        assert!(set.expect("prlimit (util-linux) is needed for this test").success());
+    };
+    let mut lines = BufReader::new(child.stdout.take().expect("pipe")).lines();
+    let mut last = 0u64;
+    let mut listen = |until: &dyn Fn(&str, u64) -> bool| loop {
+        let line = lines.next().expect("the child goes on").expect("pipe");
+        last = line.strip_prefix("done ").map_or(last, |turn| turn.parse().expect("turn"));
+        if until(&line, last) {
+            return (line, last);
+        }
+    };
+    for _ in 0..3 {
+        let (_, before) = listen(&|line, _| line.starts_with("done "));
+        limit("--fsize=65536:unlimited");
+        let (failed, _) = listen(&|line, _| line.starts_with("failed "));
+        assert!(failed.contains("control.db"), "{failed}");
+        limit("--fsize=unlimited:unlimited");
+        listen(&|_, last| last > before + 5);
+    }
+    child.kill().expect("kill");
+    last = lines
+        .map_while(Result::ok)
+        .filter_map(|line| line.strip_prefix("done ")?.parse().ok())
+        .last()
+        .unwrap_or(last);
+    child.wait().expect("wait");
+    let store = open(dir.path());
+    let open = store.control().rollouts_open().expect("read");
+    check(&store, open[0].id, last);
+    store.close().expect("close");
 }

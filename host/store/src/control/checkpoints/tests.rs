@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::thin::{BORDERS_MAX, Kept, PERIODIC_AGE_MAX, PERIODIC_LAST};
 use super::*;
 use crate::Options;
+use crate::sqlite::number;
 
 const ALL: (Timestamp, Timestamp) = (Timestamp(0), Timestamp(u64::MAX));
 const MINUTE: u64 = 60_000_000_000;

@@ -96,7 +96,7 @@ fn chunks_of_many_blocks_join_without_a_seam() {
         let of = |turn: u64| {
             (0..SERIES).filter(move |series| turn.is_multiple_of(every[*series as usize])).map(
                 move |series| {
-                    let value = if turn % 97 == 0 { f64::NAN } else { (turn as f64 + 0.1) / 3.0 };
+                    let value = if turn.is_multiple_of(97) { f64::NAN } else { (turn as f64 + 0.1) / 3.0 };
                     sample(series, turn * 1_000_000_000 + turn % 7, value, u8::from(value.is_nan()) * 2)
                 },
             )
