@@ -1,7 +1,7 @@
 // Looks at the built page in a real browser against the mock host: curves move, the badge goes stale and comes
-// back, a swap shows its mark and version, a lost connection freezes the values and mends, the keyboard reaches
-// everything, nothing is loaded from elsewhere and the console stays empty. Prints one line a fact; exits with 1
-// at the first that is not so. Pictures go to the folder named by --pictures.
+// back, a swap shows its mark and version, a lost connection freezes the values and mends, rollouts are compared and
+// ordered, the keyboard reaches everything, nothing is loaded from elsewhere and the console stays empty. Prints one
+// line a fact; exits with 1 at the first that is not so. Pictures go to the folder named by --pictures.
 //
 //   npm run build && npm run look -- --pictures FOLDER
 import { spawn } from 'node:child_process';

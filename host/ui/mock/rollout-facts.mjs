@@ -57,9 +57,15 @@ export async function rolloutFacts({ browser, url, fact, picture }) {
   }
 
   async function orders() {
+    await browser.click('order-promote');
+    await browser.fill('confirm-word', 'promote 6');
+    await browser.fill('token', TOKEN);
+    await fetch(`${url}api/v1/rollouts/6/promote`, { method: 'POST', headers: { authorization: `Bearer ${TOKEN}` } });
+    await fact('an order asked for in one phase is not sent in the next', async () => (await has('order-refusal', 'from shadow to canary')) && (await disabled('confirm-send')) === true);
+    await browser.click('confirm-leave');
     await order('cancel', 6, 'wrong');
     await fact('a wrong token is told in words', async () => has('order-problem', 'not the token of this host'));
-    await fact('and nothing happened', async () => (await (await fetch(`${url}api/v1/rollouts/6`)).json()).phase === 'shadow');
+    await fact('and nothing happened', async () => (await (await fetch(`${url}api/v1/rollouts/6`)).json()).phase === 'canary');
     await browser.fill('token', TOKEN);
     await browser.click('confirm-send');
     await fact('a cancelled rollout shows as cancelled', async () => (await browser.attribute('phase', 'data-phase')) === 'cancelled');

@@ -122,7 +122,7 @@ export class Rollouts {
     const past = (twins, from, rows) => { for (let i = 0; i < rows; i += 1) twins.row((from + 500 * i) / 1000, from + 500 * i); return twins; };
     this.ended('permanent', 'thermal', 'motor-thermal', '1.3.2', '1.4.0', ago(3_000), past(new Twins(4, outputs, none), ago(3_000), 300), 'the old version is dropped', ['verifying', 'compiling', 'raising', 'shadow', 'canary', 'promoting', 'probation', 'settling']);
     this.ended('cancelled', 'thermal', 'motor-thermal', '1.4.0', '1.5.0', ago(1_500), null, 'cancelled by shift lead', ['verifying', 'compiling', 'raising', 'withdrawing']);
-    this.ended('rolled-back', 'health', 'pump-health', '0.9.2', '0.10.0-rc.1', ago(190), past(new Twins(9, outputs.slice(0, 4), (t, c) => (c.output === 'winding_temperature' && c.twin === 'pump-0012' ? Math.max(0, (t - ago(190) / 1000 - 70) * 0.09) : 0)), ago(190), 240), 'difference winding_temperature: 540 of 6480 rows beyond, the largest 4.6 °C', ['verifying', 'compiling', 'raising', 'promoting', 'probation', 'withdrawing'],
+    this.ended('rolled-back', 'health', 'pump-health', '0.9.2', '0.10.0-rc.1', ago(190), past(new Twins(9, outputs.slice(0, 4), (t, c) => (c.output === 'winding_temperature' && c.twin === 'pump-0012' ? Math.max(0, (t - ago(190) / 1000 - 70) * 0.09) : 0)), ago(190), 240), '', ['verifying', 'compiling', 'raising', 'promoting', 'probation', 'withdrawing'],
       [{ twin: 'pump-0012', time_ms: ago(188), kind: 'trap', message: 'wasm trap: out of bounds memory access in step, row 3 of 81' }, { twin: 'pump-0012', time_ms: ago(187), kind: 'fuel', message: 'all fuel consumed: 1000000 a row' }]);
     this.ended('failed', 'health', 'pump-health', '0.9.2', '0.10.0-rc.1', ago(60), null, 'pump-health 0.10.0-rc.1 does not read state schema 2, which pump-health 0.9.2 writes: give cold_start or build it to read 2', ['verifying']);
     this.open('health', 'pump-health', '0.9.2', '0.10.0-rc.1', started - 95_000, stagesOf({ canary: { count: 3, rows: 50, seconds: 30, seconds_max: 900 }, promote: 'manual', acceptance: { difference: LIMITS } }), 'canary', past(new Twins(21, outputs.slice(0, 4), none), started - 60_000, 120), 'key engineer');
@@ -131,9 +131,11 @@ export class Rollouts {
 
   ended(phase, binding, plugin, from, to, at, twins, reason, way, faults = []) {
     const evidence = twins?.evidence(faults.length > 0 ? { faults, alerts: [2, 9], fuel: [11_840, 51_300] } : {}) ?? null;
+    const verdict = evidence && verdictOf(evidence);
+    if (verdict?.state === 'fail') reason = verdict.checks.filter((check) => check.state === 'fail').map((check) => `${check.name}: ${check.detail}`).join('; ');
     const history = [...way, phase].map((step, i) => ({ time: iso(at + 9_000 * i), phase: step, reason: i === 0 ? 'started' : step === phase || step === 'withdrawing' ? reason : 'the package fits' }));
     const counts = phase === 'permanent' ? 81 : 0;
-    this.list.push({ id: this.list.length + 1, binding, plugin, from: ref(from), to: ref(to), automatic: phase === 'failed', by: phase === 'failed' ? 'folder' : 'token', phase, phase_since: history.at(-1).time, phase_deadline: null, started: iso(at), ended: history.at(-1).time, reason, twins: { all: 81, enrolled: counts, warm: counts, authoritative: counts }, plan: { plugin, version: ref(to).digest, behavior: binding, stages: stagesOf() }, verdict: evidence && verdictOf(evidence), evidence, history, diff: DIFF });
+    this.list.push({ id: this.list.length + 1, binding, plugin, from: ref(from), to: ref(to), automatic: phase === 'failed', by: phase === 'failed' ? 'folder' : 'token', phase, phase_since: history.at(-1).time, phase_deadline: null, started: iso(at), ended: history.at(-1).time, reason, twins: { all: 81, enrolled: counts, warm: counts, authoritative: counts }, plan: { plugin, version: ref(to).digest, behavior: binding, stages: stagesOf() }, verdict, evidence, history, diff: DIFF });
   }
 
   open(binding, plugin, from, to, at, stages, phase, pair, by) {

@@ -1,6 +1,7 @@
 // A host that is not there: serves the built page and the shapes of /api/v1 over made-up data, for working on the
 // page and for looking at it. It listens on loopback only. `POST /mock/NAME` makes things happen: `stop` and
 // `start` the feed, `swap`, `drop` the streams, `fault`; `down` and `up` make every answer a 503.
+// What orders something needs the token `mock-token`.
 //
 //   node mock/server.mjs [--port 8380] [--page dist] [--twins 240] [--recorded] [--hours 2]
 import { createServer } from 'node:http';

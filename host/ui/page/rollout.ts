@@ -93,7 +93,7 @@ export function remaining(deadline: string | null, now: number): string | null {
 }
 
 export function verdictText(state: VerdictState | null): string {
-  return state === null ? 'nothing compared yet' : state;
+  return state ?? 'not judged';
 }
 
 /** `motor-thermal 1.4.0 → 1.5.0`. */
