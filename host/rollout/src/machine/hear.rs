@@ -4,7 +4,6 @@ use geminus_core::Timestamp;
 
 use super::gate::Gate;
 use super::{Input, Order, Phase, Rollout};
-use crate::VerdictState;
 
 impl Rollout {
     /// Takes in what happened, and answers with what has to hold now if that changed. An input that means nothing in
@@ -66,11 +65,6 @@ impl Rollout {
                 format!("it has ended: {phase}")
             }
             Input::Promote { .. } => match phase {
-                Phase::Shadow | Phase::Canary | Phase::Probation
-                    if self.verdict == Some(VerdictState::Fail) =>
-                {
-                    format!("its verdict fails: {}", self.words)
-                }
                 Phase::Shadow | Phase::Canary | Phase::Probation => return None,
                 _ => format!("there is nothing to promote while it is {phase}"),
             },
@@ -97,10 +91,9 @@ impl Rollout {
         (if canary { Phase::Canary } else { Phase::Promoting }, reason.to_owned())
     }
 
+    /// Skips what is still to be waited for. A failing verdict cannot be overruled: it is withdrawn as soon as it is
+    /// heard.
     fn promote(&mut self, by: &str, now: Timestamp) -> Vec<Order> {
-        if self.verdict == Some(VerdictState::Fail) {
-            return Vec::new();
-        }
         let reason = format!("promoted by {by}");
         match self.phase {
             Phase::Shadow | Phase::Canary | Phase::Probation => self.advance(&reason, now),
