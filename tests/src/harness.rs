@@ -1,6 +1,7 @@
 //! Parts of the harness, one file each.
 
 pub(crate) mod broker;
+pub(crate) mod bomb;
 pub(crate) mod browser;
 pub(crate) mod cells;
 pub(crate) mod field;
@@ -12,5 +13,6 @@ pub(crate) mod question;
 pub(crate) mod rebuild;
 pub(crate) mod rounds;
 pub(crate) mod site;
+pub(crate) mod stream;
 pub(crate) mod wait;
 pub(crate) mod wat;

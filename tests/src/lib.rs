@@ -5,6 +5,7 @@
 
 mod harness;
 
+pub use harness::bomb::bomb;
 pub use harness::broker::Broker;
 pub use harness::browser::Browser;
 pub use harness::cells::Cells;
@@ -17,5 +18,6 @@ pub use harness::question::PATIENCE;
 pub use harness::rebuild::rebuild;
 pub use harness::rounds::{Rounds, START_MS, publish_round, whole};
 pub use harness::site::SiteFolder;
+pub use harness::stream::{Page, Probe};
 pub use harness::wait::wait_for;
 pub use harness::wat::{component, probe};

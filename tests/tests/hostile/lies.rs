@@ -1,8 +1,6 @@
 //! Files that are not what they say, and code that is made to cost the compiler its time.
 
-use std::fmt::Write as _;
-
-use geminus_tests::{Guest, component, probe};
+use geminus_tests::{Guest, bomb, component, probe};
 use serde_json::json;
 
 use crate::corpus::written_guest;
@@ -53,25 +51,4 @@ pub(crate) fn lies(good: &Guest) -> anyhow::Result<Vec<Update>> {
     cut.truncate(cut.len() / 2);
     made.push(Update { name: "truncated", label: "suspect.wasm".to_owned(), bytes: cut, rule: "truncated or damaged" });
     Ok(made)
-}
-
-/// Ten thousand loops over five thousand variables, all of them alive to the end: a third of a megabyte that takes
-/// the compiler a minute.
-pub(crate) fn bomb() -> String {
-    const LOOPS: usize = 10_000;
-    const LOCALS: usize = 5_000;
-    let mut text = String::from("(func (export \"bomb\") (param i32) (result i32)");
-    let mut put = |part: std::fmt::Arguments<'_>| text.write_fmt(part).expect("a string takes everything");
-    (0..LOCALS).for_each(|local| put(format_args!("(local $l{local} i32)")));
-    for turn in 0..LOOPS {
-        let [to, from, end] = [1, 7, 3].map(|factor| turn * factor % LOCALS);
-        put(format_args!(
-            "(loop $a{turn} (local.set $l{to} (i32.add (local.get $l{from}) (local.get 0)))
-             (br_if $a{turn} (i32.eqz (local.get $l{end}))))"
-        ));
-    }
-    put(format_args!("(i32.const 0)"));
-    (0..LOCALS).for_each(|local| put(format_args!("(i32.add (local.get $l{local}))")));
-    text.push(')');
-    text
 }
