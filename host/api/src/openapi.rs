@@ -7,7 +7,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, Response, ResponseBuilder};
+
+mod example;
 
 use crate::bus::values::{HelloEvent, ResyncEvent, TwinEvent, ValuesEvent};
 use crate::error::{ErrorDetail, ErrorView};
@@ -92,6 +94,11 @@ fn written(mut document: utoipa::openapi::OpenApi) -> Result<String, serde_json:
     let mut components = serde_json::to_value(document.components.take())?;
     if let Some(Value::Object(schemas)) = components.get_mut("schemas") {
         schemas.extend(rollout_schemas().map(|(name, schema)| (name.to_owned(), schema)));
+        for (name, example) in example::all() {
+            if let Some(Value::Object(schema)) = schemas.get_mut(name) {
+                schema.insert("example".to_owned(), example);
+            }
+        }
     }
     serde_json::to_string_pretty(&Whole { head: document, components })
 }
@@ -125,30 +132,7 @@ fn start(mut plan: Value) -> Value {
         let by = json!({"type": ["string", "null"], "maxLength": BY_CHARS_MAX, "description": about});
         properties.insert("by".to_owned(), by);
     }
-    if let Value::Object(members) = &mut plan {
-        members.insert("example".to_owned(), example());
-    }
     plan
-}
-
-/// A plan with every way of trying before trusting.
-fn example() -> Value {
-    json!({
-        "plugin": "motor-thermal",
-        "version": "^1.4",
-        "behavior": "thermal",
-        "twins": "pump-*",
-        "stages": {
-            "shadow": {"rows": 600, "seconds": 600, "seconds_max": 7200},
-            "canary": {"count": 2, "seconds": 600, "seconds_max": 7200},
-            "probation": {"seconds": 3600, "seconds_max": 7200},
-            "acceptance": {
-                "difference": {"winding_temperature": {"absolute": 2.0, "relative": 0.02}},
-                "exceed_share_max": 0.001
-            }
-        },
-        "by": "shift lead"
-    })
 }
 
 fn document() -> utoipa::openapi::OpenApi {
@@ -161,6 +145,12 @@ fn document() -> utoipa::openapi::OpenApi {
     }
     for (path, item) in &mut document.paths.paths {
         let api = path.starts_with("/api/v1/");
+        if let Some(RefOr::T(body)) = item.post.as_mut().and_then(|operation| operation.request_body.as_mut())
+        {
+            // An order says all there is to say by its address.
+            let order = path.starts_with("/api/v1/rollouts/{id}/");
+            body.required = Some(if order { Required::False } else { Required::True });
+        }
         for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
             let common = COMMON.iter().filter(|(status, _)| api || *status == "403");
             for (status, about) in common {

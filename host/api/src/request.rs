@@ -29,7 +29,7 @@ pub(crate) struct OrderRequest {
     by: Option<String>,
 }
 
-/// The bytes of a component, for the OpenAPI document.
+/// The bytes of a component.
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
 #[expect(dead_code, reason = "it exists for its schema")]

@@ -7,6 +7,7 @@ pub(crate) mod demo;
 mod feed;
 mod history;
 mod plugin;
+mod rollout;
 pub(crate) mod run;
 mod span;
 
@@ -67,6 +68,9 @@ pub(crate) enum Command {
     /// Makes, builds and inspects plugins.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
+    /// Tries, promotes and takes back versions of a plugin on the running host.
+    #[command(subcommand)]
+    Rollout(rollout::Rollout),
     /// Measures this build on this machine, each figure against its baseline in the same run.
     Bench(bench::Bench),
     /// Reads history.
@@ -90,6 +94,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Check { site } => check::run(&site),
         Command::Feed(feed) => feed::run(feed),
         Command::Plugin(plugin) => plugin::run(plugin),
+        Command::Rollout(rollout) => rollout::run(rollout),
         Command::Bench(bench) => bench::run(&bench),
         Command::History(history) => history::run(history),
     }

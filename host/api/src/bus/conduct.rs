@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use geminus_core::{Event, ManualClock, Quality, Severity, Timestamp};
+use geminus_rollout::Phase;
 use proptest::prelude::*;
 use serde_json::Value;
 
 use super::reader::{Gap, Reader};
 use super::{BusLimits, EventBus, Interest, Reading, Values};
-use crate::view::{EntryView, HealthView, TwinState};
+use crate::view::{EntryView, HealthView, RolloutEvent, RolloutTwins, TwinState};
 
 const TWINS: [&str; 3] = ["p", "q", "r"];
 const POINTS: [&str; 3] = ["a", "b", "c"];
@@ -26,6 +27,8 @@ enum Step {
     Values(usize, [bool; 3]),
     /// A journal entry about a twin, or about none.
     Notice(Option<usize>),
+    /// A rollout goes on.
+    Rollout(u64),
     /// The reader takes a round, and breaks off after so many events of it.
     Take(Option<usize>),
     /// The reader is gone, for longer than its watch lasts or not.
@@ -36,6 +39,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0..3_usize, any::<[bool; 3]>()).prop_map(|(twin, points)| Step::Values(twin, points)),
         2 => proptest::option::of(0..3_usize).prop_map(Step::Notice),
+        2 => (0..2_u64).prop_map(Step::Rollout),
         3 => Just(Step::Take(None)),
         2 => (0..4_usize).prop_map(|events| Step::Take(Some(events))),
         1 => any::<bool>().prop_map(Step::Away),
@@ -50,6 +54,7 @@ struct House {
     /// Watches that the shard has met: twin → number.
     met: BTreeMap<&'static str, u64>,
     notices: BTreeSet<u64>,
+    rollouts: BTreeMap<u64, u64>,
     next: u64,
 }
 
@@ -91,6 +96,14 @@ impl House {
         }
     }
 
+    fn go_on(&mut self, id: u64) {
+        self.next += 1;
+        let twins = RolloutTwins { rows_min: self.next, ..RolloutTwins::default() };
+        let (binding, phase) = ("thermal".to_owned(), Phase::Shadow);
+        self.bus.publish_rollout(&RolloutEvent { id, binding, phase, twins, verdict: None });
+        self.rollouts.insert(id, self.next);
+    }
+
     fn hears(&self, twin: Option<&str>) -> bool {
         match (&self.interest, twin) {
             (Interest::Twins(twins), Some(twin)) => twins.iter().any(|one| one.as_ref() == twin),
@@ -113,6 +126,7 @@ struct Client {
     last: String,
     known: Known,
     notices: BTreeSet<u64>,
+    rollouts: BTreeMap<u64, u64>,
 }
 
 impl Client {
@@ -136,6 +150,7 @@ impl Client {
     fn read_all(&mut self, house: &House) {
         self.known = house.knowable();
         self.notices = house.notices.clone();
+        self.rollouts = house.rollouts.clone();
     }
 
     /// Takes a round and sees `events` of it; then the connection breaks, unless that is `None`.
@@ -161,6 +176,11 @@ impl Client {
                 self.notices.insert(data["seq"].as_u64().expect("number"));
                 continue;
             }
+            if due.event.kind() == "rollout" {
+                let (id, rows) = (&data["id"], &data["twins"]["rows_min"]);
+                self.rollouts.insert(id.as_u64().expect("number"), rows.as_u64().expect("number"));
+                continue;
+            }
             let twin = data["twin"].as_str().expect("twin").to_owned();
             assert!(twins.insert(twin.clone()), "two events of one twin in one round");
             for (name, reading) in data["points"].as_object().expect("points") {
@@ -184,14 +204,16 @@ fn run(interest: Interest, limits: BusLimits, steps: &[Step]) {
         truth: Known::new(),
         met: BTreeMap::new(),
         notices: BTreeSet::new(),
+        rollouts: BTreeMap::new(),
         next: 0,
     };
-    let mut client =
-        Client { reader: None, last: String::new(), known: Known::new(), notices: BTreeSet::new() };
+    let (known, notices, rollouts) = (Known::new(), BTreeSet::new(), BTreeMap::new());
+    let mut client = Client { reader: None, last: String::new(), known, notices, rollouts };
     for step in steps {
         match step {
             Step::Values(twin, points) => house.publish(TWINS[*twin], *points),
             Step::Notice(twin) => house.write(twin.map(|twin| TWINS[twin])),
+            Step::Rollout(id) => house.go_on(*id),
             Step::Take(events) => {
                 client.take(&mut house, *events);
             }
@@ -204,6 +226,7 @@ fn run(interest: Interest, limits: BusLimits, steps: &[Step]) {
     while client.take(&mut house, None) {}
     assert_eq!(client.known, house.knowable());
     assert_eq!(client.notices, house.notices);
+    assert_eq!(client.rollouts, house.rollouts);
 }
 
 fn limits(notices_max: usize, twins_max: usize) -> BusLimits {

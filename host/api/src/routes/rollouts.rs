@@ -87,7 +87,7 @@ pub(crate) async fn start<H: House>(
 #[utoipa::path(post, path = "/api/v1/rollouts/{id}/promote", tag = "rollouts", operation_id = "promote_rollout",
     security(("token" = [])),
     params(("id" = u64, Path, description = "Number of the rollout", example = 12)),
-    request_body(content = Option<crate::request::OrderRequest>, content_type = "application/json", description = "May be left out"),
+    request_body(content = crate::request::OrderRequest, content_type = "application/json", description = "May be left out"),
     responses(
         (status = 200, description = "The rollout as it stands now", body = RolloutView),
         (status = 401, description = "The token is missing or wrong", body = ErrorView),
@@ -108,7 +108,7 @@ pub(crate) async fn promote<H: House>(
 #[utoipa::path(post, path = "/api/v1/rollouts/{id}/cancel", tag = "rollouts", operation_id = "cancel_rollout",
     security(("token" = [])),
     params(("id" = u64, Path, description = "Number of the rollout", example = 12)),
-    request_body(content = Option<crate::request::OrderRequest>, content_type = "application/json", description = "May be left out"),
+    request_body(content = crate::request::OrderRequest, content_type = "application/json", description = "May be left out"),
     responses(
         (status = 200, description = "The rollout as it stands now", body = RolloutView),
         (status = 401, description = "The token is missing or wrong", body = ErrorView),
@@ -129,7 +129,7 @@ pub(crate) async fn cancel<H: House>(
 #[utoipa::path(post, path = "/api/v1/rollouts/{id}/rollback", tag = "rollouts", operation_id = "rollback_rollout",
     security(("token" = [])),
     params(("id" = u64, Path, description = "Number of the rollout", example = 12)),
-    request_body(content = Option<crate::request::OrderRequest>, content_type = "application/json", description = "May be left out"),
+    request_body(content = crate::request::OrderRequest, content_type = "application/json", description = "May be left out"),
     responses(
         (status = 200, description = "The rollout as it stands now", body = RolloutView),
         (status = 401, description = "The token is missing or wrong", body = ErrorView),

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use geminus_api::view::{ActivationView, RolloutEvent, RolloutPreview, RolloutView};
 use geminus_api::{openapi, routes};
+use geminus_rollout::Plan;
 use serde_json::Value;
 
 use crate::client::get;
 use crate::fake::{FakeHouse, served};
-use crate::schema::resolve;
+use crate::schema::{self, resolve};
 
 pub(crate) fn document() -> Value {
     serde_json::from_str(&openapi::json()).expect("JSON")
@@ -93,12 +95,67 @@ fn query_parameters_in_the_document_are_those_that_are_read() {
         ("/api/v1/twins", &["search", "state", "after", "limit"][..]),
         ("/api/v1/twins/{id}/history", &["points", "from", "to", "buckets"]),
         ("/api/v1/journal", &["limit", "before", "twin"]),
+        ("/api/v1/activations", &["limit", "binding", "plugin"]),
         ("/api/v1/events", &["twins", "last_event_id"]),
     ] {
         let parameters = document["paths"][path]["get"]["parameters"].as_array().expect("parameters");
         let named = parameters.iter().filter(|one| one["in"] == "query").map(|one| one["name"].as_str());
         assert_eq!(named.flatten().collect::<Vec<_>>(), known, "{path}");
     }
+}
+
+#[test]
+fn an_upload_is_bytes() {
+    let upload = &document()["paths"]["/api/v1/plugins"]["post"]["requestBody"];
+    let schema = &upload["content"]["application/wasm"]["schema"];
+    assert_eq!((&schema["type"], &schema["format"]), (&"string".into(), &"binary".into()));
+    assert_eq!(upload["required"], true);
+    let order = &document()["paths"]["/api/v1/rollouts/{id}/cancel"]["post"]["requestBody"];
+    assert_eq!(order["required"], false, "an order may come without a body");
+}
+
+#[test]
+fn the_example_of_a_plan_is_one_and_the_schemas_are_those_of_the_rollout_room() {
+    let document = document();
+    let schemas = &document["components"]["schemas"];
+    let mut example = schemas["RolloutStart"]["example"].clone();
+    schema::check(&document, &schemas["RolloutStart"], &example);
+    example.as_object_mut().expect("object").remove("by").expect("who wants it");
+    schema::check(&document, &schemas["RolloutPlan"], &example);
+    let plan: Plan = serde_json::from_value(example).expect("a plan");
+    assert_eq!(plan.check(), Ok(()));
+    assert!(plan.stages.shadow.wanted() && plan.stages.canary.wanted());
+    for name in ["RolloutPlan", "RolloutVerdict", "RolloutEvidence"] {
+        let properties = schemas[name]["properties"].as_object().expect("properties");
+        assert!(properties.values().all(|one| one["description"].is_string()), "{name}");
+        assert_eq!(schemas[name]["additionalProperties"], false, "{name}");
+    }
+    for (path, method) in [("/api/v1/rollouts", "post"), ("/api/v1/rollouts/plan", "post")] {
+        let body = &document["paths"][path][method]["requestBody"]["content"]["application/json"]["schema"];
+        assert_eq!(body["$ref"], "#/components/schemas/RolloutStart", "{path}");
+    }
+}
+
+#[test]
+fn every_example_fits_its_schema() {
+    let document = document();
+    let mut seen = 0;
+    for (name, schema) in document["components"]["schemas"].as_object().expect("schemas") {
+        if let Some(example) = schema.get("example") {
+            seen += 1;
+            schema::check(&document, schema, example);
+            let text = example.to_string();
+            let read = match name.as_str() {
+                "RolloutView" => serde_json::from_str::<RolloutView>(&text).map(drop),
+                "RolloutPreview" => serde_json::from_str::<RolloutPreview>(&text).map(drop),
+                "RolloutEvent" => serde_json::from_str::<RolloutEvent>(&text).map(drop),
+                "ActivationView" => serde_json::from_str::<ActivationView>(&text).map(drop),
+                _ => Ok(()),
+            };
+            read.unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+    }
+    assert!(seen >= 6, "only {seen} examples are found");
 }
 
 #[tokio::test]

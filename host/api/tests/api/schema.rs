@@ -18,12 +18,21 @@ fn holds(document: &Value, schema: &Value, value: &Value, at: &str) -> Result<()
             "$ref" => holds(document, resolve(document, rule), value, at)?,
             "type" => has_type(rule, value, at)?,
             "enum" => contained(rule, value, at)?,
+            "const" if rule == value => {}
+            "const" => return Err(format!("{at}: {value} is not {rule}")),
+            "maxLength" => {
+                let length = value.as_str().map_or(0, |text| text.chars().count() as u64);
+                if rule.as_u64().is_some_and(|most| length > most) {
+                    return Err(format!("{at}: {value} is longer than {rule}"));
+                }
+            }
             "minimum" => bounded(rule, value, at, |value, bound| value >= bound)?,
             "maximum" => bounded(rule, value, at, |value, bound| value <= bound)?,
             "oneOf" | "anyOf" => {
-                let fits = list(rule).iter().filter(|one| holds(document, one, value, at).is_ok()).count();
-                if fits != 1 {
-                    return Err(format!("{at}: {fits} of the alternatives fit"));
+                let tried = list(rule).iter().map(|one| holds(document, one, value, at));
+                let (fits, misfits): (Vec<_>, Vec<_>) = tried.partition(Result::is_ok);
+                if fits.len() != 1 {
+                    return Err(format!("{at}: {} of the alternatives fit: {misfits:?}", fits.len()));
                 }
             }
             "allOf" => {}
