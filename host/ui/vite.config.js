@@ -11,5 +11,5 @@ export default defineConfig({
   publicDir: false,
   build: { target: 'es2022', modulePreload: { polyfill: false }, assetsInlineLimit: 0, reportCompressedSize: false },
   server: { host: '127.0.0.1', proxy: { '/api': host } },
-  test: { include: ['page/**/*.test.ts'], environment: 'node', css: true },
+  test: { include: ['page/**/*.test.ts', 'mock/**/*.test.mjs'], environment: 'node', css: true },
 });

@@ -45,7 +45,7 @@ export class House {
     const [low, highest] = [index !== null && index < 0.5, state === 'live' && roll() < 0.02 ? 'high' : null];
     return {
       id: `pump-${String(i + 1).padStart(4, '0')}`, type: i % 3 === 0 ? 'motor' : 'pump', state,
-      age_ms: state === 'waiting' ? null : state === 'stale' ? 20_000 + roll() * 4e6 : roll() * 900, health: { index, verdict: verdict(index) },
+      age_ms: state === 'waiting' ? null : Math.round(state === 'stale' ? 20_000 + roll() * 4e6 : roll() * 900), health: { index, verdict: verdict(index) },
       alerts: { active: (low ? 1 : 0) + (highest ? 1 : 0), highest: highest ?? (low ? 'medium' : null) }, authority: roll() < 0.2 ? 'advise' : 'observe',
     };
   }

@@ -135,14 +135,14 @@ export class Rollouts {
     if (verdict?.state === 'fail') reason = verdict.checks.filter((check) => check.state === 'fail').map((check) => `${check.name}: ${check.detail}`).join('; ');
     const history = [...way, phase].map((step, i) => ({ time: iso(at + 9_000 * i), phase: step, reason: i === 0 ? 'started' : step === phase || step === 'withdrawing' ? reason : 'the package fits' }));
     const counts = phase === 'permanent' ? 81 : 0;
-    this.list.push({ id: this.list.length + 1, binding, plugin, from: ref(from), to: ref(to), automatic: phase === 'failed', by: phase === 'failed' ? 'folder' : 'token', phase, phase_since: history.at(-1).time, phase_deadline: null, started: iso(at), ended: history.at(-1).time, reason, twins: { all: 81, enrolled: counts, warm: counts, authoritative: counts }, plan: { plugin, version: ref(to).digest, behavior: binding, stages: stagesOf() }, verdict, evidence, history, diff: DIFF });
+    this.list.push({ id: this.list.length + 1, binding, plugin, from: ref(from), to: ref(to), automatic: phase === 'failed', by: phase === 'failed' ? 'folder' : 'token', phase, phase_since: history.at(-1).time, phase_deadline: null, started: iso(at), ended: history.at(-1).time, reason, twins: { all: 81, enrolled: counts, warm: counts, authoritative: counts, rows_min: twins === null ? 0 : twins.rows / 81 }, plan: { plugin, version: ref(to).digest, behavior: binding, stages: stagesOf() }, verdict, evidence, history, diff: DIFF });
   }
 
   open(binding, plugin, from, to, at, stages, phase, pair, by) {
     const order = ['verifying', 'compiling', 'raising', 'shadow', 'canary', 'promoting', 'probation'];
     const skip = (step) => (step === 'shadow' && stages.shadow.rows + stages.shadow.seconds === 0) || (step === 'canary' && (stages.canary.twins ?? stages.canary.count ?? stages.canary.share) == null);
     const way = order.slice(0, order.indexOf(phase) + 1).filter((step) => !skip(step));
-    const rollout = { id: this.list.length + 1, binding, plugin, from: ref(from), to: ref(to), automatic: false, by, phase, phase_since: iso(at), phase_deadline: null, started: iso(at), ended: null, reason: null, twins: { all: 81, enrolled: 0, warm: 0, authoritative: 0 }, plan: { plugin, version: ref(to).digest, behavior: binding, stages }, verdict: null, evidence: null, history: way.map((step, i) => ({ time: iso(at + 1_000 * i), phase: step, reason: i === 0 ? 'started' : i === 1 ? 'the package fits' : 'compiled' })), diff: DIFF };
+    const rollout = { id: this.list.length + 1, binding, plugin, from: ref(from), to: ref(to), automatic: false, by, phase, phase_since: iso(at), phase_deadline: null, started: iso(at), ended: null, reason: null, twins: { all: 81, enrolled: 0, warm: 0, authoritative: 0, rows_min: 0 }, plan: { plugin, version: ref(to).digest, behavior: binding, stages }, verdict: null, evidence: null, history: way.map((step, i) => ({ time: iso(at + 1_000 * i), phase: step, reason: i === 0 ? 'started' : i === 1 ? 'the package fits' : 'compiled' })), diff: DIFF };
     Object.defineProperty(rollout, 'pair', { value: pair, enumerable: false });
     Object.defineProperty(rollout, 'skip', { value: skip, enumerable: false });
     rollout.phase_deadline = iso(Date.now() + 1_000 * (this.seconds(rollout) ?? 60));
@@ -189,12 +189,12 @@ export class Rollouts {
   }
 
   twins(rollout, age) {
-    const all = 81;
-    if (['verifying', 'compiling'].includes(rollout.phase)) return { all, enrolled: 0, warm: 0, authoritative: 0 };
-    if (rollout.phase === 'raising') return { all, enrolled: Math.min(all, Math.round(age / 15)), warm: 0, authoritative: 0 };
-    if (rollout.phase === 'withdrawing') return { all, enrolled: all, warm: all, authoritative: 0 };
+    const [all, rows_min] = [81, rollout.pair.rows / 81];
+    if (['verifying', 'compiling'].includes(rollout.phase)) return { all, enrolled: 0, warm: 0, authoritative: 0, rows_min };
+    if (rollout.phase === 'raising') return { all, enrolled: Math.min(all, Math.round(age / 15)), warm: 0, authoritative: 0, rows_min };
+    if (rollout.phase === 'withdrawing') return { all, enrolled: all, warm: all, authoritative: 0, rows_min };
     const counts = { shadow: 0, canary: 3, promoting: Math.min(all, Math.round(age / 15)), probation: all, settling: all, permanent: all }[rollout.phase];
-    return { all, enrolled: all, warm: 80, authoritative: counts };
+    return { all, enrolled: all, warm: 80, authoritative: counts, rows_min };
   }
 
   order(id, order, by) {

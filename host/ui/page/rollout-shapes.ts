@@ -8,7 +8,8 @@ export type VerdictState = 'open' | 'pass' | 'fail';
 export type ChangeSeverity = 'info' | 'widening' | 'breaking';
 
 export interface VersionRef { version: string; digest: string }
-export interface RolloutTwins { all: number; enrolled: number; warm: number; authoritative: number }
+/** `rows_min`: compared rows of the twin that has fewest. */
+export interface RolloutTwins { all: number; enrolled: number; warm: number; authoritative: number; rows_min: number }
 export interface RolloutStep { time: string; phase: Phase; reason: string }
 export interface Change { what: string; severity: ChangeSeverity; text: string }
 

@@ -12,7 +12,7 @@ function rollout(phase: Phase, more: Partial<Rollout> = {}): Rollout {
   return {
     id: 7, binding: 'thermal', plugin: 'motor-thermal', from: { version: '1.4.0', digest: 'sha256:aa' }, to: { version: '1.5.0', digest: 'sha256:bb' },
     automatic: false, by: 'token', phase, phase_since: '2026-03-01T12:00:00Z', phase_deadline: null, started: '2026-03-01T12:00:00Z', ended: null, reason: null,
-    twins: { all: 80, enrolled: 80, warm: 70, authoritative: 3 }, plan: { plugin: 'motor-thermal', version: '1.5.0', stages: STAGES }, verdict: null, evidence: null, history: [], diff: [], ...more,
+    twins: { all: 80, enrolled: 80, warm: 70, authoritative: 3, rows_min: 40 }, plan: { plugin: 'motor-thermal', version: '1.5.0', stages: STAGES }, verdict: null, evidence: null, history: [], diff: [], ...more,
   };
 }
 const way = (...phases: Phase[]) => phases.map((phase) => ({ time: '2026-03-01T12:00:00Z', phase, reason: '' }));
@@ -65,6 +65,7 @@ describe('where it stands', () => {
   it.each<[Partial<Rollout> & { phase: Phase }, string]>([
     [{ phase: 'rolled-back', reason: 'faults: 2 rows made it trap' }, 'Rolled back. Faults: 2 rows made it trap. As before, version 1.4.0 runs.'],
     [{ phase: 'failed', reason: 'it is too large.', from: null }, 'Failed. It is too large. As before, nothing runs.'],
+    [{ phase: 'cancelled', reason: 'cancelled by shift lead' }, 'Cancelled by shift lead. As before, version 1.4.0 runs.'],
     [{ phase: 'permanent' }, 'Version 1.5.0 runs for all 80 twins; the old one was let go.'],
     [{ phase: 'shadow' }, 'The new version gets the same rows; its outcomes are compared and thrown away.'],
     [{ phase: 'withdrawing', reason: 'cancelled by a' }, 'Version 1.5.0 is being taken back; version 1.4.0 counts again. Cancelled by a.'],

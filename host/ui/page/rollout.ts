@@ -107,7 +107,10 @@ export function standing(rollout: Pick<Rollout, 'phase' | 'plan' | 'from' | 'to'
   const old = rollout.from === null ? 'nothing' : `version ${rollout.from.version}`;
   const why = rollout.reason === null ? '' : ` ${sentence(rollout.reason)}`;
   if (phase === 'permanent') return `Version ${rollout.to.version} runs for all ${count(twins.all)} twins; the old one was let go.${why}`;
-  if (isOver(phase)) return `${sentence(phaseText(phase))}${why} As before, ${old} runs.`;
+  if (isOver(phase)) {
+    const ended = rollout.reason?.startsWith(phaseText(phase)) ? '' : sentence(phaseText(phase));
+    return `${ended}${why} As before, ${old} runs.`.trimStart();
+  }
   if (phase === 'settling') return `Version ${rollout.to.version} stays; the old one is being let go.${why}`;
   if (phase === 'withdrawing') return `Version ${rollout.to.version} is being taken back; ${old} counts again.${why}`;
   const does = WAY.find((step) => step.phase === phase)?.does ?? '';
