@@ -15,7 +15,7 @@ pub use harness::host::{Host, get};
 pub use harness::place::{free_port, geminus, recorded_data, repository};
 pub use harness::pulse::{Answers, Pulse, Sent, answered, tally, tally_without};
 pub use harness::question::PATIENCE;
-pub use harness::rebuild::rebuild;
+pub use harness::rebuild::{rebuild, with_second_schema};
 pub use harness::rounds::{Rounds, START_MS, publish_round, whole};
 pub use harness::site::SiteFolder;
 pub use harness::stream::{Page, Probe};

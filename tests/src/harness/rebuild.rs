@@ -42,6 +42,57 @@ pub fn rebuild(
     Ok(out.join(format!("{name}.wasm")))
 }
 
+/// An edit for `motor-thermal`: the next version of its state. Schema 2 counts rows besides, in front of all else; it reads
+/// schema 1 and writes it, without loss but for the count. What it estimates stays the same, bit for bit.
+///
+/// # Panics
+/// When `motor-thermal` is not written as it was.
+#[must_use]
+pub fn with_second_schema(lib: String) -> String {
+    let state =
+        "#[derive(Clone, Debug, Default, PartialEq, State)]\n#[state(schema = 1)]\npub struct Memory {\n";
+    let (before, rest) = lib.split_once(state).expect("motor-thermal declares its state elsewhere");
+    let (fields, after) = rest.split_once("\n}\n").expect("its state ends");
+    let names = ["belief", "heating", "current_known", "ambient_age", "surprises"];
+    assert!(
+        names.iter().all(|name| fields.contains(&format!("pub {name}: ")))
+            && fields.matches("pub ").count() == 5
+    );
+    let carried = names.map(|name| format!("{name}: other.{name}")).join(", ");
+    let step = "        let seen = Seen::of(&row.inputs, &self.motor);\n";
+    assert!(after.contains(step), "motor-thermal steps otherwise");
+    let after = after.replacen(step, &format!("        memory.rows += 1;\n{step}"), 1);
+    format!(
+        "{before}#[derive(Clone, Debug, Default, PartialEq, State)]
+#[state(schema = 2, up = MemoryV1, down = MemoryV1)]
+pub struct Memory {{
+    /// Rows taken under this schema.
+    pub rows: u64,
+{fields}
+}}
+
+/// Schema 1, as released.
+#[derive(Clone, Debug, Default, PartialEq, State)]
+#[state(schema = 1)]
+pub struct MemoryV1 {{
+{fields}
+}}
+
+impl Migrate<MemoryV1> for Memory {{
+    fn migrate(other: MemoryV1) -> Result<Self, Fault> {{
+        Ok(Self {{ rows: 0, {carried} }})
+    }}
+}}
+
+impl Migrate<Memory> for MemoryV1 {{
+    fn migrate(other: Memory) -> Result<Self, Fault> {{
+        Ok(Self {{ {carried} }})
+    }}
+}}
+{after}"
+    )
+}
+
 /// The manifest without what it inherits from the workspace.
 fn stand_alone(manifest: &str, version: &str, root: &Path) -> String {
     let sdk =
