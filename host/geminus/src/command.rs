@@ -70,7 +70,7 @@ pub(crate) enum Command {
     Plugin(plugin::Plugin),
     /// Tries, promotes and takes back versions of a plugin on the running host.
     #[command(subcommand)]
-    Rollout(rollout::Rollout),
+    Rollout(Box<rollout::Rollout>),
     /// Measures this build on this machine, each figure against its baseline in the same run.
     Bench(bench::Bench),
     /// Reads history.
@@ -94,7 +94,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Check { site } => check::run(&site),
         Command::Feed(feed) => feed::run(feed),
         Command::Plugin(plugin) => plugin::run(plugin),
-        Command::Rollout(rollout) => rollout::run(rollout),
+        Command::Rollout(rollout) => rollout::run(*rollout),
         Command::Bench(bench) => bench::run(&bench),
         Command::History(history) => history::run(history),
     }

@@ -40,9 +40,11 @@ fn from() -> Value {
     json!({"version": "1.3.2", "digest": digest})
 }
 
+/// Digest of the version that is to run.
+const TO: &str = "sha256:fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9";
+
 fn to() -> Value {
-    let digest = "sha256:fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9";
-    json!({"version": "1.4.0", "digest": digest})
+    json!({"version": "1.4.0", "digest": TO})
 }
 
 fn plan() -> Value {
@@ -140,7 +142,7 @@ fn activation() -> Value {
         "binding": "thermal",
         "plugin": "motor-thermal",
         "version": "1.4.0",
-        "digest": to()["digest"],
+        "digest": TO,
         "twins": 40,
         "rollout": 12,
         "outcome": "activated"

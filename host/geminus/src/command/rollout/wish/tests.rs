@@ -160,6 +160,26 @@ fn what_cannot_be_meant_is_refused_with_what_to_change() {
     }
 }
 
+/// The first block in this language of a page of the book.
+fn block(page: &str, language: &str) -> String {
+    let path = format!("{}/../../docs/book/{page}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).expect(&path);
+    let start = format!("```{language}\n");
+    let (_, rest) = text.split_once(&start).unwrap_or_else(|| panic!("{path} has no {language} block"));
+    rest.split_once("```").expect("its end").0.to_owned()
+}
+
+#[test]
+fn the_plans_in_the_book_are_plans() {
+    let file = block("command-line.md", "toml");
+    let plan = plan(&file, "motor-thermal@1.4.0 --plan FILE").expect("the file in the book");
+    assert!(plan.stages.shadow.wanted() && plan.stages.promote == Promote::Manual);
+    let mut body: serde_json::Value = serde_json::from_str(&block("api.md", "json")).expect("JSON");
+    assert!(body.as_object_mut().expect("object").remove("by").is_some());
+    let plan: Plan = serde_json::from_value(body).expect("the body in the book");
+    assert_eq!(plan.check(), Ok(()));
+}
+
 #[test]
 fn every_mistake_is_named_at_once() {
     let refusal = plan("", "m@1 --manual --canary-share 2 --accept a=-1").expect_err("refused");
