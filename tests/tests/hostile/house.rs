@@ -37,6 +37,7 @@ impl House {
         Guest::hostile("tally", "1.0.0")?.drop_into(&site.path("plugins"))?;
         plugins.iter().try_for_each(|guest| guest.drop_into(&site.path("plugins")))?;
         let host = Host::start(&site.site())?;
+        host.entry("source-connected", |_| true)?;
         let ids = [calm(), others.to_vec()].concat();
         let pulse = Pulse::start(broker.port, &ids, RATE)?;
         pulse.wait(5)?;

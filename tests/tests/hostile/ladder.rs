@@ -58,13 +58,17 @@ fn answers_again(house: &House, twin: &str, behavior: &str) -> anyhow::Result<()
     house.pulse.wait(30)
 }
 
-/// Answers of both outputs, row by row; `None` where one has no number.
+/// Answers of both outputs, row by row; `None` where there is no number, or nothing at all.
 fn answers(host: &Host, twin: &str, behavior: &str, sent: &Sent) -> anyhow::Result<Vec<Option<[f64; 2]>>> {
     let range = (START_MS, START_MS + sent.len() as u64 * 1_000);
-    let of = |output: &str| host.stored(twin, &format!("{behavior}.{output}"), range, 1_000);
-    let (sums, counts) = (of("sum")?, of("count")?);
-    anyhow::ensure!(sums.len() == counts.len() && sums.len() == sent.len(), "{} rows of {}", sums.len(), sent.len());
-    Ok(sums.iter().zip(&counts).map(|((_, sum), (_, count))| Some([(*sum)?, (*count)?])).collect())
+    let mut rows = vec![[None; 2]; sent.len()];
+    for (output, place) in [("sum", 0), ("count", 1)] {
+        for (time, value) in host.stored(twin, &format!("{behavior}.{output}"), range, 1_000)? {
+            let row = (time as u64 - START_MS) / 1_000;
+            rows[row as usize][place] = value;
+        }
+    }
+    Ok(rows.into_iter().map(|[sum, count]| Some([sum?, count?])).collect())
 }
 
 fn poisoned(sent: &Sent) -> Vec<usize> {

@@ -12,7 +12,7 @@ pub(crate) fn lies(good: &Guest) -> anyhow::Result<Vec<Update>> {
     let mut add = |name: &'static str, guest: Guest, rule: &'static str| -> anyhow::Result<()> {
         number += 1;
         let guest = guest.version(&format!("1.0.{number}"));
-        made.push(Update { name, label: guest.label(), bytes: guest.bytes()?, rule });
+        made.push(Update { name, label: guest.label(), bytes: guest.bytes()?, rule, twin: None });
         Ok(())
     };
     let good = |change: &dyn Fn(&mut Guest)| {
@@ -38,7 +38,7 @@ pub(crate) fn lies(good: &Guest) -> anyhow::Result<Vec<Update>> {
     let state = json!({ "schema": 5, "reads": [1], "writes": [1] });
     add("a schema that it cannot read", good(&|it| it.declaration["state"] = state.clone()), "must stand in reads")?;
     let other = json!({ "schema": 5, "reads": [5], "writes": [5] });
-    add("no way up", good(&|it| it.declaration["state"] = other.clone()), "schema")?;
+    add("no way up", good(&|it| it.declaration["state"] = other.clone()), "cannot be carried")?;
     let more = |it: &mut Guest| {
         let outputs = it.declaration["outputs"].as_array_mut().expect("outputs");
         outputs.push(json!({ "name": "extra", "unit": "1" }));
@@ -46,9 +46,12 @@ pub(crate) fn lies(good: &Guest) -> anyhow::Result<Vec<Update>> {
     add("more outputs than it gives", good(&more), "extra")?;
     add("another unit", good(&|it| it.declaration["outputs"][0]["unit"] = "Cel".into()), "Cel")?;
     add("no such unit", good(&|it| it.declaration["outputs"][0]["unit"] = "furlong".into()), "furlong")?;
-    add("compile bomb", written_guest("suspect", &probe(&bomb())?)?, "compiling takes more than")?;
+    let mut costly = written_guest("suspect", &probe(&bomb())?)?;
+    costly.declaration["budget"] = good(&|_| ()).declaration["budget"].clone();
+    add("compile bomb", costly, "compiling t")?;
     let mut cut = good(&|_| ()).bytes()?;
     cut.truncate(cut.len() / 2);
-    made.push(Update { name: "truncated", label: "suspect.wasm".to_owned(), bytes: cut, rule: "truncated or damaged" });
+    let label = "suspect.wasm".to_owned();
+    made.push(Update { name: "truncated", label, bytes: cut, rule: "truncated or damaged", twin: None });
     Ok(made)
 }

@@ -79,7 +79,7 @@ pub(crate) fn spoil_outcome(acts: &[Act], row: u32, rows: usize, hoard: &mut Vec
             Act::Nan => outcome.values[last_row..].fill(f64::from_bits(0x7ff8_dead_0000_beef)),
             Act::Infinite => outcome.values[last_row..].fill(f64::INFINITY),
             Act::Quality(quality) => outcome.quality = vec![quality; rows * 2],
-            Act::Alerts(count) => outcome.alerts.extend((0..count).map(|_| alert(0, "flood".to_owned()))),
+            Act::Alerts(count) => outcome.alerts.extend((0..count).map(|_| alert(0, String::new()))),
             Act::LongAlert(bytes) => outcome.alerts.push(alert(0, text(bytes))),
             Act::Alert(index) => outcome.alerts.push(alert(index, "on request".to_owned())),
             Act::Propose(value) => outcome.proposals.push(Proposal {
