@@ -9,7 +9,7 @@ pub(crate) mod compile;
 mod crumb;
 mod field;
 mod floor;
-mod guests;
+pub(crate) mod guests;
 mod house;
 mod keeper;
 mod ladder;
@@ -118,12 +118,8 @@ impl Running {
         let snapshot_every = Duration::from_secs(site.document.store.snapshot_s.into());
         let (control, store) = (store.control(), Arc::new(store));
         let chronicle = Chronicle::new(store.journal());
-        let past = start::past(
-            &control,
-            &data,
-            (site.document.containment.crashes_max, clock.now()),
-            &chronicle,
-        );
+        let past =
+            start::past(&control, &data, (site.document.containment.crashes_max, clock.now()), &chronicle);
         control.mark_running()?;
         let Plan { mut plant, shelf, kept, picked, refused, folder } = plan::numbered(&site, &store, &past)?;
         let mut routes = std::mem::take(&mut plant.routes);
@@ -143,7 +139,12 @@ impl Running {
             shards: asks.clone(),
             meters: meters.clone(),
             host: Arc::clone(&host),
-            board: Board::new(plugins::State { shelf, kept, failed: past.failed.clone(), ..Default::default() }),
+            board: Board::new(plugins::State {
+                shelf,
+                kept,
+                failed: past.not_by_itself(&plant),
+                ..Default::default()
+            }),
             chronicle: chronicle.clone(),
             snapshots: store.snapshots(),
             vault: plan::vault(&site),

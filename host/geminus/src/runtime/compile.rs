@@ -1,14 +1,25 @@
-//! Compiling apart.
+//! Compiling apart: a component is compiled in a process of its own, which has a time and a memory limit and may
+//! die of it. What it leaves in the cache is loaded here. So neither a component that is made to be compiled for
+//! hours nor one that breaks the compiler touches the house.
 
-use std::path::Path;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use geminus_behavior::{Compiled, Engine};
-use geminus_core::Clock;
+use geminus_behavior::{Compiled, Engine, Limits};
+use geminus_core::{Clock, Digest};
 use geminus_registry::Package;
 
-/// The compiled component.
+/// Memory that compiling may take, in bytes.
+const MEMORY_BYTES_MAX: u64 = 2 << 30;
+/// How often the child is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Bytes of what the child says that are passed on.
+const WORDS_MAX: u64 = 2_048;
+
+/// The compiled component: from the cache, or compiled in a child within `limit`. Blocks for it.
 ///
 /// # Errors
 /// Why there is none, in an operator's words.
@@ -16,10 +27,117 @@ pub(crate) fn apart(
     engine: &Engine,
     package: &Package,
     cache: &Path,
-    _limit: Duration,
-    _clock: &dyn Clock,
+    limit: Duration,
+    clock: &dyn Clock,
 ) -> Result<Arc<Compiled>, String> {
-    engine
-        .compile(package.digest, &package.bytes, Arc::clone(&package.declaration), Some(cache))
-        .map_err(|error| error.to_string())
+    let load = || {
+        engine
+            .load(package.digest, Arc::clone(&package.declaration), cache)
+            .map_err(|error| error.to_string())
+    };
+    if let Some(compiled) = load()? {
+        return Ok(compiled);
+    }
+    let reservation = engine.limits().memory_reservation_bytes;
+    let usual = Limits { memory_reservation_bytes: reservation, ..Limits::default() };
+    // Tests have another program around them, and a measurement may set limits that the child does not know.
+    if cfg!(test) || *engine.limits() != usual {
+        return engine
+            .compile(package.digest, &package.bytes, Arc::clone(&package.declaration), Some(cache))
+            .map_err(|error| error.to_string());
+    }
+    let component = put_beside(cache, package)?;
+    let done = child(&component, cache, reservation, limit, clock);
+    if let Err(error) = std::fs::remove_file(&component) {
+        tracing::debug!(%error, "a component that was compiled still lies there");
+    }
+    done?;
+    load()?.ok_or_else(|| "what was compiled does not fit this host".to_owned())
+}
+
+/// What the child does: compiles one file into the cache.
+///
+/// # Errors
+/// What is wrong with the component, by name.
+pub(crate) fn compile_file(component: &Path, cache: &Path, reservation: u64) -> anyhow::Result<()> {
+    let bytes = std::fs::read(component)?;
+    let limits = Limits { memory_reservation_bytes: reservation, ..Limits::default() };
+    Ok(Engine::for_compiling(limits)?.precompile(Digest::of(&bytes), &bytes, cache)?)
+}
+
+/// The component as a file, since the one in the plugin folder may have changed since it was read.
+fn put_beside(cache: &Path, package: &Package) -> Result<PathBuf, String> {
+    let name = format!("{}.{}.component", package.digest.short(), std::process::id());
+    geminus_registry::store_bytes(cache, &name, &package.bytes).map_err(|error| error.to_string())?;
+    Ok(cache.join(name))
+}
+
+fn child(
+    component: &Path,
+    cache: &Path,
+    reservation: u64,
+    limit: Duration,
+    clock: &dyn Clock,
+) -> Result<(), String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut child = Command::new(program)
+        .arg("compile-apart")
+        .arg(component)
+        .arg(cache)
+        .arg(reservation.to_string())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("no process to compile in: {error}"))?;
+    let start = clock.monotonic();
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) if status.success() => return Ok(()),
+            Ok(Some(status)) => {
+                let words = words(&mut child);
+                return Err(match words.is_empty() {
+                    true => format!("the compiler ended with {status}"),
+                    false => words,
+                });
+            }
+            Ok(None) => {}
+            Err(error) => return Err(end(&mut child, &format!("the compiler is lost: {error}"))),
+        }
+        if clock.monotonic().saturating_sub(start) > limit {
+            return Err(end(&mut child, &format!("compiling takes more than {} s", limit.as_secs())));
+        }
+        if resident(child.id()).is_some_and(|bytes| bytes > MEMORY_BYTES_MAX) {
+            return Err(end(
+                &mut child,
+                &format!("compiling takes more than {} MiB", MEMORY_BYTES_MAX >> 20),
+            ));
+        }
+        std::thread::park_timeout(LOOK_EVERY);
+    }
+}
+
+fn end(child: &mut Child, reason: &str) -> String {
+    if let Err(error) = child.kill().and_then(|()| child.wait().map(drop)) {
+        tracing::warn!(%error, "a compiler that was to be ended");
+    }
+    reason.to_owned()
+}
+
+fn words(child: &mut Child) -> String {
+    let mut words = Vec::new();
+    if let Some(stderr) = child.stderr.take()
+        && let Err(error) = stderr.take(WORDS_MAX).read_to_end(&mut words)
+    {
+        tracing::debug!(%error, "what the compiler said was not read");
+    }
+    let text = String::from_utf8_lossy(&words);
+    text.trim().trim_start_matches("geminus: ").to_owned()
+}
+
+/// Memory that a process holds, where the system tells.
+fn resident(id: u32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{id}/statm")).ok()?;
+    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * 4096)
 }

@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use geminus_twin::Plant;
 
+/// What a guest hears that wants to look something up. It may put it into its outputs, so a replay says the same.
+pub(crate) const NO_LOOKUPS: &str = "this site grants no look-ups";
+
 /// Answers the guests of one plant.
 #[derive(Debug)]
 pub(crate) struct Desk {
@@ -32,6 +35,6 @@ impl HostCalls for Desk {
         _to: Timestamp,
         _limit: u32,
     ) -> Result<Series, String> {
-        Err("this site grants no look-ups".to_owned())
+        Err(NO_LOOKUPS.to_owned())
     }
 }

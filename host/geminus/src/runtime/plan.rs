@@ -22,6 +22,17 @@ pub(crate) struct Past {
     pub(crate) crashed: HashSet<Digest>,
 }
 
+impl Past {
+    /// What nothing starts by itself: what has failed for a behavior, and what the host crashed in.
+    pub(crate) fn not_by_itself(&self, plant: &Plant) -> HashSet<(String, Digest)> {
+        let crashed = plant
+            .bindings
+            .iter()
+            .flat_map(|binding| self.crashed.iter().map(|digest| (binding.name.clone(), *digest)));
+        self.failed.iter().cloned().chain(crashed).collect()
+    }
+}
+
 /// What a behavior starts with.
 #[derive(Clone, Debug)]
 pub(crate) struct Pick {

@@ -8,7 +8,7 @@ mod begin;
 mod raise;
 mod run;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -333,30 +333,47 @@ impl Conductor {
         let run = self.runs.get(&index).ok_or("there is no such rollout")?;
         let version = run.version.clone().ok_or("nothing was compiled")?;
         let (binding, digest) = (run.record.binding.clone(), run.package.digest.to_string());
-        let ids: Vec<String> =
-            run.twins.iter().map(|twin| super::id_of(&self.floor.plant, *twin).to_owned()).collect();
+        let (control, plant) = (&self.floor.control, &self.floor.plant);
         let written = match run.whole {
-            true => ids
+            true => self
+                .with_their_own(index, &run.twins)
                 .iter()
-                .try_for_each(|id| self.floor.control.unassign(&binding, Some(id)).map(drop))
-                .and_then(|()| self.floor.control.assign(&binding, None, &digest)),
+                .try_for_each(|id| control.unassign(&binding, Some(id)).map(drop))
+                .and_then(|()| control.assign(&binding, None, &digest)),
             false => {
-                let twins: Vec<Option<&str>> = ids.iter().map(|id| Some(id.as_str())).collect();
-                self.floor.control.assign_all(&binding, &twins, &digest)
+                let twins: Vec<Option<&str>> =
+                    run.twins.iter().map(|twin| Some(super::id_of(plant, *twin))).collect();
+                control.assign_all(&binding, &twins, &digest)
             }
         };
+        // Whoever was left out because the host crashed in it has now run through a whole rollout.
+        let written = written.and_then(|()| self.floor.control.forgive_crash(&digest).map(drop));
         written.map_err(|error| format!("the new version cannot be assigned: {error}"))?;
-        let whole = run.whole;
+        let (whole, run_twins) = (run.whole, Arc::clone(&run.twins));
         let left = self.floor.ask_all(|reply| Ask::Settle(index, reply))?;
         self.floor.drop_apart(left.into_iter().flatten().collect());
         if let Some(run) = self.runs.get_mut(&index) {
             run.stands = false;
         }
         let mut board = self.floor.board.lock();
+        for twin in run_twins.iter() {
+            match whole {
+                true => board.pinned.remove(&(index, *twin)),
+                false => board.pinned.insert((index, *twin), version.compiled.digest()),
+            };
+            board.strikes.remove(&(index, *twin));
+        }
         if let Some(place) = board.active.get_mut(index.0 as usize).filter(|_| whole) {
             *place = Some(Active { version, since: self.floor.clock.now() });
         }
         Ok(())
+    }
+
+    /// Ids of those twins that have a version of their own so far: few, for each costs a commit.
+    fn with_their_own(&self, index: BindingIndex, twins: &HashSet<TwinIndex>) -> Vec<String> {
+        let board = self.floor.board.lock();
+        let own = board.pinned.keys().filter(|(of, twin)| *of == index && twins.contains(twin));
+        own.map(|(_, twin)| super::id_of(&self.floor.plant, *twin).to_owned()).collect()
     }
 
     fn withdraw(&mut self, index: BindingIndex) -> Result<(), String> {

@@ -26,6 +26,8 @@ use super::{compile, crumb, id_of};
 
 /// A component that has run for so long did not crash the host by being started.
 pub(crate) const TRUSTED_AFTER: Duration = Duration::from_secs(60);
+/// Earlier rollouts that are looked at for what has failed.
+const ROLLOUTS_READ: usize = 1_000;
 /// Twins whose state is written down at a start in one piece.
 const BORDER_TWINS: usize = 1_024;
 
@@ -62,7 +64,7 @@ pub(crate) fn past(
         ),
         Err(error) => trouble("what ran last", &error),
     }
-    match control.rollouts(usize::MAX) {
+    match control.rollouts(ROLLOUTS_READ) {
         Ok(all) => {
             for record in all {
                 let Ok(document) = serde_json::from_str::<Document>(&record.document) else { continue };
@@ -74,7 +76,7 @@ pub(crate) fn past(
         }
         Err(error) => trouble("earlier rollouts", &error),
     }
-    count_crash(control, data, now, chronicle);
+    count_crash(control, data, (crashes_max, now), chronicle);
     match control.crashes() {
         Ok(all) => past.crashed.extend(
             all.into_iter()
@@ -87,8 +89,16 @@ pub(crate) fn past(
 }
 
 /// The crumbs of a process that did not end in order say in which components it was.
-fn count_crash(control: &Control, data: &Path, now: Timestamp, chronicle: &Chronicle) {
+fn count_crash(control: &Control, data: &Path, (crashes_max, now): (u32, Timestamp), chronicle: &Chronicle) {
     if control.was_clean() {
+        // What counts is how often in a row.
+        for crash in
+            control.crashes().unwrap_or_default().into_iter().filter(|crash| crash.count < crashes_max)
+        {
+            if let Err(error) = control.forgive_crash(&crash.digest) {
+                tracing::warn!(%error, "a crash was not forgiven");
+            }
+        }
         return;
     }
     let left = crumb::left_behind(data).unwrap_or_default();
