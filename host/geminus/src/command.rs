@@ -76,6 +76,16 @@ pub(crate) enum Command {
     /// Reads history.
     #[command(subcommand)]
     History(history::History),
+    /// Compiles one component for a running host, which ends this process when it takes too much.
+    #[command(hide = true)]
+    CompileApart {
+        /// The component.
+        component: PathBuf,
+        /// Where the host looks for what is compiled.
+        cache: PathBuf,
+        /// Address space that the host reserves for each memory, in bytes.
+        reservation: u64,
+    },
 }
 
 impl Command {
@@ -97,5 +107,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Rollout(rollout) => rollout::run(*rollout),
         Command::Bench(bench) => bench::run(&bench),
         Command::History(history) => history::run(history),
+        Command::CompileApart { component, cache, reservation } => {
+            crate::runtime::compile::compile_file(&component, &cache, reservation)
+        }
     }
 }
