@@ -3,7 +3,7 @@
 //! An artefact is trusted code, so the folder must belong to the host alone. A file is named by the component's
 //! digest and by everything of the engine that compiled code depends on, is written by rename, and carries a
 //! checksum over its content. Whatever is not exactly right is passed over and made anew: this is a cache, and
-//! no failure here stops a component from being compiled.
+//! no failure here stops a component from being compiled by the process that runs it.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -36,13 +36,14 @@ pub(crate) fn load(wasm: &wasmtime::Engine, folder: &Path, digest: Digest) -> Op
 }
 
 /// Keeps the artefact of `component`.
-pub(crate) fn keep(wasm: &wasmtime::Engine, folder: &Path, digest: Digest, component: &Component) {
-    let path = path(wasm, folder, digest);
-    if let Err(cause) =
-        component.serialize().map_err(std::io::Error::other).and_then(|code| write(&path, &code))
-    {
-        tracing::warn!(path = %path.display(), %cause, "compiled artefact not kept");
-    }
+pub(crate) fn keep(
+    wasm: &wasmtime::Engine,
+    folder: &Path,
+    digest: Digest,
+    component: &Component,
+) -> std::io::Result<()> {
+    let code = component.serialize().map_err(std::io::Error::other)?;
+    write(&path(wasm, folder, digest), &code)
 }
 
 fn path(wasm: &wasmtime::Engine, folder: &Path, digest: Digest) -> PathBuf {

@@ -3,7 +3,7 @@
 //! The registry has verified the file and read the declaration before; here the code itself is held against the
 //! contract. A component that asks for anything but the contract's imports is refused with the import's name.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use geminus_core::{Declaration, Digest};
@@ -13,6 +13,7 @@ use crate::artefact;
 use crate::bindings::PluginPre;
 use crate::engine::{Engine, Inner};
 use crate::host::Room;
+use crate::shape;
 
 /// Interfaces of the contract that a component may import, each followed by `@` and a version.
 const IMPORTS: [&str; 3] = ["geminus:behavior/types", "geminus:behavior/log", "geminus:behavior/lookups"];
@@ -76,6 +77,26 @@ pub enum CompileError {
     /// Exports or imports with other types than the contract's.
     #[error("component does not fit the contract: {0}")]
     Mismatch(String),
+    /// Built so that compiling it might take for ever, or all memory.
+    #[error("component has {found} {what}, {limit} are allowed ({rule})")]
+    Shape {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much.
+        found: u64,
+        /// The limit.
+        limit: u64,
+        /// Name of the limit in `Limits`.
+        rule: &'static str,
+    },
+    /// The artefact could not be written.
+    #[error("compiled artefact cannot be kept in {}: {cause}", folder.display())]
+    NotKept {
+        /// Where.
+        folder: PathBuf,
+        /// What happened.
+        cause: std::io::Error,
+    },
     /// Declares what this version of the host cannot feed.
     #[error("{0} are declared, which this version of the host cannot feed")]
     NotYet(&'static str),
@@ -108,22 +129,44 @@ impl Compiled {
         cache: Option<&Path>,
     ) -> Result<Self, CompileError> {
         check_file(digest, bytes, engine.limits().component_bytes_max)?;
-        check_declaration(&declaration)?;
-        let wasm = &engine.inner.wasm;
-        let cached = cache.and_then(|folder| artefact::load(wasm, folder, digest));
-        let from_cache = cached.is_some();
-        let component = match cached {
-            Some(component) => component,
-            None => Component::new(wasm, bytes).map_err(|e| CompileError::Invalid(format!("{e:#}")))?,
-        };
-        check_borders(wasm, &component)?;
-        let mismatch = |e: wasmtime::Error| CompileError::Mismatch(format!("{e:#}"));
-        let instance = engine.inner.linker.instantiate_pre(&component).map_err(mismatch)?;
-        let pre = PluginPre::new(instance).map_err(mismatch)?;
-        if let (Some(folder), false) = (cache, from_cache) {
-            artefact::keep(wasm, folder, digest, &component);
+        if let Some(cached) = cache.map(|folder| Self::load(engine, digest, declaration.clone(), folder)) {
+            if let Some(compiled) = cached? {
+                return Ok(compiled);
+            }
         }
-        Ok(Self { digest, declaration, from_cache, pre, engine: engine.inner.clone() })
+        check_declaration(&declaration)?;
+        let (component, pre) = build(engine, bytes)?;
+        if let Some(Err(cause)) =
+            cache.map(|folder| artefact::keep(&engine.inner.wasm, folder, digest, &component))
+        {
+            // The cache is no condition: without it the next start takes longer.
+            tracing::warn!(%digest, %cause, "compiled artefact not kept");
+        }
+        Ok(Self { digest, declaration, from_cache: false, pre, engine: engine.inner.clone() })
+    }
+
+    pub(crate) fn load(
+        engine: &Engine,
+        digest: Digest,
+        declaration: Arc<Declaration>,
+        cache: &Path,
+    ) -> Result<Option<Self>, CompileError> {
+        check_declaration(&declaration)?;
+        let Some(component) = artefact::load(&engine.inner.wasm, cache, digest) else { return Ok(None) };
+        let pre = fit(engine, &component)?;
+        Ok(Some(Self { digest, declaration, from_cache: true, pre, engine: engine.inner.clone() }))
+    }
+
+    pub(crate) fn precompile(
+        engine: &Engine,
+        digest: Digest,
+        bytes: &[u8],
+        cache: &Path,
+    ) -> Result<(), CompileError> {
+        check_file(digest, bytes, engine.limits().component_bytes_max)?;
+        let (component, _) = build(engine, bytes)?;
+        let kept = artefact::keep(&engine.inner.wasm, cache, digest, &component);
+        kept.map_err(|cause| CompileError::NotKept { folder: cache.to_owned(), cause })
     }
 }
 
@@ -134,6 +177,23 @@ impl std::fmt::Debug for Compiled {
             .field("digest", &self.digest)
             .finish_non_exhaustive()
     }
+}
+
+/// Compiles, after everything was looked at that can be seen before.
+fn build(engine: &Engine, bytes: &[u8]) -> Result<(Component, PluginPre<Room>), CompileError> {
+    shape::check(bytes, engine.limits())?;
+    let component =
+        Component::new(&engine.inner.wasm, bytes).map_err(|e| CompileError::Invalid(format!("{e:#}")))?;
+    let pre = fit(engine, &component)?;
+    Ok((component, pre))
+}
+
+/// Holds a component against the contract.
+fn fit(engine: &Engine, component: &Component) -> Result<PluginPre<Room>, CompileError> {
+    check_borders(&engine.inner.wasm, component)?;
+    let mismatch = |e: wasmtime::Error| CompileError::Mismatch(format!("{e:#}"));
+    let instance = engine.inner.linker.instantiate_pre(component).map_err(mismatch)?;
+    PluginPre::new(instance).map_err(mismatch)
 }
 
 /// What the first bytes and the digest tell, before the compiler sees the file.

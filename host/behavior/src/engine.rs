@@ -7,6 +7,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crossbeam_channel::{RecvTimeoutError, Sender};
 use geminus_core::{Declaration, Digest};
@@ -28,8 +29,10 @@ pub(crate) struct Inner {
     pub(crate) wasm: wasmtime::Engine,
     pub(crate) linker: Linker<Room>,
     pub(crate) limits: Arc<Limits>,
-    /// Dropping it stops the ticker.
-    _ticker: Sender<()>,
+    /// Instances alive.
+    pub(crate) alive: AtomicU32,
+    /// Dropping it stops the ticker; none where nothing runs.
+    _ticker: Option<Sender<()>>,
 }
 
 /// Why there is no engine.
@@ -57,15 +60,39 @@ impl Engine {
     /// # Errors
     /// When the machine cannot reserve the address space, or cannot start a thread.
     pub fn new(limits: Limits) -> Result<Self, EngineError> {
-        let wasm = wasm_engine(&limits)?;
+        let (wasm, limits) = wasm_engine(limits)?;
+        let ticker = start_ticker(&wasm, limits.epoch_tick)?;
+        Self::with(wasm, limits, Some(ticker))
+    }
+
+    /// An engine that reserves no memory and starts no thread, for a process of its own that only compiles. What it
+    /// compiles is what an engine with the same limits loads, where `limits` are those that `Engine::limits` of the
+    /// running one gives. Nothing can be stopped in it, so nothing should be run in it.
+    ///
+    /// # Errors
+    /// When the machine is none that code can be made for.
+    pub fn for_compiling(limits: Limits) -> Result<Self, EngineError> {
+        let mut config = config(&limits);
+        config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+        let wasm = wasmtime::Engine::new(&config).map_err(|cause| reserve_error(&limits, &cause))?;
+        Self::with(wasm, limits, None)
+    }
+
+    fn with(wasm: wasmtime::Engine, limits: Limits, ticker: Option<Sender<()>>) -> Result<Self, EngineError> {
         let mut linker = Linker::new(&wasm);
         Plugin::add_to_linker::<_, HasSelf<Room>>(&mut linker, |room| room)
             .map_err(|cause| EngineError::Imports(format!("{cause:#}")))?;
-        let ticker = start_ticker(&wasm, limits.epoch_tick)?;
-        Ok(Self { inner: Arc::new(Inner { wasm, linker, limits: Arc::new(limits), _ticker: ticker }) })
+        let (limits, alive) = (Arc::new(limits), AtomicU32::new(0));
+        Ok(Self { inner: Arc::new(Inner { wasm, linker, limits, alive, _ticker: ticker }) })
     }
 
-    /// The limits that every behavior is held to.
+    /// Instances that are alive now.
+    #[must_use]
+    pub fn instances(&self) -> u32 {
+        self.inner.alive.load(Ordering::Relaxed)
+    }
+
+    /// The limits that every behavior is held to, as this machine can keep them.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.inner.limits
@@ -86,6 +113,30 @@ impl Engine {
     ) -> Result<Arc<Compiled>, CompileError> {
         Compiled::new(self, digest, bytes, declaration, cache).map(Arc::new)
     }
+
+    /// Loads what was compiled before, and compiles nothing: `None` when `cache` holds no artefact that fits this
+    /// engine and is whole. Takes well under a millisecond for small components.
+    ///
+    /// # Errors
+    /// When the artefact is of a component that does not fit the contract.
+    pub fn load(
+        &self,
+        digest: Digest,
+        declaration: Arc<Declaration>,
+        cache: &Path,
+    ) -> Result<Option<Arc<Compiled>>, CompileError> {
+        Ok(Compiled::load(self, digest, declaration, cache)?.map(Arc::new))
+    }
+
+    /// Checks and compiles a component and keeps the artefact in `cache`, for `load` to find, in this process or in
+    /// another one. Nothing is instantiated. A component that takes too long or too much to compile is best met in a
+    /// process of its own that can be ended (`for_compiling`).
+    ///
+    /// # Errors
+    /// Says what is wrong with the component, by name, or that the artefact could not be kept.
+    pub fn precompile(&self, digest: Digest, bytes: &[u8], cache: &Path) -> Result<(), CompileError> {
+        Compiled::precompile(self, digest, bytes, cache)
+    }
 }
 
 impl std::fmt::Debug for Engine {
@@ -94,18 +145,24 @@ impl std::fmt::Debug for Engine {
     }
 }
 
-/// Tries the fast layout first; a machine with little address space gets the tight one.
-fn wasm_engine(limits: &Limits) -> Result<wasmtime::Engine, EngineError> {
+/// Tries the fast layout first; a machine with little address space gets the tight one. Gives the limits that hold.
+fn wasm_engine(limits: Limits) -> Result<(wasmtime::Engine, Limits), EngineError> {
     let tight = limits.memory_bytes_max as u64;
-    wasmtime::Engine::new(&config(limits, limits.memory_reservation_bytes.max(tight)))
-        .or_else(|_| wasmtime::Engine::new(&config(limits, tight)))
-        .map_err(|cause| EngineError::Reserve {
-            instances: limits.instances_max,
-            cause: format!("{cause:#}"),
-        })
+    let fast =
+        Limits { memory_reservation_bytes: limits.memory_reservation_bytes.max(tight), ..limits.clone() };
+    if let Ok(wasm) = wasmtime::Engine::new(&config(&fast)) {
+        return Ok((wasm, fast));
+    }
+    let limits = Limits { memory_reservation_bytes: tight, ..limits };
+    let wasm = wasmtime::Engine::new(&config(&limits)).map_err(|cause| reserve_error(&limits, &cause))?;
+    Ok((wasm, limits))
 }
 
-fn config(limits: &Limits, reservation: u64) -> Config {
+fn reserve_error(limits: &Limits, cause: &wasmtime::Error) -> EngineError {
+    EngineError::Reserve { instances: limits.instances_max, cause: format!("{cause:#}") }
+}
+
+fn config(limits: &Limits) -> Config {
     let mut config = Config::new();
     config
         .consume_fuel(true)
@@ -116,9 +173,10 @@ fn config(limits: &Limits, reservation: u64) -> Config {
         .wasm_memory64(false)
         .cranelift_nan_canonicalization(false)
         .cranelift_opt_level(OptLevel::Speed)
-        .memory_reservation(reservation)
+        .memory_reservation(limits.memory_reservation_bytes)
         .memory_guard_size(GUARD_BYTES)
         .memory_may_move(false)
+        .memory_init_cow(false)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
     config
 }

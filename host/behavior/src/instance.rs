@@ -6,6 +6,7 @@
 //! checks. After any trouble but a fault the instance must not be called again.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use geminus_core::{Declaration, TwinIndex};
 use wasmtime::Store;
@@ -15,6 +16,7 @@ use crate::bindings::Plugin;
 use crate::bindings::geminus::behavior::types;
 use crate::columns::Columns;
 use crate::compiled::Compiled;
+use crate::engine::Inner;
 use crate::host::{HostCalls, Purpose, Room};
 use crate::limits::Limits;
 use crate::meter::{Appetite, Meter};
@@ -47,6 +49,31 @@ pub(crate) struct Instance {
     limits: Arc<Limits>,
     declaration: Arc<Declaration>,
     meter: Arc<Meter>,
+    /// Given back after the store is gone.
+    _seat: Seat,
+}
+
+/// A place among the instances that the process may have.
+struct Seat(Arc<Inner>);
+
+impl Seat {
+    fn take(engine: &Arc<Inner>) -> Result<Self, Trouble> {
+        let seat = Self(engine.clone());
+        let taken = engine.alive.fetch_add(1, Ordering::Relaxed);
+        let count_max = engine.limits.instances_max;
+        if taken >= count_max {
+            let message =
+                format!("all {count_max} instances that this process may have are alive (instances_max)");
+            return Err(Trouble::new(FaultKind::Instances, message));
+        }
+        Ok(seat)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.alive.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Instance {
@@ -56,6 +83,7 @@ impl Instance {
         host: &Arc<dyn HostCalls>,
         meter: &Arc<Meter>,
     ) -> Result<Self, Trouble> {
+        let seat = Seat::take(&compiled.engine)?;
         let limits = compiled.engine.limits.clone();
         let declaration = compiled.declaration().clone();
         let room = Room::new(host.clone(), limits.clone(), limits.memory_bytes(&declaration));
@@ -65,7 +93,7 @@ impl Instance {
         let plugin = compiled.pre.instantiate(&mut store);
         let plugin =
             plugin.map_err(|error| Trouble::from_wasm("instantiate", &error, store.data().refused))?;
-        Ok(Self { store, plugin, limits, declaration, meter: meter.clone() })
+        Ok(Self { store, plugin, limits, declaration, meter: meter.clone(), _seat: seat })
     }
 
     /// Bytes of linear memory it holds.

@@ -16,6 +16,7 @@ mod host;
 mod instance;
 mod limits;
 mod meter;
+mod shape;
 mod slots;
 mod states;
 mod trouble;

@@ -12,6 +12,24 @@ use geminus_core::Declaration;
 pub struct Limits {
     /// Largest component file that is accepted, in bytes.
     pub component_bytes_max: usize,
+    /// Components and modules inside each other.
+    pub component_depth_max: u64,
+    /// Modules and components that a component is made of.
+    pub modules_max: u64,
+    /// Functions in all its modules.
+    pub functions_max: u64,
+    /// Types in all its modules.
+    pub types_max: u64,
+    /// Imports, exports, globals, segments, instances and aliases in all its modules.
+    pub items_max: u64,
+    /// Bytes of one function's code.
+    pub function_bytes_max: u64,
+    /// Variables of one function.
+    pub locals_max: u64,
+    /// Blocks, loops and branches inside each other in one function.
+    pub block_depth_max: u64,
+    /// Variables of one function times its blocks, loops and branches: what a compiler must keep apart.
+    pub joins_max: u64,
     /// Linear memory of one instance, in bytes.
     pub memory_bytes_max: usize,
     /// Address space kept free for each instance, in bytes; 4 GiB lets compiled code skip bounds checks. Where
@@ -78,7 +96,8 @@ pub struct Limits {
     /// Instances built during one step for finding the twins that break it; twins that were not cleared by then are
     /// quarantined together.
     pub trials_per_step_max: u32,
-    /// Fuel that may be burnt during one step by calls that break, before the search ends in the same way.
+    /// Fuel that may be burnt during one step by calls that break, before the search ends in the same way; at least
+    /// that of eight rows, so that one culprit is always found.
     pub fuel_burnt_per_step_max: u64,
 }
 
@@ -86,10 +105,19 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             component_bytes_max: 32 << 20,
+            component_depth_max: 8,
+            modules_max: 64,
+            functions_max: 100_000,
+            types_max: 20_000,
+            items_max: 200_000,
+            function_bytes_max: 512 << 10,
+            locals_max: 20_000,
+            block_depth_max: 2_000,
+            joins_max: 4_000_000,
             memory_bytes_max: 256 << 20,
             memory_reservation_bytes: 4 << 30,
             table_elements_max: 20_000,
-            instances_max: 1_000,
+            instances_max: 25_000,
             slots_max: 100_000,
             rows_per_call_max: 256,
             slots_per_call_max: 1_024,
@@ -116,7 +144,7 @@ impl Default for Limits {
             replay_rows_max: 65_536,
             trials_max: 512,
             trials_per_step_max: 128,
-            fuel_burnt_per_step_max: 40_000_000,
+            fuel_burnt_per_step_max: 20_000_000,
         }
     }
 }

@@ -84,6 +84,7 @@ impl Cohort {
             crashes += 1;
             let from = answers.rows();
             let broken = start + from..(start + from + trouble.items.max(1)).min(self.log.rows());
+            let last = self.frame_row(broken.end.saturating_sub(start + 1));
             self.refused_rows = answers.refused.iter().map(|(row, _)| start + row).collect();
             let patience = if trouble.kind == FaultKind::WallClock { REUNIONS_MAX } else { 1 };
             if stride == Stride::One && crashes > patience {
@@ -96,7 +97,8 @@ impl Cohort {
             } else {
                 self.recover(Task::Step(broken.clone()), start, &trouble, faults);
             }
-            careful = broken.end - start;
+            // Rows may have been struck; those of the call that broke are known by their rows of the frame.
+            careful = self.origin.partition_point(|&row| row <= last);
             self.refused_rows.clear();
         }
     }

@@ -16,10 +16,13 @@ pub(crate) struct Purse {
     pub(crate) burnt_before: u64,
 }
 
+/// Budgets of a row that may be burnt in any case: the crash, its search and its proof take three.
+const ROWS_BURNT_MIN: u64 = 8;
+
 impl Purse {
-    fn is_empty(&self, burnt: u64, limits: &Limits) -> bool {
-        self.trials >= limits.trials_per_step_max
-            || burnt.saturating_sub(self.burnt_before) >= limits.fuel_burnt_per_step_max
+    fn is_empty(&self, burnt: u64, limits: &Limits, row_fuel: u64) -> bool {
+        let burnt_max = limits.fuel_burnt_per_step_max.max(row_fuel.saturating_mul(ROWS_BURNT_MIN));
+        self.trials >= limits.trials_per_step_max || burnt.saturating_sub(self.burnt_before) >= burnt_max
     }
 }
 
@@ -43,10 +46,11 @@ impl Cohort {
         trial: impl Fn(&[u32]) -> Result<(), Trouble>,
     ) -> Culprits {
         let limits = &self.compiled.engine.limits;
+        let row_fuel = limits.step_fuel(self.compiled.declaration());
         let mut left = suspects.to_vec();
         let mut culprits = Culprits::new();
         while !left.is_empty() {
-            if purse.is_empty(self.meter.burnt(), limits) {
+            if purse.is_empty(self.meter.burnt(), limits, row_fuel) {
                 culprits.push((left, not_told_apart(reason)));
                 break;
             }

@@ -76,7 +76,7 @@ impl Cohort {
     }
 
     /// Row of the frame that row `row` of the work came from.
-    fn frame_row(&self, row: usize) -> u32 {
+    pub(super) fn frame_row(&self, row: usize) -> u32 {
         self.origin.get(row).copied().unwrap_or_else(|| u32::try_from(row).unwrap_or(u32::MAX))
     }
 
