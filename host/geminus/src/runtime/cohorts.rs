@@ -305,12 +305,22 @@ impl Cohorts {
         left
     }
 
-    /// Takes the candidate away; the incumbent answers for all.
-    pub(crate) fn withdraw(&mut self, index: BindingIndex) -> (Vec<TwinIndex>, Vec<Berth>) {
+    /// Takes the candidate away; the incumbent answers for all. Gives who has it back, and what is left over.
+    pub(crate) fn withdraw(&mut self, index: BindingIndex) -> (Moved, Vec<Berth>) {
         let Some(group) = self.groups.get_mut(&index) else { return Default::default() };
         let Some(trial) = group.trial.take() else { return Default::default() };
-        let back = trial.side().twins().filter(|twin| trial.is_authoritative(*twin)).collect();
-        (back, trial.into_side().into_berths())
+        let back: Vec<TwinIndex> =
+            trial.side().twins().filter(|twin| trial.is_authoritative(*twin)).collect();
+        let mut moved = Moved::default();
+        trial::states(&mut group.incumbent, &back, &mut moved.states);
+        for twin in &back {
+            match group.incumbent.standing(*twin) {
+                Some(geminus_behavior::Standing::Live) => self.quarantined.remove(&(index, *twin)),
+                _ => self.quarantined.insert((index, *twin)),
+            };
+        }
+        moved.to_incumbent = back;
+        (moved, trial.into_side().into_berths())
     }
 
     /// Lets a twin come back that is held apart.

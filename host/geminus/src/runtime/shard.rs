@@ -428,11 +428,8 @@ impl ShardRunner {
     }
 
     fn withdraw(&mut self, index: BindingIndex) -> Vec<Berth> {
-        let (back, left) = self.parts.cohorts.withdraw(index);
-        if !back.is_empty() {
-            // Whoever was still with the candidate; usually they were led back before.
-            self.moved(index, Moved { to_incumbent: back, ..Moved::default() });
-        }
+        let (moved, left) = self.parts.cohorts.withdraw(index);
+        self.moved(index, moved);
         self.trials.remove(&index);
         left
     }

@@ -94,6 +94,8 @@ pub(crate) struct Trial {
     failure: Option<String>,
     /// Whether somebody may have to change sides.
     restless: bool,
+    /// Twins whose row the candidate did not answer, so that the incumbent answers for them again.
+    fallen: Vec<TwinIndex>,
 }
 
 impl Trial {
@@ -112,6 +114,7 @@ impl Trial {
             cold: 0,
             failure: None,
             restless: false,
+            fallen: Vec::new(),
             side,
         }
     }
@@ -262,6 +265,7 @@ impl Trial {
         let moving: Vec<TwinIndex> =
             self.twins.iter().copied().filter(|twin| self.should_move(*twin)).take(TWINS_PER_ROUND).collect();
         self.restless = moving.len() == TWINS_PER_ROUND;
+        moved.to_incumbent.append(&mut self.fallen);
         for twin in moving {
             let to_candidate = self.wanted.has(twin);
             if let Some(flags) = self.flags_mut(twin) {
@@ -345,7 +349,11 @@ impl Trial {
             };
             match by {
                 // The incumbent has answered this row too: its answer stands, and so does it from here on.
-                0 => (flags.authoritative, flags.barred) = (false, true),
+                0 => {
+                    (flags.authoritative, flags.barred) = (false, true);
+                    self.fallen.push(*twin);
+                    self.restless = true;
+                }
                 _ => taken.push(place),
             }
         }
@@ -405,7 +413,7 @@ fn part_of(outcome: &Outcome, rows: &[usize]) -> Outcome {
 }
 
 /// State of these twins, by the incarnation that has them.
-fn states(side: &mut Side, twins: &[TwinIndex], into: &mut Vec<(u32, Snapshot)>) {
+pub(super) fn states(side: &mut Side, twins: &[TwinIndex], into: &mut Vec<(u32, Snapshot)>) {
     for berth in side.berths_mut() {
         let here: Vec<TwinIndex> =
             twins.iter().copied().filter(|twin| berth.cohort.standing(*twin).is_some()).collect();
