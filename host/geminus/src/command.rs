@@ -7,6 +7,7 @@ pub(crate) mod demo;
 mod feed;
 mod history;
 mod plugin;
+mod replay;
 mod rollout;
 pub(crate) mod run;
 mod span;
@@ -71,6 +72,8 @@ pub(crate) enum Command {
     /// Tries, promotes and takes back versions of a plugin on the running host.
     #[command(subcommand)]
     Rollout(Box<rollout::Rollout>),
+    /// Computes recorded rows again: proves that they come out as recorded, or shows where another version would differ.
+    Replay(replay::Replay),
     /// Measures this build on this machine, each figure against its baseline in the same run.
     Bench(bench::Bench),
     /// Reads history.
@@ -105,6 +108,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Feed(feed) => feed::run(feed),
         Command::Plugin(plugin) => plugin::run(plugin),
         Command::Rollout(rollout) => rollout::run(*rollout),
+        Command::Replay(replay) => replay::run(&replay),
         Command::Bench(bench) => bench::run(&bench),
         Command::History(history) => history::run(history),
         Command::CompileApart { component, cache, reservation } => {

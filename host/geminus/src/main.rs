@@ -7,6 +7,7 @@
 mod bench;
 mod command;
 mod log;
+mod replay;
 mod runtime;
 
 use std::process::ExitCode;

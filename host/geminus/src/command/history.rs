@@ -35,7 +35,7 @@ pub(crate) enum History {
     },
 }
 
-fn time(text: &str) -> Result<Timestamp, String> {
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     if let Ok(millis) = text.parse::<u64>() {
         return Ok(Timestamp::from_millis(millis));
     }

@@ -1,0 +1,365 @@
+//! What a replay found, for people and for programs.
+
+use std::fmt;
+
+use geminus_core::Quality;
+use geminus_rollout::{Acceptance, Evidence, Verdict, VerdictState};
+use geminus_store::Border;
+use serde::Serialize;
+
+use super::course::Passed;
+use super::proof::{Difference, Proof};
+use super::tape::Reel;
+use super::trial::Trial;
+use super::{Span, Subject};
+
+/// Times in text.
+pub(crate) mod times {
+    use geminus_api::view::Time;
+    use geminus_core::Timestamp;
+
+    /// RFC 3339 in UTC.
+    pub(crate) fn rfc3339(time: Timestamp) -> String {
+        Time(time).to_string()
+    }
+}
+
+/// What was found for one behavior of one twin.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) twin: String,
+    pub(crate) behavior: String,
+    pub(crate) from: String,
+    pub(crate) to: String,
+    /// Whether every output that could be computed again is the one in history, bit for bit, and there was one.
+    pub(crate) equal: bool,
+    /// Rows that were computed again and held against history.
+    pub(crate) rows: u64,
+    /// Of these, rows with an output that differs.
+    pub(crate) rows_differ: u64,
+    /// Rows before the span that were stepped to get at the state at its beginning.
+    pub(crate) rows_before: u64,
+    /// Rows that nobody had answered: quarantine, or a fault.
+    pub(crate) rows_unanswered: u64,
+    pub(crate) outputs: u64,
+    pub(crate) outputs_differ: u64,
+    /// The first outputs that differ.
+    pub(crate) differences: Vec<Difference>,
+    /// The one that differs most.
+    pub(crate) worst: Option<Difference>,
+    /// Kept states that were held against computed ones.
+    pub(crate) states_compared: u64,
+    /// Times of those that differ.
+    pub(crate) states_differ: Vec<String>,
+    /// Where a state began: starts of the host, other versions, states that were put back.
+    pub(crate) borders: Vec<Moment>,
+    /// Rows that could not be computed again, and why.
+    pub(crate) gaps: Vec<Gap>,
+    /// What was not recorded or cannot be read.
+    pub(crate) notes: Vec<String>,
+    /// Fuel of the rows, in calls of up to 4,096 rows.
+    pub(crate) fuel: u64,
+    /// SHA-256 over all computed outputs; the same on every machine.
+    pub(crate) digest: String,
+    /// The other version, when one was asked for.
+    pub(crate) with: Option<Comparison>,
+}
+
+/// Where a state began.
+#[derive(Debug, Serialize)]
+pub(crate) struct Moment {
+    pub(crate) time: String,
+    pub(crate) kind: &'static str,
+    pub(crate) version: String,
+    pub(crate) digest: String,
+    /// Whether the state that began is the one that was computed up to there; null where another version began.
+    pub(crate) continues: Option<bool>,
+    pub(crate) trouble: Option<String>,
+}
+
+/// Rows that could not be computed again.
+#[derive(Debug, Serialize)]
+pub(crate) struct Gap {
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) rows: u64,
+    pub(crate) why: String,
+}
+
+/// What another version would have said.
+#[derive(Debug, Serialize)]
+pub(crate) struct Comparison {
+    pub(crate) version: String,
+    pub(crate) digest: String,
+    /// Whether it began without state.
+    pub(crate) cold_start: bool,
+    pub(crate) rows: u64,
+    pub(crate) fuel: u64,
+    /// Why it got no more rows, if so.
+    pub(crate) ended: Option<String>,
+    /// The first output that is not the same, bit for bit.
+    pub(crate) first_difference: Option<FirstDifference>,
+    pub(crate) verdict: Verdict,
+    pub(crate) evidence: Evidence,
+    /// What a rollout would judge and a replay cannot.
+    pub(crate) not_judged: Vec<&'static str>,
+    /// SHA-256 over its outputs.
+    pub(crate) outputs_digest: String,
+}
+
+/// Where two versions differ first.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct FirstDifference {
+    pub(crate) time: String,
+    pub(crate) output: String,
+    pub(crate) old: Option<f64>,
+    pub(crate) old_quality: Quality,
+    pub(crate) new: Option<f64>,
+    pub(crate) new_quality: Quality,
+}
+
+impl Report {
+    pub(super) fn new(subject: &Subject, span: Span) -> Self {
+        Self {
+            twin: subject.twin.clone(),
+            behavior: subject.behavior.clone(),
+            from: times::rfc3339(span.from),
+            to: times::rfc3339(span.to),
+            equal: false,
+            rows: 0,
+            rows_differ: 0,
+            rows_before: 0,
+            rows_unanswered: 0,
+            outputs: 0,
+            outputs_differ: 0,
+            differences: Vec::new(),
+            worst: None,
+            states_compared: 0,
+            states_differ: Vec::new(),
+            borders: Vec::new(),
+            gaps: Vec::new(),
+            notes: Vec::new(),
+            fuel: 0,
+            digest: String::new(),
+            with: None,
+        }
+    }
+
+    pub(super) fn gap(&mut self, reel: &Reel, why: String) {
+        let (first, last) = (reel.frame.times.first(), reel.frame.times.last());
+        let time = |time: Option<&geminus_core::Timestamp>| time.map(|time| times::rfc3339(*time));
+        let to = time(last).unwrap_or_default();
+        let rows = reel.frame.rows() as u64;
+        match self.gaps.last_mut().filter(|gap| gap.why == why) {
+            Some(gap) => (gap.to, gap.rows) = (to, gap.rows + rows),
+            None => self.gaps.push(Gap { from: time(first).unwrap_or_default(), to, rows, why }),
+        }
+    }
+
+    pub(super) fn finish(&mut self, proof: Proof, trial: Option<(Trial, &Acceptance)>) {
+        self.digest = proof.digest();
+        (self.rows, self.rows_differ) = (proof.rows, proof.rows_differ);
+        (self.outputs, self.outputs_differ) = (proof.cells, proof.cells_differ);
+        (self.differences, self.worst) = (proof.differences, proof.worst);
+        self.equal = self.rows > 0 && self.rows_differ == 0 && self.states_differ.is_empty();
+        let twin = self.twin.clone();
+        self.with = trial.map(|(trial, acceptance)| Comparison::new(trial, acceptance, &twin));
+    }
+
+    /// Why this is no success, in one sentence; `None` when it is one.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let of = format!("{} of {}", self.behavior, self.twin);
+        if self.rows == 0 {
+            return Some(format!("no row of {of} could be computed again"));
+        }
+        if !self.equal {
+            return Some(format!(
+                "{of} is not what was recorded: {} of {} rows and {} of {} kept states differ",
+                self.rows_differ,
+                self.rows,
+                self.states_differ.len(),
+                self.states_compared
+            ));
+        }
+        let with = self.with.as_ref()?;
+        let state = match with.verdict.state {
+            VerdictState::Pass if with.ended.is_none() => return None,
+            VerdictState::Pass | VerdictState::Fail => VerdictState::Fail,
+            VerdictState::Open => VerdictState::Open,
+        };
+        let words = match state {
+            VerdictState::Open => "could not be judged over so few rows",
+            _ => "would not have been accepted",
+        };
+        let why = with.ended.clone().unwrap_or_else(|| with.verdict.words(with.verdict.state));
+        Some(format!("{} {words} for {of}: {why}", with.version))
+    }
+}
+
+impl Comparison {
+    fn new(trial: Trial, acceptance: &Acceptance, twin: &str) -> Self {
+        // No time was taken, so nothing can be said about it.
+        let mut checks = trial.tally.judge(acceptance).checks;
+        checks.retain(|check| check.name != "deadline");
+        Self {
+            outputs_digest: trial.digest_of_outputs(),
+            verdict: Verdict::of(checks),
+            evidence: trial.tally.evidence(&|_| twin.to_owned()),
+            version: trial.label,
+            digest: trial.digest,
+            cold_start: trial.cold,
+            rows: trial.rows,
+            fuel: trial.fuel,
+            ended: trial.ended,
+            first_difference: trial.first,
+            not_judged: vec![
+                "time and deadlines: this is not the plant's machine at its hour",
+                "proposals against interlocks: what they go by is not recorded",
+            ],
+        }
+    }
+}
+
+impl From<Passed> for Moment {
+    fn from(passed: Passed) -> Self {
+        let kind = match passed.border {
+            Border::Start => "start",
+            Border::Switch => "switch",
+            Border::Restore => "restore",
+            Border::Periodic => "checkpoint",
+        };
+        Self {
+            time: times::rfc3339(passed.time),
+            kind,
+            version: passed.label,
+            digest: passed.digest,
+            continues: passed.continues,
+            trouble: passed.trouble,
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} of {}, {} to {}", self.behavior, self.twin, self.from, self.to)?;
+        for border in &self.borders {
+            let state = match border.continues {
+                Some(true) => ", with the state computed here",
+                Some(false) => ", with another state than computed here",
+                None => "",
+            };
+            writeln!(f, "  {} {}: {}{state}", border.kind, border.time, border.version)?;
+            if let Some(trouble) = &border.trouble {
+                writeln!(f, "    {trouble}")?;
+            }
+        }
+        let word = if self.equal { "equal" } else { "NOT EQUAL" };
+        writeln!(
+            f,
+            "  {word}: {} rows and {} outputs computed again, {} rows and {} outputs differ; {} kept states compared, {} differ",
+            self.rows,
+            self.outputs,
+            self.rows_differ,
+            self.outputs_differ,
+            self.states_compared,
+            self.states_differ.len()
+        )?;
+        for difference in &self.differences {
+            writeln!(f, "    {difference}")?;
+        }
+        if let Some(worst) = self.worst.as_ref().filter(|worst| !self.differences.contains(worst)) {
+            writeln!(f, "    farthest apart: {worst}")?;
+        }
+        for time in &self.states_differ {
+            writeln!(f, "    the state kept at {time} is not the one computed here")?;
+        }
+        for gap in &self.gaps {
+            writeln!(f, "  not computed again: {} rows, {} to {}: {}", gap.rows, gap.from, gap.to, gap.why)?;
+        }
+        if self.rows_unanswered > 0 {
+            writeln!(f, "  {} rows had no answer when they were recorded", self.rows_unanswered)?;
+        }
+        self.notes.iter().try_for_each(|note| writeln!(f, "  {note}"))?;
+        writeln!(
+            f,
+            "  fuel {}, {} rows stepped before; outputs {}",
+            self.fuel, self.rows_before, self.digest
+        )?;
+        self.with.as_ref().map_or(Ok(()), |with| write!(f, "{with}"))
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (recorded, computed) = (shown(self.recorded), shown(self.computed));
+        write!(
+            f,
+            "{} {}: recorded {recorded} ({}), computed {computed} ({})",
+            self.time,
+            self.output,
+            self.recorded_quality.name(),
+            self.computed_quality.name()
+        )?;
+        self.fault.as_ref().map_or(Ok(()), |fault| write!(f, ", {fault}"))
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cold = if self.cold_start { ", from a cold start" } else { "" };
+        let state = match self.verdict.state {
+            VerdictState::Pass => "pass",
+            VerdictState::Open => "open",
+            VerdictState::Fail => "FAIL",
+        };
+        writeln!(f, "  with {} ({}){cold}: {state}", self.version, self.digest)?;
+        for check in &self.verdict.checks {
+            let state = match check.state {
+                VerdictState::Pass => "pass",
+                VerdictState::Open => "open",
+                VerdictState::Fail => "FAIL",
+            };
+            writeln!(f, "    {state} {}: {} (limit {})", check.name, check.detail, check.limit)?;
+        }
+        match &self.first_difference {
+            None => writeln!(f, "    no output differs in any compared row")?,
+            Some(first) => writeln!(
+                f,
+                "    differs first at {} in {}: {} ({}) → {} ({})",
+                first.time,
+                first.output,
+                shown(first.old),
+                first.old_quality.name(),
+                shown(first.new),
+                first.new_quality.name()
+            )?,
+        }
+        for output in self.evidence.outputs.iter().filter(|output| output.equal < output.rows) {
+            writeln!(
+                f,
+                "    {}: {} of {} rows differ, mean {} max {} bias {} {}",
+                output.output,
+                output.rows - output.equal,
+                output.rows,
+                shown(output.difference_mean),
+                shown(output.difference_max),
+                shown(output.bias),
+                output.unit
+            )?;
+        }
+        for worst in &self.evidence.worst {
+            let time = times::rfc3339(geminus_core::Timestamp::from_millis(worst.time_ms));
+            writeln!(f, "    worst {}: {time} {} → {}", worst.output, shown(worst.old), shown(worst.new))?;
+        }
+        if let Some(ended) = &self.ended {
+            writeln!(f, "    {ended}")?;
+        }
+        self.not_judged.iter().try_for_each(|what| writeln!(f, "    not judged: {what}"))?;
+        writeln!(f, "    fuel {} over {} rows; outputs {}", self.fuel, self.rows, self.outputs_digest)
+    }
+}
+
+/// A number, or that there is none.
+fn shown(value: Option<f64>) -> String {
+    value.map_or_else(|| "no number".to_owned(), |value| format!("{value:?}"))
+}

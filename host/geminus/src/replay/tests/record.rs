@@ -1,0 +1,313 @@
+//! A plant that records itself by hand, as the host does: three twins of `tests/guests/probe.wat` in one cohort, rows in
+//! frames of changing size, states at borders.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use geminus_behavior::{Cohort, ColdStart, Compiled, Engine, Limits, Opening, Snapshot, handover_schema};
+use geminus_core::{Clock, Frame, ManualClock, Quality, Sample, SeriesId, Timestamp, TwinIndex};
+use geminus_registry::{Package, Vault};
+use geminus_store::{Border, Checkpoint, Options, Store};
+use tempfile::TempDir;
+use wit_component::{ComponentEncoder, StringEncoding};
+use wit_parser::Resolve;
+
+use crate::replay::Subject;
+use crate::runtime::cohorts::seed;
+
+const GUEST: &str = include_str!("../../../../../tests/guests/probe.wat");
+const CONTRACT: &str = include_str!("../../../../../wit/next/behavior.wit");
+
+/// The recorded twin; the others are its neighbours in the cohort.
+pub(super) const TWIN: TwinIndex = TwinIndex(1);
+pub(super) const TWINS: [&str; 3] = ["left", "middle", "right"];
+/// Mode `f`: a row where `a` is 666 is answered with a fault.
+pub(super) const PARAMETERS: &[u8] = br#"{"m":"f"}"#;
+
+/// A package of the probe with this version and state schema; `change` is made to its text.
+pub(super) fn package(version: &str, schema: u32, change: impl Fn(String) -> String) -> Package {
+    let text = GUEST.replace("{{contract}}", "0.1.0").replace("{{import}}", "");
+    let text = change(text.replace("{{schema}}", &schema.to_string()));
+    let mut module = wat::parse_str(text).expect("wat");
+    let mut resolve = Resolve::default();
+    resolve.push_str("behavior.wit", CONTRACT).expect("contract");
+    let world = "package test:probe; world probe { include geminus:behavior/plugin@0.1.0; }";
+    let world = resolve.push_str("probe.wit", world).expect("world");
+    let world = resolve.select_world(&[world], Some("probe")).expect("world");
+    wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
+        .expect("embed");
+    let encoder = ComponentEncoder::default().module(&module).expect("module");
+    let mut component = encoder.validate(true).encode().expect("component");
+    let schemas: Vec<u32> = (1..=schema).collect();
+    let declaration = serde_json::json!({
+        "declaration": 1, "name": "probe", "version": version, "kind": "estimator", "ages": true,
+        "inputs": [{"name": "a", "unit": "1", "arrival": "event"}, {"name": "b", "unit": "1", "required": false}],
+        "outputs": [{"name": "sum", "unit": "1"}, {"name": "count", "unit": "1"}],
+        "parameters": {"type": "object", "properties": {"m": {"type": "string", "default": "f"}}},
+        "alerts": [{"code": "odd", "priority": "low", "text": "odd"}],
+        "lookups": [{"name": "past", "kind": "history", "unit": "1"}], "forecast": true,
+        "state": {"schema": schema, "reads": schemas, "writes": schemas}, "warm_up_rows": 3,
+    });
+    let stamp = r#"{"contract":"0.1.0","sdk":"none","toolchain":"unknown"}"#;
+    for (name, data) in [("geminus:stamp", stamp), ("geminus:declaration", &declaration.to_string())] {
+        section(&mut component, name, data);
+    }
+    Package::check("probe.wasm".as_ref(), component).expect("a package")
+}
+
+fn section(component: &mut Vec<u8>, name: &str, data: &str) {
+    let mut body = vec![u8::try_from(name.len()).expect("short")];
+    body.extend_from_slice(name.as_bytes());
+    body.extend_from_slice(data.as_bytes());
+    component.push(0);
+    let mut length = body.len();
+    while length >= 0x80 {
+        component.push(u8::try_from(length & 0x7f).expect("seven bits") | 0x80);
+        length >>= 7;
+    }
+    component.push(u8::try_from(length).expect("seven bits"));
+    component.extend_from_slice(&body);
+}
+
+/// A version that answers half a unit more.
+pub(super) fn half_more(text: String) -> String {
+    let plain = "(f64.store (local.get $out) (f64.load (local.get $rec)))";
+    assert!(text.contains(plain), "probe.wat no longer has the line that is changed here");
+    text.replace(plain, "(f64.store (local.get $out) (f64.add (f64.load (local.get $rec)) (f64.const 0.5)))")
+}
+
+/// A running plant.
+pub(super) struct Plant {
+    pub(super) folder: TempDir,
+    store: Store,
+    engine: Engine,
+    clock: Arc<ManualClock>,
+    series: Vec<SeriesId>,
+    cohort: Option<Cohort>,
+    incarnation: u32,
+    second: u64,
+    /// Whether the row before gave a number.
+    number_before: bool,
+    /// What the last row was.
+    last: Timestamp,
+}
+
+impl Plant {
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let clock = Arc::new(ManualClock::new(second(1)));
+        let store = Store::open(folder.path(), Options::default(), Arc::clone(&clock) as Arc<dyn Clock>);
+        let store = store.expect("store");
+        let names = ["in/a", "in/b", "age/a", "age/b", "by"].map(|name| ("middle", format!("sum up/{name}")));
+        let outputs = ["sum", "count"].map(|name| ("middle", format!("sum up.{name}")));
+        let series = store.series(&[names.as_slice(), &outputs].concat()).expect("series");
+        let limits = Limits { instances_max: 40, memory_bytes_max: 64 << 20, ..Limits::default() };
+        let engine = Engine::new(limits).expect("engine");
+        let last = Timestamp(0);
+        Self {
+            folder,
+            store,
+            engine,
+            clock,
+            series,
+            cohort: None,
+            incarnation: 0,
+            second: 1000,
+            number_before: false,
+            last,
+        }
+    }
+
+    pub(super) fn subject() -> Subject {
+        Subject { site: "plant".to_owned(), behavior: "sum up".to_owned(), twin: "middle".to_owned() }
+    }
+
+    fn compiled(&self, package: &Package) -> Arc<Compiled> {
+        let declaration = Arc::clone(&package.declaration);
+        self.engine.compile(package.digest, &package.bytes, declaration, None).expect("compiles")
+    }
+
+    /// Puts a version to work, with the state of the one before where there is one, and keeps that if it is told to.
+    pub(super) fn run(&mut self, package: &Package, border: Option<Border>) {
+        Vault::new(self.folder.path().join("packages")).keep(package).expect("kept");
+        let control = self.store.control();
+        let (label, digest) = (package.declaration.label(), package.digest.to_string());
+        let number = control.incarnation("sum up", &label, &digest, PARAMETERS).expect("a number");
+        let state = self.cohort.as_mut().map(|cohort| {
+            let from = Arc::clone(cohort.compiled().declaration());
+            let schema = handover_schema(&from, &package.declaration, ColdStart::Refuse).expect("carried");
+            cohort.snapshot(schema).expect("state")
+        });
+        self.open(package, number, state.as_ref());
+        border.into_iter().for_each(|border| self.keep(border));
+    }
+
+    fn open(&mut self, package: &Package, number: u32, state: Option<&Snapshot>) {
+        let opening = |(twin, name): (u32, &str)| Opening {
+            twin: TwinIndex(twin),
+            id: name.to_owned(),
+            parameters: PARAMETERS.into(),
+            seed: seed("plant", "sum up", name),
+        };
+        let openings = (0..).zip(TWINS).map(opening).collect();
+        let (mut cohort, refused) =
+            Cohort::start(self.compiled(package), Arc::new(Deaf), openings).expect("starts");
+        assert_eq!(refused, []);
+        if let Some(state) = state {
+            assert_eq!(cohort.take_in(state).expect("readable"), []);
+        }
+        (self.cohort, self.incarnation) = (Some(cohort), number);
+    }
+
+    /// Keeps the state as it is now.
+    pub(super) fn keep(&mut self, border: Border) {
+        let cohort = self.cohort.as_mut().expect("runs");
+        let snapshot = cohort.copy(&[TWIN], None).expect("state");
+        let saved = &snapshot.twins[0];
+        let checkpoint = Checkpoint {
+            binding: "sum up".to_owned(),
+            twin: "middle".to_owned(),
+            row_time: self.last,
+            rows: saved.rows,
+            incarnation: self.incarnation,
+            schema: snapshot.schema,
+            border,
+            bytes: saved.bytes.clone(),
+        };
+        self.store.control().checkpoint_save(&[checkpoint]).expect("saved");
+    }
+
+    /// The state as it is now, to be put back later.
+    pub(super) fn state(&mut self) -> Snapshot {
+        self.cohort.as_mut().expect("runs").snapshot(None).expect("state")
+    }
+
+    /// Puts an older state back.
+    pub(super) fn put_back(&mut self, state: &Snapshot) {
+        let mut state = state.clone();
+        state.twins.iter_mut().for_each(|saved| saved.time = self.last);
+        assert_eq!(self.cohort.as_mut().expect("runs").take_in(&state).expect("readable"), []);
+        self.keep(Border::Restore);
+    }
+
+    /// Rows of all twins, one a second, in one frame; values depend on the second alone.
+    pub(super) fn rows(&mut self, rows: u64) {
+        let mut frame = Frame::new(2);
+        for _ in 0..rows {
+            self.second += 1;
+            for twin in 0..3 {
+                let (a, b) = cells(self.second, twin);
+                frame.twins.push(TwinIndex(twin));
+                frame.times.push(second(self.second));
+                for (value, quality) in [a, b] {
+                    frame.values.push(value);
+                    frame.quality.push(quality);
+                    frame.ages_ms.push(if quality == Quality::Missing { u32::MAX } else { 7 });
+                }
+            }
+        }
+        self.step(&frame);
+    }
+
+    fn step(&mut self, frame: &Frame) {
+        let cohort = self.cohort.as_mut().expect("runs");
+        let stepped = cohort.step(frame).expect("fits");
+        self.clock.advance(std::time::Duration::from_secs(frame.rows() as u64 / 3));
+        let mut samples = Vec::new();
+        for row in (0..frame.rows()).filter(|row| frame.twins[*row] == TWIN) {
+            let time = frame.times[row];
+            self.last = time;
+            let sample = |place: usize, value: f64, quality: Quality| Sample {
+                series: self.series[place],
+                quality,
+                value,
+                time,
+                received: self.clock.now(),
+            };
+            for cell in 0..2 {
+                let (value, quality) = (frame.values[row * 2 + cell], frame.quality[row * 2 + cell]);
+                if quality != Quality::Missing {
+                    samples.push(sample(cell, value, quality));
+                    samples.push(sample(2 + cell, f64::from(frame.ages_ms[row * 2 + cell]), Quality::Good));
+                }
+            }
+            let fault = stepped.faults.iter().any(|fault| fault.row == u32::try_from(row).ok());
+            let (by, quality) = if fault { (0, Quality::Bad) } else { (self.incarnation, Quality::Good) };
+            samples.push(sample(4, f64::from(by), quality));
+            let (mut number, first) = (false, row * 2);
+            for output in 0..2 {
+                let (value, quality) =
+                    (stepped.outcome.values[first + output], stepped.outcome.quality[first + output]);
+                number |= !value.is_nan();
+                if !value.is_nan() || self.number_before {
+                    let quality = if value.is_nan() { Quality::Bad } else { quality };
+                    samples.push(sample(5 + output, value, quality));
+                }
+            }
+            self.number_before = number;
+        }
+        self.store.recorder().record(samples, Vec::new());
+    }
+
+    /// Writes over what a row's `sum` was, or its `a`, in a plant of its own: history keeps what came first, so this
+    /// comes before the row.
+    pub(super) fn forge(&mut self, place: usize, second_of: u64, value: f64) {
+        let time = second(second_of);
+        let (series, quality) = (self.series[place], Quality::Good);
+        let sample = Sample { series, quality, value, time, received: self.clock.now() };
+        self.store.recorder().record(vec![sample], Vec::new());
+        self.store.flush().expect("flushed");
+    }
+
+    /// Everything on disk; the folder stays until the plant is dropped.
+    pub(super) fn flush(&self) {
+        self.store.flush().expect("flushed");
+    }
+
+    /// All history in its packed form.
+    pub(super) fn fold(&self) {
+        self.store.fold().expect("folded");
+    }
+
+    pub(super) fn data(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+}
+
+/// What a twin sees in a second: now and then nothing, a stale value, an uncertain one, or one that is answered with a
+/// fault.
+fn cells(second: u64, twin: u32) -> ((f64, Quality), (f64, Quality)) {
+    let value = ((second * 37 + u64::from(twin) * 11) % 101) as f64 * 0.1 - 3.0;
+    let a = match second % 50 {
+        7 => (f64::NAN, Quality::Missing),
+        13 if second > 1100 => (666.0, Quality::Good),
+        _ => (value, Quality::Good),
+    };
+    let b = match second % 10 {
+        0..=4 => (f64::NAN, Quality::Missing),
+        5 => (value * 0.25, Quality::Stale),
+        6 => (value * 0.5, Quality::Uncertain),
+        _ => (value * 2.0, Quality::Good),
+    };
+    (a, b)
+}
+
+pub(super) fn second(second: u64) -> Timestamp {
+    Timestamp(second * 1_000_000_000)
+}
+
+struct Deaf;
+
+impl geminus_behavior::HostCalls for Deaf {
+    fn log(&self, _: Option<TwinIndex>, _: u8, _: &str) {}
+    fn lookup(
+        &self,
+        _: TwinIndex,
+        _: u32,
+        _: Timestamp,
+        _: Timestamp,
+        _: u32,
+    ) -> Result<geminus_behavior::Series, String> {
+        Err(crate::runtime::guests::NO_LOOKUPS.to_owned())
+    }
+}
