@@ -21,6 +21,9 @@ pub type Sent = Vec<Option<(f64, f64)>>;
 #[derive(Debug, Default)]
 struct Shared {
     stop: AtomicBool,
+    paused: AtomicBool,
+    /// Whether `b` is sent too.
+    both: AtomicBool,
     done: AtomicU64,
     /// `a` of the coming rounds, by cell.
     poison: Mutex<BTreeMap<String, Vec<f64>>>,
@@ -45,13 +48,27 @@ impl Pulse {
     /// # Errors
     /// When the broker does not take the connection.
     pub fn start(port: u16, cells: &[String], rate: u32) -> anyhow::Result<Self> {
+        Self::of(port, cells, rate, true)
+    }
+
+    /// The same with `a` alone; what is said of `b` is 0.
+    ///
+    /// # Errors
+    /// As [`Pulse::start`].
+    pub fn start_one_input(port: u16, cells: &[String], rate: u32) -> anyhow::Result<Self> {
+        Self::of(port, cells, rate, false)
+    }
+
+    fn of(port: u16, cells: &[String], rate: u32, both: bool) -> anyhow::Result<Self> {
         let mut field = Publisher::connect(port, "pulse")?;
-        let (shared, cells) = (Arc::new(Shared::default()), cells.to_vec());
-        let mine = Arc::clone(&shared);
+        let shared = Arc::new(Shared { both: AtomicBool::new(both), ..Shared::default() });
+        let (mine, cells) = (Arc::clone(&shared), cells.to_vec());
         let thread = std::thread::spawn(move || {
             let (mut due, pause) = (Instant::now(), Duration::from_secs(1) / rate);
             while !mine.stop.load(Ordering::Relaxed) {
-                mine.round(&mut field, &cells)?;
+                if !mine.paused.load(Ordering::Relaxed) {
+                    mine.round(&mut field, &cells)?;
+                }
                 due = (due + pause).max(Instant::now() - pause);
                 std::thread::sleep(due.saturating_duration_since(Instant::now()));
             }
@@ -74,6 +91,22 @@ impl Pulse {
     /// This cell gets nothing from the next round on.
     pub fn silence(&self, cell: &str) {
         lock(&self.shared.silent).push(cell.to_owned());
+    }
+
+    /// Sends nothing until it is resumed; a round under way is finished.
+    pub fn pause(&self) {
+        self.shared.paused.store(true, Ordering::Relaxed);
+    }
+
+    /// Goes on with the next round.
+    pub fn resume(&self) {
+        self.shared.paused.store(false, Ordering::Relaxed);
+    }
+
+    /// What a cell was sent until now.
+    #[must_use]
+    pub fn sent(&self, cell: &str) -> Sent {
+        lock(&self.shared.sent).get(cell).cloned().unwrap_or_default()
     }
 
     /// Waits until so many more rounds are acknowledged.
@@ -109,10 +142,11 @@ impl Shared {
         for (cell, number) in cells.iter().zip(0_u64..) {
             let poison = lock(&self.poison).get_mut(cell).filter(|left| !left.is_empty()).map(|v| v.remove(0));
             let a = poison.unwrap_or((round * 7 + number * 3) as f64 % 40.0 * 0.25);
-            let b = (round % 5) as f64 * 0.5;
+            let both = self.both.load(Ordering::Relaxed);
+            let b = if both { (round % 5) as f64 * 0.5 } else { 0.0 };
             let row = (!silent.contains(cell)).then_some((a, b));
             if row.is_some() {
-                for (point, value) in [("a", a), ("b", b)] {
+                for (point, value) in [("a", a), ("b", b)].into_iter().take(1 + usize::from(both)) {
                     let time = START_MS + round * 1_000;
                     let payload = format!(r#"{{"value":{value:?},"time":{time},"quality":"good"}}"#);
                     field.publish(&format!("plant/{cell}/{point}"), payload.as_bytes(), 1)?;

@@ -1,0 +1,177 @@
+//! Every phase × everything that can go wrong in it, one rollout after another, all kinds at the same time.
+
+use geminus_tests::bomb;
+use serde_json::{Value, json};
+
+use crate::rig::{KINDS, Rig, guest, twins};
+
+/// What happens in a phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Case {
+    Trap,
+    Hang,
+    BadState,
+    WrongOutput,
+    Cancelled,
+    SecondSwap,
+}
+
+const CASES: [Case; 6] =
+    [Case::Trap, Case::Hang, Case::BadState, Case::WrongOutput, Case::Cancelled, Case::SecondSwap];
+
+/// Long enough that a phase ends by what happens in it alone.
+const ROWS: u64 = 1_000_000_000;
+/// A wrong output is wrong by this.
+const OFF: f64 = 5.0;
+/// The first poison; each later one is a quarter more, and none is a value that the field has otherwise.
+const POISON: f64 = 1_000.0;
+/// A value that lifts a sum beyond what a bad state still saves.
+const LIFT: f64 = 4_096.0;
+
+/// Stages that come to rest in a phase.
+fn resting_in(phase: &str) -> Value {
+    let acceptance = json!({ "rows_min": 1, "difference": { "*": { "absolute": 0.0 } }, "alert_rate_ratio_max": 100.0 });
+    let mut stages = json!({ "acceptance": acceptance, "probation": { "rows": ROWS, "seconds_max": 3600 } });
+    match phase {
+        "shadow" => stages["shadow"] = json!({ "rows": ROWS, "seconds_max": 3600 }),
+        "canary" => stages["canary"] = json!({ "count": 2, "rows": ROWS, "seconds_max": 3600 }),
+        _ => {}
+    }
+    stages
+}
+
+/// What the new version does besides adding up.
+fn script(case: Case, poison: f64, sum: f64) -> String {
+    match case {
+        Case::Trap => format!("step trap value={poison}"),
+        Case::Hang => format!("step loop value={poison}"),
+        Case::WrongOutput => format!("step offset={OFF} value={poison}"),
+        Case::BadState => format!("snapshot trap sum-above={}", sum + LIFT / 2.0),
+        Case::Cancelled | Case::SecondSwap => String::new(),
+    }
+}
+
+/// The highest sum that any twin has.
+fn highest_sum(rig: &Rig) -> f64 {
+    let ids = KINDS.iter().flat_map(|kind| twins(kind));
+    let sums = ids.map(|twin| rig.pulse.sent(&twin).iter().flatten().map(|(a, b)| a + b).sum::<f64>());
+    sums.fold(0.0, f64::max)
+}
+
+fn play(rig: &Rig, phase: &str, case: Case, number: u32) -> anyhow::Result<()> {
+    let (version, poison) = (format!("1.0.{number}"), POISON + f64::from(number) * 0.25);
+    let misdeed = script(case, poison, highest_sum(rig));
+    rig.offer(&version, |kind| {
+        let mut next = guest(kind, &version, &misdeed)?;
+        if phase == "promoting" {
+            next.declaration["warm_up_rows"] = 1_000_000.into();
+        }
+        Ok(next)
+    })?;
+    let rollouts = rig.start_all(&version, &resting_in(phase))?;
+    rig.reach(&rollouts, &[phase])?;
+    rig.pulse.wait(3)?;
+    match case {
+        Case::Trap | Case::Hang | Case::WrongOutput => {
+            rig.poison(poison)?;
+            rig.reach(&rollouts, &["failed", "rolled-back"])?;
+        }
+        Case::BadState => {
+            rig.poison(LIFT)?;
+            rig.reach(&rollouts, &["failed", "rolled-back"])?;
+        }
+        Case::Cancelled => {
+            rig.order(&rollouts, "cancel")?;
+            rig.reach(&rollouts, &["cancelled", "rolled-back"])?;
+        }
+        Case::SecondSwap => {
+            for kind in KINDS {
+                let (status, answer) = rig.try_start(kind, &version, &resting_in(phase))?;
+                anyhow::ensure!(status == 409, "{kind}: a second one is let in: {status} {answer}");
+            }
+            rig.reach(&rollouts, &[phase])?;
+            rig.order(&rollouts, "cancel")?;
+            rig.reach(&rollouts, &["cancelled", "rolled-back"])?;
+        }
+    }
+    rig.runs("1.0.0")
+}
+
+fn all_cases_in(phase: &str, first: u32) -> anyhow::Result<()> {
+    let rig = Rig::start("arrivals = \"ignore\"")?;
+    let mut wrong = None;
+    for (case, number) in CASES.into_iter().zip(first..) {
+        play(&rig, phase, case, number).map_err(|error| error.context(format!("{case:?} in {phase}")))?;
+        if case == Case::WrongOutput {
+            wrong = Some(POISON + f64::from(number) * 0.25);
+        }
+    }
+    // In the shadow nobody believes it.
+    let believed = phase == "canary" || phase == "probation";
+    rig.as_if_nothing_had_been(|a| if believed && Some(a) == wrong { OFF } else { 0.0 })
+}
+
+#[test]
+fn shadow() -> anyhow::Result<()> {
+    all_cases_in("shadow", 1)
+}
+
+#[test]
+fn canary() -> anyhow::Result<()> {
+    all_cases_in("canary", 1)
+}
+
+#[test]
+fn promoting() -> anyhow::Result<()> {
+    all_cases_in("promoting", 1)
+}
+
+#[test]
+fn probation() -> anyhow::Result<()> {
+    all_cases_in("probation", 1)
+}
+
+#[test]
+fn before_the_first_row() -> anyhow::Result<()> {
+    let rig = Rig::start("arrivals = \"ignore\"")?;
+    let scripts = ["open trap", "open loop", "restore trap", "restore loop", "restore fault", "snapshot schema=3"];
+    for (script, number) in scripts.into_iter().zip(1..) {
+        let version = format!("1.0.{number}");
+        rig.offer(&version, |kind| guest(kind, &version, script))?;
+        let rollouts = rig.start_all(&version, &json!({}))?;
+        rig.reach(&rollouts, &["failed"]).map_err(|error| error.context(script))?;
+        rig.runs("1.0.0")?;
+    }
+    // Cancelled in whatever early phase it is, and once while it is compiled.
+    rig.offer("1.1.0", |kind| guest(kind, "1.1.0", ""))?;
+    let rollouts = rig.start_all("1.1.0", &resting_in("probation"))?;
+    rig.order(&rollouts, "cancel")?;
+    rig.reach(&rollouts, &["cancelled", "rolled-back"])?;
+    rig.runs("1.0.0")?;
+    rig.offer("1.2.0", costly)?;
+    let rollouts = rig.start_all("1.2.0", &json!({ "compile_seconds_max": 600 }))?;
+    rig.reach(&rollouts, &["compiling"])?;
+    for kind in KINDS {
+        let (status, answer) = rig.try_start(kind, "1.1.0", &json!({}))?;
+        anyhow::ensure!(status == 409, "{kind}: a second one is let in: {status} {answer}");
+    }
+    rig.order(&rollouts, "cancel")?;
+    rig.reach(&rollouts, &["cancelled"])?;
+    rig.runs("1.0.0")?;
+    // A time limit ends what nobody cancels.
+    let rollouts = rig.start_all("1.2.0", &json!({ "compile_seconds_max": 1 }))?;
+    rig.reach(&rollouts, &["failed"])?;
+    rig.runs("1.0.0")?;
+    rig.as_if_nothing_had_been(|_| 0.0)
+}
+
+/// A version of the plugin that the compiler works on for minutes.
+fn costly(kind: &str) -> anyhow::Result<geminus_tests::Guest> {
+    let text = geminus_tests::probe(&bomb())?;
+    let declaration = guest(kind, "1.2.0", "")?.declaration;
+    let mut made = geminus_tests::Guest::of(geminus_tests::component(&text, "0.1.0", &[])?, kind, "1.2.0");
+    made.declaration = declaration;
+    made.declaration["parameters"] =
+        json!({ "type": "object", "properties": { "m": { "type": "string", "default": "n" } } });
+    Ok(made)
+}

@@ -1,0 +1,79 @@
+//! A thousand swaps under ten thousand rows a second: nothing lost, nothing doubled.
+
+use std::time::{Duration, Instant};
+
+use geminus_tests::{Broker, Cells, Guest, Host, Pulse, answered, drop_bytes, tally, wait_for};
+use serde_json::{Value, json};
+
+/// Behaviors that are swapped at the same time, and twins of each.
+const BEHAVIORS: u64 = 20;
+const TWINS: u64 = 50;
+const SWAPS: u64 = 1_000;
+/// Rounds a second: 20 × 50 twins × 10 rounds are 10,000 rows a second.
+const RATE: u32 = 10;
+
+fn plugin(number: u64, version: &str) -> anyhow::Result<Guest> {
+    let one = |it: &mut Value| {
+        it["inputs"].as_array_mut().expect("inputs").truncate(1);
+    };
+    Ok(Guest::hostile(&format!("swap-{number}"), version)?.declares(one))
+}
+
+#[test]
+fn a_thousand_swaps_lose_and_double_nothing() -> anyhow::Result<()> {
+    let broker = Broker::start(1_000_000)?;
+    let names: Vec<String> = (0..BEHAVIORS).map(|number| format!("swap-{number}")).collect();
+    let cells = names.iter().fold(Cells::new(&broker.url()), |cells, name| {
+        cells
+            .twins(&format!("{name}-{{01..{TWINS}}}"), 1_000)
+            .behavior(name, name, &format!("{name}-*"), "arrivals = \"ignore\"")
+    });
+    let site = cells.folder()?;
+    for number in 0..BEHAVIORS {
+        for version in ["1.0.0", "1.0.1"] {
+            let bytes = plugin(number, version)?.bytes()?;
+            drop_bytes(&site.path("plugins"), &format!("swap-{number}-{version}"), &bytes)?;
+        }
+    }
+    let host = Host::start(&site.site())?;
+    host.entry("source-connected", |_| true)?;
+    let ids: Vec<String> =
+        names.iter().flat_map(|name| (1..=TWINS).map(move |twin| format!("{name}-{twin:02}"))).collect();
+    let pulse = Pulse::start_one_input(broker.port, &ids, RATE)?;
+    pulse.wait(5)?;
+    let (start, first) = (Instant::now(), pulse.done());
+    let stages = json!({ "probation": { "rows": 0, "seconds": 0, "seconds_max": 1 } });
+    let mut under_way: Vec<Option<u64>> = vec![None; names.len()];
+    let mut runs: Vec<u64> = vec![1; names.len()];
+    let (mut begun, mut done) = (0, 0);
+    while done < SWAPS {
+        for (place, name) in names.iter().enumerate() {
+            if let Some(id) = under_way[place] {
+                let view = host.get(&format!("/rollouts/{id}"))?;
+                if view["ended"].is_null() {
+                    continue;
+                }
+                anyhow::ensure!(view["phase"] == "permanent", "{view}");
+                (under_way[place], done) = (None, done + 1);
+            }
+            if begun < SWAPS {
+                let version = format!("1.0.{}", 1 - runs[place]);
+                let plan = json!({ "plugin": name, "version": version, "stages": stages, "by": "test" });
+                let (status, answer) = host.post("/rollouts", &plan)?;
+                anyhow::ensure!(status == 201, "{name} {version}: {status} {answer}");
+                (under_way[place], runs[place], begun) = (answer["id"].as_u64(), 1 - runs[place], begun + 1);
+            }
+        }
+    }
+    let (spent, rounds) = (start.elapsed(), pulse.done() - first);
+    eprintln!("{SWAPS} swaps in {spent:.1?}, {:.0} rows/s", (rounds * BEHAVIORS * TWINS) as f64 / spent.as_secs_f64());
+    pulse.wait(5)?;
+    let sent = pulse.stop()?;
+    for id in &ids {
+        let (name, _) = id.rsplit_once('-').expect("a number");
+        wait_for(&format!("answers of {id}"), Duration::from_secs(60), || {
+            answered(&host, id, name, &tally(&sent[id])).map(Some)
+        })?;
+    }
+    host.stop()
+}
