@@ -167,7 +167,7 @@ pub enum PackageError {
 
 impl PackageError {
     /// With the plugin's name in front, when it is known.
-    fn of(self, plugin: Option<String>) -> Self {
+    pub(crate) fn of(self, plugin: Option<String>) -> Self {
         match plugin {
             Some(plugin) => Self::Of { plugin, reason: Box::new(self) },
             None => self,

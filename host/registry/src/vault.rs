@@ -24,24 +24,22 @@ impl Vault {
         Self { folder: folder.into() }
     }
 
-    /// Keeps a package beside all others, and notes that it is the last of its name. Blocks on the disk until it is
-    /// there for good.
+    /// Keeps a package beside all others. Blocks on the disk until it is there for good; what is there already and whole
+    /// is not written again.
     ///
     /// # Errors
     /// When it cannot be written; what was there before then stays.
     pub fn keep(&self, package: &Package) -> io::Result<()> {
-        self.adopt_old()?;
-        if self.get(package.digest).is_err() {
-            store_bytes(&self.folder, &file_name(package.digest), &package.bytes)?;
+        if self.get(package.digest).is_ok() {
+            return Ok(());
         }
-        let last = format!("{}\n", package.digest);
-        store_bytes(&self.folder, &last_name(&package.declaration.name), last.as_bytes()).map(drop)
+        store_bytes(&self.folder, &file_name(package.digest), &package.bytes).map(drop)
     }
 
     /// The package with this digest. Blocks on the disk.
     ///
     /// # Errors
-    /// `Read` when it is not there, `Digest` when its bytes are not those that were kept.
+    /// `Read` when it is not there, `Of` a `Digest` when its bytes are not those that were kept.
     pub fn get(&self, digest: Digest) -> Result<Package, PackageError> {
         read(&self.folder.join(file_name(digest)), digest)
     }
@@ -77,27 +75,13 @@ impl Vault {
         Ok(gone)
     }
 
-    /// The package of this name that was kept last; `None` when there is none that is whole.
-    #[must_use]
-    pub fn last(&self, name: &str) -> Option<Package> {
-        if let Err(error) = self.adopt_old() {
-            tracing::warn!(%error, folder = %self.folder.display(), "packages of an older host were not taken over");
-        }
-        let digest = fs::read_to_string(self.folder.join(last_name(name))).ok()?.trim().parse().ok()?;
-        self.get(digest).ok()
-    }
-
     /// Takes over the one file for each name that older hosts kept. One that is no package stays where it is.
     fn adopt_old(&self) -> io::Result<()> {
         for path in self.list()? {
             let old =
                 path.extension().is_some_and(|extension| extension == "wasm") && digest_of(&path).is_none();
             let Some(package) = old.then(|| Package::read(&path).ok()).flatten() else { continue };
-            store_bytes(&self.folder, &file_name(package.digest), &package.bytes)?;
-            let (name, last) = (last_name(&package.declaration.name), format!("{}\n", package.digest));
-            if !self.folder.join(&name).exists() {
-                store_bytes(&self.folder, &name, last.as_bytes())?;
-            }
+            self.keep(&package)?;
             fs::remove_file(path)?;
         }
         Ok(())
@@ -124,16 +108,12 @@ impl Vault {
 
 fn read(path: &Path, wanted: Digest) -> Result<Package, PackageError> {
     let package = Package::read(path)?;
-    let found = package.digest;
-    if found == wanted { Ok(package) } else { Err(PackageError::Digest { wanted, found }) }
+    let (found, label) = (package.digest, package.declaration.label());
+    if found == wanted { Ok(package) } else { Err(PackageError::Digest { wanted, found }.of(Some(label))) }
 }
 
 fn file_name(digest: Digest) -> String {
     format!("{}.wasm", digest.to_string().trim_start_matches("sha256:"))
-}
-
-fn last_name(name: &str) -> String {
-    format!("{name}.last")
 }
 
 /// The digest that a file is named by.
@@ -156,32 +136,30 @@ mod tests {
         Package::check(Path::new("x.wasm"), component_of(version)).expect("a package")
     }
 
+    fn digests(vault: &Vault) -> BTreeSet<Digest> {
+        let all = vault.all().expect("listed");
+        all.into_iter().filter_map(|found| found.package.ok()).map(|package| package.digest).collect()
+    }
+
     #[test]
-    fn many_versions_stand_side_by_side_and_the_last_kept_is_the_last() {
+    fn many_versions_stand_side_by_side() {
         let dir = tempfile::tempdir().expect("folder");
         let vault = Vault::new(dir.path().join("packages"));
         let [one, two, three] = ["1.0.0", "1.1.0", "1.2.0"].map(package);
-        assert!(vault.last("probe").is_none());
-        assert!(vault.all().expect("listed").is_empty());
+        assert!(digests(&vault).is_empty());
         assert!(vault.prune(&BTreeSet::new()).expect("pruned").is_empty());
         for kept in [&one, &two, &three, &two] {
             vault.keep(kept).expect("kept");
-            assert_eq!(vault.last("probe").map(|last| last.digest), Some(kept.digest));
         }
         for kept in [&one, &two, &three] {
             let got = vault.get(kept.digest).expect("there");
-            assert_eq!((got.digest, got.bytes.len()), (kept.digest, kept.bytes.len()));
+            assert_eq!((got.digest, &got.bytes), (kept.digest, &kept.bytes));
         }
-        let all: BTreeSet<_> = vault
-            .all()
-            .expect("listed")
-            .into_iter()
-            .map(|found| found.package.expect("whole").digest)
-            .collect();
-        assert_eq!(all, [&one, &two, &three].map(|package| package.digest).into());
-        assert_eq!(vault.prune(&[one.digest].into()).expect("pruned").len(), 2);
-        assert!(vault.get(one.digest).is_ok() && vault.get(two.digest).is_err());
-        assert!(vault.last("probe").is_none(), "what was pruned is the last of nothing");
+        assert_eq!(digests(&vault), [&one, &two, &three].map(|package| package.digest).into());
+        let gone: BTreeSet<_> = vault.prune(&[one.digest].into()).expect("pruned").into_iter().collect();
+        assert_eq!(gone, [two.digest, three.digest].into());
+        assert_eq!(digests(&vault), [one.digest].into());
+        assert!(matches!(vault.get(two.digest), Err(PackageError::Read { .. })));
     }
 
     #[test]
@@ -192,22 +170,17 @@ mod tests {
         vault.keep(&one).expect("kept");
         let file = dir.path().join(file_name(one.digest));
         for (bytes, says) in [
-            (&two.bytes[..], "kept under: the file is damaged"),
-            (&one.bytes[..20], ""),
+            (&two.bytes[..], "probe@2.0.0: its digest is"),
+            (&one.bytes[..20], "truncated or damaged"),
             (b"", "not a WebAssembly"),
         ] {
             fs::write(&file, bytes).expect("written");
             let error = vault.get(one.digest).expect_err("damaged");
             assert!(error.to_string().contains(says), "{error}");
-            assert!(vault.last("probe").is_none());
             assert!(vault.all().expect("listed")[0].package.is_err());
         }
         vault.keep(&one).expect("kept anew");
-        assert_eq!(
-            vault.last("probe").map(|last| last.digest),
-            Some(one.digest),
-            "a damaged file is replaced"
-        );
+        assert_eq!(digests(&vault), [one.digest].into(), "a damaged file is replaced");
     }
 
     #[test]
@@ -218,10 +191,10 @@ mod tests {
         fs::write(dir.path().join("probe.wasm"), &old.bytes).expect("written");
         fs::write(dir.path().join("broken.wasm"), b"\0asm").expect("written");
         fs::write(dir.path().join(".a.wasm.7.part"), b"half").expect("written");
-        assert_eq!(vault.last("probe").map(|last| last.digest), Some(old.digest));
+        assert_eq!(digests(&vault), [old.digest].into());
         assert!(vault.get(old.digest).is_ok());
         assert!(!dir.path().join("probe.wasm").exists());
-        assert!(vault.last("broken").is_none() && dir.path().join("broken.wasm").exists());
+        assert!(dir.path().join("broken.wasm").exists());
         vault.prune(&[old.digest].into()).expect("pruned");
         assert!(!dir.path().join(".a.wasm.7.part").exists(), "a part is swept");
         assert!(vault.get(old.digest).is_ok());
