@@ -21,6 +21,7 @@ mod meters;
 pub(crate) mod plan;
 mod plugins;
 mod proposals;
+mod refeed;
 mod replay;
 mod rollouts;
 mod shard;

@@ -395,6 +395,22 @@ impl Cohorts {
         saved
     }
 
+    /// Steps rows of one twin that were stepped before, and throws away what comes out. False when one is refused.
+    pub(crate) fn feed(&mut self, index: BindingIndex, twin: TwinIndex, frame: &Frame) -> bool {
+        let Some(group) = self.groups.get_mut(&index) else { return false };
+        let Some(berth) = group.incumbent.berth_mut(twin) else { return false };
+        let stepped = berth.cohort.step(frame);
+        let quarantined =
+            |fault: &geminus_behavior::TwinFault| fault.quarantined.then_some((index, fault.twin));
+        match stepped {
+            Ok(stepped) => {
+                self.quarantined.extend(stepped.faults.iter().filter_map(quarantined));
+                stepped.faults.is_empty()
+            }
+            Err(_) => false,
+        }
+    }
+
     /// Puts twins back to where a snapshot found them; gives those that could not be, with the reason.
     pub(crate) fn restore(&mut self, index: BindingIndex, snapshot: &Snapshot) -> Vec<String> {
         let mut reasons = Vec::new();

@@ -2,6 +2,7 @@
 //! it starts. Writes down the state at borders in a twin's record too (a start, a change of versions, a return), so
 //! that what followed can be made again.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use geminus_twin::{BindingIndex, Plant};
 use super::chronicle::Chronicle;
 use super::cohorts;
 use super::message::Ask;
+use super::refeed;
 use super::shard::ShardParts;
 
 /// How long a shard may take to copy its state.
@@ -209,7 +211,7 @@ pub(crate) fn restore(
     store: &Store,
     (index, binding): (BindingIndex, &Binding),
     twins: &[TwinIndex],
-    digest: Digest,
+    (digest, incarnation): (Digest, u32),
 ) {
     let ids: Vec<&str> = twins.iter().map(|twin| super::id_of(&parts.plant, *twin)).collect();
     let digest = digest.to_string();
@@ -239,11 +241,18 @@ pub(crate) fn restore(
         );
         parts.chronicle.tell(Event::new("snapshot-damaged", Severity::Warning, message).twin(twin));
     }
-    let by_id: std::collections::HashMap<&str, &StateSnapshot> =
-        loaded.states.iter().map(|state| (state.twin.as_str(), state)).collect();
+    let mut by_id: HashMap<String, StateSnapshot> =
+        loaded.states.into_iter().map(|state| (state.twin.clone(), state)).collect();
+    for id in &ids {
+        let than = by_id.get(*id).map_or(Timestamp(0), |state| state.row_time);
+        if let Some(checkpoint) = newer(store, binding, id, incarnation, than) {
+            by_id.insert((*id).to_owned(), state_of(checkpoint, binding, &digest));
+        }
+    }
+    let mut resumed: HashMap<TwinIndex, (Timestamp, u64)> = HashMap::new();
     let mut groups: Vec<(Generation, Vec<Saved>)> = Vec::new();
     for (id, twin) in ids.iter().zip(twins) {
-        let Some(state) = by_id.get(id) else { continue };
+        let Some(state) = by_id.get(*id) else { continue };
         let Some(saved) = saved(*twin, state) else { continue };
         let key = Generation { binding: binding.name.clone(), ..state.by.clone() };
         match groups.iter_mut().find(|(by, _)| *by == key) {
@@ -269,8 +278,34 @@ pub(crate) fn restore(
         }
         for (twin, time, rows) in rows {
             parts.shard.resume(twin, index, time, rows);
+            resumed.insert(twin, (time, rows));
         }
     }
+    if binding.declaration.state.schema == 0 {
+        return;
+    }
+    // What was recorded since, and what a host that was killed before its first snapshot recorded at all.
+    for twin in twins {
+        let (time, rows) = resumed.get(twin).copied().unwrap_or_default();
+        if let Some((last, fed)) = refeed::rows(parts, store, (index, binding), *twin, time) {
+            parts.shard.resume(*twin, index, last, rows + fed);
+        }
+    }
+}
+
+/// The state at the last border or save, where it is newer than the snapshot and of the same version: a twin that
+/// was put back by the ladder goes on from there.
+fn newer(
+    store: &Store,
+    binding: &Binding,
+    twin: &str,
+    incarnation: u32,
+    than: Timestamp,
+) -> Option<Checkpoint> {
+    let found = store.control().checkpoint_before(&binding.name, twin, Timestamp(u64::MAX));
+    let checkpoint = found.ok().flatten()?;
+    let ours = checkpoint.incarnation == incarnation && checkpoint.schema > 0;
+    (ours && checkpoint.row_time > than).then_some(checkpoint)
 }
 
 /// A saved state of one twin as a snapshot; `None` when it is not one.
@@ -278,6 +313,24 @@ pub(crate) fn snapshot_of(twin: TwinIndex, state: &StateSnapshot) -> Option<Snap
     let digest = state.by.digest.parse().ok()?;
     let twins = vec![saved(twin, state)?];
     Some(Snapshot { label: state.by.plugin.clone(), digest, schema: state.by.schema, twins })
+}
+
+fn state_of(checkpoint: Checkpoint, binding: &Binding, digest: &str) -> StateSnapshot {
+    let mut bytes = checkpoint.rows.to_le_bytes().to_vec();
+    bytes.extend_from_slice(&checkpoint.bytes);
+    let by = Generation {
+        binding: binding.name.clone(),
+        plugin: binding.declaration.label(),
+        digest: digest.to_owned(),
+        schema: checkpoint.schema,
+    };
+    StateSnapshot {
+        twin: checkpoint.twin,
+        by,
+        row_time: checkpoint.row_time,
+        saved: checkpoint.row_time,
+        bytes,
+    }
 }
 
 fn saved(twin: TwinIndex, state: &StateSnapshot) -> Option<Saved> {

@@ -273,7 +273,8 @@ fn start(
                 let event = Event::new("twin-refused", Severity::Error, message).twin(twin.id);
                 parts.chronicle.tell(event.plugin(version.label()));
             }
-            keeper::restore(parts, store, (index, binding), mine, version.compiled.digest());
+            let who = (version.compiled.digest(), version.incarnation);
+            keeper::restore(parts, store, (index, binding), mine, who);
             for some in mine.chunks(BORDER_TWINS) {
                 for snapshot in parts.cohorts.copy(index, some, None).into_iter().flatten() {
                     let (incarnation, border) = (version.incarnation, Border::Start);
