@@ -181,12 +181,13 @@ impl Cohorts {
             true => Stepped::unanswered(outputs, frame.rows()),
             false => group.incumbent.step(outputs, frame, watch),
         };
-        let quarantined = stepped.faults.iter().filter(|fault| fault.quarantined);
-        self.quarantined.extend(quarantined.map(|fault| (index, fault.twin)));
         let aside = match &mut group.trial {
             Some(trial) => trial.follow(frame, &mut stepped, watch),
             None => Vec::new(),
         };
+        // Whoever the candidate answers for is not held apart, whatever happened on the other side.
+        let quarantined = stepped.faults.iter().filter(|fault| fault.quarantined);
+        self.quarantined.extend(quarantined.map(|fault| (index, fault.twin)));
         Answer { stepped, aside }
     }
 
