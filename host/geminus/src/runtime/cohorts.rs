@@ -219,12 +219,8 @@ impl Cohorts {
         schema: Option<u32>,
     ) -> Vec<Result<Snapshot, String>> {
         let mut copies = Vec::new();
-        for berth in self.incumbents_mut(index) {
-            let here: Vec<TwinIndex> =
-                twins.iter().copied().filter(|twin| berth.cohort.standing(*twin).is_some()).collect();
-            if here.is_empty() {
-                continue;
-            }
+        let Some(group) = self.groups.get_mut(&index) else { return copies };
+        for (berth, here) in group.incumbent.housed(twins) {
             let newest = berth.cohort.compiled().declaration().state.schema;
             let asked = schema.filter(|schema| *schema != newest);
             copies.push(berth.cohort.copy(&here, asked).map_err(|error| error.to_string()));
@@ -415,11 +411,18 @@ impl Cohorts {
     /// Puts twins back to where a snapshot found them; gives those that could not be, with the reason.
     pub(crate) fn restore(&mut self, index: BindingIndex, snapshot: &Snapshot) -> Vec<String> {
         let mut reasons = Vec::new();
-        for berth in self.incumbents_mut(index) {
-            if !snapshot.twins.iter().any(|saved| berth.cohort.standing(saved.twin).is_some()) {
-                continue;
-            }
-            match berth.cohort.restore(snapshot) {
+        let Some(group) = self.groups.get_mut(&index) else { return reasons };
+        let mut of: HashMap<TwinIndex, &geminus_behavior::Saved> =
+            snapshot.twins.iter().map(|saved| (saved.twin, saved)).collect();
+        let twins: Vec<TwinIndex> = snapshot.twins.iter().map(|saved| saved.twin).collect();
+        for (berth, here) in group.incumbent.housed(&twins) {
+            let part = Snapshot {
+                label: snapshot.label.clone(),
+                digest: snapshot.digest,
+                schema: snapshot.schema,
+                twins: here.iter().filter_map(|twin| of.remove(twin).cloned()).collect(),
+            };
+            match berth.cohort.restore(&part) {
                 Ok(refused) => {
                     reasons.extend(refused.into_iter().map(|twin| format!("{}: {}", twin.id, twin.message)))
                 }
@@ -445,10 +448,6 @@ impl Cohorts {
             let (memory, twins) = fresh.get(&Arc::as_ptr(account)).copied().unwrap_or_default();
             account.holds(memory, twins);
         }
-    }
-
-    fn incumbents_mut(&mut self, index: BindingIndex) -> impl Iterator<Item = &mut Berth> {
-        self.groups.get_mut(&index).into_iter().flat_map(|group| group.incumbent.berths_mut())
     }
 }
 

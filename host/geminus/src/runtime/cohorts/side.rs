@@ -83,6 +83,18 @@ impl Side {
         self.berths.get_mut(*self.place_of.get(&twin)? as usize)
     }
 
+    /// Whoever of these twins is here, by the instance that has them.
+    pub(crate) fn housed(&mut self, twins: &[TwinIndex]) -> Vec<(&mut Berth, Vec<TwinIndex>)> {
+        let mut groups: BTreeMap<u32, Vec<TwinIndex>> = BTreeMap::new();
+        for twin in twins {
+            if let Some(place) = self.place_of.get(twin) {
+                groups.entry(*place).or_default().push(*twin);
+            }
+        }
+        let places = self.berths.iter_mut().zip(0..);
+        places.filter_map(|(berth, place)| Some((berth, groups.remove(&place)?))).collect()
+    }
+
     pub(crate) fn standing(&self, twin: TwinIndex) -> Option<Standing> {
         self.berth(twin)?.cohort.standing(twin)
     }

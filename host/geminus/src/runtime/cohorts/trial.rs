@@ -9,6 +9,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use geminus_behavior::Snapshot;
+use geminus_behavior::Standing::Live;
 use geminus_core::{Frame, Outcome, Proposal, Timestamp, TwinIndex};
 use geminus_rollout::{Cost, Tally};
 
@@ -206,12 +207,7 @@ impl Trial {
         }
         let mut cold: HashSet<TwinIndex> = some.iter().copied().collect();
         if let Some(schema) = self.schema {
-            for berth in incumbent.berths_mut() {
-                let here: Vec<TwinIndex> =
-                    some.iter().copied().filter(|twin| berth.cohort.standing(*twin).is_some()).collect();
-                if here.is_empty() {
-                    continue;
-                }
+            for (berth, here) in incumbent.housed(&some) {
                 let newest = berth.cohort.compiled().declaration().state.schema;
                 let asked = (schema != newest).then_some(schema);
                 let copied = berth.cohort.copy(&here, asked).map_err(|error| error.to_string())?;
@@ -223,7 +219,7 @@ impl Trial {
         }
         self.cold += if self.schema.is_some() { cold.len() } else { 0 };
         for twin in some {
-            let (warm, alone) = (self.side.is_warm(twin), incumbent.berth(twin).is_none());
+            let (warm, alone) = (self.side.is_warm(twin), incumbent.standing(twin) != Some(Live));
             if let Some(flags) = self.flags_mut(twin) {
                 (flags.enrolled, flags.warm, flags.alone) = (true, warm, alone);
             }
@@ -233,16 +229,10 @@ impl Trial {
     }
 
     fn take_in(&mut self, copied: &Snapshot) -> Result<(), String> {
-        for berth in self.side.berths_mut() {
-            let part: Vec<_> = copied
-                .twins
-                .iter()
-                .filter(|saved| berth.cohort.standing(saved.twin).is_some())
-                .cloned()
-                .collect();
-            if part.is_empty() {
-                continue;
-            }
+        let twins: Vec<TwinIndex> = copied.twins.iter().map(|saved| saved.twin).collect();
+        for (berth, here) in self.side.housed(&twins) {
+            let here: HashSet<TwinIndex> = here.into_iter().collect();
+            let part = copied.twins.iter().filter(|saved| here.contains(&saved.twin)).cloned().collect();
             let part = Snapshot {
                 label: copied.label.clone(),
                 digest: copied.digest,
@@ -414,10 +404,8 @@ fn part_of(outcome: &Outcome, rows: &[usize]) -> Outcome {
 
 /// State of these twins, by the incarnation that has them.
 pub(super) fn states(side: &mut Side, twins: &[TwinIndex], into: &mut Vec<(u32, Snapshot)>) {
-    for berth in side.berths_mut() {
-        let here: Vec<TwinIndex> =
-            twins.iter().copied().filter(|twin| berth.cohort.standing(*twin).is_some()).collect();
-        if here.is_empty() || berth.cohort.compiled().declaration().state.schema == 0 {
+    for (berth, here) in side.housed(twins) {
+        if berth.cohort.compiled().declaration().state.schema == 0 {
             continue;
         }
         match berth.cohort.copy(&here, None) {
