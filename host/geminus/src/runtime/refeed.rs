@@ -3,8 +3,8 @@
 
 use geminus_core::{Event, Frame, Quality, Sample, Severity, Timestamp, TwinIndex};
 use geminus_store::Store;
-use geminus_twin::BindingIndex;
 use geminus_twin::plant::Binding;
+use geminus_twin::{BindingIndex, Plant};
 
 use super::id_of;
 use super::shard::ShardParts;
@@ -69,6 +69,13 @@ pub(super) fn rows(
         (last, fed) = (end.unwrap_or(last), fed + count);
     }
     (fed > 0).then_some((last, fed))
+}
+
+/// Time of the last recorded row of a twin; 0 when there is none, or it cannot be read.
+pub(super) fn newest(store: &Store, plant: &Plant, index: BindingIndex, twin: TwinIndex) -> Timestamp {
+    let by = plant.row_series(twin, index).last();
+    let newest = by.and_then(|by| store.reader().newest(*by).ok().flatten());
+    newest.map(|sample| sample.time).unwrap_or_default()
 }
 
 /// Recorded rows after `time` that somebody answered; `None` when there are too many.

@@ -437,7 +437,10 @@ impl ShardRunner {
     /// The state of a twin that has just been set from outside, for its record.
     fn border(&mut self, index: BindingIndex, twin: TwinIndex) {
         let incarnation = self.parts.cohorts.berth(index, twin).map_or(0, |berth| berth.incarnation);
-        for snapshot in self.parts.cohorts.copy(index, &[twin], None).into_iter().flatten() {
+        let last = self.parts.shard.row_count(twin, index).and_then(|count| count.last).unwrap_or_default();
+        for mut snapshot in self.parts.cohorts.copy(index, &[twin], None).into_iter().flatten() {
+            // The state may be an older one; what follows it are the rows from here on.
+            snapshot.twins.iter_mut().for_each(|saved| saved.time = saved.time.max(last));
             self.write_down(AtBorder { binding: index, incarnation, border: Border::Restore, snapshot });
         }
     }

@@ -22,7 +22,7 @@ use super::plan::{Past, Pick};
 use super::plugins::Active;
 use super::rollouts::Document;
 use super::shard::{ShardParts, ShardRunner};
-use super::{compile, crumb, id_of};
+use super::{compile, crumb, id_of, refeed};
 
 /// A component that has run for so long did not crash the host by being started.
 pub(crate) const TRUSTED_AFTER: Duration = Duration::from_secs(60);
@@ -276,7 +276,11 @@ fn start(
             let who = (version.compiled.digest(), version.incarnation);
             keeper::restore(parts, store, (index, binding), mine, who);
             for some in mine.chunks(BORDER_TWINS) {
-                for snapshot in parts.cohorts.copy(index, some, None).into_iter().flatten() {
+                for mut snapshot in parts.cohorts.copy(index, some, None).into_iter().flatten() {
+                    // What begins anew, and what has no state, stands after the rows that were recorded all the same.
+                    for cold in snapshot.twins.iter_mut().filter(|saved| saved.time.0 == 0) {
+                        cold.time = refeed::newest(store, plant, index, cold.twin);
+                    }
                     let (incarnation, border) = (version.incarnation, Border::Start);
                     drop(parts.borders.send(AtBorder { binding: index, incarnation, border, snapshot }));
                 }
