@@ -43,6 +43,7 @@ use geminus_behavior::{Engine, HostCalls, Limits};
 use geminus_core::{Clock, Digest, Event, Severity, SystemClock, TwinIndex};
 use geminus_registry::Watcher;
 use geminus_store::Store;
+use geminus_twin::site::Isolation;
 use geminus_twin::{Plant, Shard};
 use tokio::sync::watch;
 use tokio::task::JoinHandle as Task;
@@ -63,6 +64,9 @@ use shard::ShardParts;
 
 /// Shards when the site does not say: one for two cores, so that sockets and the store have room beside it.
 const SHARDS_MAX: usize = 16;
+
+/// Instances beside dedicated ones: cohorts, candidates, rehearsals, searches.
+const INSTANCES_SPARE: u32 = 1_000;
 
 /// How to start.
 #[derive(Clone, Debug)]
@@ -135,7 +139,7 @@ impl Running {
         let (asks, inboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| crossbeam_channel::unbounded()).unzip();
         let floor = Arc::new(Floor {
             plant: Arc::clone(&plant),
-            engine: Engine::new(options.limits.unwrap_or_default())?,
+            engine: Engine::new(options.limits.unwrap_or_else(|| limits(&plant)))?,
             cache: data.join("compiled"),
             shards: asks.clone(),
             meters: meters.clone(),
@@ -346,6 +350,17 @@ impl Running {
         self.tail.abort();
         Ok(())
     }
+}
+
+/// Room for the instances that this plant may need, and no more: the fewer, the more address space each one has, and
+/// with four gibibytes compiled code need not check its bounds.
+fn limits(plant: &Plant) -> Limits {
+    let dedicated = plant.bindings.iter().filter(|binding| binding.isolation == Isolation::Dedicated);
+    let twins: usize = dedicated.map(|binding| binding.twins.len()).sum();
+    // Each twin twice during a rollout.
+    let wanted = u32::try_from(twins.saturating_mul(2)).unwrap_or(u32::MAX).saturating_add(INSTANCES_SPARE);
+    let usual = Limits::default();
+    Limits { instances_max: wanted.min(usual.instances_max), ..usual }
 }
 
 fn id_of(plant: &Plant, twin: TwinIndex) -> &str {

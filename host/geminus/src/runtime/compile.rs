@@ -39,7 +39,8 @@ pub(crate) fn apart(
         return Ok(compiled);
     }
     let reservation = engine.limits().memory_reservation_bytes;
-    let usual = Limits { memory_reservation_bytes: reservation, ..Limits::default() };
+    let instances_max = engine.limits().instances_max;
+    let usual = Limits { memory_reservation_bytes: reservation, instances_max, ..Limits::default() };
     // Tests have another program around them, and a measurement may set limits that the child does not know.
     if cfg!(test) || *engine.limits() != usual {
         return engine
