@@ -76,14 +76,17 @@ pub(super) fn step(step: &RolloutStep) -> String {
     format!("{}  {:<11}  {}", brief(step.time), step.phase.name(), plain(&step.reason))
 }
 
-/// What the checks say together, with the words of those that decide it.
+/// What the checks say together, with the words of those that failed.
 pub(super) fn verdict_words(verdict: &Verdict) -> String {
-    let words = match verdict.state {
-        VerdictState::Pass => String::new(),
-        state => verdict.words(state),
-    };
-    let colon = if words.is_empty() { "" } else { ": " };
-    format!("{}{colon}{}", word(verdict.state), plain(&words))
+    let state = word(verdict.state);
+    match verdict.state {
+        VerdictState::Pass => state.to_owned(),
+        VerdictState::Open => {
+            let open = verdict.checks.iter().filter(|check| check.state == VerdictState::Open).count();
+            format!("{state}: {open} of {} checks want more rows", verdict.checks.len())
+        }
+        VerdictState::Fail => format!("{state}: {}", plain(&verdict.words(VerdictState::Fail))),
+    }
 }
 
 /// One rollout with everything that speaks for or against it.

@@ -69,6 +69,15 @@ fn one_rollout_is_shown_with_its_checks_and_worst_rows() {
 }
 
 #[test]
+fn a_verdict_is_one_line() {
+    let words = |state| verdict_words(&serde_json::from_value(verdict(state)).expect("verdict"));
+    assert_eq!(words(VerdictState::Pass), "pass");
+    assert_eq!(words(VerdictState::Open), "open: 1 of 1 checks want more rows");
+    let fail = words(VerdictState::Fail);
+    assert_eq!(fail, "fail: difference winding_temperature: 2.75 Cel at most [31m");
+}
+
+#[test]
 fn a_rollout_that_nothing_is_known_of_is_shown_too() {
     let text =
         one(&RolloutView { from: None, diff: Vec::new(), automatic: true, ..rollout(Phase::Verifying) });
