@@ -1,7 +1,7 @@
 //! Parts of the harness, one file each.
 
-pub(crate) mod broker;
 pub(crate) mod bomb;
+pub(crate) mod broker;
 pub(crate) mod browser;
 pub(crate) mod cells;
 pub(crate) mod field;

@@ -5,7 +5,7 @@
 
 mod harness;
 
-pub use harness::bomb::bomb;
+pub use harness::bomb::{bomb, slow_bomb};
 pub use harness::broker::Broker;
 pub use harness::browser::Browser;
 pub use harness::cells::Cells;

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use geminus_tests::{
-    Broker, Cells, Guest, Host, Page, Probe, Pulse, START_MS, answered, bomb, component, probe, tally, wait_for,
+    Broker, Cells, Guest, Host, Page, Probe, Pulse, START_MS, answered, component, probe, slow_bomb, tally,
+    wait_for,
 };
 use serde_json::{Value, json};
 
@@ -49,7 +50,10 @@ struct Watch {
 
 impl Watch {
     fn start(host: &Host) -> anyhow::Result<Self> {
-        let probe = Probe::start(host.port, &["/livez", "/readyz", "/api/v1/site", "/api/v1/twins/calm-01", "/metrics"]);
+        let probe = Probe::start(
+            host.port,
+            &["/livez", "/readyz", "/api/v1/site", "/api/v1/twins/calm-01", "/metrics"],
+        );
         Ok(Self { page: Page::open(host.port, "calm-01")?, probe })
     }
 
@@ -65,12 +69,16 @@ impl Watch {
 /// Innocent cells, and for each runaway three twins that share an instance. A fourth twin falls silent when it runs
 /// away: that it is stale is noticed by a timer.
 fn site(broker: &Broker) -> anyhow::Result<geminus_tests::SiteFolder> {
-    let cells = Cells::new(&broker.url())
-        .twins("calm-{01..20}", 1_000)
-        .twins("late-{0..9}", 300)
-        .behavior("tally", "tally", "calm-*", "rollout = { compile_seconds_max = 5 }");
+    let cells = Cells::new(&broker.url()).twins("calm-{01..20}", 1_000).twins("late-{0..9}", 300).behavior(
+        "tally",
+        "tally",
+        "calm-*",
+        "rollout = { compile_seconds_max = 5 }",
+    );
     let cells = RUNAWAYS.iter().fold(cells, |cells, (name, ..)| {
-        let cells = ["bad", "mate", "fuse"].iter().fold(cells, |cells, end| cells.twins(&format!("{name}-{end}"), 1_000));
+        let cells = ["bad", "mate", "fuse"]
+            .iter()
+            .fold(cells, |cells, end| cells.twins(&format!("{name}-{end}"), 1_000));
         cells.behavior(name, name, &format!("{name}-*"), "allow_cold_start = true")
     });
     let site = cells.folder()?;
@@ -87,11 +95,13 @@ fn on_one_cpu_nobody_waits_for_a_runaway_for_long() -> anyhow::Result<()> {
     let site = site(&broker)?;
     let host = Host::start_on_one_cpu(&site.site())?;
     host.entry("source-connected", |_| true)?;
+    assert_eq!(host.cpus()?, "0", "one CPU for all its threads");
     let of = |prefix: &str, numbers: std::ops::RangeInclusive<u32>, width: usize| {
         numbers.map(|number| format!("{prefix}-{number:0width$}")).collect::<Vec<_>>()
     };
     let (calm, late) = (of("calm", 1..=20, 2), of("late", 0..=9, 1));
-    let others = RUNAWAYS.iter().flat_map(|(name, ..)| ["bad", "mate", "fuse"].map(|end| format!("{name}-{end}")));
+    let others =
+        RUNAWAYS.iter().flat_map(|(name, ..)| ["bad", "mate", "fuse"].map(|end| format!("{name}-{end}")));
     let ids: Vec<String> = calm.iter().cloned().chain(late.iter().cloned()).chain(others).collect();
     let pulse = Pulse::start(broker.port, &ids, RATE)?;
     pulse.wait(20)?;
@@ -108,14 +118,17 @@ fn on_one_cpu_nobody_waits_for_a_runaway_for_long() -> anyhow::Result<()> {
         watch.check(name)?;
     }
     // Found before a row of it: a version that is made to cost the compiler hours, one that never ends to open.
-    let costly = Guest::of(component(&probe(&bomb())?, "0.1.0", &[])?, "tally", "1.0.1").declares(|it| {
-        it["parameters"] = json!({ "type": "object", "properties": { "m": { "type": "string", "default": "n" } } });
-    });
+    let costly =
+        Guest::of(component(&probe(&slow_bomb())?, "0.1.0", &[])?, "tally", "1.0.1").declares(|it| {
+            it["parameters"] =
+                json!({ "type": "object", "properties": { "m": { "type": "string", "default": "n" } } });
+        });
     costly.drop_into(&site.path("plugins"))?;
     pulse.silence(&late[9]);
     let entry = told(&host, "tally@1.0.1")?;
     assert!(entry["message"].as_str().is_some_and(|text| text.contains("compiling t")), "{entry}");
     stale(&host, &late[9])?;
+    wait_for("the compiler to be ended", TOLD_MAX, || Ok((host.children()? == 0).then_some(())))?;
     watch.check("compile bomb")?;
     for (number, script) in [(2, "open loop"), (3, "restore loop"), (4, "snapshot loop")] {
         let next = Guest::hostile("tally", &format!("1.0.{number}"))?.script(script);

@@ -97,7 +97,8 @@ impl Host {
     /// When there is no token yet, or no answer.
     pub fn post(&self, path: &str, body: &Value) -> anyhow::Result<(u16, Value)> {
         let token = std::fs::read_to_string(self.site.with_file_name("data").join("token"))?;
-        let agent = ureq::Agent::new_with_config(ureq::config::Config::builder().http_status_as_error(false).build());
+        let agent =
+            ureq::Agent::new_with_config(ureq::config::Config::builder().http_status_as_error(false).build());
         let request = agent
             .post(self.url(&format!("/api/v1{path}")))
             .header("Authorization", format!("Bearer {}", token.trim()));
@@ -115,6 +116,31 @@ impl Host {
             ureq::get(self.url(path)).call().with_context(|| path.to_owned())?;
         }
         Ok(())
+    }
+
+    /// The CPUs that it may run on, as the system writes them.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn cpus(&self) -> anyhow::Result<String> {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let cpus = text.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        Ok(cpus.context("no list of CPUs")?.trim().to_owned())
+    }
+
+    /// Processes that it has started and not yet taken leave of: compilers.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn children(&self) -> anyhow::Result<usize> {
+        let mut count = 0;
+        for process in std::fs::read_dir("/proc")? {
+            // Another process may end while it is looked at.
+            let text = std::fs::read_to_string(process?.path().join("stat")).unwrap_or_default();
+            let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
+            count += usize::from(fields.split_whitespace().nth(1) == Some(&self.child.id().to_string()));
+        }
+        Ok(count)
     }
 
     /// Bytes of memory that it holds, where the system tells.

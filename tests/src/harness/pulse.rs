@@ -140,7 +140,8 @@ impl Shared {
         let round = self.done.load(Ordering::Relaxed);
         let silent = lock(&self.silent).clone();
         for (cell, number) in cells.iter().zip(0_u64..) {
-            let poison = lock(&self.poison).get_mut(cell).filter(|left| !left.is_empty()).map(|v| v.remove(0));
+            let poison =
+                lock(&self.poison).get_mut(cell).filter(|left| !left.is_empty()).map(|v| v.remove(0));
             let a = poison.unwrap_or((round * 7 + number * 3) as f64 % 40.0 * 0.25);
             let both = self.both.load(Ordering::Relaxed);
             let b = if both { (round % 5) as f64 * 0.5 } else { 0.0 };

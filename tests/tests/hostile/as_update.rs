@@ -35,7 +35,8 @@ fn house(trial: &str) -> anyhow::Result<(House, Guest)> {
 fn refuse_all(house: &House, updates: Vec<Update>) -> anyhow::Result<()> {
     for update in updates {
         drop_bytes(&house.site.path("plugins"), "suspect", &update.bytes)?;
-        let entry = house.told(&update.label, None, update.rule).map_err(|error| error.context(update.name))?;
+        let entry =
+            house.told(&update.label, None, update.rule).map_err(|error| error.context(update.name))?;
         if let Some(twin) = update.twin {
             assert!(names(house, &entry, twin)?, "{}: {twin} is not named in {entry}", update.name);
         }
@@ -43,7 +44,9 @@ fn refuse_all(house: &House, updates: Vec<Update>) -> anyhow::Result<()> {
             for twin in TWINS {
                 let suspect = house.host.behavior(twin, "suspect")?;
                 anyhow::ensure!(
-                    suspect["version"] == "1.0.0" && suspect["state"] == "running" && suspect["trial"].is_null(),
+                    suspect["version"] == "1.0.0"
+                        && suspect["state"] == "running"
+                        && suspect["trial"].is_null(),
                     "{suspect}"
                 );
             }

@@ -35,7 +35,7 @@ pub(crate) const POISON: f64 = 666.0;
 const STEPS: [(&str, &str, End, &str); 25] = [
     ("trap", "trap", End::Apart, "unreachable"),
     ("panic", "panic", End::Apart, "unreachable"),
-    ("loop", "loop", End::Apart, "fuel"),
+    ("loop", "loop", End::Apart, "wasm trap"),
     ("log-for-ever", "log-for-ever", End::Apart, "step"),
     ("long-log-for-ever", "log-for-ever=1000000", End::Apart, "step"),
     ("read-for-ever", "read-for-ever", End::Apart, "step"),
@@ -43,7 +43,7 @@ const STEPS: [(&str, &str, End, &str); 25] = [
     ("allocate", "allocate=1048576", End::Apart, "step"),
     ("recurse", "recurse", End::Apart, "step"),
     ("copy", "copy=25000000", End::Apart, "step"),
-    ("burn", "burn=100000000", End::Apart, "fuel"),
+    ("burn", "burn=100000000", End::Apart, "wasm trap"),
     ("many-values", "values=10000000", End::Apart, "too much data"),
     ("long-alert", "long-alert=67108864", End::Apart, "too much data"),
     ("long-fault", "long-fault=67108864", End::Apart, "too much data"),
@@ -79,7 +79,7 @@ pub(crate) fn steps() -> anyhow::Result<Vec<Item>> {
 pub(crate) fn opens() -> anyhow::Result<Vec<Item>> {
     let acts: [(&'static str, &str, &'static str); 6] = [
         ("open-trap", "trap", "unreachable"),
-        ("open-loop", "loop", "fuel"),
+        ("open-loop", "loop", "wasm trap"),
         ("open-log-for-ever", "log-for-ever", "open"),
         ("open-allocate", "allocate=1048576", "open"),
         ("open-fault", "fault", "on request"),
@@ -131,9 +131,13 @@ pub(crate) fn written() -> anyhow::Result<Vec<Item>> {
     let table = "(loop $on (drop (table.grow $t (ref.null func) (i32.const 1000))) (br $on))";
     Ok(vec![
         one("start-trap", begin("unreachable")?, "unreachable")?,
-        one("start-loop", begin("(loop $on (br $on))")?, "fuel")?,
+        one("start-loop", begin("(loop $on (br $on))")?, "wasm trap")?,
         one("start-copy", begin(copy)?, "instantiate")?,
-        one("table-bomb", begin(table)?.replace("(func $begin", "(table $t 1 funcref) (func $begin"), "table")?,
+        one(
+            "table-bomb",
+            begin(table)?.replace("(func $begin", "(table $t 1 funcref) (func $begin"),
+            "table",
+        )?,
         one("big-table", probe("(table $t 100000000 funcref)")?, "table")?,
         one("big-memory", probe("")?.replace("\"memory\") 32)", "\"memory\") 65536)"), "memory")?,
         one("many-memories", probe(&"(memory 1)".repeat(20))?, "memor")?,

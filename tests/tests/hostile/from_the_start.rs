@@ -25,7 +25,8 @@ pub(crate) fn house(items: &[Item], ends: &[&str]) -> anyhow::Result<House> {
     House::start(
         &ids,
         |cells| {
-            let cells = cells.lines("[containment]\nrestarts_max = 0\nrestarts_older_max = 0\nprevious_version = false");
+            let cells = cells
+                .lines("[containment]\nrestarts_max = 0\nrestarts_older_max = 0\nprevious_version = false");
             items.iter().fold(cells, |cells, item| {
                 cells.behavior(item.name, item.name, &format!("{}-*", item.name), "")
             })
@@ -62,7 +63,8 @@ fn whatever_a_twin_does_in_a_step_only_it_is_stopped() -> anyhow::Result<()> {
             End::Unanswered => tally_without(mine, |a| a == POISON),
             _ => tally(mine),
         };
-        let poisoned = mine.iter().position(|row| row.is_some_and(|(a, _)| a == POISON)).expect("it was poisoned");
+        let poisoned =
+            mine.iter().position(|row| row.is_some_and(|(a, _)| a == POISON)).expect("it was poisoned");
         match item.end {
             End::Apart => expect.truncate(poisoned),
             End::NoNumbers => expect[poisoned].1 = None,

@@ -31,7 +31,8 @@ impl House {
         plugins: &[&Guest],
     ) -> anyhow::Result<Self> {
         let broker = Broker::start(100_000)?;
-        let cells = Cells::new(&broker.url()).twins("calm-{01..20}", 1_000).behavior("tally", "tally", "calm-*", "");
+        let cells =
+            Cells::new(&broker.url()).twins("calm-{01..20}", 1_000).behavior("tally", "tally", "calm-*", "");
         let cells = others.iter().fold(cells, |cells, id| cells.twins(id, 1_000));
         let site = add(cells).folder()?;
         Guest::hostile("tally", "1.0.0")?.drop_into(&site.path("plugins"))?;
@@ -71,7 +72,9 @@ impl House {
     }
 
     /// Stops the field, and holds the innocent against what they were sent; gives what the others were sent.
-    pub(crate) fn innocent_lost_nothing(self) -> anyhow::Result<(Closed, std::collections::BTreeMap<String, Sent>)> {
+    pub(crate) fn innocent_lost_nothing(
+        self,
+    ) -> anyhow::Result<(Closed, std::collections::BTreeMap<String, Sent>)> {
         self.host.lives()?;
         let sent = self.pulse.stop()?;
         for cell in calm() {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use geminus_tests::{Guest, Host, Sent, START_MS, answered, tally, wait_for};
+use geminus_tests::{Guest, Host, START_MS, Sent, answered, tally, wait_for};
 use serde_json::Value;
 
 use crate::corpus::POISON;
@@ -39,7 +39,10 @@ fn rung(house: &House, twin: &str, label: &str, what: &str) -> anyhow::Result<Va
         let found = of_it.find(|entry| entry["message"].as_str().is_some_and(|text| text.contains(what)));
         match found {
             Some(found) => Ok(Some(found.clone())),
-            None => anyhow::bail!("{:?}", journal.iter().filter(|entry| entry["twin"] == twin).collect::<Vec<_>>()),
+            None => anyhow::bail!(
+                "{:?}",
+                journal.iter().filter(|entry| entry["twin"] == twin).collect::<Vec<_>>()
+            ),
         }
     })?;
     assert_eq!(entry["plugin"], label, "{entry}");
@@ -101,7 +104,11 @@ fn a_twin_climbs_rung_by_rung_to_the_substitute_and_a_mended_version_brings_it_b
         rung(&house, &twin, &label, "with its state of")?;
         answers_again(&house, &twin, name)?;
         let last = rung(&house, &twin, &label, says)?;
-        assert_eq!((&last["kind"], &last["severity"]), (&"twin-quarantined".into(), &"error".into()), "{last}");
+        assert_eq!(
+            (&last["kind"], &last["severity"]),
+            (&"twin-quarantined".into(), &"error".into()),
+            "{last}"
+        );
         assert_eq!(house.host.behavior(&twin, name)?["state"], "quarantined");
     }
     house.pulse.wait(20)?;
@@ -125,7 +132,8 @@ fn a_twin_climbs_rung_by_rung_to_the_substitute_and_a_mended_version_brings_it_b
         let found = answers(&closed.host, &bad, name, &sent[&bad])?;
         let traps = poisoned(&sent[&bad]);
         assert_eq!(traps.len(), 3, "{name}");
-        let before = |row: usize| found[row - 1].unwrap_or_else(|| panic!("{name}: no answer before row {row}"));
+        let before =
+            |row: usize| found[row - 1].unwrap_or_else(|| panic!("{name}: no answer before row {row}"));
         let [first, second, third] = [traps[0], traps[1], traps[2]];
         assert_eq!(before(first)[1], first as f64, "{name}: every row counts before the first fault");
         if *name == "none" {
@@ -137,9 +145,17 @@ fn a_twin_climbs_rung_by_rung_to_the_substitute_and_a_mended_version_brings_it_b
             assert!(again[1] > 1.0 && again[1] <= before(second)[1], "{name}: {again:?}");
         }
         let (soon, later) = stood(before(third));
-        assert!(found[third + 1..third + 4].iter().all(|row| *row == soon), "{name}: {:?}", &found[third..third + 5]);
+        assert!(
+            found[third + 1..third + 4].iter().all(|row| *row == soon),
+            "{name}: {:?}",
+            &found[third..third + 5]
+        );
         let last = apart as usize - 2;
-        assert!(found[third + 6..last].iter().all(|row| *row == later), "{name}: {:?}", &found[third + 6..last]);
+        assert!(
+            found[third + 6..last].iter().all(|row| *row == later),
+            "{name}: {:?}",
+            &found[third + 6..last]
+        );
         let end = found.last().copied().flatten().expect("the mended version answers");
         assert!(end[1] > 1.0, "{name}: {end:?}");
     }
@@ -177,6 +193,10 @@ fn the_version_that_ran_before_is_used_for_the_twin_that_fails() -> anyhow::Resu
     let last = poisoned(&sent["climb-bad"])[3];
     assert!(found[last - 5..].iter().all(Option::is_some), "{:?}", &found[last - 5..]);
     let rows = |row: usize| found[row].map(|answer| answer[1]).unwrap_or_default();
-    assert_eq!(rows(found.len() - 1), rows(last - 5) + (found.len() - last + 4) as f64, "each row counted once");
+    assert_eq!(
+        rows(found.len() - 1),
+        rows(last - 5) + (found.len() - last + 4) as f64,
+        "each row counted once"
+    );
     closed.host.stop()
 }

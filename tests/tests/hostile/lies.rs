@@ -1,6 +1,6 @@
 //! Files that are not what they say, and code that is made to cost the compiler its time.
 
-use geminus_tests::{Guest, bomb, component, probe};
+use geminus_tests::{Guest, bomb, component, probe, slow_bomb};
 use serde_json::json;
 
 use crate::corpus::written_guest;
@@ -34,9 +34,17 @@ pub(crate) fn lies(good: &Guest) -> anyhow::Result<Vec<Update>> {
     add("a clock", Guest::of(nosy, "suspect", "1.0.0"), "imports wasi:clocks/monotonic-clock@0.2.0")?;
     add("undeclared look-ups", good(&|it| it.declaration["lookups"] = json!([])), "names no look-up")?;
     let command = json!([{ "name": "speed", "unit": "1", "minimum": 0.0, "maximum": 1.0 }]);
-    add("an estimator's commands", good(&|it| it.declaration["commands"] = command.clone()), "may not declare commands")?;
+    add(
+        "an estimator's commands",
+        good(&|it| it.declaration["commands"] = command.clone()),
+        "may not declare commands",
+    )?;
     let state = json!({ "schema": 5, "reads": [1], "writes": [1] });
-    add("a schema that it cannot read", good(&|it| it.declaration["state"] = state.clone()), "must stand in reads")?;
+    add(
+        "a schema that it cannot read",
+        good(&|it| it.declaration["state"] = state.clone()),
+        "must stand in reads",
+    )?;
     let other = json!({ "schema": 5, "reads": [5], "writes": [5] });
     add("no way up", good(&|it| it.declaration["state"] = other.clone()), "cannot be carried")?;
     let more = |it: &mut Guest| {
@@ -46,9 +54,14 @@ pub(crate) fn lies(good: &Guest) -> anyhow::Result<Vec<Update>> {
     add("more outputs than it gives", good(&more), "extra")?;
     add("another unit", good(&|it| it.declaration["outputs"][0]["unit"] = "Cel".into()), "Cel")?;
     add("no such unit", good(&|it| it.declaration["outputs"][0]["unit"] = "furlong".into()), "furlong")?;
-    let mut costly = written_guest("suspect", &probe(&bomb())?)?;
-    costly.declaration["budget"] = good(&|_| ()).declaration["budget"].clone();
-    add("compile bomb", costly, "compiling t")?;
+    for (name, code, rule) in [
+        ("compile bomb", bomb(1, 10_000, 5_000), "joins_max"),
+        ("slow compile bomb", slow_bomb(), "compiling t"),
+    ] {
+        let mut costly = written_guest("suspect", &probe(&code)?)?;
+        costly.declaration["budget"] = good(&|_| ()).declaration["budget"].clone();
+        add(name, costly, rule)?;
+    }
     let mut cut = good(&|_| ()).bytes()?;
     cut.truncate(cut.len() / 2);
     let label = "suspect.wasm".to_owned();

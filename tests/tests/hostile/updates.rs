@@ -21,7 +21,7 @@ type Line = (&'static str, &'static str);
 
 const BEFORE_ROWS: [Line; 21] = [
     ("open trap", "unreachable"),
-    ("open loop", "fuel"),
+    ("open loop", "wasm trap"),
     ("open log-for-ever", "open"),
     ("open allocate=1048576", "open"),
     ("open recurse", "open"),
@@ -47,14 +47,14 @@ const IN_ROWS: [Line; 18] = [
     ("step trap", "unreachable"),
     ("step trap twin=suspect-2", "unreachable"),
     ("step panic", "unreachable"),
-    ("step loop", "fuel"),
+    ("step loop", "wasm trap"),
     ("step log-for-ever", "step"),
     ("step read-for-ever", "step"),
     ("step grow", "memory limit"),
     ("step allocate=1048576", "step"),
     ("step recurse", "step"),
     ("step copy=25000000", "step"),
-    ("step burn=100000000", "fuel"),
+    ("step burn=100000000", "wasm trap"),
     ("step values=10000000", "too much data"),
     ("step long-alert=67108864", "too much data"),
     ("step values=1", "values for"),
@@ -81,7 +81,13 @@ pub(crate) fn before_rows(good: &Guest) -> anyhow::Result<Vec<Update>> {
         let mut guest = item.guest.version(&format!("1.0.{number}"));
         guest.declaration["name"] = "suspect".into();
         guest.declaration["budget"] = good.declaration["budget"].clone();
-        made.push(Update { name: item.name, label: guest.label(), bytes: guest.bytes()?, rule: item.rule, twin: None });
+        made.push(Update {
+            name: item.name,
+            label: guest.label(),
+            bytes: guest.bytes()?,
+            rule: item.rule,
+            twin: None,
+        });
     }
     Ok(made)
 }

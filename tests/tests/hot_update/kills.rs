@@ -52,12 +52,13 @@ fn a_host_that_is_killed_in_a_rollout_goes_on_with_the_incumbent() -> anyhow::Re
         rig.runs("1.0.0").map_err(|error| error.context(phase))?;
         for kind in KINDS {
             for twin in twins(kind) {
-                let cold = rig.host.journal()?.into_iter().find(|e| e["kind"] == "cold-start" && e["twin"] == *twin);
+                let cold =
+                    rig.host.journal()?.into_iter().find(|e| e["kind"] == "cold-start" && e["twin"] == *twin);
                 anyhow::ensure!(cold.is_none(), "{phase}: {twin} started cold: {cold:?}");
             }
         }
     }
-    rig.as_if_nothing_had_been(|_| 0.0)
+    rig.held_against_no_rollout(|_| 0.0)
 }
 
 fn restarted(host: Host, site: &std::path::Path) -> anyhow::Result<Host> {
@@ -68,7 +69,8 @@ fn restarted(host: Host, site: &std::path::Path) -> anyhow::Result<Host> {
         let started = sources.iter().position(|entry| entry["kind"] == "host-started");
         let connected = sources.iter().position(|entry| entry["kind"] == "source-connected");
         // Newest first.
-        Ok(matches!((started, connected), (Some(started), Some(connected)) if connected <= started + 1).then_some(()))
+        Ok(matches!((started, connected), (Some(started), Some(connected)) if connected <= started + 1)
+            .then_some(()))
     })?;
     Ok(host)
 }

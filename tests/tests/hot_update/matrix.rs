@@ -1,6 +1,6 @@
 //! Every phase × everything that can go wrong in it, one rollout after another, all kinds at the same time.
 
-use geminus_tests::bomb;
+use geminus_tests::{Guest, component, probe, slow_bomb};
 use serde_json::{Value, json};
 
 use crate::rig::{KINDS, Rig, guest, twins};
@@ -30,7 +30,8 @@ const LIFT: f64 = 4_096.0;
 
 /// Stages that come to rest in a phase.
 fn resting_in(phase: &str) -> Value {
-    let acceptance = json!({ "rows_min": 1, "difference": { "*": { "absolute": 0.0 } }, "alert_rate_ratio_max": 100.0 });
+    let acceptance =
+        json!({ "rows_min": 1, "difference": { "*": { "absolute": 0.0 } }, "alert_rate_ratio_max": 100.0 });
     let mut stages = json!({ "acceptance": acceptance, "probation": { "rows": ROWS, "seconds_max": 3600 } });
     match phase {
         "shadow" => stages["shadow"] = json!({ "rows": ROWS, "seconds_max": 3600 }),
@@ -72,6 +73,14 @@ fn play(rig: &Rig, phase: &str, case: Case, number: u32) -> anyhow::Result<()> {
     rig.reach(&rollouts, &[phase])?;
     rig.pulse.wait(3)?;
     match case {
+        // Before it is warm, an answer that differs says nothing against it; nobody is shown it either.
+        Case::WrongOutput if phase == "promoting" => {
+            rig.poison(poison)?;
+            rig.pulse.wait(20)?;
+            rig.reach(&rollouts, &[phase])?;
+            rig.order(&rollouts, "cancel")?;
+            rig.reach(&rollouts, &["cancelled", "rolled-back"])?;
+        }
         Case::Trap | Case::Hang | Case::WrongOutput => {
             rig.poison(poison)?;
             rig.reach(&rollouts, &["failed", "rolled-back"])?;
@@ -108,7 +117,7 @@ fn all_cases_in(phase: &str, first: u32) -> anyhow::Result<()> {
     }
     // In the shadow nobody believes it.
     let believed = phase == "canary" || phase == "probation";
-    rig.as_if_nothing_had_been(|a| if believed && Some(a) == wrong { OFF } else { 0.0 })
+    rig.held_against_no_rollout(|a| if believed && Some(a) == wrong { OFF } else { 0.0 })
 }
 
 #[test]
@@ -134,7 +143,8 @@ fn probation() -> anyhow::Result<()> {
 #[test]
 fn before_the_first_row() -> anyhow::Result<()> {
     let rig = Rig::start("arrivals = \"ignore\"")?;
-    let scripts = ["open trap", "open loop", "restore trap", "restore loop", "restore fault", "snapshot schema=3"];
+    let scripts =
+        ["open trap", "open loop", "restore trap", "restore loop", "restore fault", "snapshot schema=3"];
     for (script, number) in scripts.into_iter().zip(1..) {
         let version = format!("1.0.{number}");
         rig.offer(&version, |kind| guest(kind, &version, script))?;
@@ -162,15 +172,13 @@ fn before_the_first_row() -> anyhow::Result<()> {
     let rollouts = rig.start_all("1.2.0", &json!({ "compile_seconds_max": 1 }))?;
     rig.reach(&rollouts, &["failed"])?;
     rig.runs("1.0.0")?;
-    rig.as_if_nothing_had_been(|_| 0.0)
+    rig.held_against_no_rollout(|_| 0.0)
 }
 
 /// A version of the plugin that the compiler works on for minutes.
-fn costly(kind: &str) -> anyhow::Result<geminus_tests::Guest> {
-    let text = geminus_tests::probe(&bomb())?;
-    let declaration = guest(kind, "1.2.0", "")?.declaration;
-    let mut made = geminus_tests::Guest::of(geminus_tests::component(&text, "0.1.0", &[])?, kind, "1.2.0");
-    made.declaration = declaration;
+fn costly(kind: &str) -> anyhow::Result<Guest> {
+    let mut made = Guest::of(component(&probe(&slow_bomb())?, "0.1.0", &[])?, kind, "1.2.0");
+    made.declaration = guest(kind, "1.2.0", "")?.declaration;
     made.declaration["parameters"] =
         json!({ "type": "object", "properties": { "m": { "type": "string", "default": "n" } } });
     Ok(made)

@@ -18,7 +18,7 @@ const REACHED_MAX: Duration = Duration::from_secs(30);
 
 /// A house under way.
 pub(crate) struct Rig {
-    pub(crate) broker: Broker,
+    pub(crate) _broker: Broker,
     pub(crate) site: SiteFolder,
     pub(crate) host: Host,
     pub(crate) pulse: Pulse,
@@ -47,9 +47,15 @@ impl Rig {
     /// Starts with version 1.0.0 of each; `lines` go into each behavior's table.
     pub(crate) fn start(lines: &str) -> anyhow::Result<Self> {
         let broker = Broker::start(100_000)?;
-        let cells = KINDS.iter().fold(Cells::new(&broker.url()).lines("[store]\nsnapshot_s = 1"), |cells, kind| {
-            cells.twins(&format!("{kind}-{{1..{TWINS}}}"), 1_000).behavior(kind, kind, &format!("{kind}-*"), lines)
-        });
+        let cells =
+            KINDS.iter().fold(Cells::new(&broker.url()).lines("[store]\nsnapshot_s = 1"), |cells, kind| {
+                cells.twins(&format!("{kind}-{{1..{TWINS}}}"), 1_000).behavior(
+                    kind,
+                    kind,
+                    &format!("{kind}-*"),
+                    lines,
+                )
+            });
         let site = cells.folder()?;
         for kind in KINDS {
             drop_bytes(&site.path("plugins"), &format!("{kind}-1.0.0"), &guest(kind, "1.0.0", "")?.bytes()?)?;
@@ -59,11 +65,15 @@ impl Rig {
         let ids: Vec<String> = KINDS.iter().flat_map(|kind| twins(kind)).collect();
         let pulse = Pulse::start(broker.port, &ids, RATE)?;
         pulse.wait(10)?;
-        Ok(Self { broker, site, host, pulse })
+        Ok(Self { _broker: broker, site, host, pulse })
     }
 
     /// Puts a version of every kind into the plugin folder and waits until the house knows it.
-    pub(crate) fn offer(&self, version: &str, make: impl Fn(&str) -> anyhow::Result<Guest>) -> anyhow::Result<()> {
+    pub(crate) fn offer(
+        &self,
+        version: &str,
+        make: impl Fn(&str) -> anyhow::Result<Guest>,
+    ) -> anyhow::Result<()> {
         for kind in KINDS {
             drop_bytes(&self.site.path("plugins"), &format!("{kind}-{version}"), &make(kind)?.bytes()?)?;
         }
@@ -78,8 +88,14 @@ impl Rig {
     }
 
     /// Starts a rollout of one kind; gives status and answer.
-    pub(crate) fn try_start(&self, kind: &str, version: &str, stages: &Value) -> anyhow::Result<(u16, Value)> {
-        self.host.post("/rollouts", &json!({ "plugin": kind, "version": version, "stages": stages, "by": "test" }))
+    pub(crate) fn try_start(
+        &self,
+        kind: &str,
+        version: &str,
+        stages: &Value,
+    ) -> anyhow::Result<(u16, Value)> {
+        self.host
+            .post("/rollouts", &json!({ "plugin": kind, "version": version, "stages": stages, "by": "test" }))
     }
 
     /// Starts one of every kind; gives their numbers.
@@ -95,7 +111,8 @@ impl Rig {
     /// Gives an order to each.
     pub(crate) fn order(&self, rollouts: &[u64], order: &str) -> anyhow::Result<()> {
         for id in rollouts {
-            let (status, answer) = self.host.post(&format!("/rollouts/{id}/{order}"), &json!({ "by": "test" }))?;
+            let (status, answer) =
+                self.host.post(&format!("/rollouts/{id}/{order}"), &json!({ "by": "test" }))?;
             anyhow::ensure!(status == 200, "{order} {id}: {status} {answer}");
         }
         Ok(())
@@ -121,7 +138,8 @@ impl Rig {
             for twin in twins(kind) {
                 wait_for(&format!("{version} alone for {twin}"), REACHED_MAX, || {
                     let now = self.host.behavior(&twin, kind)?;
-                    let alone = now["version"] == version && now["state"] == "running" && now["trial"].is_null();
+                    let alone =
+                        now["version"] == version && now["state"] == "running" && now["trial"].is_null();
                     anyhow::ensure!(alone, "{now}");
                     Ok(Some(()))
                 })?;
@@ -140,7 +158,7 @@ impl Rig {
 
     /// Stops, and holds every answer against a run without any rollout. `may` says of a row's `a` by how much its sum
     /// may be another, because a version that was believed in answered it.
-    pub(crate) fn as_if_nothing_had_been(self, may: impl Fn(f64) -> f64) -> anyhow::Result<()> {
+    pub(crate) fn held_against_no_rollout(self, may: impl Fn(f64) -> f64) -> anyhow::Result<()> {
         self.host.lives()?;
         let sent = self.pulse.stop()?;
         for kind in KINDS {

@@ -25,7 +25,11 @@ fn reach(rig: &Rig, version: &str, phases: &[&str]) -> anyhow::Result<()> {
 
 fn arrive(rig: &Rig, version: &str, script: &str) -> anyhow::Result<()> {
     for kind in KINDS {
-        drop_bytes(&rig.site.path("plugins"), &format!("{kind}-{version}"), &guest(kind, version, script)?.bytes()?)?;
+        drop_bytes(
+            &rig.site.path("plugins"),
+            &format!("{kind}-{version}"),
+            &guest(kind, version, script)?.bytes()?,
+        )?;
     }
     Ok(())
 }
@@ -39,7 +43,7 @@ fn in_the_shadow_the_second_takes_the_place_of_the_first() -> anyhow::Result<()>
     reach(&rig, "1.0.1", &["cancelled"])?;
     reach(&rig, "1.0.2", &["permanent"])?;
     rig.runs("1.0.2")?;
-    rig.as_if_nothing_had_been(|_| 0.0)
+    rig.held_against_no_rollout(|_| 0.0)
 }
 
 #[test]
@@ -52,5 +56,5 @@ fn in_probation_the_first_is_settled_if_it_was_good() -> anyhow::Result<()> {
     reach(&rig, "1.0.1", &["permanent"])?;
     reach(&rig, "1.0.2", &["failed"])?;
     rig.runs("1.0.1")?;
-    rig.as_if_nothing_had_been(|_| 0.0)
+    rig.held_against_no_rollout(|_| 0.0)
 }

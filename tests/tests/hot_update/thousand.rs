@@ -24,9 +24,12 @@ fn a_thousand_swaps_lose_and_double_nothing() -> anyhow::Result<()> {
     let broker = Broker::start(1_000_000)?;
     let names: Vec<String> = (0..BEHAVIORS).map(|number| format!("swap-{number}")).collect();
     let cells = names.iter().fold(Cells::new(&broker.url()), |cells, name| {
-        cells
-            .twins(&format!("{name}-{{01..{TWINS}}}"), 1_000)
-            .behavior(name, name, &format!("{name}-*"), "arrivals = \"ignore\"")
+        cells.twins(&format!("{name}-{{01..{TWINS}}}"), 1_000).behavior(
+            name,
+            name,
+            &format!("{name}-*"),
+            "arrivals = \"ignore\"",
+        )
     });
     let site = cells.folder()?;
     for number in 0..BEHAVIORS {
@@ -66,7 +69,10 @@ fn a_thousand_swaps_lose_and_double_nothing() -> anyhow::Result<()> {
         }
     }
     let (spent, rounds) = (start.elapsed(), pulse.done() - first);
-    eprintln!("{SWAPS} swaps in {spent:.1?}, {:.0} rows/s", (rounds * BEHAVIORS * TWINS) as f64 / spent.as_secs_f64());
+    eprintln!(
+        "{SWAPS} swaps in {spent:.1?}, {:.0} rows/s",
+        (rounds * BEHAVIORS * TWINS) as f64 / spent.as_secs_f64()
+    );
     pulse.wait(5)?;
     let sent = pulse.stop()?;
     for id in &ids {

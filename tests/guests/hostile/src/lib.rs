@@ -94,7 +94,8 @@ impl Guest for Component {
 
     fn snapshot(numbers: Vec<u32>, schema: Option<u32>) -> Result<States, Fault> {
         slots(|slots| {
-            let newest = numbers.first().and_then(|n| slots[*n as usize].as_ref()).map_or(1, |s| s.script.schema);
+            let newest =
+                numbers.first().and_then(|n| slots[*n as usize].as_ref()).map_or(1, |s| s.script.schema);
             let schema = schema.unwrap_or(newest);
             let mut states = States { schema, slots: numbers.clone(), bytes: Vec::new(), ends: Vec::new() };
             for number in numbers {
@@ -126,12 +127,17 @@ impl Guest for Component {
                     return Err(Fault::State(format!("{} bytes are no state", bytes.len())));
                 }
                 let slot = slots[*place as usize].as_mut().expect("an open slot");
-                let call = Call { sum: number(&bytes[..8]), count: number(&bytes[8..16]), ..slot.call(Export::Restore) };
+                let call = Call {
+                    sum: number(&bytes[..8]),
+                    count: number(&bytes[8..16]),
+                    ..slot.call(Export::Restore)
+                };
                 let acts = slot.script.acts(&call);
                 let (sum, count) = (call.sum, call.count);
                 misdeed::commit_all(&acts, *place)?;
                 (slot.sum, slot.count, slot.hoard) = (sum, count, bytes[fixed..].to_vec());
-                slot.sum += acts.iter().map(|act| if let Act::Offset(by) = act { *by } else { 0.0 }).sum::<f64>();
+                slot.sum +=
+                    acts.iter().map(|act| if let Act::Offset(by) = act { *by } else { 0.0 }).sum::<f64>();
             }
             Ok(())
         })
@@ -153,11 +159,14 @@ impl Guest for Component {
 /// Two inputs, two outputs. A fault changes nothing, so it is looked for before anything is added up.
 fn step(slots: &mut [Option<Slot>], rows: &Rows) -> Result<Outcome, Fault> {
     let inputs = rows.values.len() / rows.slots.len();
-    let mut outcome = Outcome { values: Vec::new(), quality: Vec::new(), alerts: Vec::new(), proposals: Vec::new() };
+    let mut outcome =
+        Outcome { values: Vec::new(), quality: Vec::new(), alerts: Vec::new(), proposals: Vec::new() };
     let before: Vec<(u32, f64, f64)> = rows
         .slots
         .iter()
-        .map(|number| slots[*number as usize].as_ref().map_or((0, 0.0, 0.0), |slot| (*number, slot.sum, slot.count)))
+        .map(|number| {
+            slots[*number as usize].as_ref().map_or((0, 0.0, 0.0), |slot| (*number, slot.sum, slot.count))
+        })
         .collect();
     for (row, number) in rows.slots.iter().enumerate() {
         let slot = slots[*number as usize].as_mut().expect("an open slot");

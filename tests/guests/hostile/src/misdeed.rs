@@ -23,7 +23,9 @@ fn commit(act: Act, slot: u32) -> Result<(), Fault> {
         }
         Act::ReadForEver => for_ever(|| drop(black_box(lookups::read(slot, 0, 0, u64::MAX, 1_000)))),
         Act::Logs(lines) => (0..lines).for_each(|line| log::write(2, &format!("line {line}"))),
-        Act::Reads(count) => (0..count).for_each(|_| drop(black_box(lookups::read(slot, 0, 0, u64::MAX, 1_000)))),
+        Act::Reads(count) => {
+            (0..count).for_each(|_| drop(black_box(lookups::read(slot, 0, 0, u64::MAX, 1_000))))
+        }
         Act::Grow => for_ever(|| drop(black_box(core::arch::wasm32::memory_grow(0, 1)))),
         Act::Allocate(bytes) => {
             let mut eaten = Vec::new();
