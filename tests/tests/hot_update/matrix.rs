@@ -158,7 +158,7 @@ fn before_the_first_row() -> anyhow::Result<()> {
     rig.order(&rollouts, "cancel")?;
     rig.reach(&rollouts, &["cancelled", "rolled-back"])?;
     rig.runs("1.0.0")?;
-    rig.offer("1.2.0", costly)?;
+    rig.offer("1.2.0", |kind| costly(kind, "1.2.0"))?;
     let rollouts = rig.start_all("1.2.0", &json!({ "compile_seconds_max": 600 }))?;
     rig.reach(&rollouts, &["compiling"])?;
     for kind in KINDS {
@@ -167,18 +167,20 @@ fn before_the_first_row() -> anyhow::Result<()> {
     }
     rig.order(&rollouts, "cancel")?;
     rig.reach(&rollouts, &["cancelled"])?;
+    rig.no_compiler()?;
     rig.runs("1.0.0")?;
     // A time limit ends what nobody cancels.
     let rollouts = rig.start_all("1.2.0", &json!({ "compile_seconds_max": 1 }))?;
     rig.reach(&rollouts, &["failed"])?;
+    rig.no_compiler()?;
     rig.runs("1.0.0")?;
     rig.held_against_no_rollout(|_| 0.0)
 }
 
-/// A version of the plugin that the compiler works on for minutes.
-fn costly(kind: &str) -> anyhow::Result<Guest> {
-    let mut made = Guest::of(component(&probe(&slow_bomb())?, "0.1.0", &[])?, kind, "1.2.0");
-    made.declaration = guest(kind, "1.2.0", "")?.declaration;
+/// A version of the plugin that the compiler works on for a minute.
+pub(crate) fn costly(kind: &str, version: &str) -> anyhow::Result<Guest> {
+    let mut made = Guest::of(component(&probe(&slow_bomb())?, "0.1.0", &[])?, kind, version);
+    made.declaration = guest(kind, version, "")?.declaration;
     made.declaration["parameters"] =
         json!({ "type": "object", "properties": { "m": { "type": "string", "default": "n" } } });
     Ok(made)

@@ -148,6 +148,27 @@ impl Rig {
         self.pulse.wait(3)
     }
 
+    /// Processes that compile for this site, whoever has started them.
+    pub(crate) fn compilers(&self) -> anyhow::Result<usize> {
+        let folder = self.site.path("").display().to_string();
+        let mut count = 0;
+        for process in std::fs::read_dir("/proc")? {
+            // Another process may end while it is looked at.
+            let words = std::fs::read(process?.path().join("cmdline")).unwrap_or_default();
+            let words = String::from_utf8_lossy(&words);
+            count += usize::from(words.contains("compile-apart") && words.contains(&folder));
+        }
+        Ok(count)
+    }
+
+    /// Waits until nobody compiles any more.
+    pub(crate) fn no_compiler(&self) -> anyhow::Result<()> {
+        wait_for("compilers to end", REACHED_MAX, || match self.compilers()? {
+            0 => Ok(Some(())),
+            count => anyhow::bail!("{count} run"),
+        })
+    }
+
     /// Poisons every twin with one value of `a`, and waits until it is sent.
     pub(crate) fn poison(&self, value: f64) -> anyhow::Result<()> {
         for kind in KINDS {
