@@ -61,9 +61,19 @@ pub(crate) fn apart(
 /// # Errors
 /// What is wrong with the component, by name.
 pub(crate) fn compile_file(component: &Path, cache: &Path, reservation: u64) -> anyhow::Result<()> {
+    std::thread::spawn(end_with_parent);
     let bytes = std::fs::read(component)?;
     let limits = Limits { memory_reservation_bytes: reservation, ..Limits::default() };
     Ok(Engine::for_compiling(limits)?.precompile(Digest::of(&bytes), &bytes, cache)?)
+}
+
+/// A host that was killed cannot end its compiler, so the compiler ends itself.
+fn end_with_parent() {
+    let parent = std::os::unix::process::parent_id();
+    while std::os::unix::process::parent_id() == parent {
+        std::thread::park_timeout(Duration::from_millis(200));
+    }
+    std::process::exit(1);
 }
 
 /// The component as a file, since the one in the plugin folder may have changed since it was read.
