@@ -179,8 +179,22 @@
           (i32.store offset=20 (i32.load (i32.const 1044)) (i32.const 67108864))))
         (if (i32.eq (local.get $mode) (i32.const 57)) (then ;; 9: growth by nothing, without end
           (loop $grow (drop (memory.grow (i32.const 0))) (br $grow))))
+        (if (i32.eq (local.get $mode) (i32.const 121)) (then ;; y: a loop that ends, after some 1.5 million fuel
+          (local.set $i (i32.const 300000))
+          (loop $count
+            (local.set $i (i32.sub (local.get $i) (i32.const 1)))
+            (br_if $count (local.get $i)))))
+        (if (i32.eq (local.get $mode) (i32.const 80)) (then ;; P: proposes
+          (local.set $cell (call $alloc (i32.const 8) (i32.const 48)))
+          (memory.fill (local.get $cell) (i32.const 0) (i32.const 48))
+          (i32.store (local.get $cell) (local.get $r))
+          (f64.store offset=8 (local.get $cell) (f64.const 0.5))
+          (f64.store offset=16 (local.get $cell) (f64.const 1))
+          (i32.store (i32.const 1052) (local.get $cell))
+          (i32.store (i32.const 1056) (i32.const 1))))
         (if (i32.eq (local.get $mode) (i32.const 48)) (then ;; 0: long log lines without end
-          (loop $line (call $log (i32.const 2) (i32.const 1048576) (i32.const 65536)) (br $line))))
+          (memory.fill (i32.const 1572864) (i32.const 120) (i32.const 65536))
+          (loop $line (call $log (i32.const 2) (i32.const 1572864) (i32.const 65536)) (br $line))))
         (if (i32.eq (local.get $mode) (i32.const 103)) ;; g
           (then (loop $grow (drop (memory.grow (i32.const 16))) (br $grow))))
         (if (i32.eq (local.get $mode) (i32.const 109)) ;; m

@@ -1,9 +1,9 @@
 //! A cohort: the twins of one plugin version that share one instance, each in a slot.
 //!
 //! Owned by one shard thread. Rows since the last snapshot are kept, so that after a crash the instance is built
-//! anew exactly as it was (`recovery`). Opening and closing stand in `membership`, state in and out in `saving`,
-//! the hot swap in `heir` and `succession`; here is the step, which is the hot path: a frame's columns are copied once into
-//! the log and once from there into the guest.
+//! anew exactly as it was (`recovery`). Opening and closing stand in `membership`, state in and out in `saving` and
+//! `handover`, what a new version needs in `heir` and `succession`; here is the step, which is the hot path: a frame's
+//! columns are copied once into the log and once from there into the guest.
 
 mod foresight;
 mod handover;
@@ -26,7 +26,7 @@ pub use foresight::{ForecastError, Prediction};
 pub use heir::{Heir, Household};
 pub use membership::StartError;
 pub use saving::{RestoreError, SnapshotError};
-pub use succession::{ColdStart, SwapError, SwapReport, handover_schema};
+pub use succession::{ColdStart, SwapError, handover_schema};
 
 use crate::base::Base;
 use crate::columns::Sheet;

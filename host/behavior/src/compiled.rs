@@ -27,6 +27,8 @@ pub struct Compiled {
     digest: Digest,
     declaration: Arc<Declaration>,
     from_cache: bool,
+    /// Linear memories of an instance, at least 1.
+    pub(crate) memories: u32,
     pub(crate) pre: PluginPre<Room>,
     pub(crate) engine: Arc<Inner>,
 }
@@ -142,7 +144,8 @@ impl Compiled {
             // The cache is no condition: without it the next start takes longer.
             tracing::warn!(%digest, %cause, "compiled artefact not kept");
         }
-        Ok(Self { digest, declaration, from_cache: false, pre, engine: engine.inner.clone() })
+        let memories = memories(&component);
+        Ok(Self { digest, declaration, from_cache: false, memories, pre, engine: engine.inner.clone() })
     }
 
     pub(crate) fn load(
@@ -154,7 +157,8 @@ impl Compiled {
         check_declaration(&declaration)?;
         let Some(component) = artefact::load(&engine.inner.wasm, cache, digest) else { return Ok(None) };
         let pre = fit(engine, &component)?;
-        Ok(Some(Self { digest, declaration, from_cache: true, pre, engine: engine.inner.clone() }))
+        let memories = memories(&component);
+        Ok(Some(Self { digest, declaration, from_cache: true, memories, pre, engine: engine.inner.clone() }))
     }
 
     pub(crate) fn precompile(
@@ -186,6 +190,10 @@ fn build(engine: &Engine, bytes: &[u8]) -> Result<(Component, PluginPre<Room>), 
         Component::new(&engine.inner.wasm, bytes).map_err(|e| CompileError::Invalid(format!("{e:#}")))?;
     let pre = fit(engine, &component)?;
     Ok((component, pre))
+}
+
+fn memories(component: &Component) -> u32 {
+    component.resources_required().map_or(1, |required| required.num_memories.max(1))
 }
 
 /// Holds a component against the contract.

@@ -148,8 +148,10 @@ impl std::fmt::Debug for Engine {
 /// Tries the fast layout first; a machine with little address space gets the tight one. Gives the limits that hold.
 fn wasm_engine(limits: Limits) -> Result<(wasmtime::Engine, Limits), EngineError> {
     let tight = limits.memory_bytes_max as u64;
-    let fast =
-        Limits { memory_reservation_bytes: limits.memory_reservation_bytes.max(tight), ..limits.clone() };
+    let instances_max = limits.instances_max.min(mappable());
+    let limits = Limits { instances_max, ..limits };
+    let memory_reservation_bytes = limits.memory_reservation_bytes.max(tight);
+    let fast = Limits { memory_reservation_bytes, ..limits.clone() };
     if let Ok(wasm) = wasmtime::Engine::new(&config(&fast)) {
         return Ok((wasm, fast));
     }
@@ -157,6 +159,19 @@ fn wasm_engine(limits: Limits) -> Result<(wasmtime::Engine, Limits), EngineError
     let wasm = wasmtime::Engine::new(&config(&limits)).map_err(|cause| reserve_error(&limits, &cause))?;
     Ok((wasm, limits))
 }
+
+/// Instances for which the kernel has mappings: where one linear memory ends inside what is reserved for it, a mapping
+/// ends and another begins.
+fn mappable() -> u32 {
+    let most = std::fs::read_to_string("/proc/sys/vm/max_map_count").ok();
+    let most = most.and_then(|text| text.trim().parse::<u32>().ok()).unwrap_or(u32::MAX);
+    (most.saturating_sub(MAPPINGS_SPARED) / MAPPINGS_PER_INSTANCE).max(1)
+}
+
+/// Mappings of one instance: its memory, and what is reserved after it.
+const MAPPINGS_PER_INSTANCE: u32 = 2;
+/// Mappings that are left to everything else in the process: code, stacks, the store's files.
+const MAPPINGS_SPARED: u32 = 10_000;
 
 fn reserve_error(limits: &Limits, cause: &wasmtime::Error) -> EngineError {
     EngineError::Reserve { instances: limits.instances_max, cause: format!("{cause:#}") }
@@ -176,6 +191,7 @@ fn config(limits: &Limits) -> Config {
         .memory_reservation(limits.memory_reservation_bytes)
         .memory_guard_size(GUARD_BYTES)
         .memory_may_move(false)
+        // Copies of an image on write would take a mapping more for each instance, of which the kernel has few.
         .memory_init_cow(false)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
     config

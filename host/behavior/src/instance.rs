@@ -54,14 +54,19 @@ pub(crate) struct Instance {
 }
 
 /// A place among the instances that the process may have.
-struct Seat(Arc<Inner>);
+struct Seat {
+    engine: Arc<Inner>,
+    /// Memories of the instance.
+    weight: u32,
+}
 
 impl Seat {
-    fn take(engine: &Arc<Inner>) -> Result<Self, Trouble> {
-        let seat = Self(engine.clone());
-        let taken = engine.alive.fetch_add(1, Ordering::Relaxed);
+    fn take(compiled: &Compiled) -> Result<Self, Trouble> {
+        let (engine, weight) = (compiled.engine.clone(), compiled.memories);
+        let taken = engine.alive.fetch_add(weight, Ordering::Relaxed);
         let count_max = engine.limits.instances_max;
-        if taken >= count_max {
+        let seat = Self { engine, weight };
+        if taken.saturating_add(weight) > count_max {
             let message =
                 format!("all {count_max} instances that this process may have are alive (instances_max)");
             return Err(Trouble::new(FaultKind::Instances, message));
@@ -72,7 +77,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.alive.fetch_sub(1, Ordering::Relaxed);
+        self.engine.alive.fetch_sub(self.weight, Ordering::Relaxed);
     }
 }
 
@@ -83,7 +88,7 @@ impl Instance {
         host: &Arc<dyn HostCalls>,
         meter: &Arc<Meter>,
     ) -> Result<Self, Trouble> {
-        let seat = Seat::take(&compiled.engine)?;
+        let seat = Seat::take(compiled)?;
         let limits = compiled.engine.limits.clone();
         let declaration = compiled.declaration().clone();
         let room = Room::new(host.clone(), limits.clone(), limits.memory_bytes(&declaration));

@@ -23,7 +23,7 @@ mod trouble;
 
 pub use cohort::{
     Cohort, ColdStart, ForecastError, FrameError, Heir, Household, Prediction, RestoreError, SnapshotError,
-    StartError, Stepped, SwapError, SwapReport, handover_schema,
+    StartError, Stepped, SwapError, handover_schema,
 };
 pub use compiled::{CompileError, Compiled};
 pub use engine::{Engine, EngineError};

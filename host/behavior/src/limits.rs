@@ -37,7 +37,10 @@ pub struct Limits {
     pub memory_reservation_bytes: u64,
     /// Elements of one table.
     pub table_elements_max: usize,
-    /// Instances alive at one time in this process: one a cohort, one more for each swap or recovery under way.
+    /// Instances alive at one time in this process, counted by their memories: one a cohort, one more for each swap or
+    /// recovery under way. Twins with an instance of their own need two each while a rollout feeds both versions. Less
+    /// where the kernel has not the mappings for it (`vm.max_map_count`, two for each instance). The default is what
+    /// still fits into the address space with `memory_reservation_bytes` each.
     pub instances_max: u32,
     /// Twins in one cohort.
     pub slots_max: u32,
@@ -117,7 +120,7 @@ impl Default for Limits {
             memory_bytes_max: 256 << 20,
             memory_reservation_bytes: 4 << 30,
             table_elements_max: 20_000,
-            instances_max: 25_000,
+            instances_max: 21_000,
             slots_max: 100_000,
             rows_per_call_max: 256,
             slots_per_call_max: 1_024,

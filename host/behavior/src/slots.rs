@@ -164,18 +164,6 @@ impl Slots {
         slots
     }
 
-    /// Takes over the openings of `new` in every slot that still is as it was in `then`.
-    pub(crate) fn adopt(&mut self, then: &Self, new: &Self) {
-        let places = self.openings.iter_mut().zip(then.openings.iter().zip(&new.openings));
-        for (place, (then, new)) in places {
-            if let (Some(own), Some(then), Some(new)) = (place.as_mut(), then, new)
-                && Arc::ptr_eq(own, then)
-            {
-                *own = Arc::clone(new);
-            }
-        }
-    }
-
     pub(crate) fn remove(&mut self, slot: u32) {
         if let Some(opening) = self.openings.get_mut(slot as usize).and_then(Option::take) {
             self.point(opening.twin, NONE);

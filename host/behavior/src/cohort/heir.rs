@@ -1,6 +1,6 @@
 //! A new version that gets ready beside the incumbent. Opening thousands of twins may take a hundred milliseconds,
-//! which no row should wait for: the shard gives away a `Household`, another thread makes an `Heir` of it, and the
-//! shard lets it `inherit` at a row's border.
+//! which no row should wait for: the shard gives away a `Household`, another thread makes an `Heir` of it and
+//! rehearses there what lies ahead, and the shard makes a cohort of it, which takes the state in bit by bit.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,30 +15,34 @@ use crate::cohort::sift::sift;
 use crate::cohort::succession::SwapError;
 use crate::compiled::Compiled;
 use crate::host::HostCalls;
-use crate::instance::{Instance, SlotOpening, Stride};
+use crate::instance::Instance;
 use crate::slots::{Opening, Slots};
 use crate::states::{Snapshot, States};
 use crate::trouble::{Refused, Trouble};
 
 /// Who must be opened in a new version, as of the moment when it was asked.
 pub struct Household {
-    pub(super) host: Arc<dyn HostCalls>,
-    pub(super) slots: Slots,
-    /// The slots as the incumbent has them.
-    pub(super) then: Slots,
+    host: Arc<dyn HostCalls>,
+    slots: Slots,
 }
 
 /// A new version with its twins open, waiting for their state.
 pub struct Heir {
-    pub(super) compiled: Arc<Compiled>,
+    compiled: Arc<Compiled>,
     host: Arc<dyn HostCalls>,
-    pub(super) instance: Instance,
+    instance: Instance,
     /// State right after opening.
-    pub(super) fresh: States,
+    fresh: States,
     /// Who is open.
-    pub(super) slots: Slots,
-    /// The incumbent's slots when it was raised.
-    pub(super) then: Slots,
+    slots: Slots,
+}
+
+impl Cohort {
+    /// What a new version needs to get ready beside this one: cheap to copy, and free to go to another thread.
+    #[must_use]
+    pub fn household(&self) -> Household {
+        Household { host: self.host.clone(), slots: self.slots.clone() }
+    }
 }
 
 impl Household {
@@ -46,7 +50,7 @@ impl Household {
     #[must_use]
     pub fn of(host: Arc<dyn HostCalls>, openings: Vec<Opening>) -> Self {
         let slots = Slots::of(openings.into_iter().map(Arc::new));
-        Self { host, then: slots.clone(), slots }
+        Self { host, slots }
     }
 
     /// Only those of `twins` that live here.
@@ -55,7 +59,7 @@ impl Household {
         let wanted: BTreeSet<TwinIndex> = twins.iter().copied().collect();
         let chosen = self.slots.openings().filter(|opening| wanted.contains(&opening.twin)).cloned();
         let slots = Slots::of(chosen.collect::<Vec<_>>());
-        Self { host: self.host, then: slots.clone(), slots }
+        Self { host: self.host, slots }
     }
 
     /// Number of twins.
@@ -84,14 +88,14 @@ impl Household {
         let members: Vec<u32> = self.slots.iter().map(|(slot, ..)| slot).collect();
         match prepare(&compiled, &self.host, &Arc::default(), &self.slots, &members, None) {
             Ok((instance, fresh)) => {
-                Ok(Heir { compiled, host: self.host, instance, fresh, slots: self.slots, then: self.then })
+                Ok(Heir { compiled, host: self.host, instance, fresh, slots: self.slots })
             }
             Err(trouble) => Err(self.who_refuses(&compiled, members, None, &trouble)),
         }
     }
 
     /// Finds the twins with which `compiled` cannot do, after all together have failed.
-    pub(super) fn who_refuses(
+    fn who_refuses(
         &self,
         compiled: &Compiled,
         members: Vec<u32>,
@@ -143,7 +147,7 @@ impl Heir {
             Ok(_) => Ok(()),
             Err(trouble) => {
                 let (host, slots) = (self.host.clone(), self.slots.clone());
-                let household = Household { host, then: slots.clone(), slots };
+                let household = Household { host, slots };
                 Err(household.who_refuses(&self.compiled, members, Some(&states), &trouble))
             }
         }
@@ -154,28 +158,6 @@ impl Heir {
     pub fn into_cohort(self) -> Cohort {
         let slots = self.slots.renewed();
         Cohort::new(self.compiled, self.host, slots, Base::new(self.fresh), Some(self.instance))
-    }
-}
-
-/// Closes in the heir who left since it was raised, opens who came.
-pub(super) fn catch_up(instance: &mut Instance, then: &Slots, now: &Slots) -> Result<(), Trouble> {
-    let changed = |of: &Slots, other: &Slots| -> Vec<u32> {
-        of.iter().map(|(slot, ..)| slot).filter(|&slot| !same(of, other, slot)).collect()
-    };
-    let gone = changed(then, now);
-    if !gone.is_empty() {
-        instance.close(&gone)?;
-    }
-    let come = changed(now, then);
-    let openings = come.iter().filter_map(|&slot| Some(SlotOpening::of(slot, now.opening(slot)?)));
-    instance.open(&openings.collect::<Vec<_>>(), Stride::Many)
-}
-
-/// Whether a slot holds the same twin, from the same opening, in both.
-pub(super) fn same(one: &Slots, other: &Slots, slot: u32) -> bool {
-    match (one.opening(slot), other.opening(slot)) {
-        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-        _ => false,
     }
 }
 

@@ -48,6 +48,47 @@ fn a_component_that_does_not_fit_is_refused_by_name() {
 }
 
 #[test]
+fn an_artefact_made_elsewhere_is_loaded_and_nothing_is_compiled_where_rows_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = Probe::default().component();
+    let (digest, declaration) = (Digest::of(&bytes), Probe::default().declaration());
+    let load = || ENGINE.load(digest, declaration.clone(), folder.path()).unwrap();
+    assert!(load().is_none(), "an empty folder");
+    // As another process does it: an engine that reserves nothing, with the limits of the one that runs.
+    let apart = Engine::for_compiling(ENGINE.limits().clone()).unwrap();
+    apart.precompile(digest, &bytes, folder.path()).unwrap();
+    let compiled = load().expect("it fits");
+    assert!(compiled.from_cache());
+    let (mut cohort, _) = Cohort::start(compiled, Arc::new(Listener::default()), openings("nl")).unwrap();
+    let rows = frame([(0, 1, 1.0, 1.0), (1, 1, 666.0, 1.0)]);
+    Oracle::default().check(&rows, &step(&mut cohort, &rows), &[1]);
+    let clock = Probe { imports_a_clock: true, ..Probe::default() }.component();
+    let error = apart.precompile(Digest::of(&clock), &clock, folder.path()).unwrap_err();
+    assert!(error.to_string().contains("wasi:clocks/monotonic-clock"), "{error}");
+    let nowhere = folder.path().join("file");
+    std::fs::write(&nowhere, b"").unwrap();
+    let error = apart.precompile(digest, &bytes, &nowhere).unwrap_err();
+    assert!(error.to_string().contains("cannot be kept in"), "{error}");
+    let wrong = apart.precompile(Digest::of(b"other"), &bytes, folder.path()).unwrap_err();
+    assert!(matches!(wrong, CompileError::Digest { .. }), "{wrong}");
+}
+
+#[test]
+fn compile_bombs_are_refused_by_the_name_of_the_rule() {
+    let refused = |text: String, rule: &str| {
+        let bytes = wat::parse_str(format!("(component (core module {text}))")).unwrap();
+        let error = refusal(&bytes, Probe::default().declaration()).to_string();
+        assert!(error.contains(&format!("({rule})")), "{error} does not name {rule}");
+    };
+    let nest = |count: usize| format!("{}{}", "block ".repeat(count), "end ".repeat(count));
+    refused("(func)".repeat(100_001), "functions_max");
+    refused(format!("(func {})", "nop ".repeat(600_000)), "function_bytes_max");
+    refused(format!("(func (local {}))", "i32 ".repeat(30_000)), "locals_max");
+    refused(format!("(func {})", nest(2_001)), "block_depth_max");
+    refused(format!("(func (local {}) {})", "i32 ".repeat(5_000), "loop end ".repeat(1_000)), "joins_max");
+}
+
+#[test]
 fn every_prefix_of_a_component_is_refused_without_a_panic() {
     let good = Probe::default().component();
     let step = (good.len() / 97).max(1);

@@ -10,6 +10,8 @@
 
 mod admission;
 mod containment;
+mod ladder;
+mod limits;
 mod probe;
 mod stepping;
 mod swapping;
