@@ -136,9 +136,15 @@ fn plan(
     let kept = kept(site, &shelf);
     let picks: Vec<Option<Pick>> =
         site.document.behavior.iter().map(|behavior| pick(&shelf, &kept, behavior, past)).collect();
-    let declarations: Vec<_> =
-        picks.iter().flatten().map(|pick| (*pick.package.declaration).clone()).collect();
-    let plant = Plant::resolve(site, &declarations, series_id).map_err(|problems| {
+    // Pins look for their versions, and mistakes for what was meant, among all that there are.
+    let all: Vec<&Package> = shelf.packages().iter().chain(&kept).collect();
+    let declarations: Vec<_> = all.iter().map(|package| (*package.declaration).clone()).collect();
+    let starts = |behavior: &str| {
+        let place = site.document.behavior.iter().position(|known| known.name == behavior)?;
+        let digest = picks.get(place)?.as_ref()?.package.digest;
+        declarations.get(all.iter().position(|package| package.digest == digest)?)
+    };
+    let plant = Plant::resolve_from(site, &declarations, &starts, series_id).map_err(|problems| {
         let mut text = problems.to_string().trim_end().to_owned();
         for (path, reason) in &refused {
             text.push_str(&format!("\n{}: not taken: {reason}", path.display()));

@@ -13,11 +13,12 @@ use crate::site::{self, Behavior};
 const BITS: usize = 64;
 
 impl Resolving<'_> {
-    /// The highest version that fits, if its shape is one that this version can bind.
+    /// The version that it starts with, else the highest that fits, if its shape is one that this version can bind.
     pub(super) fn declaration<'d>(
         &mut self,
         key: &str,
         behavior: &Behavior,
+        start: Option<&'d Declaration>,
         declarations: &'d [Declaration],
     ) -> Option<&'d Declaration> {
         let named: Vec<_> = declarations.iter().filter(|known| known.name == behavior.plugin).collect();
@@ -27,7 +28,10 @@ impl Resolving<'_> {
             self.report(&format!("{key}.plugin"), message);
             return None;
         }
-        let best = self.highest(key, behavior, &behavior.version, &named)?;
+        let best = match start {
+            Some(start) => start,
+            None => self.highest(key, behavior, &behavior.version, &named)?,
+        };
         let refused = super::wiring::beyond_this_version(best, BITS);
         if let Some(reason) = &refused {
             self.report(&format!("{key}.plugin"), format!("plugin {} {reason}", best.label()));

@@ -16,7 +16,8 @@ const TWINS_MAX: usize = 4_000_000;
 
 impl Plant {
     /// Works out what a site means. `declarations` are those of all plugins at hand, of each the versions there are;
-    /// `series_id` gives the number of (twin, point), the same for the same names for ever.
+    /// each behavior starts with the highest that fits. `series_id` gives the number of (twin, point), the same for the
+    /// same names for ever.
     ///
     /// # Errors
     /// Everything that does not fit together, with the line of the site file.
@@ -25,9 +26,23 @@ impl Plant {
         declarations: &[Declaration],
         series_id: &mut dyn FnMut(&str, &str) -> Result<SeriesId, String>,
     ) -> Result<Self, Problems> {
+        Self::resolve_from(site, declarations, &|_| None, series_id)
+    }
+
+    /// The same where `starts` may name another version that a behavior starts with, by the behavior's name: what ran
+    /// last, say.
+    ///
+    /// # Errors
+    /// As [`Plant::resolve`].
+    pub fn resolve_from<'d>(
+        site: &Site,
+        declarations: &'d [Declaration],
+        starts: Starts<'_, 'd>,
+        series_id: &mut dyn FnMut(&str, &str) -> Result<SeriesId, String>,
+    ) -> Result<Self, Problems> {
         let mut resolving = Resolving { site, problems: Problems::default(), failed: BTreeSet::new() };
         let (mut twins, sections) = resolving.twins();
-        let (bindings, chosen) = resolving.bindings(declarations, &twins, twins.len());
+        let (bindings, chosen) = resolving.bindings(declarations, starts, &twins);
         let kinds = resolving.kinds(&mut twins, &sections, &chosen, &bindings);
         let mut plant = Self {
             name: site.document.site.name.clone(),
@@ -48,6 +63,9 @@ impl Plant {
         resolving.problems.or(plant)
     }
 }
+
+/// Which declaration a behavior starts with; `None`: the highest that fits.
+pub(super) type Starts<'s, 'd> = &'s dyn Fn(&str) -> Option<&'d Declaration>;
 
 pub(super) struct Resolving<'a> {
     pub(super) site: &'a Site,
@@ -112,14 +130,15 @@ impl<'a> Resolving<'a> {
     fn bindings(
         &mut self,
         declarations: &[Declaration],
+        starts: Starts<'_, '_>,
         twins: &[Twin],
-        count: usize,
     ) -> (Vec<Binding>, Vec<Vec<usize>>) {
-        let (mut bindings, mut chosen) = (Vec::new(), vec![Vec::new(); count]);
+        let (mut bindings, mut chosen) = (Vec::new(), vec![Vec::new(); twins.len()]);
         for (index, behavior) in self.site.document.behavior.iter().enumerate() {
             let key = format!("behavior[{index}]");
             let selected = self.selected(&key, &behavior.twins, twins);
-            let Some(declaration) = self.declaration(&key, behavior, declarations) else {
+            let start = starts(&behavior.name);
+            let Some(declaration) = self.declaration(&key, behavior, start, declarations) else {
                 self.failed.insert(behavior.name.clone());
                 continue;
             };

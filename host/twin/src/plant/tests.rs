@@ -329,6 +329,22 @@ fn a_behavior_says_who_runs_what_and_what_stands_in() {
     assert_eq!(held.bindings[1].substitute, Substitute::Hold { seconds: 7 });
 }
 
+#[test]
+fn a_behavior_starts_with_what_ran_last_and_its_pin_with_what_it_asks_for() {
+    let toml = format!("{SITE}pin = [{{ twins = \"rig-2\", version = \"=1.2.0\" }}]\n");
+    let site = crate::rig::site(&toml).expect("site");
+    let all = declarations();
+    let last = all.iter().find(|known| known.label() == "core@1.1.9");
+    let mut number = |_: &str, _: &str| Ok(SeriesId(0));
+    for (starts, runs) in [(last, "core@1.1.9"), (None, "core@1.2.0")] {
+        let starts = |behavior: &str| starts.filter(|_| behavior == "core");
+        let plant = Plant::resolve_from(&site, &all, &starts, &mut number).expect("plant");
+        let labels: Vec<_> = plant.bindings.iter().map(|binding| binding.declaration.label()).collect();
+        assert_eq!(labels, ["judge@1.0.0", runs]);
+        assert_eq!(plant.bindings[1].versions_of(TwinIndex(1)).to_string(), "=1.2.0");
+    }
+}
+
 /// The examples, with what the real plugins declare.
 #[test]
 fn the_examples_resolve_against_the_real_plugins() {
