@@ -6,6 +6,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use geminus_behavior::{Compiled, Engine, Limits};
@@ -19,7 +20,18 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Bytes of what the child says that are passed on.
 const WORDS_MAX: u64 = 2_048;
 
-/// The compiled component: from the cache, or compiled in a child within `limit`. Blocks for it.
+/// How much it may cost.
+pub(crate) struct Effort<'a> {
+    pub(crate) limit: Duration,
+    /// Turns false when nobody waits for it any more.
+    pub(crate) wanted: &'a AtomicBool,
+    pub(crate) clock: &'a dyn Clock,
+}
+
+/// For what is always waited for.
+pub(crate) static WANTED: AtomicBool = AtomicBool::new(true);
+
+/// The compiled component: from the cache, or compiled in a child. Blocks for it.
 ///
 /// # Errors
 /// Why there is none, in an operator's words.
@@ -27,8 +39,7 @@ pub(crate) fn apart(
     engine: &Engine,
     package: &Package,
     cache: &Path,
-    limit: Duration,
-    clock: &dyn Clock,
+    effort: &Effort<'_>,
 ) -> Result<Arc<Compiled>, String> {
     let load = || {
         engine
@@ -48,7 +59,7 @@ pub(crate) fn apart(
             .map_err(|error| error.to_string());
     }
     let component = put_beside(cache, package)?;
-    let done = child(&component, cache, reservation, limit, clock);
+    let done = child(&component, cache, reservation, effort);
     if let Err(error) = std::fs::remove_file(&component) {
         tracing::debug!(%error, "a component that was compiled still lies there");
     }
@@ -83,13 +94,7 @@ fn put_beside(cache: &Path, package: &Package) -> Result<PathBuf, String> {
     Ok(cache.join(name))
 }
 
-fn child(
-    component: &Path,
-    cache: &Path,
-    reservation: u64,
-    limit: Duration,
-    clock: &dyn Clock,
-) -> Result<(), String> {
+fn child(component: &Path, cache: &Path, reservation: u64, effort: &Effort<'_>) -> Result<(), String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let spawn = |mut command: Command| {
         command
@@ -108,7 +113,7 @@ fn child(
     let mut child = spawn(nice)
         .or_else(|_| spawn(Command::new(&program)))
         .map_err(|error| format!("no process to compile in: {error}"))?;
-    let start = clock.monotonic();
+    let start = effort.clock.monotonic();
     loop {
         match child.try_wait() {
             Ok(Some(status)) if status.success() => return Ok(()),
@@ -122,8 +127,12 @@ fn child(
             Ok(None) => {}
             Err(error) => return Err(end(&mut child, &format!("the compiler is lost: {error}"))),
         }
-        if clock.monotonic().saturating_sub(start) > limit {
-            return Err(end(&mut child, &format!("compiling takes more than {} s", limit.as_secs())));
+        if effort.clock.monotonic().saturating_sub(start) > effort.limit {
+            let reason = format!("compiling takes more than {} s", effort.limit.as_secs());
+            return Err(end(&mut child, &reason));
+        }
+        if !effort.wanted.load(Ordering::Relaxed) {
+            return Err(end(&mut child, "nobody waits for it any more"));
         }
         if resident(child.id()).is_some_and(|bytes| bytes > MEMORY_BYTES_MAX) {
             return Err(end(

@@ -11,6 +11,7 @@ use geminus_store::{ActivationFilter, StateSnapshot};
 use geminus_twin::BindingIndex;
 
 use super::cohorts::{Return, openings};
+use super::compile::{Effort, WANTED};
 use super::floor::{Floor, Incarnation};
 use super::keeper;
 use super::message::Ask;
@@ -201,8 +202,8 @@ impl Ladder {
             .adopt_for(&package.declaration, &semver::VersionReq::STAR)
             .map_err(|reasons| reasons.join("; "))?;
         let limit = Duration::from_secs(binding.stages.compile_seconds_max);
-        let compiled =
-            super::compile::apart(&floor.engine, &package, &floor.cache, limit, floor.clock.as_ref())?;
+        let effort = Effort { limit, wanted: &WANTED, clock: floor.clock.as_ref() };
+        let compiled = super::compile::apart(&floor.engine, &package, &floor.cache, &effort)?;
         let version = floor.version(index, compiled, parameters)?;
         let present = floor.package(of.digest).map(|package| Arc::clone(&package.declaration));
         let present = present.unwrap_or_else(|| Arc::clone(&binding.declaration));

@@ -10,6 +10,7 @@ mod run;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
@@ -22,6 +23,7 @@ use geminus_store::Snapshots;
 use geminus_twin::BindingIndex;
 
 use super::cohorts::trial::{Standing, Wanted};
+use super::compile::Effort;
 use super::floor::Floor;
 use super::manager::Heard;
 use super::message::{Ask, Candidate};
@@ -269,12 +271,12 @@ impl Conductor {
 
     fn compile(&mut self, index: BindingIndex) {
         let Some(run) = self.runs.get(&index) else { return };
-        let (id, package) = (run.id, run.package.clone());
+        let (id, package, wanted) = (run.id, run.package.clone(), Arc::clone(&run.wanted));
         let limit = Duration::from_secs(run.machine.plan().stages.compile_seconds_max);
         let floor = Arc::clone(&self.floor);
         self.send_off(move || {
-            let compiled =
-                super::compile::apart(&floor.engine, &package, &floor.cache, limit, floor.clock.as_ref());
+            let effort = Effort { limit, wanted: &wanted, clock: floor.clock.as_ref() };
+            let compiled = super::compile::apart(&floor.engine, &package, &floor.cache, &effort);
             Brought::Compiled(id, compiled)
         });
     }
@@ -377,7 +379,11 @@ impl Conductor {
     }
 
     fn withdraw(&mut self, index: BindingIndex) -> Result<(), String> {
-        let stands = self.runs.get_mut(&index).is_some_and(|run| std::mem::take(&mut run.stands));
+        let stands = self.runs.get_mut(&index).is_some_and(|run| {
+            let twins = &mut run.record.twins;
+            (twins.enrolled, twins.warm, twins.authoritative) = (0, 0, 0);
+            std::mem::take(&mut run.stands)
+        });
         if !stands {
             return Ok(());
         }
@@ -411,11 +417,14 @@ impl Conductor {
 
     fn end(&mut self, index: BindingIndex) {
         let Some(run) = self.runs.remove(&index) else { return };
+        run.wanted.store(false, Relaxed);
         let (phase, document) = (run.phase(), run.document());
         let reason = document.machine.reason().unwrap_or_default().to_owned();
         let outcome = match phase {
             Phase::Permanent => "activated".to_owned(),
+            Phase::RolledBack if reason.starts_with("rolled back") => reason.clone(),
             Phase::RolledBack => format!("rolled back: {reason}"),
+            Phase::Cancelled if reason.starts_with("cancelled") => reason.clone(),
             Phase::Cancelled => format!("cancelled: {reason}"),
             _ => format!("refused: {reason}"),
         };

@@ -16,6 +16,7 @@ use geminus_twin::{BindingIndex, Plant};
 
 use super::chronicle::Chronicle;
 use super::cohorts::{self, Version};
+use super::compile::Effort;
 use super::floor::Floor;
 use super::keeper::{self, AtBorder};
 use super::plan::{Past, Pick};
@@ -209,13 +210,14 @@ fn ready(
 ) -> Option<Version> {
     let label = package.declaration.label();
     let limit = Duration::from_secs(binding.stages.compile_seconds_max);
+    let effort = Effort { limit, wanted: &compile::WANTED, clock: floor.clock.as_ref() };
     let parameters = binding
         .adopt_for(&package.declaration, &semver::VersionReq::STAR)
         .map_err(|reasons| reasons.join("; "));
     let version = parameters.and_then(|parameters| {
         let compiled = match known.get(&package.digest) {
             Some(compiled) => Arc::clone(compiled),
-            None => compile::apart(&floor.engine, package, &floor.cache, limit, floor.clock.as_ref())?,
+            None => compile::apart(&floor.engine, package, &floor.cache, &effort)?,
         };
         known.insert(package.digest, Arc::clone(&compiled));
         floor.version(index, compiled, parameters)

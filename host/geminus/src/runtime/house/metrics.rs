@@ -99,11 +99,11 @@ impl Rooms {
             out.count(&catalogue::BEHAVIOR_FUEL, &labels, sum(|account| account.fuel.load(Relaxed)));
             let nanos = sum(|account| account.step_ns.load(Relaxed));
             out.value(&catalogue::BEHAVIOR_STEP_SECONDS, &labels, nanos as f64 / 1e9);
-            out.count(
-                &catalogue::BEHAVIOR_MEMORY,
-                &labels,
-                sum(|account| account.memory_bytes.load(Relaxed)),
-            );
+            // What was dropped holds none, which is not the same as holding nothing.
+            if sum(|account| account.twins.load(Relaxed)) > 0 {
+                let memory = sum(|account| account.memory_bytes.load(Relaxed));
+                out.count(&catalogue::BEHAVIOR_MEMORY, &labels, memory);
+            }
             let misses = sum(|account| account.misses.load(Relaxed));
             out.count(&catalogue::BEHAVIOR_DEADLINE_MISSES, &labels, misses);
             out.count(&catalogue::BEHAVIOR_STRIKES, &labels, sum(|account| account.strikes.load(Relaxed)));

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use geminus_api::Trouble;
 use geminus_api::view as api;
@@ -330,6 +331,7 @@ impl Conductor {
             whole: meaning.whole,
             stands: false,
             cold: 0,
+            wanted: Arc::new(AtomicBool::new(true)),
             tally: None,
             record,
         };

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use geminus_api::view as api;
 use geminus_core::{Timestamp, TwinIndex};
@@ -30,6 +31,8 @@ pub(crate) struct Run {
     /// Whether candidates stand in the shards.
     pub(super) stands: bool,
     pub(super) cold: usize,
+    /// Turns false when it has ended, so that nobody works on it any more.
+    pub(super) wanted: Arc<AtomicBool>,
     /// Evidence of shards, as of the last look.
     pub(super) tally: Option<Tally>,
     pub(super) record: Record,
