@@ -1,7 +1,7 @@
 //! The manager's thread: hears what arrives in the plugin folder, what people order, and what shards note; lets the
 //! conductor and the ladder do what follows. Nothing here waits for a guest, so it always has an ear.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use geminus_api::Trouble;
 use geminus_api::view as api;
-use geminus_core::{Event, Severity};
+use geminus_core::{Digest, Event, Severity, TwinIndex};
 use geminus_registry::{Change, Package};
 use geminus_rollout::Plan;
-use geminus_store::PackageRecord;
+use geminus_store::{ActivationFilter, PackageRecord};
 use geminus_twin::BindingIndex;
 use geminus_twin::plant::Binding;
 use geminus_twin::site::Arrivals;
@@ -24,6 +24,9 @@ use super::message::Note;
 use super::plugins::Active;
 use super::rollouts::{Brought, Conductor, LOOK_EVERY};
 use super::start::TRUSTED_AFTER;
+
+/// Activations of a behavior that are looked through for what was tried.
+const ACTIVATIONS_READ: usize = 10_000;
 
 /// What the manager may hear.
 pub(crate) enum Heard {
@@ -51,6 +54,9 @@ pub(crate) struct Manager {
     conductor: Conductor,
     ladder: Ladder,
     heard: Receiver<Heard>,
+    /// What has arrived for a behavior and had no rollout yet: each arrival gets one by itself, and no more, so that
+    /// nobody's decision is undone by a file that goes on lying there.
+    fresh: HashSet<(BindingIndex, Digest)>,
     /// Until when what runs may still be what crashes the host; `None`: it has been trusted.
     trusted_at: Option<Duration>,
 }
@@ -58,9 +64,10 @@ pub(crate) struct Manager {
 impl Manager {
     pub(crate) fn new(floor: Arc<Floor>, heard: Receiver<Heard>, back: Sender<Heard>) -> Self {
         let conductor = Conductor::new(Arc::clone(&floor), back);
-        conductor.pick_up();
+        let interrupted = conductor.pick_up();
+        let fresh = untried(&floor, &interrupted);
         let trusted_at = Some(floor.clock.monotonic() + TRUSTED_AFTER);
-        Self { ladder: Ladder::new(Arc::clone(&floor)), floor, conductor, heard, trusted_at }
+        Self { ladder: Ladder::new(Arc::clone(&floor)), floor, conductor, heard, fresh, trusted_at }
     }
 
     /// Runs until it is told to stop.
@@ -105,7 +112,12 @@ impl Manager {
             }
             Heard::Start(plan, by, reply) => {
                 let meaning = super::rollouts::meaning(&self.floor, plan);
-                drop(reply.send(self.conductor.begin(meaning, &by, false)));
+                let target = meaning.target();
+                let begun = self.conductor.begin(meaning, &by, false);
+                if let (Ok(_), Some(target)) = (&begun, target) {
+                    self.fresh.remove(&target);
+                }
+                drop(reply.send(begun));
             }
             Heard::Order(id, order, by, reply) => drop(reply.send(self.conductor.order(id, order, by))),
             Heard::Stop => {}
@@ -142,7 +154,7 @@ impl Manager {
                 floor.chronicle.tell(Event::new("plugin-refused", Severity::Error, message).facts(facts));
             }
             Change::Gone(path) => {
-                floor.board.lock().shelf.remove(&path);
+                self.leaves(&path);
                 let message = format!("{} was removed; what runs goes on running", file_name(&path));
                 floor.chronicle.tell(Event::new("plugin-gone", Severity::Info, message));
             }
@@ -153,9 +165,33 @@ impl Manager {
         }
     }
 
+    /// What a file held is no longer on the shelf; it stays at hand if it was kept.
+    fn leaves(&self, path: &Path) {
+        let left = self.floor.board.lock().shelf.packages().iter().find(|known| known.path == *path).cloned();
+        let kept = left.filter(|package| self.floor.vault.get(package.digest).is_ok());
+        let mut state = self.floor.board.lock();
+        state.shelf.remove(path);
+        if let Some(package) = kept.filter(|package| state.shelf.by_digest(package.digest).is_none()) {
+            state.kept.retain(|known| known.digest != package.digest);
+            state.kept.push(package);
+        }
+    }
+
     fn arrived(&mut self, package: Package) {
-        let (name, label) = (package.declaration.name.clone(), package.declaration.label());
-        let message = format!("{label} ({}) arrived", package.digest.short());
+        let (name, label, digest) =
+            (package.declaration.name.clone(), package.declaration.label(), package.digest);
+        let failed_for: Vec<String> = {
+            let state = self.floor.board.lock();
+            let failed = state.failed.iter().filter(|(_, failed)| *failed == digest);
+            failed.map(|(binding, _)| binding.clone()).collect()
+        };
+        let more = match failed_for.as_slice() {
+            [] => String::new(),
+            names => {
+                format!("; it failed for {} before, so a person has to start it there", names.join(", "))
+            }
+        };
+        let message = format!("{label} ({}) arrived{more}", digest.short());
         self.floor.chronicle.tell(Event::new("plugin-arrived", Severity::Info, message).plugin(&label));
         record(&self.floor, &package, &file_name(&package.path));
         if let Err(error) = self.floor.vault.keep(&package) {
@@ -164,9 +200,11 @@ impl Manager {
                 .chronicle
                 .tell(Event::new("plugin-not-kept", Severity::Warning, message).plugin(&label));
         }
+        self.leaves(&package.path);
         {
             let mut state = self.floor.board.lock();
             state.refused.retain(|refused| refused.path != package.path);
+            state.kept.retain(|known| known.digest != digest);
             state.shelf.put(package);
         }
         for index in self.indices() {
@@ -174,6 +212,7 @@ impl Manager {
             if !concerned {
                 continue;
             }
+            self.fresh.insert((index, digest));
             match self.conductor.is_busy(index) && self.wish(index).is_some() {
                 // The end of what is under way brings the next look.
                 true => self.conductor.supersede(index),
@@ -182,13 +221,14 @@ impl Manager {
         }
     }
 
-    /// Begins an automatic rollout when the folder has a version that a binding should run and does not.
+    /// Begins an automatic rollout when a version has arrived that a binding should run and does not.
     fn review(&mut self, index: BindingIndex) {
         if self.conductor.is_busy(index) {
             return;
         }
         let Some((plan, package)) = self.wish(index) else { return };
         let Some(binding) = self.floor.binding(index) else { return };
+        self.fresh.remove(&(index, package.digest));
         let meaning = super::rollouts::meaning(&self.floor, plan);
         let label = package.declaration.label();
         let widens = meaning.widens();
@@ -221,18 +261,36 @@ impl Manager {
         let binding = self.floor.binding(index).filter(|binding| binding.arrivals == Arrivals::Rollout)?;
         let state = self.floor.board.lock();
         let name = &binding.declaration.name;
-        let fresh = |package: &&Package| !state.failed.contains(&(binding.name.clone(), package.digest));
+        let good = |package: &&Package| !state.failed.contains(&(binding.name.clone(), package.digest));
         let running = state.active.get(index.0 as usize).cloned().flatten();
-        let picked = state.shelf.pick(name, &binding.versions).filter(fresh);
         let stays =
             |package: &&Package| running.as_ref().is_some_and(|active| active.digest() == package.digest);
-        if let Some(package) = picked.filter(|package| !stays(package)) {
+        let highest = state.shelf.pick(name, &binding.versions).map(|package| package.digest);
+        let arrived = state
+            .shelf
+            .packages()
+            .iter()
+            .filter(|package| package.declaration.name == *name)
+            .filter(|package| binding.versions.matches(&package.declaration.version.0))
+            .filter(|package| self.fresh.contains(&(index, package.digest)))
+            .filter(good)
+            .max_by(|a, b| a.declaration.version.cmp(&b.declaration.version));
+        // One that is lower than what runs is meant to take over only where the folder has no higher one.
+        let is_meant = |package: &&Package| {
+            let below =
+                |active: &Active| package.declaration.version < active.version.compiled.declaration().version;
+            highest == Some(package.digest) || !running.as_ref().is_some_and(below)
+        };
+        if let Some(package) = arrived.filter(is_meant).filter(|package| !stays(package)) {
             return Some((plan(binding, package, None), package.clone()));
         }
         binding.pins.iter().find_map(|pin| {
-            let package = state.shelf.pick(name, &pin.versions).filter(fresh)?;
+            let package = state.shelf.pick(name, &pin.versions).filter(good)?;
             let digest = package.digest;
-            let other = pin.twins.iter().find(|twin| state.pinned.get(&(index, **twin)) != Some(&digest))?;
+            let runs = |twin: &TwinIndex| {
+                state.pinned.get(&(index, *twin)).copied().or(running.as_ref().map(Active::digest))
+            };
+            let other = pin.twins.iter().find(|twin| runs(twin) != Some(digest))?;
             let id = super::id_of(&self.floor.plant, *other).to_owned();
             Some((plan(binding, package, Some(id)), package.clone()))
         })
@@ -245,6 +303,34 @@ fn plan(binding: &Binding, package: &Package, twins: Option<String>) -> Plan {
     plan.behavior = Some(binding.name.clone());
     plan.twins = twins;
     plan
+}
+
+/// What lies in the folder and was never tried for a behavior, or was interrupted: it came while the host was away.
+fn untried(floor: &Floor, interrupted: &[(String, String)]) -> HashSet<(BindingIndex, Digest)> {
+    let mut fresh = HashSet::new();
+    for (index, binding) in (0..).map(BindingIndex).zip(&floor.plant.bindings) {
+        let filter = ActivationFilter {
+            binding: Some(binding.name.clone()),
+            limit: ACTIVATIONS_READ,
+            ..ActivationFilter::default()
+        };
+        let tried: BTreeSet<String> = match floor.control.activations(&filter) {
+            Ok(past) => past.into_iter().map(|activation| activation.digest).collect(),
+            Err(error) => {
+                let message = format!("what was tried for {} cannot be read: {error}", binding.name);
+                floor.chronicle.tell(Event::new("control-unreadable", Severity::Error, message));
+                continue;
+            }
+        };
+        let again = |digest: &str| interrupted.iter().any(|(name, of)| *name == binding.name && of == digest);
+        let state = floor.board.lock();
+        let digests = state.shelf.packages().iter().map(|package| package.digest);
+        fresh.extend(digests.map(|digest| (index, digest)).filter(|(_, digest)| {
+            let digest = digest.to_string();
+            !tried.contains(&digest) || again(&digest)
+        }));
+    }
+    fresh
 }
 
 /// Writes down that a package exists.

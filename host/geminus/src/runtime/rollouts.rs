@@ -56,12 +56,14 @@ impl Conductor {
         Self { floor, back, runs: BTreeMap::new() }
     }
 
-    /// Ends what the last process left unfinished: the incumbent runs, or the candidate if it had been assigned.
-    pub(crate) fn pick_up(&self) {
-        let open = match self.floor.control.rollouts_open() {
-            Ok(open) => open,
-            Err(error) => return self.trouble("rollouts of the last run cannot be read", &error.to_string()),
-        };
+    /// Ends what the last process left unfinished: the incumbent runs, or the candidate if it had been assigned. Gives
+    /// behavior and digest of those that a file had begun.
+    pub(crate) fn pick_up(&self) -> Vec<(String, String)> {
+        let mut interrupted = Vec::new();
+        let open = self.floor.control.rollouts_open().unwrap_or_else(|error| {
+            self.trouble("rollouts of the last run cannot be read", &error.to_string());
+            Vec::new()
+        });
         for record in open {
             let Ok(mut document) = serde_json::from_str::<Document>(&record.document) else {
                 self.trouble("a rollout of the last run cannot be read", &format!("number {}", record.id));
@@ -79,6 +81,9 @@ impl Conductor {
             document.record.interrupted = true;
             self.save(record.id, &document);
             self.told(record.id, &document);
+            if record.automatic {
+                interrupted.push((record.binding, record.to.digest));
+            }
         }
         let ended = self.floor.control.rollouts(ENDED_MAX).unwrap_or_default();
         let mut board = self.floor.board.lock();
@@ -87,6 +92,7 @@ impl Conductor {
                 board.rollouts.insert(record.id, document);
             }
         }
+        interrupted
     }
 
     fn is_assigned(&self, binding: &str, digest: &str) -> bool {
@@ -336,16 +342,21 @@ impl Conductor {
         let version = run.version.clone().ok_or("nothing was compiled")?;
         let (binding, digest) = (run.record.binding.clone(), run.package.digest.to_string());
         let (control, plant) = (&self.floor.control, &self.floor.plant);
+        let stay = if run.whole { self.who_stays(index) } else { Vec::new() };
+        let before = run.incumbent.as_ref().map(|incumbent| incumbent.compiled.digest());
         let written = match run.whole {
             true => self
                 .with_their_own(index, &run.twins)
                 .iter()
                 .try_for_each(|id| control.unassign(&binding, Some(id)).map(drop))
+                .and_then(|()| match before {
+                    Some(before) => control.assign_all(&binding, &ids(plant, &stay), &before.to_string()),
+                    None => Ok(()),
+                })
                 .and_then(|()| control.assign(&binding, None, &digest)),
             false => {
-                let twins: Vec<Option<&str>> =
-                    run.twins.iter().map(|twin| Some(super::id_of(plant, *twin))).collect();
-                control.assign_all(&binding, &twins, &digest)
+                let twins: Vec<TwinIndex> = run.twins.iter().copied().collect();
+                control.assign_all(&binding, &ids(plant, &twins), &digest)
             }
         };
         // Whoever was left out because the host crashed in it has now run through a whole rollout.
@@ -358,6 +369,9 @@ impl Conductor {
             run.stands = false;
         }
         let mut board = self.floor.board.lock();
+        if let Some(before) = before {
+            board.pinned.extend(stay.iter().map(|twin| ((index, *twin), before)));
+        }
         for twin in run_twins.iter() {
             match whole {
                 true => board.pinned.remove(&(index, *twin)),
@@ -369,6 +383,17 @@ impl Conductor {
             *place = Some(Active { version, since: self.floor.clock.now() });
         }
         Ok(())
+    }
+
+    /// Twins of a behavior that a rollout of the whole behavior is not for, because of their pins, and that have run
+    /// what all run so far.
+    fn who_stays(&self, index: BindingIndex) -> Vec<TwinIndex> {
+        let (Some(binding), Some(run)) = (self.floor.binding(index), self.runs.get(&index)) else {
+            return Vec::new();
+        };
+        let board = self.floor.board.lock();
+        let others = binding.twins.iter().filter(|twin| !run.twins.contains(twin));
+        others.filter(|twin| !board.pinned.contains_key(&(index, **twin))).copied().collect()
     }
 
     /// Ids of those twins that have a version of their own so far: few, for each costs a commit.
@@ -530,6 +555,10 @@ impl Conductor {
     fn trouble(&self, what: &str, why: &str) {
         self.floor.chronicle.tell(Event::new("rollout-trouble", Severity::Error, format!("{what}: {why}")));
     }
+}
+
+fn ids<'p>(plant: &'p geminus_twin::Plant, twins: &[TwinIndex]) -> Vec<Option<&'p str>> {
+    twins.iter().map(|twin| Some(super::id_of(plant, *twin))).collect()
 }
 
 /// What goes on when a rollout does not.

@@ -213,6 +213,11 @@ impl Meaning {
         })
     }
 
+    /// The behavior and the package that it is about, where its words mean one of each.
+    pub(crate) fn target(&self) -> Option<(BindingIndex, Digest)> {
+        Some((self.index?, self.package.as_ref()?.digest))
+    }
+
     /// Whether a person must say yes first.
     pub(crate) fn widens(&self) -> Option<String> {
         self.diff.widens().then(|| self.diff.reasons(ChangeSeverity::Widening))
