@@ -15,6 +15,7 @@ mod memory;
 mod plugins;
 mod processor;
 mod publisher;
+mod replay;
 mod site;
 mod step;
 mod trial;
@@ -48,6 +49,7 @@ const MEASUREMENTS: &[Measurement] = &[
     ("behavior.step.batch_16", "ns/row", |bench| step::measure(bench, 16)),
     ("behavior.step.batch_1024", "ns/row", |bench| step::measure(bench, 1_024)),
     ("store.write", "points/s", write::measure),
+    ("replay.rate", "rows/s", replay::measure),
     ("start.first_estimate", "ms", first::measure),
     ("cohort.memory.10k", "B/twin", |bench| memory::measure(bench, 10_000)),
     ("cohort.memory.100k", "B/twin", |bench| memory::measure(bench, 100_000)),

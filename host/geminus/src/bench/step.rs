@@ -23,7 +23,7 @@ const RUNS: usize = 31;
 const TWINS: u32 = 1_024;
 
 /// A host that guests cannot ask anything.
-struct Deaf;
+pub(super) struct Deaf;
 
 impl HostCalls for Deaf {
     fn log(&self, _: Option<TwinIndex>, _: u8, _: &str) {}

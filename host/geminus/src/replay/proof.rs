@@ -66,9 +66,9 @@ impl Proof {
     pub(super) fn check(&mut self, played: &Played) {
         let (reel, outcome) = (&played.reel, &played.stepped.outcome);
         let outputs = outcome.outputs;
+        hash_rows(&mut self.hash, &reel.frame.times, outcome);
         for (row, time) in reel.frame.times.iter().enumerate() {
             let cells = row * outputs..(row + 1) * outputs;
-            hash_row(&mut self.hash, *time, outcome, cells.clone());
             let differ_before = self.cells_differ;
             let recorded = reel.outputs.get(cells.clone()).unwrap_or_default();
             let values = outcome.values.get(cells.clone()).unwrap_or_default();
@@ -114,14 +114,19 @@ impl Proof {
     }
 }
 
-/// Adds a row of outputs.
-pub(super) fn hash_row(hash: &mut Sha256, time: Timestamp, outcome: &Outcome, cells: std::ops::Range<usize>) {
-    hash.update(time.0.to_le_bytes());
-    let values = outcome.values.get(cells.clone()).unwrap_or_default();
-    for (value, quality) in values.iter().zip(outcome.quality.get(cells).unwrap_or_default()) {
-        hash.update(value.to_bits().to_le_bytes());
-        hash.update([*quality as u8]);
+/// Adds rows of outputs.
+pub(super) fn hash_rows(hash: &mut Sha256, times: &[Timestamp], outcome: &Outcome) {
+    let width = outcome.outputs.max(1);
+    let mut bytes = Vec::with_capacity(times.len() * (8 + 9 * width));
+    let cells = outcome.values.chunks(width).zip(outcome.quality.chunks(width));
+    for (time, (values, quality)) in times.iter().zip(cells) {
+        bytes.extend_from_slice(&time.0.to_le_bytes());
+        for (value, quality) in values.iter().zip(quality) {
+            bytes.extend_from_slice(&value.to_bits().to_le_bytes());
+            bytes.push(*quality as u8);
+        }
     }
+    hash.update(&bytes);
 }
 
 /// What it comes to, as `sha256:…`.

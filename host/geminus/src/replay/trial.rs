@@ -14,7 +14,7 @@ use sha2::Sha256;
 
 use super::course::{Handover, Played};
 use super::deck::{Deck, TWIN};
-use super::proof::{digest_of, hash_row};
+use super::proof::{digest_of, hash_rows};
 use super::report::{FirstDifference, times};
 use super::tape::Reel;
 use super::{Archive, Other, Subject, part};
@@ -127,10 +127,7 @@ impl Trial {
 
     fn step(&mut self, frame: &Frame) -> anyhow::Result<Stepped> {
         let stepped = self.deck.step(frame)?;
-        let outputs = stepped.outcome.outputs;
-        for (row, time) in frame.times.iter().enumerate() {
-            hash_row(&mut self.hash, *time, &stepped.outcome, row * outputs..(row + 1) * outputs);
-        }
+        hash_rows(&mut self.hash, &frame.times, &stepped.outcome);
         (self.rows, self.fuel) = (self.rows + frame.rows() as u64, self.fuel + stepped.fuel);
         if !self.deck.is_live() {
             let time = frame.times.last().map(|time| times::rfc3339(*time)).unwrap_or_default();
