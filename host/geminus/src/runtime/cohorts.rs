@@ -389,7 +389,7 @@ impl Cohorts {
         {
             copy(trial.side_mut(), &|twin| candidate.contains(&twin));
         }
-        saved
+        Saved::together(saved)
     }
 
     /// Steps rows of one twin that were stepped before, and throws away what comes out. False when one is refused.
@@ -458,4 +458,72 @@ pub(crate) struct Saved {
     /// Whether another side answers for these twins.
     pub(crate) standby: bool,
     pub(crate) state: Result<Snapshot, String>,
+}
+
+impl Saved {
+    /// Puts together what one version has on one side, as many twins as share an instance: each is a commit.
+    fn together(all: Vec<Self>) -> Vec<Self> {
+        let mut together: Vec<Self> = Vec::new();
+        for one in all {
+            let count = one.twins();
+            let alike = |known: &&mut Self| {
+                let same = known.incarnation == one.incarnation && known.standby == one.standby;
+                same && known.state.is_ok() && known.twins() + count <= COHORT_TWINS_MAX
+            };
+            match (one.state, together.iter_mut().find(alike)) {
+                (Ok(more), Some(Self { state: Ok(known), .. })) => known.twins.extend(more.twins),
+                (state, _) => together.push(Self { state, ..one }),
+            }
+        }
+        together
+    }
+
+    fn twins(&self) -> usize {
+        self.state.as_ref().map_or(0, |state| state.twins.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use geminus_core::Timestamp;
+
+    #[test]
+    fn what_one_version_has_is_saved_together_as_far_as_an_instance_reaches() {
+        let saved = |incarnation, standby, twins: std::ops::Range<u32>| {
+            let one = |twin| geminus_behavior::Saved {
+                twin: TwinIndex(twin),
+                time: Timestamp(1),
+                rows: 1,
+                bytes: vec![7],
+            };
+            let (label, digest) = ("motor@1.0.0".to_owned(), Digest::of(b"motor"));
+            let state = Ok(Snapshot { label, digest, schema: 1, twins: twins.map(one).collect() });
+            Saved { incarnation, standby, state }
+        };
+        let broken = Saved { incarnation: 1, standby: false, state: Err("it broke".to_owned()) };
+        let many = u32::try_from(COHORT_TWINS_MAX).expect("fits");
+        let all = vec![
+            saved(1, false, 0..1),
+            saved(2, false, 1..2),
+            broken,
+            saved(1, false, 2..3),
+            saved(1, true, 3..4),
+        ];
+        let all = all.into_iter().chain([saved(1, false, 4..many + 1), saved(1, false, many + 1..many + 2)]);
+        let together = Saved::together(all.collect());
+        let found: Vec<(u32, bool, Option<usize>)> = together
+            .iter()
+            .map(|saved| (saved.incarnation, saved.standby, saved.state.as_ref().ok().map(|s| s.twins.len())))
+            .collect();
+        let (last, first) = (COHORT_TWINS_MAX - 3, 1);
+        let expect = [
+            (1, false, Some(2 + last)),
+            (2, false, Some(1)),
+            (1, false, None),
+            (1, true, Some(1)),
+            (1, false, Some(first)),
+        ];
+        assert_eq!(found, expect);
+    }
 }

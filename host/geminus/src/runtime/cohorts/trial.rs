@@ -69,6 +69,8 @@ pub(crate) struct Moved {
 #[derive(Clone, Copy, Debug, Default)]
 struct Flags {
     enrolled: bool,
+    /// The candidate has had a row of it.
+    fed: bool,
     warm: bool,
     authoritative: bool,
     /// It failed this twin while it answered for it, and is not asked again.
@@ -292,7 +294,7 @@ impl Trial {
             }
         };
         let new = self.side.step(outputs, frame, watch);
-        self.learn(frame, &new);
+        let usual = self.learn(frame, &new);
         let flags = &self.flags;
         let mut warm = |twin: TwinIndex| flags.get(twin.0 as usize).is_some_and(|flags| flags.warm);
         let compared = share.as_ref().unwrap_or(&old.outcome);
@@ -300,12 +302,15 @@ impl Trial {
         if let Some(berth) = self.side.berths().first() {
             berth.account.compared.fetch_add(frame.rows() as u64, std::sync::atomic::Ordering::Relaxed);
         }
-        let part_fuel =
+        // What a new instance makes once for each twin says nothing about what its rows cost, only how long they take.
+        let share =
             if whole { old.fuel } else { old.fuel * rows.len() as u64 / (old.by.len().max(1) as u64) };
+        let (counted, old_fuel, new_fuel) =
+            if usual { (rows.len() as u64, share, new.fuel) } else { (0, 0, 0) };
         self.tally.cost(Cost {
-            rows: rows.len() as u64,
-            old_fuel: part_fuel,
-            new_fuel: new.fuel,
+            rows: counted,
+            old_fuel,
+            new_fuel,
             old_spent: old.spent,
             new_spent: new.spent,
         });
@@ -317,17 +322,21 @@ impl Trial {
         self.put_in(frame, new, old, &rows)
     }
 
-    /// Who has become warm, and how many rows each twin has been compared in.
-    fn learn(&mut self, frame: &Frame, new: &Stepped) {
+    /// Who has become warm, and how many rows each twin has been compared in. Says whether none of them was its twin's
+    /// first.
+    fn learn(&mut self, frame: &Frame, new: &Stepped) -> bool {
+        let mut usual = true;
         for (twin, by) in frame.twins.iter().zip(&new.by) {
             let was_warm = self.flags(*twin).warm;
             let warm = was_warm || self.side.is_warm(*twin);
             if let Some(flags) = self.flags.get_mut(twin.0 as usize) {
+                usual &= std::mem::replace(&mut flags.fed, true);
                 self.restless |= warm && !was_warm;
                 flags.warm = warm;
                 flags.rows = flags.rows.saturating_add(u32::from(was_warm && *by != 0));
             }
         }
+        usual
     }
 
     /// `rows[n]` is the row of the whole frame that row n of the candidate's belongs to.
