@@ -6,8 +6,11 @@
 
 mod broker;
 mod brokered;
+mod contain;
+mod dedicated;
 mod figure;
 mod first;
+mod fleet;
 mod flooded;
 mod http;
 mod latency;
@@ -15,9 +18,12 @@ mod memory;
 mod plugins;
 mod processor;
 mod publisher;
+mod reload;
 mod replay;
+mod shadow;
 mod site;
 mod step;
+mod swap;
 mod trial;
 mod write;
 
@@ -30,6 +36,8 @@ use geminus_core::{Clock, SystemClock};
 pub(crate) use figure::Figure;
 pub(crate) use memory::Probe;
 use plugins::Plugins;
+use processor::Machine;
+pub(crate) use reload::Reloads;
 
 /// What measurements share.
 #[derive(Debug)]
@@ -49,7 +57,6 @@ const MEASUREMENTS: &[Measurement] = &[
     ("behavior.step.batch_16", "ns/row", |bench| step::measure(bench, 16)),
     ("behavior.step.batch_1024", "ns/row", |bench| step::measure(bench, 1_024)),
     ("store.write", "points/s", write::measure),
-    ("replay.rate", "rows/s", replay::measure),
     ("start.first_estimate", "ms", first::measure),
     ("cohort.memory.10k", "B/twin", |bench| memory::measure(bench, 10_000)),
     ("cohort.memory.100k", "B/twin", |bench| memory::measure(bench, 100_000)),
@@ -58,6 +65,12 @@ const MEASUREMENTS: &[Measurement] = &[
     ("pipeline.host", "samples/s", |bench| flooded::measure(bench, 0)),
     ("pipeline.host_qos1", "samples/s", |bench| flooded::measure(bench, 1)),
     ("pipeline.latency", "ms", latency::measure),
+    ("swap.twins_10000", "ms", swap::measure),
+    ("shadow.overhead", "ns/row", shadow::measure),
+    ("contain.neighbours", "ms", contain::measure),
+    ("replay.rate", "rows/s", replay::measure),
+    ("instances.dedicated_10000", "B/twin", dedicated::measure),
+    ("reload.10000", "B/reload", reload::measure),
 ];
 
 /// Measures what `only` begins (everything, unless given) and hands each figure to `show` as soon as it is there.
@@ -72,13 +85,14 @@ pub(crate) fn run(only: Option<&str>, mut show: impl FnMut(&Figure)) -> anyhow::
     let mut measured = 0;
     for &(name, unit, measure) in MEASUREMENTS.iter().filter(|(name, ..)| wanted(name)) {
         eprintln!("measuring {name}");
-        let start = workbench.clock.monotonic();
+        let (start, machine) = (workbench.clock.monotonic(), Machine::now());
         let mut figure = measure(&workbench).unwrap_or_else(|error| {
             failed.push(name);
             Figure::failed(&error)
         });
         let took = workbench.clock.monotonic().saturating_sub(start);
-        figure.name(name, unit, took);
+        let others = machine.zip(Machine::now()).map(|(before, after)| after.others_since(&before));
+        figure.name(name, unit, took, others);
         show(&figure);
         measured += 1;
     }

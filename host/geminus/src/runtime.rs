@@ -27,6 +27,8 @@ mod rollouts;
 mod shard;
 mod start;
 mod substitutes;
+#[cfg(feature = "bench")]
+pub(crate) mod tap;
 mod token;
 mod view;
 
@@ -50,13 +52,15 @@ use tokio::task::JoinHandle as Task;
 
 use chronicle::Chronicle;
 use cohorts::Cohorts;
-use crumb::Crumb;
+pub(crate) use crumb::Crumb;
 use field::Source;
 use floor::Floor;
 use house::Rooms;
 use keeper::Keeper;
 use manager::{Heard, Manager};
 use message::Ask;
+#[cfg(feature = "bench")]
+pub(crate) use meters::Account;
 pub(crate) use meters::ShardMeters;
 use plan::Plan;
 use plugins::Board;

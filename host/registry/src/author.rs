@@ -6,6 +6,6 @@ mod inspect;
 mod scaffold;
 
 pub use build::{BuildError, Built, build};
-pub use componentize::componentize;
+pub use componentize::{componentize, componentize_bare};
 pub use inspect::{Inspection, inspect};
 pub use scaffold::{ScaffoldError, scaffold};

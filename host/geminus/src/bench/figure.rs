@@ -39,11 +39,20 @@ impl Figure {
         self
     }
 
-    /// Names it and notes how long measuring took.
-    pub(crate) fn name(&mut self, name: &'static str, unit: &'static str, took: Duration) {
+    /// Names it and notes how long measuring took, and which part of the machine others used meanwhile.
+    pub(crate) fn name(
+        &mut self,
+        name: &'static str,
+        unit: &'static str,
+        took: Duration,
+        others: Option<f64>,
+    ) {
         (self.name, self.unit) = (name, unit);
         if let Value::Object(detail) = &mut self.detail {
             detail.insert("measured_for_s".to_owned(), rounded(took.as_secs_f64()));
+            if let Some(share) = others {
+                detail.insert("machine_used_by_others".to_owned(), rounded(share));
+            }
         }
     }
 
@@ -91,11 +100,11 @@ mod tests {
     #[test]
     fn a_figure_names_its_ratio_and_a_failure_its_reason() {
         let mut figure = Figure::new(150.0, json!({})).against("native", 100.0);
-        figure.name("behavior.step", "ns/row", Duration::from_millis(1_500));
+        figure.name("behavior.step", "ns/row", Duration::from_millis(1_500), Some(0.125));
         let line = serde_json::to_value(&figure).expect("json");
         let expect = json!({
             "name": "behavior.step", "value": 150.0, "unit": "ns/row", "baseline": 100.0, "baseline_name": "native",
-            "ratio": 1.5, "detail": { "measured_for_s": 1.5 }
+            "ratio": 1.5, "detail": { "measured_for_s": 1.5, "machine_used_by_others": 0.125 }
         });
         assert_eq!(line, expect);
 

@@ -15,10 +15,10 @@ use serde_json::json;
 
 use super::figure::rounded;
 use super::processor::resident_bytes;
-use super::site::{POINTS, SiteFolder};
+use super::site::{NO_BROKER, POINTS, SiteFolder};
 use super::{Figure, Workbench};
 use crate::command::run::tokio_runtime;
-use crate::runtime::{Running, StartOptions};
+use crate::runtime::{Account, Running, StartOptions};
 
 /// Rows that every twin gets, so that it has all the state it will have.
 const ROWS: u64 = 4;
@@ -30,17 +30,20 @@ const TWINS_PER_BATCH: usize = 500;
 /// What a process with a fleet in it saw of itself.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Probe {
-    resident_bytes: u64,
+    pub(super) resident_bytes: u64,
     /// Linear memory of the cohorts, part of the former.
-    cohort_bytes: u64,
-    start_ms: u64,
-    rows: u64,
+    pub(super) cohort_bytes: u64,
+    pub(super) start_ms: u64,
+    pub(super) rows: u64,
+    /// Time in the behaviors of the rows of the second half, when everything has been made that a twin needs.
+    pub(super) late_step_ns: u64,
+    pub(super) mappings: u64,
 }
 
 pub(super) fn measure(bench: &Workbench, twins: u32) -> anyhow::Result<Figure> {
-    let one = probe(bench, 1)?;
-    let fleet = probe(bench, twins)?;
-    ensure!(fleet.rows == u64::from(twins) * ROWS, "{} rows were stepped", fleet.rows);
+    let without = Some("health");
+    let site = |twins| SiteFolder::new(bench, NO_BROKER, 0, twins, without);
+    let (one, fleet) = (probe(&site(1)?, 1)?, probe(&site(twins)?, twins)?);
     let each = |bytes: u64| bytes as f64 / f64::from(twins);
     let detail = json!({
         "twins": twins, "points": POINTS.len(), "resident_bytes": fleet.resident_bytes,
@@ -51,8 +54,7 @@ pub(super) fn measure(bench: &Workbench, twins: u32) -> anyhow::Result<Figure> {
 }
 
 /// Runs this program with a fleet of this size and lets it look at itself.
-fn probe(bench: &Workbench, twins: u32) -> anyhow::Result<Probe> {
-    let site = SiteFolder::new(bench, "mqtt://127.0.0.1:1", 0, twins, Some("health"))?;
+pub(super) fn probe(site: &SiteFolder, twins: u32) -> anyhow::Result<Probe> {
     let output = Command::new(std::env::current_exe()?)
         .args(["--log", "error", "bench", "--probe"])
         .arg(site.site())
@@ -60,7 +62,10 @@ fn probe(bench: &Workbench, twins: u32) -> anyhow::Result<Probe> {
         .stderr(Stdio::inherit())
         .output()?;
     ensure!(output.status.success(), "the process with {twins} twins ended with {}", output.status);
-    serde_json::from_slice(&output.stdout).context("the process with the fleet gave no figures")
+    let seen: Probe =
+        serde_json::from_slice(&output.stdout).context("the process with the fleet gave no figures")?;
+    ensure!(seen.rows == u64::from(twins) * ROWS, "{} rows were stepped", seen.rows);
+    Ok(seen)
 }
 
 impl Probe {
@@ -73,27 +78,37 @@ impl Probe {
         let running = runtime.block_on(Running::start(options))?;
         let start_ms = u64::try_from((clock.monotonic() - start).as_millis())?;
         let twins = running.house().plant.twins.len() as u64;
+        use std::sync::atomic::{AtomicU64, Ordering};
+        let sum = |of: fn(&Account) -> &AtomicU64| -> u64 {
+            let books = running.house().meters.iter().flat_map(|meters| meters.accounts());
+            books.map(|account| of(&account).load(Ordering::Relaxed)).sum()
+        };
+        let rows = || sum(|account| &account.rows);
         let begin = clock.now().millis().saturating_sub(1_000 * (ROWS + 1));
+        let mut early_step_ns = 0;
         for row in 0..ROWS {
+            if row == ROWS / 2 {
+                early_step_ns = sum(|account| &account.step_ns);
+            }
             let time = Timestamp::from_millis(begin + 1_000 * row);
             runtime.block_on(feed(&running, time, clock.now()))?;
-        }
-        let rows = || -> u64 {
-            use std::sync::atomic::Ordering::Relaxed;
-            let books = running.house().meters.iter().flat_map(|meters| meters.accounts());
-            books.map(|account| account.rows.load(Relaxed)).sum()
-        };
-        let fed = clock.monotonic();
-        while rows() < twins * ROWS || running.store().stats().queue_points > 0 {
-            ensure!(clock.monotonic() - fed < ROWS_MAX, "{} of {} rows were stepped", rows(), twins * ROWS);
-            std::thread::park_timeout(Duration::from_millis(20));
+            let fed = clock.monotonic();
+            while rows() < twins * (row + 1) || running.store().stats().queue_points > 0 {
+                let waited = clock.monotonic() - fed;
+                ensure!(waited < ROWS_MAX, "{} of {} rows were stepped", rows(), twins * ROWS);
+                std::thread::park_timeout(Duration::from_millis(5));
+            }
         }
         // One more look of every shard at itself.
         std::thread::park_timeout(Duration::from_millis(1_300));
-        let books = running.house().meters.iter().flat_map(|meters| meters.accounts());
-        let cohort_bytes =
-            books.map(|account| account.memory_bytes.load(std::sync::atomic::Ordering::Relaxed)).sum();
-        let probe = Self { resident_bytes: resident_bytes()?, cohort_bytes, start_ms, rows: rows() };
+        let probe = Self {
+            resident_bytes: resident_bytes()?,
+            cohort_bytes: sum(|account| &account.memory_bytes),
+            start_ms,
+            rows: rows(),
+            late_step_ns: sum(|account| &account.step_ns).saturating_sub(early_step_ns),
+            mappings: std::fs::read_to_string("/proc/self/maps")?.lines().count() as u64,
+        };
         runtime.block_on(running.stop())?;
         Ok(probe)
     }

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::path::Path;
 
+use anyhow::ensure;
 use geminus_registry::{Package, author};
 use tempfile::TempDir;
 
@@ -33,6 +34,28 @@ impl Plugins {
     pub(crate) fn motor_thermal(&self) -> anyhow::Result<&Package> {
         let thermal = self.built()?.packages.first();
         thermal.ok_or_else(|| anyhow::anyhow!("motor-thermal was not built"))
+    }
+
+    /// The same component under the next version, and so under another digest.
+    pub(crate) fn successor(&self) -> anyhow::Result<Package> {
+        let first = self.motor_thermal()?;
+        let version = &first.declaration.version.0;
+        let next = semver::Version::new(version.major, version.minor, version.patch + 1);
+        let [from, to] = [version, &next].map(|version| format!("\"version\":\"{version}\""));
+        let places: Vec<usize> = first
+            .bytes
+            .windows(from.len())
+            .enumerate()
+            .filter(|(_, part)| *part == from.as_bytes())
+            .map(|(place, _)| place)
+            .collect();
+        let fits = !places.is_empty() && from.len() == to.len();
+        ensure!(fits, "{from} cannot become {to} in {}", first.path.display());
+        let mut bytes = first.bytes.to_vec();
+        for place in places {
+            bytes.splice(place..place + to.len(), to.bytes());
+        }
+        Ok(Package::check(Path::new("successor.wasm"), bytes)?)
     }
 
     fn built(&self) -> anyhow::Result<&Built> {

@@ -46,10 +46,59 @@ impl Spent {
     }
 }
 
+/// Processor time of the whole machine and of this process with its ended children at one moment, in ticks of the kernel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Machine {
+    all: u64,
+    busy: u64,
+    own: u64,
+}
+
+impl Machine {
+    /// `None` where the kernel does not tell.
+    pub(crate) fn now() -> Option<Self> {
+        let numbers = |text: &str| -> Vec<u64> {
+            text.split_whitespace().map_while(|word| word.parse().ok()).collect()
+        };
+        let stat = fs::read_to_string("/proc/stat").ok()?;
+        let of = numbers(stat.lines().next()?.strip_prefix("cpu")?);
+        // User, nice, system, idle, waiting for disks, two kinds of interrupts, stolen by a hypervisor.
+        let [user, nice, system, idle, disk, hard, soft, stolen] = of.get(..8)?.try_into().ok()?;
+        let busy = user + nice + system + hard + soft + stolen;
+        let own = fs::read_to_string("/proc/self/stat").ok()?;
+        let (_, own) = own.rsplit_once(") ")?;
+        // Behind the state, which is a letter: ten numbers, some below zero, then the four that count.
+        let own = own.split_whitespace().skip(11).take(4).filter_map(|word| word.parse::<u64>().ok()).sum();
+        Some(Self { all: busy + idle + disk, busy, own })
+    }
+
+    /// Part of the machine that others used since an earlier moment.
+    pub(crate) fn others_since(&self, earlier: &Self) -> f64 {
+        let busy = self.busy.saturating_sub(earlier.busy);
+        let own = self.own.saturating_sub(earlier.own);
+        busy.saturating_sub(own) as f64 / self.all.saturating_sub(earlier.all).max(1) as f64
+    }
+}
+
 /// Memory of this process that lies in RAM, in bytes.
 pub(crate) fn resident_bytes() -> anyhow::Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     Ok(kibibytes.ok_or_else(|| anyhow::anyhow!("the kernel does not tell VmRSS"))? * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_used_is_what_is_neither_idle_nor_ours() {
+        let (earlier, later) =
+            (Machine { all: 100, busy: 50, own: 10 }, Machine { all: 300, busy: 150, own: 60 });
+        assert_eq!(later.others_since(&earlier), 0.25);
+        assert_eq!(earlier.others_since(&earlier), 0.0);
+        let now = Machine::now().expect("Linux tells");
+        assert!(now.all >= now.busy && now.busy >= now.own, "{now:?}");
+    }
 }

@@ -14,6 +14,8 @@ use super::Workbench;
 use crate::command::demo::TYPE;
 
 const SITE: &str = include_str!("site.toml");
+/// Where nobody listens.
+pub(crate) const NO_BROKER: &str = "mqtt://127.0.0.1:1";
 /// Sensors of a rig, in the order in which they are published.
 pub(crate) const POINTS: [&str; 8] = [
     "accelerometer_1",
@@ -49,18 +51,27 @@ impl SiteFolder {
         twins: u32,
         without: Option<&str>,
     ) -> anyhow::Result<Self> {
+        let edit = |text: String| text.replace("{broker}", broker).replace("{qos}", &qos.to_string());
+        Self::edited(bench, twins, without, edit)
+    }
+
+    /// As `new`, with a text of one's own making; where it names no broker, there is none.
+    pub(crate) fn edited(
+        bench: &Workbench,
+        twins: u32,
+        without: Option<&str>,
+        edit: impl FnOnce(String) -> String,
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let types = folder.path().join("types");
         fs::create_dir_all(&types)?;
         fs::write(types.join("pump-rig.json"), TYPE)?;
-        let mut text = SITE
-            .replace("{broker}", broker)
-            .replace("{qos}", &qos.to_string())
-            .replace("{twins}", &twins.to_string());
+        let mut text = SITE.replace("{twins}", &twins.to_string());
         if let Some(behavior) = without {
             let begin = text.find(&format!("[[behavior]]\nname = \"{behavior}\""));
             text.truncate(begin.with_context(|| format!("the site has no behavior {behavior}"))?);
         }
+        let text = edit(text).replace("{broker}", NO_BROKER).replace("{qos}", "0");
         fs::write(folder.path().join("site.toml"), text)?;
         let plugins = folder.path().join("plugins");
         fs::create_dir_all(&plugins)?;

@@ -20,7 +20,7 @@ const ROWS: usize = 1 << 15;
 /// Runs of each side.
 const RUNS: usize = 31;
 /// Twins of the cohort.
-const TWINS: u32 = 1_024;
+pub(super) const TWINS: u32 = 1_024;
 
 /// A host that guests cannot ask anything.
 pub(super) struct Deaf;
@@ -59,38 +59,47 @@ pub(super) fn measure(bench: &Workbench, batch: usize) -> anyhow::Result<Figure>
     Ok(Figure::new(median(cohort_ns), detail).against("native slot table", median(native_ns)))
 }
 
-fn openings() -> Vec<Opening> {
+pub(super) fn openings() -> Vec<Opening> {
+    openings_of(TWINS)
+}
+
+pub(super) fn openings_of(twins: u32) -> Vec<Opening> {
     let opening = |twin| Opening {
         twin: TwinIndex(twin),
         id: format!("motor-{twin}"),
         parameters: std::sync::Arc::from(b"{}".as_slice()),
         seed: 1,
     };
-    (0..TWINS).map(opening).collect()
+    (0..twins).map(opening).collect()
 }
 
-fn request(opening: Opening) -> OpeningRequest {
+pub(super) fn request(opening: Opening) -> OpeningRequest {
     let Opening { twin, id, parameters, seed } = opening;
     OpeningRequest { slot: twin.0, twin: id, parameters: parameters.to_vec(), seed }
 }
 
+/// The rows of one run in frames of `batch`.
+pub(super) fn frames(batch: usize, run: usize) -> Vec<Frame> {
+    frames_of(TWINS, ROWS, batch, run)
+}
+
 /// Rows in frames of `batch`: the twins in turn, each a second after its row before. The motors stand still and their
 /// sensors have noise, so there is nothing to raise an alert about.
-fn frames(batch: usize, run: usize) -> Vec<Frame> {
-    let rows: Vec<usize> = (0..ROWS).collect();
-    let frame = |rows: &[usize]| {
+pub(super) fn frames_of(twins: u32, rows: usize, batch: usize, run: usize) -> Vec<Frame> {
+    let all: Vec<usize> = (0..rows).collect();
+    let frame = |some: &[usize]| {
         let mut frame = Frame::new(3);
-        for &row in rows {
-            let second = (run * ROWS + row) as u64 / u64::from(TWINS) + 1;
+        for &row in some {
+            let second = (run * rows + row) as u64 / u64::from(twins) + 1;
             let noise = ((row % 97) as f64 - 48.0) * 0.005;
-            frame.twins.push(TwinIndex(row as u32 % TWINS));
+            frame.twins.push(TwinIndex(row as u32 % twins));
             frame.times.push(Timestamp(second * 1_000_000_000));
             frame.values.extend([25.0 + noise, 25.0 - noise, 0.0]);
             frame.quality.extend([Quality::Good; 3]);
         }
         frame
     };
-    rows.chunks(batch).map(frame).collect()
+    all.chunks(batch).map(frame).collect()
 }
 
 /// Nanoseconds a row. Columns are made beforehand: the native side pays for nothing but its own code.

@@ -16,14 +16,21 @@ pub(crate) struct Bench {
     /// Runs this site, looks at its own memory and ends: what `cohort.memory` starts.
     #[arg(long, hide = true)]
     pub(crate) probe: Option<PathBuf>,
+    /// Lets these two packages take over from each other, looks at its own resources and ends: what `reload` starts.
+    #[arg(long, hide = true, num_args = 2)]
+    pub(crate) reload: Vec<PathBuf>,
 }
 
 #[cfg(feature = "bench")]
 pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
-    use crate::bench::{Figure, Probe};
+    use crate::bench::{Figure, Probe, Reloads};
 
     if let Some(site) = &bench.probe {
         println!("{}", serde_json::to_string(&Probe::run(site)?)?);
+        return Ok(());
+    }
+    if !bench.reload.is_empty() {
+        println!("{}", serde_json::to_string(&Reloads::run(&bench.reload)?)?);
         return Ok(());
     }
     if !bench.json {

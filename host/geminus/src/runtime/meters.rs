@@ -85,6 +85,9 @@ pub(crate) struct ShardMeters {
     pub(crate) bindings: Vec<BindingMeters>,
     accounts: Mutex<Vec<Arc<Account>>>,
     pauses: Mutex<Histogram>,
+    /// For measurements.
+    #[cfg(feature = "bench")]
+    pub(crate) tap: super::tap::Tap,
 }
 
 impl ShardMeters {
@@ -96,6 +99,8 @@ impl ShardMeters {
             totals: Mutex::default(),
             accounts: Mutex::default(),
             pauses: Mutex::new(super::house::pause_histogram()),
+            #[cfg(feature = "bench")]
+            tap: super::tap::Tap::default(),
             bindings: std::iter::repeat_with(BindingMeters::default).take(bindings).collect(),
         }
     }

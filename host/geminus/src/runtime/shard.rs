@@ -231,6 +231,8 @@ impl ShardRunner {
                 self.parts.cohorts.refused_proposals(index, refused, aside);
             }
             self.parts.shard.apply(index, &frame, &stepped.outcome, now, samples);
+            #[cfg(feature = "bench")]
+            self.parts.meters.tap.done(index, frame.rows(), clock.as_ref());
             self.parts.shard.recycle(frame);
         }
     }

@@ -1,0 +1,164 @@
+//! `shadow.overhead`: what a row costs while a second version gets it too, is compared, and thrown away: all of that
+//! as a shard does it, against the behavior's own time for the row (`Cohort::step` alone).
+//!
+//! Runs alternate, so that a machine that is busy for a while disturbs all of them; each figure is a median. What the
+//! running version answers must be the same with a shadow and without, to the bit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use geminus_behavior::{Cohort, Compiled, Engine, Limits};
+use geminus_core::{Frame, Outcome};
+use geminus_rollout::{Acceptance, Tally};
+use geminus_twin::BindingIndex;
+use serde_json::{Value, json};
+
+use super::figure::rounded;
+use super::step::{Deaf, TWINS, frames, openings};
+use super::{Figure, Workbench, median};
+use crate::runtime::cohorts::side::{Berth, Side, Watch};
+use crate::runtime::cohorts::trial::Trial;
+use crate::runtime::{Crumb, ShardMeters};
+
+/// Rows in one call, as a busy shard has them and as an idle one has, and runs of each way; the first is the figure.
+const BATCHES: [(usize, usize); 3] = [(1_024, 21), (64, 7), (1, 3)];
+
+/// One way to step a frame.
+struct Ways {
+    /// The behavior alone.
+    own: Cohort,
+    /// As a shard steps it when nothing is on trial.
+    alone: Side,
+    /// With a shadow.
+    watched: Side,
+    shadow: Trial,
+}
+
+pub(super) fn measure(bench: &Workbench) -> anyhow::Result<Figure> {
+    let package = bench.plugins.motor_thermal()?;
+    let next = bench.plugins.successor()?;
+    let engine = Engine::new(Limits::default())?;
+    let compile = |package: &geminus_registry::Package| {
+        engine.compile(package.digest, &package.bytes, Arc::clone(&package.declaration), None)
+    };
+    let (old, new) = (compile(package)?, compile(&next)?);
+    let mut details = Vec::new();
+    let mut figures = None;
+    for (batch, runs) in BATCHES {
+        let measured = measure_batch(bench, &old, &new, (batch, runs))?;
+        figures.get_or_insert((measured.shadow, measured.own));
+        details.push(measured.told());
+    }
+    let (shadow, own) = figures.context("nothing was measured")?;
+    Ok(Figure::new(shadow, json!({ "twins": TWINS, "each": details }))
+        .against("the behavior's own time", own))
+}
+
+/// Nanoseconds a row.
+struct Measured {
+    batch: usize,
+    runs: usize,
+    own: f64,
+    alone: f64,
+    shadow: f64,
+    compared: u64,
+}
+
+impl Measured {
+    fn told(&self) -> Value {
+        let rate = |ns: f64| rounded(1e9 / ns);
+        json!({
+            "batch": self.batch, "runs": self.runs, "own_ns": rounded(self.own), "without_ns": rounded(self.alone),
+            "with_ns": rounded(self.shadow), "with_through_own": rounded(self.shadow / self.own),
+            "with_through_without": rounded(self.shadow / self.alone), "rows_per_s_without": rate(self.alone),
+            "rows_per_s_with": rate(self.shadow), "rows_compared": self.compared, "outputs_equal": true,
+        })
+    }
+}
+
+fn measure_batch(
+    bench: &Workbench,
+    old: &Arc<Compiled>,
+    new: &Arc<Compiled>,
+    (batch, runs): (usize, usize),
+) -> anyhow::Result<Measured> {
+    let folder = tempfile::tempdir()?;
+    let crumb = Crumb::open(folder.path(), 0);
+    let watch = Watch { clock: bench.clock.as_ref(), crumb: &crumb, deadline: Duration::from_millis(500) };
+    let meters = ShardMeters::new(1);
+    let cohort = |compiled: &Arc<Compiled>| -> anyhow::Result<Cohort> {
+        let (cohort, refused) = Cohort::start(Arc::clone(compiled), Arc::new(Deaf), openings())?;
+        ensure!(refused.is_empty(), "twins were refused: {refused:?}");
+        Ok(cohort)
+    };
+    let berth = |compiled: &Arc<Compiled>, incarnation| -> anyhow::Result<Vec<Berth>> {
+        let version = compiled.declaration().version.to_string();
+        let account = meters.account(BindingIndex(0), &version);
+        Ok(vec![Berth { cohort: cohort(compiled)?, incarnation, account }])
+    };
+    let schema = Some(old.declaration().state.schema);
+    let tally = Tally::between(old.declaration(), new.declaration(), &Acceptance::default());
+    let mut ways = Ways {
+        own: cohort(old)?,
+        alone: Side::new(berth(old, 1)?),
+        watched: Side::new(berth(old, 1)?),
+        shadow: Trial::new(1, berth(new, 2)?, schema, tally),
+    };
+    while ways.shadow.is_moving() {
+        ways.shadow.advance(&mut ways.watched);
+    }
+    let enrolled = ways.shadow.standing();
+    ensure!(enrolled.enrolled == TWINS as usize, "{} twins are in the shadow", enrolled.enrolled);
+
+    let outputs = old.declaration().outputs.len();
+    let (mut own, mut alone, mut shadow) = (Vec::new(), Vec::new(), Vec::new());
+    for run in 0..runs {
+        let frames = frames(batch, run);
+        let rows: usize = frames.iter().map(Frame::rows).sum();
+        let took = |work: &mut dyn FnMut(&Frame) -> anyhow::Result<()>| -> anyhow::Result<f64> {
+            let start = bench.clock.monotonic();
+            frames.iter().try_for_each(work)?;
+            Ok((bench.clock.monotonic() - start).as_secs_f64() * 1e9 / rows as f64)
+        };
+        own.push(took(&mut |frame| {
+            std::hint::black_box(ways.own.step(frame)?);
+            Ok(())
+        })?);
+        let mut without = Vec::with_capacity(frames.len());
+        alone.push(took(&mut |frame| {
+            without.push(ways.alone.step(outputs, frame, &watch).outcome);
+            Ok(())
+        })?);
+        let mut with = Vec::with_capacity(frames.len());
+        shadow.push(took(&mut |frame| {
+            let mut stepped = ways.watched.step(outputs, frame, &watch);
+            std::hint::black_box(ways.shadow.follow(frame, &mut stepped, &watch));
+            with.push(stepped.outcome);
+            Ok(())
+        })?);
+        for (one, other) in without.iter().zip(&with) {
+            ensure!(is_equal(one, other), "with a shadow the running version answers something else");
+        }
+    }
+    let standing = ways.shadow.standing();
+    let twin = openings().first().map(|opening| opening.twin).context("no twin")?;
+    ensure!(!ways.shadow.is_authoritative(twin), "the shadow answers");
+    Ok(Measured {
+        batch,
+        runs,
+        own: median(own),
+        alone: median(alone),
+        shadow: median(shadow),
+        compared: standing.tally.evidence(&|twin| twin.0.to_string()).rows,
+    })
+}
+
+/// To the bit.
+fn is_equal(one: &Outcome, other: &Outcome) -> bool {
+    let bits = |outcome: &Outcome| outcome.values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+    bits(one) == bits(other)
+        && one.quality == other.quality
+        && one.alerts == other.alerts
+        && one.proposals == other.proposals
+}
