@@ -36,11 +36,18 @@ fn arrive(rig: &Rig, version: &str, script: &str) -> anyhow::Result<()> {
 
 #[test]
 fn in_the_shadow_the_second_takes_the_place_of_the_first() -> anyhow::Result<()> {
-    let rig = Rig::start("rollout = { shadow = { rows = 40 }, probation = { rows = 5, seconds = 0 } }")?;
+    let rig = Rig::start(
+        "rollout = { shadow = { rows = 5 }, promote = \"manual\", probation = { rows = 5, seconds = 0 } }",
+    )?;
     arrive(&rig, "1.0.1", "")?;
     reach(&rig, "1.0.1", &["shadow"])?;
     arrive(&rig, "1.0.2", "")?;
     reach(&rig, "1.0.1", &["cancelled"])?;
+    reach(&rig, "1.0.2", &["shadow"])?;
+    rig.pulse.wait(20)?;
+    let second =
+        KINDS.iter().map(|kind| Ok(newest_of(&rig, kind, "1.0.2")?["id"].as_u64().unwrap_or_default()));
+    rig.order(&second.collect::<anyhow::Result<Vec<u64>>>()?, "promote")?;
     reach(&rig, "1.0.2", &["permanent"])?;
     rig.runs("1.0.2")?;
     rig.held_against_no_rollout(|_| 0.0)
@@ -48,7 +55,7 @@ fn in_the_shadow_the_second_takes_the_place_of_the_first() -> anyhow::Result<()>
 
 #[test]
 fn in_probation_the_first_is_settled_if_it_was_good() -> anyhow::Result<()> {
-    let rig = Rig::start("rollout = { probation = { rows = 100, seconds = 0 } }")?;
+    let rig = Rig::start("rollout = { probation = { rows = 1000000000, seconds = 0, seconds_max = 3600 } }")?;
     arrive(&rig, "1.0.1", "")?;
     reach(&rig, "1.0.1", &["probation"])?;
     rig.pulse.wait(15)?;

@@ -11,6 +11,8 @@ const TWINS: u64 = 50;
 const SWAPS: u64 = 1_000;
 /// Rounds a second: 20 × 50 twins × 10 rounds are 10,000 rows a second.
 const RATE: u32 = 10;
+/// How often it is asked how far they are.
+const POLL: Duration = Duration::from_millis(20);
 
 fn plugin(number: u64, version: &str) -> anyhow::Result<Guest> {
     let one = |it: &mut Value| {
@@ -67,6 +69,7 @@ fn a_thousand_swaps_lose_and_double_nothing() -> anyhow::Result<()> {
                 (under_way[place], runs[place], begun) = (answer["id"].as_u64(), 1 - runs[place], begun + 1);
             }
         }
+        std::thread::sleep(POLL);
     }
     let (spent, rounds) = (start.elapsed(), pulse.done() - first);
     eprintln!(
