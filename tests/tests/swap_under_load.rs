@@ -1,9 +1,10 @@
-//! An author rebuilds a plugin while its twins run: the new version takes over between two rows, with the state.
+//! An author rebuilds a plugin while its twins run: the new version takes over between two rows, with the state. It is
+//! what runs after a restart once it is permanent; before that a restart takes the version that ran before.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use geminus_tests::{Broker, Host, Publisher, SiteFolder, rebuild, wait_for};
+use geminus_tests::{Broker, Host, PATIENCE, Publisher, SiteFolder, rebuild, wait_for};
 use serde_json::Value;
 
 const TWINS: u64 = 20;
@@ -39,12 +40,7 @@ fn publish_round(field: &mut Publisher, round: u64) -> anyhow::Result<()> {
 }
 
 fn thermal(host: &Host, twin: &str) -> anyhow::Result<Value> {
-    let answer = host.get(&format!("/twins/{twin}"))?;
-    let behaviors = answer["behaviors"].as_array().cloned().unwrap_or_default();
-    behaviors
-        .into_iter()
-        .find(|b| b["name"] == "thermal")
-        .ok_or_else(|| anyhow::anyhow!("no thermal: {answer}"))
+    host.behavior(twin, "thermal")
 }
 
 /// Publishes in real time on a thread of its own until told to stop; gives the number of rounds.
@@ -61,80 +57,97 @@ fn feed(port: u16, stop: &AtomicBool) -> anyhow::Result<u64> {
     Ok(round)
 }
 
-#[test]
-fn a_rebuilt_plugin_takes_over_without_losing_a_row_or_its_state() -> anyhow::Result<()> {
-    let broker = Broker::start(100_000)?;
-    let site = SiteFolder::from_example("pump-rig", |text| {
-        text.replace("mqtt://127.0.0.1:1883", &broker.url())
-            .replace("\"pump-rig-1\"", "\"pump-rig-{01..20}\"")
-    })?;
-    let host = Host::start(&site.site())?;
+/// Feeds all twins while `scenario` runs; gives the number of rounds.
+fn fed(port: u16, scenario: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<u64> {
     let stop = AtomicBool::new(false);
-    let rounds = std::thread::scope(|scope| -> anyhow::Result<u64> {
-        let feeder = scope.spawn(|| feed(broker.port, &stop));
-        let swapped = (|| {
-            wait_for("rows", Duration::from_secs(60), || {
-                Ok((thermal(&host, &twin(1))?["rows"].as_u64() > Some(100)).then_some(()))
-            })?;
-            let before = thermal(&host, &twin(1))?;
-            assert_eq!(before["version"], "0.1.0");
-            rebuild("motor-thermal", "0.1.1", &site.path("plugins"), |text| text)?;
-            wait_for("the new version in every twin", Duration::from_secs(60), || {
-                for number in 1..=TWINS {
-                    if thermal(&host, &twin(number))?["version"] != "0.1.1" {
-                        return Ok(None);
-                    }
-                }
-                Ok(Some(()))
-            })?;
-            let at = thermal(&host, &twin(1))?["rows"].as_u64().unwrap_or_default();
-            wait_for("rows of the new version", Duration::from_secs(60), || {
-                Ok((thermal(&host, &twin(1))?["rows"].as_u64() > Some(at + 100)).then_some(()))
-            })
-        })();
+    std::thread::scope(|scope| {
+        let feeder = scope.spawn(|| feed(port, &stop));
+        let went = scenario();
         stop.store(true, Ordering::Relaxed);
         let rounds = feeder.join().map_err(|_| anyhow::anyhow!("the feeder panicked"))??;
-        swapped.map(|()| rounds)
-    })?;
+        went.map(|()| rounds)
+    })
+}
 
+fn rows(host: &Host) -> anyhow::Result<Option<u64>> {
+    Ok(thermal(host, &twin(1))?["rows"].as_u64())
+}
+
+/// Waits until every twin is answered by this version, and for a hundred rows of it.
+fn taken_over(host: &Host, version: &str) -> anyhow::Result<()> {
+    wait_for(&format!("{version} in every twin"), PATIENCE, || {
+        for number in 1..=TWINS {
+            if thermal(host, &twin(number))?["version"] != version {
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
+    })?;
+    let at = rows(host)?.unwrap_or_default();
+    wait_for(&format!("rows of {version}"), PATIENCE, || Ok((rows(host)? > Some(at + 100)).then_some(())))
+}
+
+/// One estimate for each round in each twin, none lost, none doubled, and none that jumps.
+fn whole(host: &Host, rounds: u64) -> anyhow::Result<()> {
     for number in 1..=TWINS {
         let twin = twin(number);
         // The last round may wait for its row to close.
-        wait_for("the last row", Duration::from_secs(20), || {
-            Ok((thermal(&host, &twin)?["rows"].as_u64() == Some(rounds)).then_some(()))
+        wait_for("the last row", PATIENCE, || {
+            Ok((thermal(host, &twin)?["rows"].as_u64() == Some(rounds)).then_some(()))
         })?;
-        let (from, to) = (START_MS, START_MS + rounds * 1_000);
-        let path = format!(
-            "/twins/{twin}/history?points=thermal.winding_temperature&from={from}&to={to}&buckets=10000"
-        );
-        let answer = wait_for("history", Duration::from_secs(20), || {
-            let answer = host.get(&path)?;
-            let count = answer["series"][0]["times_ms"].as_array().map_or(0, Vec::len) as u64;
-            Ok((count >= rounds).then_some(answer))
+        let range = (START_MS, START_MS + rounds * 1_000);
+        let found = wait_for("history", PATIENCE, || {
+            let found = host.stored(&twin, "thermal.winding_temperature", range, 1_000)?;
+            Ok((found.len() as u64 >= rounds).then_some(found))
         })?;
-        let times = answer["series"][0]["times_ms"].as_array().expect("times");
-        assert_eq!(times.len() as u64, rounds, "{twin}: one estimate per round, none lost, none doubled");
-        let values: Vec<f64> = answer["series"][0]["values"]
-            .as_array()
-            .expect("values")
-            .iter()
-            .map(|value| value.as_f64().expect("an estimate in every row"))
-            .collect();
+        let times = found.iter().map(|(time, _)| *time);
+        let expected = (0..rounds).map(|round| (START_MS + round * 1_000) as f64);
+        assert!(times.eq(expected), "{twin}: one estimate per round, none lost, none doubled");
+        let values: Vec<f64> =
+            found.iter().map(|(_, value)| value.expect("an estimate in every row")).collect();
         // A filter that starts anew would jump back to its first guess; the field itself moves by less than 0.1 K.
         let jump = values.windows(2).skip(60).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f64::max);
         assert!(jump < 0.5, "{twin}: the estimate jumped by {jump} K");
     }
+    Ok(())
+}
+
+/// Twenty rigs; `thermal` has these stages.
+fn site(broker: &Broker, stages: &str) -> anyhow::Result<SiteFolder> {
+    SiteFolder::from_example("pump-rig", |text| {
+        text.replace("mqtt://127.0.0.1:1883", &broker.url())
+            .replace("\"pump-rig-1\"", "\"pump-rig-{01..20}\"")
+            .replace("name = \"thermal\"", &format!("name = \"thermal\"\nrollout = {stages}"))
+    })
+}
+
+#[test]
+fn a_rebuilt_plugin_takes_over_without_losing_a_row_or_its_state() -> anyhow::Result<()> {
+    let broker = Broker::start(100_000)?;
+    let site = site(&broker, "{ probation = { rows = 20, seconds = 1 } }")?;
+    let host = Host::start(&site.site())?;
+    host.entry("source-connected", |_| true)?;
+    let rounds = fed(broker.port, || {
+        wait_for("rows", PATIENCE, || Ok((rows(&host)? > Some(100)).then_some(())))?;
+        assert_eq!(thermal(&host, &twin(1))?["version"], "0.1.0");
+        rebuild("motor-thermal", "0.1.1", &site.path("plugins"), |text| text)?;
+        taken_over(&host, "0.1.1")?;
+        let done = host.entry("swap-done", |entry| entry["plugin"] == "motor-thermal@0.1.1")?;
+        assert_eq!(
+            (&done["facts"]["twins"], &done["facts"]["from"]),
+            (&TWINS.into(), &"0.1.0".into()),
+            "{done}"
+        );
+        Ok(())
+    })?;
+    whole(&host, rounds)?;
     let answer = host.get(&format!("/twins/{}/history?points=temperature&from={START_MS}", twin(1)))?;
     assert_eq!(answer["marks"][0]["kind"], "swap", "{}", answer["marks"]);
 
     // A broken one leaves the incumbent running and says why.
     std::fs::write(site.path("plugins/.part"), b"\0asm broken")?;
     std::fs::rename(site.path("plugins/.part"), site.path("plugins/motor-thermal.wasm"))?;
-    wait_for("the refusal in the journal", Duration::from_secs(30), || {
-        let journal = host.get("/journal?limit=50")?;
-        let entries = journal["entries"].as_array().cloned().unwrap_or_default();
-        Ok(entries.into_iter().find(|entry| entry["kind"] == "plugin-refused"))
-    })?;
+    host.entry("plugin-refused", |_| true)?;
     assert_eq!(thermal(&host, &twin(1))?["version"], "0.1.1");
     host.stop()?;
 
@@ -142,8 +155,35 @@ fn a_rebuilt_plugin_takes_over_without_losing_a_row_or_its_state() -> anyhow::Re
     let host = Host::start(&site.site())?;
     let again = thermal(&host, &twin(1))?;
     assert_eq!((again["version"].as_str(), again["rows"].as_u64()), (Some("0.1.1"), Some(rounds)));
-    let journal = host.get("/journal?limit=50")?;
-    let entries = journal["entries"].as_array().cloned().unwrap_or_default();
-    assert!(entries.iter().any(|entry| entry["kind"] == "plugin-revived"), "{journal}");
+    host.entry("plugin-revived", |_| true)?;
+    host.stop()
+}
+
+#[test]
+fn a_restart_in_probation_runs_the_version_before_and_its_rows_go_on() -> anyhow::Result<()> {
+    let broker = Broker::start(100_000)?;
+    let site = site(&broker, "{ probation = { seconds = 600 } }")?;
+    let first = Host::start(&site.site())?;
+    first.entry("source-connected", |_| true)?;
+    let mut second = None;
+    let rounds = fed(broker.port, || {
+        wait_for("rows", PATIENCE, || Ok((rows(&first)? > Some(100)).then_some(())))?;
+        rebuild("motor-thermal", "0.1.1", &site.path("plugins"), |text| text)?;
+        taken_over(&first, "0.1.1")?;
+        let phase = first.get("/rollouts/1")?["phase"].take();
+        assert_eq!(phase, "probation");
+        first.stop()?;
+        let host = second.insert(Host::start(&site.site())?);
+        let ended = host.get("/rollouts/1")?;
+        assert_eq!((&ended["phase"], ended["ended"].is_null()), (&"rolled-back".into(), false), "{ended}");
+        // The file with the new version still lies there, and nothing spoke against it: it gets its second trial.
+        let entry = host.entry("rollout-phase", |entry| {
+            entry["facts"]["rollout"] == 2 && entry["facts"]["from"] == "0.1.0"
+        })?;
+        assert_eq!(entry["facts"]["to"], "0.1.1", "{entry}");
+        taken_over(host, "0.1.1")
+    })?;
+    let host = second.expect("the second run");
+    whole(&host, rounds)?;
     host.stop()
 }

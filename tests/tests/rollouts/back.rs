@@ -1,0 +1,190 @@
+//! Every way back: a verdict, a trap, a person before and after the change. The incumbent goes on as if nothing had
+//! been, and no row lacks its answer.
+
+use geminus_tests::{
+    Broker, Host, PATIENCE, Rounds, START_MS, SiteFolder, answered, rebuild, tally, wait_for,
+};
+use serde_json::Value;
+
+use crate::hall::{Hall, OFF, cells, version};
+
+/// A value that the field does not send by itself.
+const POISON: f64 = 666.0;
+
+impl Hall {
+    /// Stops the field: every row of every cell was answered as the incumbent alone answers it.
+    fn as_if_nothing_had_been(self) -> anyhow::Result<()> {
+        self.alone("1.0.0")?;
+        self.pulse.wait(5)?;
+        let sent = self.pulse.stop()?;
+        for cell in cells() {
+            answered(&self.host, &cell, "tally", &tally(&sent[&cell]))?;
+        }
+        self.host.stop()
+    }
+}
+
+#[test]
+fn wrong_answers_fail_in_the_shadow_and_the_verdict_names_the_output() -> anyhow::Result<()> {
+    let hall = Hall::start("arrivals = \"ignore\"")?;
+    hall.offer(&version("1.1.0", OFF)?)?;
+    let said =
+        hall.refuses(&["start", "tally@1.1.0", "--shadow-rows", "20", "--accept", "sum=0.125", "--watch"])?;
+    assert!(said.contains("rollout 1 ended as failed: difference sum: "), "{said}");
+    let view = hall.view(1)?;
+    let checks = view["verdict"]["checks"].as_array().cloned().unwrap_or_default();
+    let failed: Vec<&Value> = checks.iter().filter(|check| check["state"] == "fail").collect();
+    assert_eq!(failed.len(), 1, "{checks:?}");
+    assert_eq!(
+        (&failed[0]["name"], &failed[0]["value"]),
+        (&"difference sum".into(), &1.0.into()),
+        "{failed:?}"
+    );
+    assert_eq!(
+        (&view["evidence"]["worst"][0]["output"], &view["evidence"]["worst"][0]["times_limit"]),
+        (&"sum".into(), &2.0.into())
+    );
+    let entry = hall.host.entry("swap-refused", |entry| entry["plugin"] == "tally@1.1.0")?;
+    let message = entry["message"].as_str().unwrap_or_default();
+    assert!(message.contains("difference sum") && message.ends_with("tally@1.0.0 goes on"), "{message}");
+    let said = hall.says(&["status", "1"])?;
+    assert!(said.contains("verdict: fail") && said.contains("worst rows of "), "{said}");
+    hall.as_if_nothing_had_been()
+}
+
+#[test]
+fn a_version_that_traps_for_a_canary_is_taken_back_and_the_row_is_answered() -> anyhow::Result<()> {
+    let hall = Hall::start("arrivals = \"ignore\"")?;
+    hall.offer(&version("1.1.0", &format!("step trap twin=cell-07 value={POISON}"))?)?;
+    hall.says(&["start", "tally@1.1.0", "--canary-twins", "cell-07", "--canary-seconds", "600"])?;
+    hall.reach(1, "canary")?;
+    hall.seen("one canary", |cell, tally| (tally["version"] == "1.1.0") == (cell == "cell-07"))?;
+    hall.pulse.wait(5)?;
+    hall.pulse.poison("cell-07", &[POISON]);
+    let view = hall.reach(1, "rolled-back")?;
+    let fault = &view["evidence"]["faults"][0];
+    assert_eq!((&fault["twin"], &fault["kind"]), (&"cell-07".into(), &"trap".into()), "{fault}");
+    let entry = hall.host.entry("rollout-rolled-back", |entry| entry["facts"]["rollout"] == 1)?;
+    assert!(entry["message"].as_str().is_some_and(|text| text.contains("unreachable")), "{entry}");
+    hall.as_if_nothing_had_been()
+}
+
+#[test]
+fn a_rollout_is_cancelled_in_the_shadow() -> anyhow::Result<()> {
+    let hall = Hall::start("arrivals = \"ignore\"")?;
+    hall.offer(&version("1.1.0", OFF)?)?;
+    hall.says(&["start", "tally@1.1.0", "--shadow-seconds", "600"])?;
+    hall.reach(1, "shadow")?;
+    hall.pulse.wait(5)?;
+    hall.says(&["cancel", "1", "--by", "shift lead"])?;
+    let view = hall.reach(1, "cancelled")?;
+    assert_eq!(view["reason"], "cancelled by shift lead");
+    hall.host.entry("rollout-cancelled", |entry| entry["facts"]["rollout"] == 1)?;
+    assert!(hall.refuses(&["promote", "1"])?.contains("rollout 1 has ended: cancelled"));
+    hall.as_if_nothing_had_been()
+}
+
+#[test]
+fn what_a_person_cancels_is_not_begun_again_by_itself() -> anyhow::Result<()> {
+    let hall =
+        Hall::start("rollout = { shadow = { seconds = 600 }, probation = { rows = 5, seconds = 1 } }")?;
+    hall.offer(&version("1.1.0", OFF)?)?;
+    hall.reach(1, "shadow")?;
+    hall.says(&["cancel", "1"])?;
+    hall.reach(1, "cancelled")?;
+    hall.pulse.wait(40)?;
+    let hall = hall.restarted()?;
+    hall.alone("1.0.0")?;
+    hall.pulse.wait(40)?;
+    let all = hall.host.get("/rollouts")?;
+    assert_eq!(all["rollouts"].as_array().map(Vec::len), Some(1), "{all}");
+    // At a person's word it is.
+    hall.says(&["start", "tally@1.1.0", "--probation-seconds", "1"])?;
+    hall.reach(2, "permanent")?;
+    hall.alone("1.1.0")?;
+    hall.switches()?.0.stop()
+}
+
+/// `geminus rollout …` at a host whose site is this.
+fn order(host: &Host, site: &SiteFolder, words: &[&str]) -> anyhow::Result<std::process::Output> {
+    let url = format!("http://127.0.0.1:{}", host.port);
+    let mut command = std::process::Command::new(geminus_tests::geminus()?);
+    command.arg("rollout").args(words).args(["--url", &url, "--token-file"]).arg(site.path("data/token"));
+    Ok(command.output()?)
+}
+
+/// Outputs of an estimator, row by row.
+fn outputs(host: &Host, twin: &str, behavior: &str, rounds: u64) -> anyhow::Result<Vec<Vec<Option<f64>>>> {
+    let answer = host.get(&format!("/twins/{twin}"))?;
+    let all = answer["estimated"].as_array().cloned().unwrap_or_default();
+    let names = all.iter().filter_map(|point| point["name"].as_str());
+    let mut columns = Vec::new();
+    for name in names.filter(|name| name.starts_with(&format!("{behavior}."))) {
+        let found = wait_for(&format!("{rounds} rows of {name}"), PATIENCE, || {
+            let found = host.stored(twin, name, (START_MS, START_MS + rounds * 1_000), 1_000)?;
+            anyhow::ensure!(found.len() as u64 >= rounds, "{} are there", found.len());
+            Ok(Some(found))
+        })?;
+        anyhow::ensure!(found.len() as u64 == rounds, "{twin} {name}: {} of {rounds}", found.len());
+        columns.push(found);
+    }
+    anyhow::ensure!(columns.len() > 3, "{behavior} has {} outputs", columns.len());
+    Ok((0..rounds as usize).map(|row| columns.iter().map(|column| column[row].1).collect()).collect())
+}
+
+/// A second behavior of the same plugin gets the same rows and never has a rollout.
+#[test]
+fn a_rollback_in_probation_leaves_a_filter_as_if_it_had_never_been_left() -> anyhow::Result<()> {
+    let broker = Broker::start(100_000)?;
+    let site = SiteFolder::from_example("pump-rig", |text| {
+        let behavior = text.split("[[behavior]]").nth(1).expect("the estimator").to_owned();
+        let ignores = |name: &str| {
+            let named = format!("name = \"{name}\"\narrivals = \"ignore\"");
+            format!("[[behavior]]{}", behavior.replace("name = \"thermal\"", &named))
+        };
+        let both = format!("{}\n{}", ignores("thermal"), ignores("reference"));
+        text.replace("mqtt://127.0.0.1:1883", &broker.url())
+            .replace(&format!("[[behavior]]{behavior}"), &format!("{both}\n"))
+    })?;
+    let host = Host::start(&site.site())?;
+    host.entry("source-connected", |_| true)?;
+    let rounds = Rounds::start(broker.port, &["pump-rig-1"])?;
+    rebuild("motor-thermal", "0.1.1", &site.path("plugins"), |lib| {
+        let other =
+            "Motor::new(MotorParameters { rated_current: parameters.rated_current * 1.25, ..parameters })?";
+        assert!(lib.contains("Motor::new(parameters)?"), "motor-thermal opens otherwise");
+        lib.replace("Motor::new(parameters)?", other)
+    })?;
+    host.entry("plugin-arrived", |entry| entry["plugin"] == "motor-thermal@0.1.1")?;
+    let output = order(&host, &site, &["start", "motor-thermal@0.1.1"])?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("name one of thermal, reference"), "which of them is not guessed: {said}");
+    let begun = order(
+        &host,
+        &site,
+        &["start", "motor-thermal@0.1.1", "--behavior", "thermal", "--probation-seconds", "600"],
+    )?;
+    anyhow::ensure!(begun.status.success(), "{begun:?}");
+    let reach = |phase: &str| {
+        wait_for(phase, PATIENCE, || Ok((host.get("/rollouts/1")?["phase"] == phase).then_some(())))
+    };
+    let more = |count: u64| {
+        let until = rounds.done() + count;
+        wait_for("rounds", PATIENCE, || Ok((rounds.done() >= until).then_some(())))
+    };
+    reach("probation")?;
+    more(40)?;
+    let back = order(&host, &site, &["rollback", "1", "--by", "shift lead"])?;
+    anyhow::ensure!(back.status.success(), "{back:?}");
+    reach("rolled-back")?;
+    more(40)?;
+    let rounds = rounds.stop()?;
+    let thermal = outputs(&host, "pump-rig-1", "thermal", rounds)?;
+    let reference = outputs(&host, "pump-rig-1", "reference", rounds)?;
+    let differs: Vec<usize> = (0..thermal.len()).filter(|row| thermal[*row] != reference[*row]).collect();
+    let (first, last) = (differs.first().copied().unwrap_or(0), differs.last().copied().unwrap_or(0));
+    assert!(differs.len() >= 30, "the new version answered otherwise in {} rows only", differs.len());
+    assert!(first > 20 && last + 30 < thermal.len(), "rows {first} to {last} of {} differ", thermal.len());
+    assert_eq!(last - first + 1, differs.len(), "it answered without a gap");
+    host.stop()
+}
