@@ -128,17 +128,14 @@ pub(crate) fn written() -> anyhow::Result<Vec<Item>> {
     };
     let begin = |body: &str| probe(&format!("(func $begin {body}) (start $begin)"));
     let copy = "(loop $on (memory.copy (i32.const 0) (i32.const 1) (i32.const 2000000)) (br $on))";
-    let table = "(loop $on (drop (table.grow $t (ref.null func) (i32.const 1000))) (br $on))";
+    let table = "(loop $on (drop (table.grow $table (ref.null func) (i32.const 1000))) (br $on))";
     Ok(vec![
         one("start-trap", begin("unreachable")?, "unreachable")?,
         one("start-loop", begin("(loop $on (br $on))")?, "wasm trap")?,
         one("start-copy", begin(copy)?, "instantiate")?,
-        one(
-            "table-bomb",
-            begin(table)?.replace("(func $begin", "(table $t 1 funcref) (func $begin"),
-            "table",
-        )?,
-        one("big-table", probe("(table $t 100000000 funcref)")?, "table")?,
+        one("table-bomb", begin(table)?, "table limit")?,
+        one("big-table", probe("")?.replace("(table $table 1 ", "(table $table 100000000 "), "table")?,
+        one("two-tables", probe("(table $second 1 funcref)")?, "table")?,
         one("big-memory", probe("")?.replace("\"memory\") 32)", "\"memory\") 65536)"), "memory")?,
         one("many-memories", probe(&"(memory 1)".repeat(20))?, "memor")?,
     ])

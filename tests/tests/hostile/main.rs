@@ -6,6 +6,7 @@
 
 mod as_update;
 mod corpus;
+mod exports;
 mod from_the_start;
 mod house;
 mod ladder;
