@@ -131,10 +131,10 @@ impl Compiled {
         cache: Option<&Path>,
     ) -> Result<Self, CompileError> {
         check_file(digest, bytes, engine.limits().component_bytes_max)?;
-        if let Some(cached) = cache.map(|folder| Self::load(engine, digest, declaration.clone(), folder)) {
-            if let Some(compiled) = cached? {
-                return Ok(compiled);
-            }
+        let cached =
+            cache.map(|folder| Self::load(engine, digest, declaration.clone(), folder)).transpose()?;
+        if let Some(compiled) = cached.flatten() {
+            return Ok(compiled);
         }
         check_declaration(&declaration)?;
         let (component, pre) = build(engine, bytes)?;

@@ -28,8 +28,11 @@ pub struct Limits {
     pub locals_max: u64,
     /// Blocks, loops and branches inside each other in one function.
     pub block_depth_max: u64,
-    /// Variables of one function times its blocks, loops and branches: what a compiler must keep apart.
+    /// Variables of one function, parameters among them, times its loops: what a compiler must keep apart. Thirteen
+    /// kilobytes of code with 500,000 of them take it ten seconds and a gigabyte.
     pub joins_max: u64,
+    /// The same, added up over all functions.
+    pub joins_in_all_max: u64,
     /// Linear memory of one instance, in bytes.
     pub memory_bytes_max: usize,
     /// Address space kept free for each instance, in bytes; 4 GiB lets compiled code skip bounds checks. Where
@@ -116,7 +119,8 @@ impl Default for Limits {
             function_bytes_max: 512 << 10,
             locals_max: 20_000,
             block_depth_max: 2_000,
-            joins_max: 4_000_000,
+            joins_max: 100_000,
+            joins_in_all_max: 4_000_000,
             memory_bytes_max: 256 << 20,
             memory_reservation_bytes: 4 << 30,
             table_elements_max: 20_000,

@@ -2,7 +2,7 @@
 //! or all memory is refused by the name of the rule it breaks. Takes about as long as reading the bytes; whatever gets
 //! past it is met by compiling in a process that can be ended (`Engine::for_compiling`).
 
-use wasmparser::{FunctionBody, Operator, Parser, Payload};
+use wasmparser::{CompositeInnerType, Encoding, FunctionBody, Operator, Parser, Payload, SubType};
 
 use crate::compiled::CompileError;
 use crate::limits::Limits;
@@ -15,6 +15,11 @@ struct Shape {
     functions: u64,
     types: u64,
     items: u64,
+    joins: u64,
+    /// Of the module that is read: how many parameters each type has, which type each function, functions read.
+    parameters: Vec<u64>,
+    type_of: Vec<u32>,
+    bodies: usize,
 }
 
 /// Refuses a component whose shape is beyond the limits.
@@ -44,7 +49,19 @@ impl Shape {
                 self.depth = self.depth.saturating_sub(1);
                 Ok(())
             }
-            Payload::TypeSection(section) => self.types(section.count(), limits),
+            Payload::Version { encoding: Encoding::Module, .. } => {
+                self.parameters.clear();
+                self.type_of.clear();
+                self.bodies = 0;
+                Ok(())
+            }
+            Payload::TypeSection(section) => {
+                self.types(section.count(), limits)?;
+                for group in section {
+                    self.parameters.extend(group.map_err(invalid)?.types().map(parameters));
+                }
+                Ok(())
+            }
             Payload::CoreTypeSection(section) => self.types(section.count(), limits),
             Payload::ComponentTypeSection(section) => self.types(section.count(), limits),
             Payload::ImportSection(section) => self.items(section.count(), limits),
@@ -60,11 +77,35 @@ impl Shape {
             Payload::ComponentExportSection(section) => self.items(section.count(), limits),
             Payload::FunctionSection(section) => {
                 self.functions += u64::from(section.count());
-                within("functions", self.functions, limits.functions_max, "functions_max")
+                within("functions", self.functions, limits.functions_max, "functions_max")?;
+                for number in section {
+                    self.type_of.push(number.map_err(invalid)?);
+                }
+                Ok(())
             }
-            Payload::CodeSectionEntry(body) => function(&body, limits),
+            Payload::CodeSectionEntry(body) => self.function(&body, limits),
             _ => Ok(()),
         }
+    }
+
+    /// The work that one function makes grows with its size, and with its variables at each loop, since a compiler must
+    /// know at its head what each of them may be.
+    fn function(&mut self, body: &FunctionBody<'_>, limits: &Limits) -> Result<(), CompileError> {
+        let bytes = (body.range().end - body.range().start) as u64;
+        within("bytes in one function", bytes, limits.function_bytes_max, "function_bytes_max")?;
+        let type_of = self.type_of.get(self.bodies).and_then(|&number| usize::try_from(number).ok());
+        let mut locals = type_of.and_then(|number| self.parameters.get(number)).copied().unwrap_or(0);
+        self.bodies += 1;
+        for local in body.get_locals_reader().map_err(invalid)? {
+            locals += u64::from(local.map_err(invalid)?.0);
+        }
+        within("variables in one function", locals, limits.locals_max, "locals_max")?;
+        let (loops, deepest) = blocks(body)?;
+        within("blocks inside each other", deepest, limits.block_depth_max, "block_depth_max")?;
+        let joins = locals.saturating_mul(loops);
+        within("variables × loops in one function", joins, limits.joins_max, "joins_max")?;
+        self.joins = self.joins.saturating_add(joins);
+        within("variables × loops in all functions", self.joins, limits.joins_in_all_max, "joins_in_all_max")
     }
 
     fn types(&mut self, count: u32, limits: &Limits) -> Result<(), CompileError> {
@@ -78,20 +119,14 @@ impl Shape {
     }
 }
 
-/// The work that one function makes grows with its size, and with its variables at each place where paths meet.
-fn function(body: &FunctionBody<'_>, limits: &Limits) -> Result<(), CompileError> {
-    let bytes = (body.range().end - body.range().start) as u64;
-    within("bytes in one function", bytes, limits.function_bytes_max, "function_bytes_max")?;
-    let mut locals = 0;
-    for local in body.get_locals_reader().map_err(invalid)? {
-        locals += u64::from(local.map_err(invalid)?.0);
-    }
-    within("variables in one function", locals, limits.locals_max, "locals_max")?;
-    let (mut blocks, mut open, mut deepest) = (0_u64, 0_u64, 0_u64);
+/// Loops of a function, and how deep its blocks lie inside each other.
+fn blocks(body: &FunctionBody<'_>) -> Result<(u64, u64), CompileError> {
+    let (mut loops, mut open, mut deepest) = (0_u64, 0_u64, 0_u64);
     for operator in body.get_operators_reader().map_err(invalid)? {
-        match operator.map_err(invalid)? {
+        let operator = operator.map_err(invalid)?;
+        match operator {
             Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
-                blocks += 1;
+                loops += u64::from(matches!(operator, Operator::Loop { .. }));
                 open += 1;
                 deepest = deepest.max(open);
             }
@@ -99,9 +134,14 @@ fn function(body: &FunctionBody<'_>, limits: &Limits) -> Result<(), CompileError
             _ => {}
         }
     }
-    within("blocks inside each other", deepest, limits.block_depth_max, "block_depth_max")?;
-    let joins = locals.saturating_mul(blocks);
-    within("variables × blocks in one function", joins, limits.joins_max, "joins_max")
+    Ok((loops, deepest))
+}
+
+fn parameters(of: &SubType) -> u64 {
+    match &of.composite_type.inner {
+        CompositeInnerType::Func(function) => function.params().len() as u64,
+        _ => 0,
+    }
 }
 
 fn within(what: &'static str, found: u64, limit: u64, rule: &'static str) -> Result<(), CompileError> {
@@ -130,6 +170,7 @@ mod tests {
             locals_max: 10,
             block_depth_max: 5,
             joins_max: 12,
+            joins_in_all_max: 20,
             ..Limits::default()
         }
     }
@@ -170,8 +211,15 @@ mod tests {
         check(function(&format!("(local {})", "i32 ".repeat(11))), "locals_max");
         check(function(&blocks(5)), "");
         check(function(&blocks(6)), "block_depth_max");
-        check(function(&format!("(local i32 i32 i32) {}", blocks(4))), "");
-        check(function(&format!("(local i32 i32 i32) {}", blocks(5))), "joins_max");
+        let loops = |count: usize| "(loop)".repeat(count);
+        check(function(&format!("(local i32 i32 i32) {}", loops(4))), "");
+        check(function(&format!("(local i32 i32 i32) {}", loops(5))), "joins_max");
+        check(function(&format!("(param i32 i32) (local i32) {}", loops(5))), "joins_max");
+        check(function(&format!("(local i32 i32 i32) {}", blocks(5))), "");
+        let many = format!("(func (param i32) {})", loops(7));
+        check(module(&many.repeat(2)), "");
+        check(module(&many.repeat(3)), "joins_in_all_max");
+        check(format!("(component (core module {many}) (core module {many}{many}))"), "joins_in_all_max");
     }
 
     #[test]

@@ -116,7 +116,6 @@ pub(super) fn convergence(declaration: &Declaration) -> Option<usize> {
 }
 
 /// Whether that output says so: 1, and usable.
-#[expect(clippy::float_cmp, reason = "a flag, which is exactly 1 or is not set")]
 fn says_yes(value: Option<&f64>, quality: Option<&Quality>) -> bool {
     value == Some(&1.0) && quality.is_some_and(|quality| quality.usable())
 }
