@@ -198,7 +198,7 @@ proptest! {
         let proposal = Proposal { value, confidence, valid_for_ms, ..proposal() };
         let row_time = NOW.minus(std::time::Duration::from_millis(age_ms));
         let facts = TwinFacts { authority, live, inputs: &inputs, row_time, present, ..facts() };
-        let rules = Rules { command: &command, minimum, maximum, step_max, confidence_min, permit_ms };
+        let rules = Rules { command: &command, minimum, maximum, step_max, confidence_min, permit_ms, bumpless: None };
         match judge(&proposal, &facts, &rules, NOW) {
             Verdict::Permit(permit) => {
                 prop_assert_eq!(authority, Authority::Control);

@@ -20,7 +20,8 @@ pub(crate) const QUARTER: f64 = 0.25;
 pub(crate) const OFF: &str = "step offset=0.25";
 
 pub(crate) struct Hall {
-    pub(crate) broker: Broker,
+    /// Runs for as long as the hall stands.
+    _broker: Broker,
     pub(crate) site: SiteFolder,
     pub(crate) host: Host,
     pub(crate) pulse: Pulse,
@@ -54,7 +55,7 @@ impl Hall {
         host.entry("source-connected", |_| true)?;
         let pulse = Pulse::start(broker.port, &self::cells(), RATE)?;
         pulse.wait(10)?;
-        Ok(Self { broker, site, host, pulse })
+        Ok(Self { _broker: broker, site, host, pulse })
     }
 
     /// Puts a version into the plugin folder, and waits until the host knows it.
