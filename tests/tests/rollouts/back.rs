@@ -13,7 +13,7 @@ const POISON: f64 = 666.0;
 
 impl Hall {
     /// Stops the field: every row of every cell was answered as the incumbent alone answers it.
-    fn as_if_nothing_had_been(self) -> anyhow::Result<()> {
+    fn leaves_no_trace(self) -> anyhow::Result<()> {
         self.alone("1.0.0")?;
         self.pulse.wait(5)?;
         let sent = self.pulse.stop()?;
@@ -49,7 +49,7 @@ fn wrong_answers_fail_in_the_shadow_and_the_verdict_names_the_output() -> anyhow
     assert!(message.contains("difference sum") && message.ends_with("tally@1.0.0 goes on"), "{message}");
     let said = hall.says(&["status", "1"])?;
     assert!(said.contains("verdict: fail") && said.contains("worst rows of "), "{said}");
-    hall.as_if_nothing_had_been()
+    hall.leaves_no_trace()
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_version_that_traps_for_a_canary_is_taken_back_and_the_row_is_answered() -> 
     assert_eq!((&fault["twin"], &fault["kind"]), (&"cell-07".into(), &"trap".into()), "{fault}");
     let entry = hall.host.entry("rollout-rolled-back", |entry| entry["facts"]["rollout"] == 1)?;
     assert!(entry["message"].as_str().is_some_and(|text| text.contains("unreachable")), "{entry}");
-    hall.as_if_nothing_had_been()
+    hall.leaves_no_trace()
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_rollout_is_cancelled_in_the_shadow() -> anyhow::Result<()> {
     assert_eq!(view["reason"], "cancelled by shift lead");
     hall.host.entry("rollout-cancelled", |entry| entry["facts"]["rollout"] == 1)?;
     assert!(hall.refuses(&["promote", "1"])?.contains("rollout 1 has ended: cancelled"));
-    hall.as_if_nothing_had_been()
+    hall.leaves_no_trace()
 }
 
 #[test]
