@@ -127,7 +127,7 @@ impl Default for Limits {
             instances_max: 21_000,
             slots_max: 100_000,
             rows_per_call_max: 256,
-            slots_per_call_max: 1_024,
+            slots_per_call_max: 256,
             fuel_per_row_max: 10_000_000,
             fuel_per_call_base: 1_000_000,
             fuel_per_slot: 2_000_000,

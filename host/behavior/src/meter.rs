@@ -17,6 +17,9 @@ pub(crate) struct Meter {
     pub(crate) close: Appetite,
 }
 
+/// How much dearer rows or slots may be than those before, until a call breaks that should not.
+const MARGIN: u64 = 8;
+
 /// Fuel that one row or slot has cost lately; 0 before the first call.
 #[derive(Debug, Default)]
 pub(crate) struct Appetite(AtomicU64);
@@ -42,11 +45,14 @@ impl Meter {
 }
 
 impl Appetite {
-    /// How many may go into one call that has `allowance`: half of it is meant to be enough for them.
+    /// How many may go into one call that has `allowance`: a small part of it is meant to be enough for them, since what
+    /// comes may cost more than what was (state of a twin that has run, a row that fits a model anew).
     pub(crate) fn portion(&self, allowance: u64, count_max: usize) -> usize {
         match self.0.load(Ordering::Relaxed) {
             0 => 1,
-            each => usize::try_from(allowance / 2 / each).unwrap_or(usize::MAX).clamp(1, count_max.max(1)),
+            each => {
+                usize::try_from(allowance / MARGIN / each).unwrap_or(usize::MAX).clamp(1, count_max.max(1))
+            }
         }
     }
 
@@ -69,11 +75,11 @@ mod tests {
             appetite.learn(count, fuel);
             assert_eq!(appetite.portion(2_000_000, 256), expect, "after {count} for {fuel}");
         };
-        check(1, 1_000, 256);
-        check(1, 100_000, 10);
-        check(10, 10_000, 13);
-        check(13, 2_000_000, 6);
-        check(6, 12_000_000, 1);
+        check(1, 500, 256);
+        check(1, 1_000, 250);
+        check(1, 50_000, 5);
+        check(5, 10_000, 6);
+        check(6, 2_000_000, 1);
         (0..60).for_each(|_| appetite.learn(1, 0));
         assert_eq!(appetite.portion(2_000_000, 256), 256, "what was dear once is forgotten");
         assert_eq!(Appetite::default().portion(2_000_000, 256), 1, "the first call carries one");
