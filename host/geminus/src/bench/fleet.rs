@@ -35,6 +35,10 @@ const SETTLE_MAX: Duration = Duration::from_secs(20);
 const ROLLOUT_MAX: Duration = Duration::from_secs(20);
 /// How often something is looked at.
 const LOOK: Duration = Duration::from_millis(5);
+/// Rows that each twin gets in one go before its steady pace begins: a behavior that has to warm up has then done so.
+const HEAD_START: u64 = 40;
+/// How long they may take.
+const HEAD_START_MAX: Duration = Duration::from_secs(30);
 /// No guest is fed.
 const NOBODY: u32 = u32::MAX;
 
@@ -44,6 +48,8 @@ pub(super) struct Fleet {
     runtime: Runtime,
     folder: SiteFolder,
     guest: AtomicU32,
+    /// Whether the field has come to its pace.
+    steady: AtomicBool,
 }
 
 /// What was sent.
@@ -102,7 +108,7 @@ impl Fleet {
         let options = StartOptions { site: folder.site(), listen: None, limits: None };
         let running = runtime.block_on(Running::start(options))?;
         ensure!(running.house().meters.len() == 1, "the site has more than one shard");
-        Ok(Self { running, runtime, folder, guest: AtomicU32::new(NOBODY) })
+        Ok(Self { running, runtime, folder, guest: AtomicU32::new(NOBODY), steady: AtomicBool::new(false) })
     }
 
     pub(super) fn plant(&self) -> &Arc<Plant> {
@@ -126,7 +132,7 @@ impl Fleet {
         self.guest.store(guest.map_or(NOBODY, |guest| guest.0), Ordering::Relaxed);
     }
 
-    /// Feeds the first `twins` twins while `work` runs, and listens. Gives what was sent and what was done when
+    /// Feeds the first `twins` twins while `work` runs, which begins when the field has come to its pace, and listens. Gives what was sent and what was done when
     /// everything is applied and written.
     pub(super) fn fed<T>(
         &self,
@@ -140,7 +146,7 @@ impl Fleet {
         let (worked, fed) = std::thread::scope(|scope| {
             let feeder = std::thread::Builder::new().name("field".to_owned());
             let feeder = feeder.spawn_scoped(scope, || self.feed(twins, &stop))?;
-            let worked = work();
+            let worked = self.wait_steady(&|| feeder.is_finished()).and_then(|()| work());
             stop.store(true, Ordering::Relaxed);
             let fed = feeder.join().map_err(|_| anyhow!("the field panicked"))?;
             anyhow::Ok((worked?, fed?))
@@ -163,19 +169,34 @@ impl Fleet {
         Ok((worked, fed, done))
     }
 
+    fn wait_steady(&self, has_ended: &dyn Fn() -> bool) -> anyhow::Result<()> {
+        let start = self.now();
+        while !self.steady.load(Ordering::Relaxed) && !has_ended() {
+            ensure!(self.now() - start < HEAD_START_MAX, "the first rows take more than {HEAD_START_MAX:?}");
+            std::thread::park_timeout(LOOK);
+        }
+        Ok(())
+    }
+
     fn feed(&self, twins: u32, stop: &AtomicBool) -> anyhow::Result<Fed> {
         let house = self.running.house();
         let series = |twin: TwinIndex| POINTS.map(|point| house.plant.series_of(twin, point));
         let all: Vec<_> = (0..twins).map(|twin| series(TwinIndex(twin))).collect();
-        let mut fed = Fed { begin: house.clock.now(), ..Fed::default() };
-        let begin = self.now();
+        let (head_start, head_ticks) = (Duration::from_secs(HEAD_START), HEAD_START * TICKS);
+        let mut fed =
+            Fed { begin: Timestamp(house.clock.now().0 - head_start.as_nanos() as u64), ..Fed::default() };
+        let mut begin = self.now();
         for tick in 0_u64.. {
             let (round, group) = (tick / TICKS, tick % TICKS);
             if group == 0 && stop.load(Ordering::Relaxed) {
                 fed.rounds = round;
                 break;
             }
-            let due = begin + TICK * u32::try_from(tick)?;
+            if tick == head_ticks {
+                begin = self.now();
+                self.steady.store(true, Ordering::Relaxed);
+            }
+            let due = begin + TICK * u32::try_from(tick.saturating_sub(head_ticks))?;
             while let Some(left) = due.checked_sub(self.now()).filter(|left| !left.is_zero()) {
                 std::thread::park_timeout(left);
             }
@@ -192,7 +213,9 @@ impl Fleet {
                 batch.extend(samples(series(TwinIndex(guest)), reading(guest, round), time, received));
             }
             let at = self.now();
-            fed.late.push(at - due);
+            if tick >= head_ticks {
+                fed.late.push(at - due);
+            }
             fed.batches.push((at, rows));
             let delivered = self.running.lanes().deliver(Batch { samples: batch, ticket: None });
             self.runtime.block_on(delivered)?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -78,6 +79,12 @@ impl Machine {
         let own = self.own.saturating_sub(earlier.own);
         busy.saturating_sub(own) as f64 / self.all.saturating_sub(earlier.all).max(1) as f64
     }
+}
+
+/// Processor time of the calling thread, which neither others nor waiting add to. `None` where the kernel does not tell.
+pub(crate) fn own_time() -> Option<Duration> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
 }
 
 /// Memory of this process that lies in RAM, in bytes.
