@@ -75,16 +75,8 @@ fn a_host_that_is_killed_while_it_compiles_leaves_no_compiler_behind() -> anyhow
     rig.held_against_no_rollout(|_| 0.0)
 }
 
+/// The broker keeps what comes while nobody is there, so nothing has to be waited for.
 fn restarted(host: Host, site: &std::path::Path) -> anyhow::Result<Host> {
     host.kill()?;
-    let host = Host::start(site)?;
-    wait_for("the source to be connected again", Duration::from_secs(30), || {
-        let sources = host.journal()?;
-        let started = sources.iter().position(|entry| entry["kind"] == "host-started");
-        let connected = sources.iter().position(|entry| entry["kind"] == "source-connected");
-        // Newest first.
-        Ok(matches!((started, connected), (Some(started), Some(connected)) if connected <= started + 1)
-            .then_some(()))
-    })?;
-    Ok(host)
+    Host::start(site)
 }
