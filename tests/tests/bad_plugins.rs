@@ -310,12 +310,8 @@ fn a_plugin_that_traps_when_it_is_saved_is_shown_and_the_next_version_goes_on() 
             Ok(Some(()))
         })?;
     }
-    let cold = host.entry("cold-start", |entry| entry["plugin"] == "motor-thermal@0.1.2")?;
-    let says = "2 twins of thermal started cold";
-    assert!(
-        cold["message"].as_str().is_some_and(|text| text.starts_with(says)),
-        "no state is said to be carried: {cold}"
-    );
+    // What was saved last, before the first row that could not be, is what 0.1.2 has gone on from.
+    assert!(done["message"].as_str().is_some_and(|text| text.contains("is permanent")), "{done}");
     host.stop()
 }
 

@@ -168,13 +168,20 @@ export class Twin {
     this.draw();
   }
 
+  /** Rollouts whose mark stands already. */
+  private readonly markedRollouts = new Set<string>();
+
   private wrote(entry: Entry): void {
     const plugins = this.detail?.behaviors.map((behavior) => behavior.plugin) ?? [];
     const name = entry.plugin?.split('@')[0];
     const about = entry.twin === this.id || (entry.twin === null && name !== undefined && plugins.includes(name));
     if (!about) return;
     this.entries = merged(this.entries, [entry], ENTRIES_SHOWN);
-    if (entry.kind === 'swap-done') {
+    // From probation on the new version answers; what follows when it is permanent changes no curve.
+    const answers = entry.kind === 'rollout-phase' && entry.message.includes(' is probation:');
+    const rollout = /^rollout (\d+) /.exec(entry.message)?.[1];
+    if (answers || (entry.kind === 'swap-done' && (rollout === undefined || !this.markedRollouts.has(rollout)))) {
+      if (rollout !== undefined) this.markedRollouts.add(rollout);
       const mark = { time_ms: swapTime(entry, this.newest, this.window_ms), kind: 'swap', text: entry.plugin ?? 'swap' };
       this.liveMarks = [...this.liveMarks, mark].slice(-LIVE_MARKS_MAX);
       this.marks = marksOf(this.marks, [mark]);
