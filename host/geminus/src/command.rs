@@ -88,6 +88,8 @@ pub(crate) enum Command {
         cache: PathBuf,
         /// Address space that the host reserves for each memory, in bytes.
         reservation: u64,
+        /// Process of the host; without it this one ends.
+        parent: u32,
     },
 }
 
@@ -111,8 +113,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Replay(replay) => replay::run(&replay),
         Command::Bench(bench) => bench::run(&bench),
         Command::History(history) => history::run(history),
-        Command::CompileApart { component, cache, reservation } => {
-            crate::runtime::compile::compile_file(&component, &cache, reservation)
+        Command::CompileApart { component, cache, reservation, parent } => {
+            crate::runtime::compile::compile_file(&component, &cache, reservation, parent)
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Every way back: a verdict, a trap, a person before and after the change. The incumbent goes on as if nothing had
 //! been, and no row lacks its answer.
 
+use std::collections::BTreeMap;
+
 use geminus_tests::{
     Broker, Host, PATIENCE, Rounds, START_MS, SiteFolder, answered, rebuild, tally, wait_for,
 };
@@ -113,23 +115,37 @@ fn order(host: &Host, site: &SiteFolder, words: &[&str]) -> anyhow::Result<std::
     Ok(command.output()?)
 }
 
-/// Outputs of an estimator, row by row.
-fn outputs(host: &Host, twin: &str, behavior: &str, rounds: u64) -> anyhow::Result<Vec<Vec<Option<f64>>>> {
+/// What the estimator of a rig gave in one row, by output. What a row has no value for is not there: the first row of a
+/// filter, say, has no innovation.
+type Given = BTreeMap<String, Option<f64>>;
+
+/// Outputs of an estimator, row by row. Whatever one row gave is committed together.
+fn outputs(host: &Host, twin: &str, behavior: &str, rounds: u64) -> anyhow::Result<Vec<Given>> {
+    let range = (START_MS, START_MS + rounds * 1_000);
+    wait_for(&format!("{rounds} rows of {behavior}"), PATIENCE, || {
+        let found = host.stored(twin, &format!("{behavior}.winding_temperature"), range, 1_000)?;
+        anyhow::ensure!(found.len() as u64 >= rounds, "{} are there", found.len());
+        Ok(Some(()))
+    })?;
     let answer = host.get(&format!("/twins/{twin}"))?;
     let all = answer["estimated"].as_array().cloned().unwrap_or_default();
-    let names = all.iter().filter_map(|point| point["name"].as_str());
-    let mut columns = Vec::new();
-    for name in names.filter(|name| name.starts_with(&format!("{behavior}."))) {
-        let found = wait_for(&format!("{rounds} rows of {name}"), PATIENCE, || {
-            let found = host.stored(twin, name, (START_MS, START_MS + rounds * 1_000), 1_000)?;
-            anyhow::ensure!(found.len() as u64 >= rounds, "{} are there", found.len());
-            Ok(Some(found))
-        })?;
-        anyhow::ensure!(found.len() as u64 == rounds, "{twin} {name}: {} of {rounds}", found.len());
-        columns.push(found);
+    let prefix = format!("{behavior}.");
+    let names: Vec<&str> =
+        all.iter().filter_map(|point| point["name"].as_str()?.strip_prefix(&prefix)).collect();
+    anyhow::ensure!(names.len() > 3, "{behavior} has {} outputs", names.len());
+    let mut rows = vec![Given::new(); rounds as usize];
+    for name in names {
+        let found = host.stored(twin, &format!("{behavior}.{name}"), range, 1_000)?;
+        let first = found.first().map_or(f64::NAN, |(time, _)| *time);
+        anyhow::ensure!(found.len() as u64 + 1 >= rounds, "{name}: {} rows, first at {first}", found.len());
+        for (time, value) in found {
+            let row = rows.get_mut(((time - START_MS as f64) / 1_000.0) as usize);
+            let row =
+                row.ok_or_else(|| anyhow::anyhow!("{name} has a value at {time}, which is no round"))?;
+            anyhow::ensure!(row.insert(name.to_owned(), value).is_none(), "{name} has two at {time}");
+        }
     }
-    anyhow::ensure!(columns.len() > 3, "{behavior} has {} outputs", columns.len());
-    Ok((0..rounds as usize).map(|row| columns.iter().map(|column| column[row].1).collect()).collect())
+    Ok(rows)
 }
 
 /// A second behavior of the same plugin gets the same rows and never has a rollout.

@@ -77,16 +77,21 @@ pub(crate) fn apart(
 ///
 /// # Errors
 /// What is wrong with the component, by name.
-pub(crate) fn compile_file(component: &Path, cache: &Path, reservation: u64) -> anyhow::Result<()> {
-    std::thread::spawn(end_with_parent);
+pub(crate) fn compile_file(
+    component: &Path,
+    cache: &Path,
+    reservation: u64,
+    parent: u32,
+) -> anyhow::Result<()> {
+    std::thread::spawn(move || end_with_parent(parent));
     let bytes = std::fs::read(component)?;
     let limits = Limits { memory_reservation_bytes: reservation, ..Limits::default() };
     Ok(Engine::for_compiling(limits)?.precompile(Digest::of(&bytes), &bytes, cache)?)
 }
 
-/// A host that was killed cannot end its compiler, so the compiler ends itself.
-fn end_with_parent() {
-    let parent = std::os::unix::process::parent_id();
+/// A host that was killed cannot end its compiler, so the compiler ends itself. It is told who its parent is: a parent
+/// that was killed before this line ran is not the one that it would find here.
+fn end_with_parent(parent: u32) {
     while std::os::unix::process::parent_id() == parent {
         std::thread::park_timeout(Duration::from_millis(200));
     }
@@ -108,6 +113,7 @@ fn child(component: &Path, cache: &Path, reservation: u64, effort: &Effort<'_>) 
             .arg(component)
             .arg(cache)
             .arg(reservation.to_string())
+            .arg(std::process::id().to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
