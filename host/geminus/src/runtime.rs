@@ -364,7 +364,11 @@ fn limits(plant: &Plant) -> Limits {
     // Each twin twice during a rollout.
     let wanted = u32::try_from(twins.saturating_mul(2)).unwrap_or(u32::MAX).saturating_add(INSTANCES_SPARE);
     let usual = Limits::default();
-    Limits { instances_max: wanted.min(usual.instances_max), ..usual }
+    Limits {
+        instances_max: wanted.min(usual.instances_max),
+        fuel_per_row_max: plant.limits.fuel_per_row_max,
+        ..usual
+    }
 }
 
 fn id_of(plant: &Plant, twin: TwinIndex) -> &str {

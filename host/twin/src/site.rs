@@ -243,6 +243,9 @@ pub struct Limits {
     pub payload_bytes_max: u32,
     /// Most rows in one call of a behavior; 1 … 65536.
     pub frame_rows_max: u32,
+    /// Fuel (roughly instructions) that a row of a behavior may use at most, whatever its plugin declares. A million is
+    /// about a millisecond, which the other twins of a shard wait when a row never ends; 10000 … 1000000000.
+    pub fuel_per_row_max: u64,
 }
 
 impl Default for Limits {
@@ -253,6 +256,7 @@ impl Default for Limits {
             stale_after_intervals: 5,
             payload_bytes_max: 1 << 20,
             frame_rows_max: 4096,
+            fuel_per_row_max: 2_000_000,
         }
     }
 }

@@ -26,6 +26,8 @@ pub(crate) fn house(items: &[Item], ends: &[&str]) -> anyhow::Result<House> {
         &ids,
         |cells| {
             let cells = cells
+                // Enough for each to reach the limit that it is about.
+                .lines("[limits]\nfuel_per_row_max = 10000000")
                 .lines("[containment]\nrestarts_max = 0\nrestarts_older_max = 0\nprevious_version = false");
             items.iter().fold(cells, |cells, item| {
                 cells.behavior(item.name, item.name, &format!("{}-*", item.name), "")

@@ -150,7 +150,10 @@ impl Cohort {
         }
         let mut purse = self.purse;
         let culprits = match &task {
-            Task::Step(rows) => self.sweep(&mut purse, rows, first),
+            Task::Step(rows) => match self.is_proof(rows, first) {
+                true => self.only(first),
+                false => self.sweep(&mut purse, rows, first),
+            },
             Task::Save(slots) => self.search(&mut purse, slots, first, |group| {
                 self.assemble(group, until)?.snapshot(group, None, Stride::One).map(drop)
             }),
@@ -159,6 +162,17 @@ impl Cohort {
         self.spend(purse);
         self.convict(&culprits, start, until, faults);
         self.reunite(start, until, faults);
+    }
+
+    /// Whether there is nothing to be found out: a row that used up its fuel in an instance that has nobody else would do
+    /// so again, and a trial would make the neighbours on the shard wait as long once more.
+    fn is_proof(&self, rows: &Range<usize>, first: &Trouble) -> bool {
+        first.kind == FaultKind::Fuel && rows.len() == 1 && self.slots.open().len() == 1
+    }
+
+    /// The only twin there is, guilty of its only row.
+    fn only(&self, first: &Trouble) -> Culprits {
+        vec![(self.slots.open(), Trouble { row: Some(0), state_kept: true, ..first.clone() })]
     }
 
     /// Finds who breaks in these rows, some of them at a time.

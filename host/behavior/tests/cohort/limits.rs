@@ -112,3 +112,19 @@ fn state_beyond_its_limit_is_refused_when_the_twin_is_opened() {
     check(16, true);
     check(8, false);
 }
+
+#[test]
+fn a_twin_that_is_alone_burns_its_budget_once() {
+    let fuel_per_row = 2_000_000;
+    let mut cohort = Probe { fuel_per_row, ..Probe::default() }.cohort("l");
+    let (calm, endless) = (frame([(0, 1, 1.0, 0.1)]), frame([(0, 2, 666.0, 0.1)]));
+    let mut oracle = Oracle::default();
+    oracle.check(&calm, &step(&mut cohort, &calm), &[]);
+    let stepped = step(&mut cohort, &endless);
+    oracle.check(&endless, &stepped, &[0]);
+    let named: Vec<_> =
+        stepped.faults.iter().map(|fault| (fault.row, fault.kind, fault.quarantined)).collect();
+    assert_eq!(named, [(Some(0), FaultKind::Fuel, true)]);
+    let budget = fuel_per_row + limits().fuel_per_call_base;
+    assert!(stepped.fuel < budget + budget / 2, "{} fuel with {budget} for a call", stepped.fuel);
+}

@@ -37,7 +37,7 @@ const GUESTS: [(&str, &str); 6] = [
         "burn",
         "(loop $on
            (local.set $n (i32.add (local.get $n) (i32.const 1)))
-           (br_if $on (i32.lt_u (local.get $n) (i32.const 1000000))))",
+           (br_if $on (i32.lt_u (local.get $n) (i32.const 250000))))",
     ),
 ];
 const NEIGHBOURS: u32 = 999;

@@ -36,7 +36,7 @@ pub(super) fn measure(bench: &Workbench) -> anyhow::Result<Figure> {
     let span = Span { from: Timestamp(0), to: Timestamp(u64::MAX) };
     let (mut again, mut native, mut reading) = (Vec::new(), Vec::new(), Vec::new());
     let mut fuel = 0;
-    let mut archive = Archive::at(folder.path(), &folder.path().join("plugins"))?;
+    let mut archive = Archive::at(folder.path(), &folder.path().join("plugins"), Limits::default())?;
     // Compiled before the clock runs, as the native code is.
     run(&mut archive, &subject, Span { to: Timestamp(2_000_000_000), ..span }, None)?;
     for _ in 0..RUNS {

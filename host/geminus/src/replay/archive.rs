@@ -34,11 +34,12 @@ pub(crate) struct Archive {
 impl Archive {
     /// Opens what a site has kept.
     pub(crate) fn open(site: &Site) -> anyhow::Result<Self> {
-        Self::at(&site.data_folder(), &site.plugins_folder())
+        let limits = Limits { fuel_per_row_max: site.document.limits.fuel_per_row_max, ..Limits::default() };
+        Self::at(&site.data_folder(), &site.plugins_folder(), limits)
     }
 
-    /// Opens a data folder, and takes what it lacks from a plugin folder.
-    pub(crate) fn at(data: &Path, plugins: &Path) -> anyhow::Result<Self> {
+    /// Opens a data folder, and takes what it lacks from a plugin folder. A row may use as much as it might there.
+    pub(crate) fn at(data: &Path, plugins: &Path, limits: Limits) -> anyhow::Result<Self> {
         let at = || data.display().to_string();
         let control = Control::read_only(data).with_context(at)?;
         let incarnations = control.incarnations().with_context(at)?;
@@ -53,7 +54,7 @@ impl Archive {
             incarnations: incarnations.into_iter().map(|known| (known.id, known)).collect(),
             vault: Vault::new(data.join("packages")),
             shelf,
-            engine: Engine::new(Limits::default())?,
+            engine: Engine::new(limits)?,
             compiled: BTreeMap::new(),
         })
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use geminus_behavior::ColdStart;
+use geminus_behavior::{ColdStart, Limits};
 use geminus_rollout::{Acceptance, Difference, VerdictState};
 use geminus_store::Border;
 
@@ -40,7 +40,8 @@ fn eventful() -> Plant {
 }
 
 fn replayed(plant: &Plant, span: Span, other: Option<&Other>) -> Report {
-    let mut archive = Archive::at(&plant.data(), &plant.data().join("plugins")).expect("archive");
+    let mut archive =
+        Archive::at(&plant.data(), &plant.data().join("plugins"), Limits::default()).expect("archive");
     run(&mut archive, &Plant::subject(), span, other).expect("replays")
 }
 
@@ -190,7 +191,7 @@ fn another_version_is_judged_over_the_same_rows() {
 fn another_version_that_cannot_take_over_says_why_and_one_that_fails_is_charged() {
     let plant = eventful();
     let span = Span { from: second(1650), to: second(1760) };
-    let mut archive = Archive::at(&plant.data(), &plant.data()).expect("archive");
+    let mut archive = Archive::at(&plant.data(), &plant.data(), Limits::default()).expect("archive");
     // Version 2 had written schema 2 and can write 1; a stranger's schema cannot be carried.
     let strange = package("9.0.0", 1, |text| text);
     let mut declaration = (*strange.declaration).clone();

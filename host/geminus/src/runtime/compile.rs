@@ -51,7 +51,13 @@ pub(crate) fn apart(
     }
     let reservation = engine.limits().memory_reservation_bytes;
     let instances_max = engine.limits().instances_max;
-    let usual = Limits { memory_reservation_bytes: reservation, instances_max, ..Limits::default() };
+    let fuel_per_row_max = engine.limits().fuel_per_row_max;
+    let usual = Limits {
+        memory_reservation_bytes: reservation,
+        instances_max,
+        fuel_per_row_max,
+        ..Limits::default()
+    };
     // Tests have another program around them, and a measurement may set limits that the child does not know.
     if cfg!(test) || *engine.limits() != usual {
         return engine
