@@ -21,22 +21,24 @@ struct Desk {
     field: RefCell<Publisher>,
 }
 
-/// A policy with these commands (name, highest value), which always proposes `value` for the first of them.
-fn policy(version: &str, commands: &[(&str, f64)], value: f64) -> anyhow::Result<Guest> {
+/// A policy with these commands (name, highest value), which always proposes `value` for the first of them, or nothing.
+fn policy(version: &str, commands: &[(&str, f64)], value: Option<f64>) -> anyhow::Result<Guest> {
     let declared: Vec<Value> = commands
         .iter()
         .map(|(name, top)| json!({ "name": name, "unit": "1", "minimum": 0.0, "maximum": top }))
         .collect();
-    Ok(Guest::hostile("tally", version)?.script(&format!("step propose={value}")).declares(|it| {
+    let script = value.map_or(String::new(), |value| format!("step propose={value}"));
+    Ok(Guest::hostile("tally", version)?.script(&script).declares(|it| {
         it["kind"] = "command-policy".into();
         it["commands"] = json!(declared);
     }))
 }
 
 impl Desk {
-    fn start(first: &Guest) -> anyhow::Result<Self> {
+    fn start(authority: &str, first: &Guest) -> anyhow::Result<Self> {
         let broker = Broker::start(100_000)?;
-        let cells = Cells::new(&broker.url()).twins(CELL, 1_000).lines("authority = \"advise\"");
+        let cells =
+            Cells::new(&broker.url()).twins(CELL, 1_000).lines(&format!("authority = \"{authority}\""));
         let site = cells.behavior("tally", "tally", CELL, "arrivals = \"ignore\"").folder()?;
         drop_bytes(&site.path("plugins"), "tally-1.0.0", &first.bytes()?)?;
         let host = Host::start(&site.site())?;
@@ -109,12 +111,12 @@ impl Desk {
 #[test]
 fn the_first_commands_after_a_change_are_limited_in_step_forward_and_back() -> anyhow::Result<()> {
     let speed: &[(&str, f64)] = &[("speed", 1.0)];
-    let desk = Desk::start(&policy("1.0.0", speed, 0.0)?)?;
+    let desk = Desk::start("advise", &policy("1.0.0", speed, Some(0.0))?)?;
     desk.told("proposal-held", "speed = 0 1 is advised (")?;
     let stages = json!({
         "probation": { "rows": 1_000_000, "seconds_max": 3_600 }, "bumpless": { "step_share": 0.25, "commands": 2 },
     });
-    let id = desk.begin(&policy("1.1.0", speed, 1.0)?, &stages)?;
+    let id = desk.begin(&policy("1.1.0", speed, Some(1.0))?, &stages)?;
     desk.reach(id, "probation")?;
     desk.told("proposal-held", "speed = 0.25 1 is advised, limited from 1 after a change of versions (")?;
     desk.told("proposal-held", "speed = 1 1 is advised (")?;
@@ -126,6 +128,7 @@ fn the_first_commands_after_a_change_are_limited_in_step_forward_and_back() -> a
 
 #[test]
 fn proposals_that_would_be_refused_count_against_the_version_that_makes_them() -> anyhow::Result<()> {
+    // Of a twin that is only observed every proposal is refused.
     let speed: &[(&str, f64)] = &[("speed", 1.0)];
     let acceptance = json!({ "rows_min": 5, "proposals_refused_max": 2 });
     for (stages, ending) in [
@@ -138,8 +141,8 @@ fn proposals_that_would_be_refused_count_against_the_version_that_makes_them() -
             "rolled-back",
         ),
     ] {
-        let desk = Desk::start(&policy("1.0.0", speed, 0.5)?)?;
-        let id = desk.begin(&policy("1.1.0", speed, 7.0)?, &stages)?;
+        let desk = Desk::start("observe", &policy("1.0.0", speed, None)?)?;
+        let id = desk.begin(&policy("1.1.0", speed, Some(0.5))?, &stages)?;
         let view = desk.reach(id, ending)?;
         let reason = view["reason"].as_str().unwrap_or_default();
         assert!(reason.contains("of the new version and 0 of the running version"), "{view}");
@@ -150,11 +153,11 @@ fn proposals_that_would_be_refused_count_against_the_version_that_makes_them() -
 
 #[test]
 fn a_version_is_held_to_its_own_commands_as_soon_as_it_answers() -> anyhow::Result<()> {
-    let desk = Desk::start(&policy("1.0.0", &[("speed", 1.0)], 0.5)?)?;
+    let desk = Desk::start("advise", &policy("1.0.0", &[("speed", 1.0)], Some(0.5))?)?;
     desk.told("proposal-held", "tally proposes speed = 0.5 1: ")?;
-    let wider = policy("1.1.0", &[("brake", 2.0), ("speed", 1.0)], 1.5)?;
+    let wider = policy("1.1.0", &[("speed", 2.0), ("brake", 1.0)], Some(1.5))?;
     let id = desk.begin(&wider, &json!({ "probation": { "rows": 1, "seconds": 1 } }))?;
-    desk.told("proposal-held", "tally proposes brake = 1.5 1: brake = 1.5 1 is advised (")?;
+    desk.told("proposal-held", "tally proposes speed = 1.5 1: speed = 1.5 1 is advised (")?;
     desk.reach(id, "permanent")?;
     desk.host.stop()
 }
