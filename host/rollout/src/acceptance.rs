@@ -29,7 +29,8 @@ pub struct Acceptance {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nis_confidence: Option<f64>,
     /// Degrees of freedom of a normalised innovation squared in one row. When it is not given: how many of the inputs
-    /// with arrival `event` were measured in that row, or else how many innovations it has, and at least 1.
+    /// with arrival `event` were measured in that row, or else how many innovations it has, and at least 1. One that is
+    /// declared to be of one input always has 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nis_degrees: Option<u32>,
     /// Whether the new version passes beyond a limit of innovation or NIS when the running version lies as far beyond

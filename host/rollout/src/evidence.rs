@@ -18,6 +18,9 @@ pub struct Evidence {
     pub rows: u64,
     /// Rows that were not compared because the new version was still warming up.
     pub rows_warming: u64,
+    /// Rows that were not compared because the running version has no answer: it holds their twins apart.
+    #[serde(default)]
+    pub rows_unanswered: u64,
     /// Twins with compared rows.
     pub twins: u64,
     /// Time that the compared rows of all twins span, in hours.
@@ -174,7 +177,7 @@ pub struct ProposalEvidence {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CostEvidence {
-    /// Rows that both versions stepped.
+    /// Rows that the new version stepped.
     pub rows: u64,
     /// Calls that stepped them.
     pub calls: u64,

@@ -22,5 +22,5 @@ pub use evidence::{
 pub use machine::{Authoritative, Facts, Input, Order, Phase, Progress, Rollout, Step};
 pub use plan::{Bumpless, Canary, Plan, Probation, Promote, Shadow, Stages};
 pub use schema::{evidence_schema, plan_schema};
-pub use tally::{Cost, Tally};
+pub use tally::{Cost, Row, Tally};
 pub use verdict::{Check, Verdict, VerdictState};

@@ -41,7 +41,8 @@ pub struct Rollout {
     progress: Option<Progress>,
     /// Whether progress was heard in this phase.
     fresh: bool,
-    /// Compared rows of the poorest twin when this phase began.
+    /// Nothing any more: rows are counted by phase. Read, so that what an earlier host wrote down can be read.
+    #[serde(default, skip_serializing)]
     rows_before: u64,
     /// State of the last verdict heard in this phase.
     verdict: Option<VerdictState>,
@@ -157,7 +158,10 @@ impl Rollout {
         self.phase = phase;
         self.since = now;
         self.fresh = false;
-        self.rows_before = self.progress.map_or(0, |progress| progress.rows_min);
+        // Rows of another phase say nothing about this one.
+        if let Some(progress) = &mut self.progress {
+            progress.rows_min = 0;
+        }
         self.verdict = None;
         self.words.clear();
         self.note(reason, now);

@@ -36,8 +36,10 @@ use worst::Worst;
 /// Rows that a call of both versions cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Rows that both versions stepped.
+    /// Rows that the new version stepped.
     pub rows: u64,
+    /// Those of them that the running version stepped too: all, but for twins that it holds apart.
+    pub old_rows: u64,
     /// Fuel of the running version.
     pub old_fuel: u64,
     /// Fuel of the new version.
@@ -73,6 +75,19 @@ impl Spending {
     }
 }
 
+/// What a row of a frame is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Row {
+    /// Both versions are compared.
+    Compared,
+    /// The new version is not warm for its twin yet.
+    Warming,
+    /// The running version has no answer to compare with, because it holds the twin apart.
+    Unanswered,
+    /// It is none that the phase is about.
+    LeftOut,
+}
+
 /// What was counted so far.
 #[derive(Clone, Debug)]
 pub struct Tally {
@@ -89,9 +104,11 @@ pub struct Tally {
     deadline: Duration,
     rows: u64,
     rows_warming: u64,
+    rows_unanswered: u64,
     marks: Marks,
     proposals: Proposals,
     cost_rows: u64,
+    old_cost_rows: u64,
     calls: u64,
     old_cost: Spending,
     new_cost: Spending,
@@ -100,6 +117,8 @@ pub struct Tally {
     curves: Curves,
     /// Rows of the present frame that are compared; kept for its memory.
     kept: Vec<u32>,
+    /// Rows of the present frame that the running version has no answer for; kept for its memory.
+    alone: Vec<u32>,
     /// Rows of the present column that may be among the worst; kept for its memory.
     found: Findings,
 }
@@ -129,7 +148,10 @@ impl Tally {
             .collect();
         let of_role = |role: Role| {
             let all = columns.iter().enumerate().filter(|(_, column)| column.role == role);
-            all.map(|(at, column)| Innovation::new(at, column.old_place, column.place)).collect::<Vec<_>>()
+            all.map(|(at, column)| {
+                Innovation::new(at, column.old_place, column.place, is_of_one(new, column.place))
+            })
+            .collect::<Vec<_>>()
         };
         let measured = new.inputs.iter().enumerate().filter(|(_, input)| input.arrival == Arrival::Event);
         Self {
@@ -144,9 +166,11 @@ impl Tally {
             deadline: Duration::from_millis(acceptance.deadline_ms),
             rows: 0,
             rows_warming: 0,
+            rows_unanswered: 0,
             marks: Marks::default(),
             proposals: Proposals::new(old, new, acceptance.proposals_tolerance_share),
             cost_rows: 0,
+            old_cost_rows: 0,
             calls: 0,
             old_cost: Spending::default(),
             new_cost: Spending::default(),
@@ -154,9 +178,24 @@ impl Tally {
             worst: Worst::default(),
             curves: Curves::new(&columns),
             kept: Vec::new(),
+            alone: Vec::new(),
             found: Findings::default(),
             columns,
         }
+    }
+
+    /// Forgets what was counted of rows; the columns and their limits stay, and so do faults. So each phase is judged by
+    /// its own rows, while no phase forgives what the candidate failed in before.
+    pub fn renew(&mut self) {
+        self.columns.iter_mut().for_each(Column::renew);
+        self.innovations.iter_mut().chain(&mut self.nis).for_each(Innovation::renew);
+        (self.rows, self.rows_warming, self.rows_unanswered) = (0, 0, 0);
+        self.marks = Marks::default();
+        self.proposals.renew();
+        (self.cost_rows, self.old_cost_rows, self.calls) = (0, 0, 0);
+        (self.old_cost, self.new_cost) = (Spending::default(), Spending::default());
+        self.worst = Worst::default();
+        self.curves = Curves::new(&self.columns);
     }
 
     /// Compares what both versions made of a frame, for the rows of twins that the candidate is warm for. An outcome of
@@ -168,6 +207,20 @@ impl Tally {
         new: &Outcome,
         warm: &mut dyn FnMut(TwinIndex) -> bool,
     ) {
+        self.compare_rows(frame, old, new, &mut |_, twin| match warm(twin) {
+            true => Row::Compared,
+            false => Row::Warming,
+        });
+    }
+
+    /// As [`Self::compare`], with a word for each row of the frame.
+    pub fn compare_rows(
+        &mut self,
+        frame: &Frame,
+        old: &Outcome,
+        new: &Outcome,
+        word: &mut dyn FnMut(usize, TwinIndex) -> Row,
+    ) {
         let rows = frame.rows();
         if !has_shape(old, rows, self.old_outputs) || !has_shape(new, rows, self.new_outputs) {
             let (twin, time) = (frame.twins.first(), frame.times.first());
@@ -177,10 +230,17 @@ impl Tally {
             return;
         }
         self.kept.clear();
-        let all = (0_u32..).zip(&frame.twins);
-        self.kept.extend(all.filter(|(_, twin)| warm(**twin)).map(|(row, _)| row));
+        self.alone.clear();
+        for (row, (place, twin)) in (0_u32..).zip(frame.twins.iter().enumerate()) {
+            match word(place, *twin) {
+                Row::Compared => self.kept.push(row),
+                Row::Warming => self.rows_warming += 1,
+                Row::Unanswered => self.alone.push(row),
+                Row::LeftOut => {}
+            }
+        }
         self.rows += self.kept.len() as u64;
-        self.rows_warming += (rows - self.kept.len()) as u64;
+        self.rows_unanswered += self.alone.len() as u64;
         self.marks.note(frame, &self.kept, &old.alerts, &new.alerts);
         self.proposals.compare(&self.kept, &old.proposals, &new.proposals);
         for (at, column) in self.columns.iter_mut().enumerate() {
@@ -200,22 +260,27 @@ impl Tally {
         }
         for innovation in &mut self.innovations {
             innovation.note(&self.kept, old, new, |_| 1);
+            innovation.note_alone(&self.alone, new, |_| 1);
         }
         let measured: &[usize] = if frame.inputs == self.inputs { &self.measured } else { &[] };
         let innovations = &self.innovations;
+        let all = self.nis_degrees;
         for nis in &mut self.nis {
-            match self.nis_degrees {
-                Some(degrees) => nis.note(&self.kept, old, new, |_| degrees),
-                None => nis.note(&self.kept, old, new, |row| {
-                    innovation::degrees(row, frame, measured, innovations, new)
-                }),
-            }
+            let one = nis.of_one;
+            let degrees = |row| match (one, all) {
+                (true, _) => 1,
+                (false, Some(degrees)) => degrees,
+                (false, None) => innovation::degrees(row, frame, measured, innovations, new),
+            };
+            nis.note(&self.kept, old, new, degrees);
+            nis.note_alone(&self.alone, new, degrees);
         }
     }
 
     /// What a call of both versions cost.
     pub fn cost(&mut self, cost: Cost) {
         self.cost_rows += cost.rows;
+        self.old_cost_rows += cost.old_rows;
         self.calls += 1;
         self.old_cost.add(cost.old_fuel, cost.old_spent, self.deadline);
         self.new_cost.add(cost.new_fuel, cost.new_spent, self.deadline);
@@ -239,9 +304,11 @@ impl Tally {
         self.nis.iter_mut().zip(&other.nis).for_each(|(mine, others)| mine.merge(others));
         self.rows += other.rows;
         self.rows_warming += other.rows_warming;
+        self.rows_unanswered += other.rows_unanswered;
         self.marks.merge(&other.marks);
         self.proposals.merge(&other.proposals);
         self.cost_rows += other.cost_rows;
+        self.old_cost_rows += other.old_cost_rows;
         self.calls += other.calls;
         self.old_cost.merge(&other.old_cost);
         self.new_cost.merge(&other.new_cost);
@@ -261,6 +328,12 @@ impl Tally {
     pub fn rows_of(&self, twin: TwinIndex) -> u64 {
         self.marks.rows(twin)
     }
+}
+
+/// Whether an output says that it is about one input: an innovation, or a NIS of one measurement.
+fn is_of_one(declaration: &Declaration, place: usize) -> bool {
+    let of = declaration.outputs.get(place).and_then(|output| output.of.as_deref());
+    of.is_some_and(|of| declaration.inputs.iter().any(|input| input.name == of))
 }
 
 fn has_shape(outcome: &Outcome, rows: usize, outputs: usize) -> bool {

@@ -184,6 +184,13 @@ fn the_version_that_ran_before_is_used_for_the_twin_that_fails() -> anyhow::Resu
     for (twin, version) in [("climb-bad", "1.0.0"), ("climb-mate", "1.0.1")] {
         assert_eq!(house.host.behavior(twin, "climb")?["version"], version, "{twin}");
     }
+    let past = house.host.get("/activations?binding=climb")?;
+    let newest = &past["activations"][0];
+    assert_eq!(
+        (&newest["version"], &newest["twins"], &newest["outcome"]),
+        (&"1.0.0".into(), &1.into(), &"moved back: climb-bad failed in climb@1.0.1".into()),
+        "{past}"
+    );
     // The row that broke the new version does not break the old one.
     house.pulse.poison("climb-bad", &[POISON]);
     house.pulse.wait(20)?;

@@ -6,6 +6,8 @@
 
 mod back;
 mod begin;
+mod commands;
 mod hall;
+mod phases;
 mod restart;
 mod way;

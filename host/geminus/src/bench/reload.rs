@@ -15,7 +15,7 @@ use anyhow::{Context as _, ensure};
 use geminus_behavior::{Cohort, ColdStart, Engine, Limits, handover_schema};
 use geminus_core::{Clock as _, Frame, SystemClock};
 use geminus_registry::Package;
-use geminus_rollout::{Acceptance, Tally};
+use geminus_rollout::{Acceptance, Phase, Tally};
 use geminus_twin::BindingIndex;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -200,12 +200,12 @@ impl House {
             drop(trial.follow(frame, &mut stepped, watch));
             ensure!(stepped.faults.is_empty() && stepped.by.iter().all(|by| *by != 0), "a row was lost");
             // Promoted after the first.
-            trial.want(Wanted::All);
+            trial.want(Wanted::All, Phase::Promoting);
             while trial.is_moving() {
                 trial.advance(&mut self.side);
             }
         }
-        let standing = trial.standing();
+        let standing = trial.standing(&|_| false);
         ensure!(standing.failure.is_none(), "{:?}", standing.failure);
         ensure!(
             standing.authoritative == twins.len() || !standing_is_warm(&standing),

@@ -110,7 +110,7 @@ fn measure_batch(
     while ways.shadow.is_moving() {
         ways.shadow.advance(&mut ways.watched);
     }
-    let enrolled = ways.shadow.standing();
+    let enrolled = ways.shadow.standing(&|_| false);
     ensure!(enrolled.enrolled == TWINS as usize, "{} twins are in the shadow", enrolled.enrolled);
 
     let outputs = old.declaration().outputs.len();
@@ -147,7 +147,7 @@ fn measure_batch(
             ensure!(equal, "with a shadow the running version answers something else");
         }
     }
-    let standing = ways.shadow.standing();
+    let standing = ways.shadow.standing(&|_| false);
     let twin = openings().first().map(|opening| opening.twin).context("no twin")?;
     ensure!(!ways.shadow.is_authoritative(twin), "the shadow answers");
     Ok(Measured {

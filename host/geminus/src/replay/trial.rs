@@ -99,7 +99,7 @@ impl Trial {
         self.charge(frame, &new, true);
         let warm = self.deck.is_warm();
         self.tally.compare(frame, old, &new.outcome, &mut |_| warm);
-        let cost = Cost { rows, old_fuel, new_fuel: new.fuel, ..Cost::default() };
+        let cost = Cost { rows, old_rows: rows, old_fuel, new_fuel: new.fuel, ..Cost::default() };
         self.tally.cost(cost);
         if warm && self.first.is_none() {
             self.first =

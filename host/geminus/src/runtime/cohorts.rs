@@ -8,15 +8,18 @@ pub(crate) mod trial;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use geminus_behavior::{Cohort, Compiled, HostCalls, Household, Opening, Refused, Snapshot, StartError};
-use geminus_core::{Digest, Frame, Proposal, TwinIndex};
+use geminus_behavior::{
+    Cohort, Compiled, HostCalls, Household, Opening, Refused, Snapshot, StartError, TwinFault,
+};
+use geminus_core::{Declaration, Digest, Frame, TwinIndex};
+use geminus_rollout::Phase;
 use geminus_twin::plant::Binding;
 use geminus_twin::site::Isolation;
 use geminus_twin::{BindingIndex, Plant};
 
 use crate::runtime::meters::Account;
 use side::{Berth, Side, Stepped, Watch};
-use trial::{Moved, Standing, Trial, Wanted};
+use trial::{Apart, Aside, Counts, Moved, Standing, Trial, Wanted};
 
 /// Twins in one instance: with four kibibytes a twin, which is much, half of the memory that plugins usually ask for.
 pub(crate) const COHORT_TWINS_MAX: usize = 8_192;
@@ -50,11 +53,14 @@ pub(crate) struct Cohorts {
     quarantined: HashSet<(BindingIndex, TwinIndex)>,
 }
 
-/// A frame's answers, and the proposals of the side that does not count.
+/// A frame's answers, and what the side made that does not count.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
+    /// With the faults of the incumbent in twins that it answers for. Those of a candidate stand in its tally.
     pub(crate) stepped: Stepped,
-    pub(crate) aside: Vec<Proposal>,
+    pub(crate) aside: Aside,
+    /// Faults of the incumbent in twins that the candidate answers for.
+    pub(crate) silent: Vec<TwinFault>,
 }
 
 /// How a twin that is held apart comes back.
@@ -161,6 +167,36 @@ impl Cohorts {
         trial.map_or(&group.incumbent, Trial::side).berth(twin)
     }
 
+    /// The incumbent's instance of a twin, whoever answers for it.
+    pub(crate) fn incumbent(&self, index: BindingIndex, twin: TwinIndex) -> Option<&Berth> {
+        self.groups.get(&index)?.incumbent.berth(twin)
+    }
+
+    /// What the version with this number declares that has the twin.
+    pub(crate) fn declared(&self, index: BindingIndex, twin: TwinIndex, by: u32) -> Option<&Declaration> {
+        self.berths(index, twin).find(|berth| berth.incarnation == by).map(declaration)
+    }
+
+    /// What the version declares that has the twin besides the one with this number.
+    pub(crate) fn declared_aside(
+        &self,
+        index: BindingIndex,
+        twin: TwinIndex,
+        by: u32,
+    ) -> Option<&Declaration> {
+        self.berths(index, twin).find(|berth| berth.incarnation != by).map(declaration)
+    }
+
+    /// The instances that have a twin, the candidate's first.
+    fn berths(&self, index: BindingIndex, twin: TwinIndex) -> impl Iterator<Item = &Berth> {
+        let group = self.groups.get(&index);
+        let candidate = group.and_then(|group| group.trial.as_ref()).map(Trial::side);
+        candidate
+            .into_iter()
+            .chain(group.map(|group| &group.incumbent))
+            .filter_map(move |side| side.berth(twin))
+    }
+
     /// The trial of a binding.
     pub(crate) fn trial(&self, index: BindingIndex) -> Option<&Trial> {
         self.groups.get(&index)?.trial.as_ref()
@@ -175,20 +211,25 @@ impl Cohorts {
         watch: &Watch<'_>,
     ) -> Answer {
         let Some(group) = self.groups.get_mut(&index) else {
-            return Answer { stepped: Stepped::unanswered(outputs, frame.rows()), aside: Vec::new() };
+            let stepped = Stepped::unanswered(outputs, frame.rows());
+            return Answer { stepped, ..Answer::default() };
         };
         let mut stepped = match group.incumbent.is_empty() {
             true => Stepped::unanswered(outputs, frame.rows()),
             false => group.incumbent.step(outputs, frame, watch),
         };
-        let aside = match &mut group.trial {
-            Some(trial) => trial.follow(frame, &mut stepped, watch),
-            None => Vec::new(),
-        };
-        // Whoever the candidate answers for is not held apart, whatever happened on the other side.
+        let (mut aside, mut silent) = (Aside::default(), Vec::new());
+        if let Some(trial) = &mut group.trial {
+            aside = trial.follow(frame, &mut stepped, watch);
+            // Whoever the candidate answers for is not held apart, whatever happened on the other side.
+            let faults = std::mem::take(&mut stepped.faults);
+            (silent, stepped.faults) =
+                faults.into_iter().partition(|fault| trial.is_authoritative(fault.twin));
+            trial.silent(&silent);
+        }
         let quarantined = stepped.faults.iter().filter(|fault| fault.quarantined);
         self.quarantined.extend(quarantined.map(|fault| (index, fault.twin)));
-        Answer { stepped, aside }
+        Answer { stepped, aside, silent }
     }
 
     /// What the heirs of a binding's twins need, to be raised on another thread.
@@ -243,16 +284,19 @@ impl Cohorts {
         }
     }
 
-    /// Says whom the candidate should answer for.
-    pub(crate) fn want(&mut self, index: BindingIndex, wanted: Wanted) -> Option<Standing> {
-        let trial = self.groups.get_mut(&index)?.trial.as_mut()?;
-        trial.want(wanted);
-        Some(trial.standing())
+    /// Says whom the candidate should answer for in a phase. False when there is none.
+    pub(crate) fn want(&mut self, index: BindingIndex, wanted: Wanted, phase: Phase) -> bool {
+        let trial = self.groups.get_mut(&index).and_then(|group| group.trial.as_mut());
+        trial.map(|trial| trial.want(wanted, phase)).is_some()
     }
 
-    /// How far the trial is.
-    pub(crate) fn standing(&self, index: BindingIndex) -> Option<Standing> {
-        Some(self.trial(index)?.standing())
+    /// How far the trial is; `is_stale` says of whom no row can be expected now.
+    pub(crate) fn standing(
+        &self,
+        index: BindingIndex,
+        is_stale: &dyn Fn(TwinIndex) -> bool,
+    ) -> Option<Standing> {
+        Some(self.trial(index)?.standing(is_stale))
     }
 
     /// Whether a trial has something to do between rows.
@@ -265,41 +309,49 @@ impl Cohorts {
         let mut all = Vec::new();
         for (index, group) in &mut self.groups {
             let Some(trial) = group.trial.as_mut().filter(|trial| trial.is_moving()) else { continue };
-            let moved = trial.advance(&mut group.incumbent);
+            let mut moved = trial.advance(&mut group.incumbent);
             for twin in &moved.to_candidate {
                 self.quarantined.remove(&(*index, *twin));
             }
-            for twin in moved.to_incumbent.iter().filter(|twin| {
-                group.incumbent.standing(**twin).is_none_or(|s| s != geminus_behavior::Standing::Live)
-            }) {
-                self.quarantined.insert((*index, *twin));
-            }
+            moved.apart =
+                held_apart(&mut self.quarantined, *index, &group.incumbent, &moved.to_incumbent, |twin| {
+                    trial.apart_in_incumbent(twin)
+                });
             all.push((*index, moved));
         }
         all
     }
 
-    /// Counts proposals that interlocks would refuse, of the side that counts and of the other one.
-    pub(crate) fn refused_proposals(&mut self, index: BindingIndex, old: u64, new: u64) {
-        if let Some(trial) = self.groups.get_mut(&index).and_then(|group| group.trial.as_mut()) {
-            trial.refused_proposals(old, new);
-        }
+    /// Counts proposals that interlocks would refuse, for the version that made them: `heard` are rows of the answers
+    /// that count, `unheard` those of the other side, one entry a proposal.
+    pub(crate) fn refused_proposals(
+        &mut self,
+        index: BindingIndex,
+        compared: &[Option<Counts>],
+        heard: &[u32],
+        unheard: &[u32],
+    ) {
+        let Some(trial) = self.groups.get_mut(&index).and_then(|group| group.trial.as_mut()) else { return };
+        let of = |rows: &[u32], whose: Counts| {
+            let compared = rows.iter().filter_map(|row| compared.get(*row as usize).copied().flatten());
+            compared.filter(|counts| *counts == whose).count() as u64
+        };
+        let old = of(heard, Counts::Incumbent) + of(unheard, Counts::Candidate);
+        let new = of(heard, Counts::Candidate) + of(unheard, Counts::Incumbent);
+        trial.refused_proposals(old, new);
     }
 
     /// The candidate becomes the incumbent of its twins. Gives back what nobody needs any more, to be dropped where
-    /// no row waits for it.
-    pub(crate) fn settle(&mut self, index: BindingIndex) -> Vec<Berth> {
-        let Some(group) = self.groups.get_mut(&index) else { return Vec::new() };
-        let Some(trial) = group.trial.take() else { return Vec::new() };
+    /// no row waits for it, and the twins that it holds apart.
+    pub(crate) fn settle(&mut self, index: BindingIndex) -> (Vec<Berth>, Vec<Apart>) {
+        let Some(group) = self.groups.get_mut(&index) else { return Default::default() };
+        let Some(mut trial) = group.trial.take() else { return Default::default() };
         let twins: Vec<TwinIndex> = trial.side().twins().collect();
-        let left = group.incumbent.adopt(trial.into_side().into_berths());
-        for twin in twins {
-            match group.incumbent.standing(twin) {
-                Some(geminus_behavior::Standing::Live) => self.quarantined.remove(&(index, twin)),
-                _ => self.quarantined.insert((index, twin)),
-            };
-        }
-        left
+        let left = group.incumbent.adopt(std::mem::take(trial.side_mut()).into_berths());
+        let apart = held_apart(&mut self.quarantined, index, &group.incumbent, &twins, |twin| {
+            trial.apart_in_candidate(twin)
+        });
+        (left, apart)
     }
 
     /// Takes the candidate away; the incumbent answers for all. Gives who has it back, and what is left over.
@@ -310,17 +362,22 @@ impl Cohorts {
             trial.side().twins().filter(|twin| trial.is_authoritative(*twin)).collect();
         let mut moved = Moved::default();
         trial::states(&mut group.incumbent, &back, &mut moved.states);
-        for twin in &back {
-            match group.incumbent.standing(*twin) {
-                Some(geminus_behavior::Standing::Live) => self.quarantined.remove(&(index, *twin)),
-                _ => self.quarantined.insert((index, *twin)),
-            };
-        }
+        moved.apart = held_apart(&mut self.quarantined, index, &group.incumbent, &back, |twin| {
+            trial.apart_in_incumbent(twin)
+        });
         moved.to_incumbent = back;
         (moved, trial.into_side().into_berths())
     }
 
-    /// Lets a twin come back that is held apart.
+    /// Whether a twin has no rows because the version with this number, which is the incumbent, holds it apart.
+    pub(crate) fn is_apart(&self, index: BindingIndex, twin: TwinIndex, of: u32) -> bool {
+        self.incumbent(index, twin).is_none_or(|berth| {
+            let live = berth.cohort.standing(twin) == Some(geminus_behavior::Standing::Live);
+            berth.incarnation == of && !live
+        })
+    }
+
+    /// Lets a twin come back that the version `of` holds apart.
     ///
     /// # Errors
     /// Why it cannot.
@@ -328,8 +385,12 @@ impl Cohorts {
         &mut self,
         index: BindingIndex,
         twin: TwinIndex,
+        of: u32,
         how: Return,
     ) -> Result<Vec<Berth>, String> {
+        if !self.is_apart(index, twin, of) {
+            return Err("it is not held apart by this version any more".to_owned());
+        }
         let group = self.groups.get_mut(&index).ok_or("nothing runs for it")?;
         let left = match how {
             Return::Move(berth) => group.incumbent.adopt(vec![*berth]),
@@ -449,6 +510,31 @@ impl Cohorts {
             account.holds(memory, twins);
         }
     }
+}
+
+fn declaration(berth: &Berth) -> &Declaration {
+    berth.cohort.compiled().declaration()
+}
+
+/// Notes of twins that a side has come to answer for whether it holds them apart; gives those of whom that is news.
+fn held_apart(
+    quarantined: &mut HashSet<(BindingIndex, TwinIndex)>,
+    index: BindingIndex,
+    side: &Side,
+    twins: &[TwinIndex],
+    why: impl Fn(TwinIndex) -> Apart,
+) -> Vec<Apart> {
+    let mut apart = Vec::new();
+    for twin in twins {
+        match side.standing(*twin) {
+            Some(geminus_behavior::Standing::Live) => {
+                quarantined.remove(&(index, *twin));
+            }
+            _ if quarantined.insert((index, *twin)) => apart.push(why(*twin)),
+            _ => {}
+        }
+    }
+    apart
 }
 
 /// State of one instance's twins.

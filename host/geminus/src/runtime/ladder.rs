@@ -33,8 +33,18 @@ struct Waiting {
     due: Duration,
     binding: BindingIndex,
     twin: TwinIndex,
+    /// Which version it failed in, by its number.
+    incarnation: u32,
     of: Incarnation,
     rung: Rung,
+}
+
+/// A twin, and the version that holds it apart.
+#[derive(Clone, Copy)]
+struct Case {
+    index: BindingIndex,
+    twin: TwinIndex,
+    incarnation: u32,
 }
 
 /// All twins that are on it.
@@ -84,7 +94,8 @@ impl Ladder {
         };
         let wait = Duration::from_secs(limits.restart_wait_s.into());
         let rung = if self.waiting.len() < WAITING_MAX { rung } else { Rung::Quarantine };
-        self.waiting.push(Waiting { due: floor.clock.monotonic() + wait, binding: index, twin, of, rung });
+        let due = floor.clock.monotonic() + wait;
+        self.waiting.push(Waiting { due, binding: index, twin, incarnation, of, rung });
         self.look();
     }
 
@@ -101,12 +112,18 @@ impl Ladder {
     }
 
     fn climb(&self, waiting: Waiting) {
-        let Waiting { binding: index, twin, of, mut rung, .. } = waiting;
+        let Waiting { binding: index, twin, incarnation, of, mut rung, .. } = waiting;
+        let case = Case { index, twin, incarnation };
         loop {
+            if !self.is_apart(case) {
+                // Another version has come to answer for it while it waited, or it came back: nothing is to be mended, and
+                // an older state would only throw it back.
+                return;
+            }
             let (done, next) = match rung {
-                Rung::Restart => (self.restart(index, twin), Rung::Older),
-                Rung::Older => (self.older(index, twin), Rung::Previous),
-                Rung::Previous => (self.move_back(index, twin, &of), Rung::Quarantine),
+                Rung::Restart => (self.restart(case), Rung::Older),
+                Rung::Older => (self.older(case), Rung::Previous),
+                Rung::Previous => (self.move_back(case, &of), Rung::Quarantine),
                 Rung::Quarantine => return self.quarantine(index, twin, &of),
             };
             match done {
@@ -119,19 +136,28 @@ impl Ladder {
         }
     }
 
-    fn restart(&self, index: BindingIndex, twin: TwinIndex) -> Result<String, String> {
-        match self.reinstate(index, twin, Return::Release) {
+    /// Whether its version still holds it apart. A shard that does not answer is asked again by the rung itself.
+    fn is_apart(&self, case: Case) -> bool {
+        let Case { index, twin, incarnation } = case;
+        self.floor
+            .ask(self.floor.shard_of(twin), |reply| Ask::Apart(index, twin, incarnation, reply))
+            .unwrap_or(true)
+    }
+
+    fn restart(&self, case: Case) -> Result<String, String> {
+        match self.reinstate(case, Return::Release) {
             Ok(()) => Ok("with its last good state".to_owned()),
             // Its instance lost it: it comes back with what was saved last.
-            Err(_) => self.reopen(index, twin, self.saved(index, twin, None)?),
+            Err(_) => self.reopen(case, self.saved(case.index, case.twin, None)?),
         }
     }
 
-    fn older(&self, index: BindingIndex, twin: TwinIndex) -> Result<String, String> {
+    fn older(&self, case: Case) -> Result<String, String> {
+        let Case { index, twin, .. } = case;
         let newest = self.saved(index, twin, None)?;
         let older =
             newest.as_ref().map(|newest| self.saved(index, twin, Some(newest))).transpose()?.flatten();
-        self.reopen(index, twin, older)
+        self.reopen(case, older)
     }
 
     /// The newest saved state of a twin, or the newest that is older than another one.
@@ -152,12 +178,8 @@ impl Ladder {
         found.map_err(|error| error.to_string())
     }
 
-    fn reopen(
-        &self,
-        index: BindingIndex,
-        twin: TwinIndex,
-        state: Option<StateSnapshot>,
-    ) -> Result<String, String> {
+    fn reopen(&self, case: Case, state: Option<StateSnapshot>) -> Result<String, String> {
+        let Case { index, twin, .. } = case;
         let binding = self.floor.binding(index).ok_or("there is no such binding")?;
         let how = match &state {
             Some(state) => format!("with its state of {}", geminus_api::view::Time(state.saved)),
@@ -168,7 +190,7 @@ impl Ladder {
         let opening =
             openings(&self.floor.plant, binding, &[twin], &parameters).pop().ok_or("no such twin")?;
         let snapshot = state.as_ref().and_then(|state| keeper::snapshot_of(twin, state));
-        self.reinstate(index, twin, Return::Reopen(Box::new(opening), snapshot))?;
+        self.reinstate(case, Return::Reopen(Box::new(opening), snapshot))?;
         Ok(how)
     }
 
@@ -193,7 +215,8 @@ impl Ladder {
             })
     }
 
-    fn move_back(&self, index: BindingIndex, twin: TwinIndex, of: &Incarnation) -> Result<String, String> {
+    fn move_back(&self, case: Case, of: &Incarnation) -> Result<String, String> {
+        let Case { index, twin, .. } = case;
         let floor = &self.floor;
         let binding = floor.binding(index).ok_or("there is no such binding")?;
         let digest = self.previous(index, of.digest).ok_or("no version ran before this one")?;
@@ -223,8 +246,11 @@ impl Ladder {
             .control
             .assign(&binding.name, Some(id), &digest.to_string())
             .map_err(|error| error.to_string())?;
-        self.reinstate(index, twin, Return::Move(Box::new(berth)))?;
+        self.reinstate(case, Return::Move(Box::new(berth)))?;
         floor.board.lock().pinned.insert((index, twin), digest);
+        let number = package.declaration.version.to_string();
+        let named = (package.declaration.name.as_str(), number.as_str(), digest);
+        floor.remember(named, &binding.name, 1, None, format!("moved back: {id} failed in {}", of.label));
         Ok(format!("in {}, which ran before", version.label()))
     }
 
@@ -245,9 +271,10 @@ impl Ladder {
         Ok(saved.and_then(|state| keeper::snapshot_of(twin, &state)))
     }
 
-    fn reinstate(&self, index: BindingIndex, twin: TwinIndex, how: Return) -> Result<(), String> {
+    fn reinstate(&self, case: Case, how: Return) -> Result<(), String> {
+        let Case { index, twin, incarnation } = case;
         let shard = self.floor.shard_of(twin);
-        let left = self.floor.ask(shard, |reply| Ask::Reinstate(index, twin, how, reply))??;
+        let left = self.floor.ask(shard, |reply| Ask::Reinstate(index, twin, incarnation, how, reply))??;
         self.floor.drop_apart(left);
         Ok(())
     }

@@ -7,7 +7,7 @@ use geminus_api::view::{TwinState, TwinSummary, TwinView};
 use geminus_behavior::{Household, Snapshot};
 use geminus_core::TwinIndex;
 use geminus_core::declaration::Priority;
-use geminus_rollout::{Bumpless, Tally};
+use geminus_rollout::{Bumpless, Phase, Tally};
 use geminus_twin::BindingIndex;
 use tokio::sync::oneshot;
 
@@ -32,16 +32,19 @@ pub(crate) enum Ask {
     Copy(BindingIndex, Arc<[TwinIndex]>, Option<u32>, Reply<Vec<Result<Snapshot, String>>>),
     /// Put a candidate beside the incumbent of a binding.
     Begin(BindingIndex, Box<Candidate>, Reply<Result<(), String>>),
-    /// For whom the candidate should answer.
-    Conduct(BindingIndex, Wanted, Reply<Option<Standing>>),
+    /// For whom the candidate should answer in a phase; answered with whether there is one. All is counted anew with
+    /// another phase.
+    Conduct(BindingIndex, Wanted, Phase, Reply<bool>),
     /// How far the trial of a binding is.
     Standing(BindingIndex, Reply<Option<Standing>>),
     /// The candidate becomes the incumbent. What is left over is sent back, to be dropped elsewhere.
     Settle(BindingIndex, Reply<Vec<Berth>>),
     /// Take the candidate away.
     Withdraw(BindingIndex, Reply<Vec<Berth>>),
-    /// Let a twin come back that is held apart.
-    Reinstate(BindingIndex, TwinIndex, Return, Reply<Result<Vec<Berth>, String>>),
+    /// Whether a twin is held apart by the incumbent, and that has this incarnation.
+    Apart(BindingIndex, TwinIndex, u32, Reply<bool>),
+    /// Let a twin come back that the version with this incarnation holds apart.
+    Reinstate(BindingIndex, TwinIndex, u32, Return, Reply<Result<Vec<Berth>, String>>),
     /// Copy the state of all behaviors for the store.
     Snapshot(Reply<Vec<(BindingIndex, Saved)>>),
     /// Close what is open, step it, record it, and end.

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use geminus_core::{Event, Frame, Outcome, Proposal, Quality, Severity, TwinIndex};
+use geminus_core::declaration::Command;
+use geminus_core::{Declaration, Event, Frame, Proposal, Quality, Severity, TwinIndex};
 use geminus_interlock::{Bumpless, Rules, TwinFacts, Verdict, judge};
-use geminus_twin::plant::Binding;
 use geminus_twin::shard::{Moment, Shard, State};
 use geminus_twin::{BindingIndex, Plant};
 
@@ -29,26 +29,48 @@ struct Told {
     what: String,
 }
 
+/// Kind of a verdict, and whether the value was limited after a change of versions.
+type Words = (&'static str, bool);
+
+/// What is heard: proposals of a frame, before what the host knows at that moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Hearing<'a> {
+    pub(crate) index: BindingIndex,
+    pub(crate) frame: &'a Frame,
+    pub(crate) shard: &'a Shard,
+    pub(crate) now: Moment,
+    /// Declaration of the version that made the proposals of a row: each is held to its own words.
+    pub(crate) declared: &'a dyn Fn(usize) -> Option<&'a Declaration>,
+}
+
+/// How the first commands of a twin are limited since its version changed.
+#[derive(Debug)]
+struct Turn {
+    rule: geminus_rollout::Bumpless,
+    /// How many have come through, by command.
+    through: HashMap<String, u32>,
+}
+
 /// Brings proposals before the interlocks.
 #[derive(Debug)]
 pub(crate) struct Court {
     plant: Arc<Plant>,
     chronicle: Chronicle,
-    /// Kind of the last verdict on a command of a twin, and when it was told.
-    told: HashMap<Key, (&'static str, Duration)>,
+    /// The last verdict on a command of a twin, whether it was limited, and when it was told.
+    told: HashMap<Key, (Words, Duration)>,
     verdicts: [u64; VERDICTS.len()],
-    /// The last value that was wished for.
+    /// The last value that was wished for. Kept in memory: after a restart there is none before the first wish.
     last: HashMap<Key, f64>,
     /// How each binding's first commands after a change of versions are limited.
     rule: HashMap<BindingIndex, geminus_rollout::Bumpless>,
-    /// How many commands of a twin are still to be limited, by command.
-    limited: HashMap<Key, u32>,
+    /// Twins whose version has changed.
+    turns: HashMap<(TwinIndex, BindingIndex), Turn>,
     /// Twins and behaviors whose commands were limited since the last look.
     cut: Vec<(TwinIndex, BindingIndex)>,
 }
 
-/// A command of a behavior of a twin.
-type Key = (TwinIndex, BindingIndex, u32);
+/// A command of a behavior of a twin, by its name: its place may be another in another version.
+type Key = (TwinIndex, BindingIndex, String);
 
 impl Court {
     pub(crate) fn new(plant: Arc<Plant>, chronicle: Chronicle) -> Self {
@@ -59,7 +81,7 @@ impl Court {
             verdicts: [0; VERDICTS.len()],
             last: HashMap::new(),
             rule: HashMap::new(),
-            limited: HashMap::new(),
+            turns: HashMap::new(),
             cut: Vec::new(),
         }
     }
@@ -71,12 +93,20 @@ impl Court {
 
     /// Another version answers for these twins from here on.
     pub(crate) fn switched(&mut self, index: BindingIndex, twins: &[TwinIndex]) {
-        let Some(rule) = self.rule.get(&index).filter(|rule| rule.commands > 0) else { return };
-        let Some(binding) = self.plant.binding(index) else { return };
+        if let Some(rule) = self.rule.get(&index).cloned() {
+            self.switched_by(index, twins, &rule);
+        }
+    }
+
+    /// As [`Court::switched`], by this rule.
+    pub(crate) fn switched_by(
+        &mut self,
+        index: BindingIndex,
+        twins: &[TwinIndex],
+        rule: &geminus_rollout::Bumpless,
+    ) {
         for twin in twins {
-            for (command, _) in (0..).zip(binding.commands()) {
-                self.limited.insert((*twin, index, command), rule.commands);
-            }
+            self.turns.insert((*twin, index), Turn { rule: rule.clone(), through: HashMap::new() });
         }
     }
 
@@ -85,70 +115,51 @@ impl Court {
         std::mem::take(&mut self.cut)
     }
 
-    /// How many of these proposals would be refused. Nothing is told and nothing is kept: nobody acts on them.
-    pub(crate) fn would_refuse(
-        &self,
-        index: BindingIndex,
-        frame: &Frame,
-        proposals: &[Proposal],
-        shard: &Shard,
-        now: Moment,
-    ) -> u64 {
-        let Some(binding) = self.plant.binding(index) else { return 0 };
-        let refused = |proposal: &&Proposal| {
-            let twin = frame.twins.get(proposal.row as usize).copied();
-            let told = twin.and_then(|twin| self.judged(binding, frame, proposal, (twin, index), shard, now));
-            told.is_none_or(|(told, _)| told.kind == "proposal-refused")
-        };
-        proposals.iter().filter(refused).count() as u64
+    /// Which of these proposals would be refused: their rows. Nothing is told and nothing is kept: nobody acts on them.
+    pub(crate) fn would_refuse(&self, hearing: &Hearing<'_>, proposals: &[Proposal]) -> Vec<u32> {
+        let refused = proposals.iter().filter(|proposal| self.judged(hearing, proposal).1.is_none());
+        refused.map(|proposal| proposal.row).collect()
     }
 
-    /// Judges every proposal of an outcome; gives how many were refused.
-    pub(crate) fn hear(
-        &mut self,
-        index: BindingIndex,
-        frame: &Frame,
-        outcome: &Outcome,
-        shard: &Shard,
-        now: Moment,
-    ) -> u64 {
-        let plant = Arc::clone(&self.plant);
-        let Some(binding) = plant.binding(index) else { return 0 };
-        let mut refused = 0;
-        for proposal in &outcome.proposals {
-            let Some(twin) = frame.twins.get(proposal.row as usize).copied() else { continue };
-            let judged = self.judged(binding, frame, proposal, (twin, index), shard, now);
-            let Some((told, value)) = judged else { continue };
+    /// Judges every proposal of an outcome; gives the rows of those that were refused.
+    pub(crate) fn hear(&mut self, hearing: &Hearing<'_>, proposals: &[Proposal]) -> Vec<u32> {
+        let mut refused = Vec::new();
+        for proposal in proposals {
+            let Some(twin) = hearing.frame.twins.get(proposal.row as usize).copied() else { continue };
+            let (told, value) = self.judged(hearing, proposal);
             for (verdict, count) in VERDICTS.iter().zip(&mut self.verdicts) {
                 *count += u64::from(told.kind.ends_with(verdict));
             }
-            let key = (twin, index, proposal.command);
+            let name = command(hearing, proposal).map_or_else(|| nameless(proposal), |it| it.name.clone());
+            let key = (twin, hearing.index, name);
             match value {
-                None => refused += 1,
-                Some(value) => self.passed(key, value, value != proposal.value),
+                None => refused.push(proposal.row),
+                Some(value) => self.passed(&key, value, value != proposal.value),
             }
-            self.tell(key, told, now);
+            let limited = value.is_some_and(|value| value != proposal.value);
+            self.tell(key, told, limited, hearing.now);
         }
         refused
     }
 
     /// A wish got through with this value.
-    fn passed(&mut self, key: Key, value: f64, cut: bool) {
-        self.last.insert(key, value);
-        if let Some(left) = self.limited.get_mut(&key) {
-            *left -= 1;
-            if *left == 0 {
-                self.limited.remove(&key);
-            }
+    fn passed(&mut self, key: &Key, value: f64, cut: bool) {
+        self.last.insert(key.clone(), value);
+        if let Some(turn) = self.turns.get_mut(&(key.0, key.1)) {
+            let through = turn.through.entry(key.2.clone()).or_default();
+            *through = through.saturating_add(1).min(turn.rule.commands);
         }
         self.cut.extend(cut.then_some((key.0, key.1)));
     }
 
-    fn bumpless(&self, binding: &Binding, key: Key) -> Option<Bumpless> {
-        self.limited.get(&key)?;
-        let (rule, command) = (self.rule.get(&key.1)?, binding.commands().get(key.2 as usize)?);
-        let last = *self.last.get(&key)?;
-        Some(Bumpless { last, step_max: rule.step_share * (command.maximum - command.minimum) })
+    /// The limit for a command, while it is one of the first after a change of versions and there is a wish to step from.
+    fn bumpless(&self, (twin, index): (TwinIndex, BindingIndex), command: &Command) -> Option<Bumpless> {
+        let turn = self.turns.get(&(twin, index))?;
+        if turn.through.get(&command.name).copied().unwrap_or_default() >= turn.rule.commands {
+            return None;
+        }
+        let last = *self.last.get(&(twin, index, command.name.clone()))?;
+        Some(Bumpless { last, step_max: turn.rule.step_share * (command.maximum - command.minimum) })
     }
 
     /// How many proposals came to which end.
@@ -156,17 +167,42 @@ impl Court {
         self.verdicts
     }
 
-    fn judged(
-        &self,
-        binding: &Binding,
-        frame: &Frame,
-        proposal: &Proposal,
-        (twin, index): (TwinIndex, BindingIndex),
-        shard: &Shard,
-        now: Moment,
-    ) -> Option<(Told, Option<f64>)> {
-        let command = binding.commands().get(proposal.command as usize)?;
+    /// The verdict, and the value that came through. What cannot be judged is refused.
+    fn judged(&self, hearing: &Hearing<'_>, proposal: &Proposal) -> (Told, Option<f64>) {
+        let name = self.plant.binding(hearing.index).map_or("", |binding| binding.name.as_str());
+        let Some(command) = command(hearing, proposal) else {
+            let what = format!(
+                "{name} proposes {} = {}: refused, the version that proposes it declares no such command",
+                nameless(proposal),
+                proposal.value
+            );
+            return (Told { kind: "proposal-refused", what }, None);
+        };
+        let what = format!("{name} proposes {} = {} {}", command.name, proposal.value, command.unit);
+        match self.verdict(hearing, proposal, command) {
+            None => {
+                let what = format!("{what}: refused, nothing is known of its row");
+                (Told { kind: "proposal-refused", what }, None)
+            }
+            Some(Verdict::Refused(refusal)) => {
+                let what = format!("{what}: refused, {}", refusal.reason);
+                (Told { kind: "proposal-refused", what }, None)
+            }
+            Some(Verdict::Held(held)) => {
+                (Told { kind: "proposal-held", what: format!("{what}: {}", held.note) }, Some(held.value))
+            }
+            Some(Verdict::Permit(permit)) => {
+                let what = format!("{what}: permitted, but this version has no way to the field");
+                (Told { kind: "proposal-dropped", what }, Some(permit.value()))
+            }
+        }
+    }
+
+    fn verdict(&self, hearing: &Hearing<'_>, proposal: &Proposal, command: &Command) -> Option<Verdict> {
+        let Hearing { index, frame, shard, now, .. } = *hearing;
+        let binding = self.plant.binding(index)?;
         let row = proposal.row as usize;
+        let twin = *frame.twins.get(row)?;
         let cells = row * frame.inputs..(row + 1) * frame.inputs;
         let quality: &[Quality] = frame.quality.get(cells)?;
         let names = binding.declaration.inputs.iter().map(|input| input.name.as_str());
@@ -182,7 +218,7 @@ impl Court {
             twin,
             authority: self.plant.twin(twin)?.authority,
             generation: 0,
-            live: shard.summary(twin, now)?.state == State::Live,
+            live: shard.state(twin)? == State::Live,
             inputs: &inputs,
             row_time: *frame.times.get(row)?,
             present: None,
@@ -194,33 +230,29 @@ impl Court {
             step_max: None,
             confidence_min: 0.0,
             permit_ms: PERMIT_MS,
-            bumpless: self.bumpless(binding, (twin, index, proposal.command)),
+            bumpless: self.bumpless((twin, index), command),
         };
-        let what =
-            format!("{} proposes {} = {} {}", binding.name, command.name, proposal.value, command.unit);
-        Some(match judge(proposal, &facts, &rules, now.wall) {
-            Verdict::Refused(refusal) => {
-                let what = format!("{what}: refused, {}", refusal.reason);
-                (Told { kind: "proposal-refused", what }, None)
-            }
-            Verdict::Held(held) => {
-                (Told { kind: "proposal-held", what: format!("{what}: {}", held.note) }, Some(held.value))
-            }
-            Verdict::Permit(permit) => {
-                let what = format!("{what}: permitted, but this version has no way to the field");
-                (Told { kind: "proposal-dropped", what }, Some(permit.value()))
-            }
-        })
+        Some(judge(proposal, &facts, &rules, now.wall))
     }
 
-    fn tell(&mut self, key: Key, told: Told, now: Moment) {
-        let at = Duration::from_nanos(now.monotonic);
+    fn tell(&mut self, key: Key, told: Told, limited: bool, now: Moment) {
+        let (at, words) = (Duration::from_nanos(now.monotonic), (told.kind, limited));
+        let twin = super::id_of(&self.plant, key.0).to_owned();
         let known = self.told.get(&key);
-        if known.is_some_and(|(kind, when)| *kind == told.kind && at.saturating_sub(*when) < TOLD_EVERY) {
+        if known.is_some_and(|(known, when)| *known == words && at.saturating_sub(*when) < TOLD_EVERY) {
             return;
         }
-        self.told.insert(key, (told.kind, at));
-        let twin = super::id_of(&self.plant, key.0).to_owned();
+        self.told.insert(key, (words, at));
         self.chronicle.tell(Event::new(told.kind, Severity::Info, told.what).twin(twin));
     }
+}
+
+/// The command of a proposal, as the version declares it that made it.
+fn command<'a>(hearing: &Hearing<'a>, proposal: &Proposal) -> Option<&'a Command> {
+    (hearing.declared)(proposal.row as usize)?.commands.get(proposal.command as usize)
+}
+
+/// What a command is called that nobody has declared.
+fn nameless(proposal: &Proposal) -> String {
+    format!("command {}", proposal.command)
 }

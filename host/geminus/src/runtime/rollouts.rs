@@ -333,7 +333,8 @@ impl Conductor {
             Authoritative::Canary => Wanted::Some(Arc::clone(&run.canary)),
             Authoritative::All => Wanted::All,
         };
-        self.floor.ask_all(|reply| Ask::Conduct(index, wanted.clone(), reply)).map(drop)
+        let phase = run.phase();
+        self.floor.ask_all(|reply| Ask::Conduct(index, wanted.clone(), phase, reply)).map(drop)
     }
 
     /// The ledger first: from the moment it is written, a start of the host takes the new version.

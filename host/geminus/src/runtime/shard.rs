@@ -21,8 +21,8 @@ use geminus_twin::{BindingIndex, shard};
 
 use super::chronicle::Chronicle;
 use super::cohorts::side::{Berth, Stepped, Watch};
-use super::cohorts::trial::{Moved, Trial};
-use super::cohorts::{Cohorts, Saved};
+use super::cohorts::trial::{Apart, Moved, Trial};
+use super::cohorts::{Cohorts, Return, Saved};
 use super::crumb::Crumb;
 use super::keeper::AtBorder;
 use super::lane::Exit;
@@ -31,7 +31,7 @@ use super::manager;
 use super::message::{Ask, Candidate, Note, Past, Totals};
 use super::meters::ShardMeters;
 use super::plugins::Board;
-use super::proposals::Court;
+use super::proposals::{Court, Hearing};
 use super::substitutes::Substitutes;
 use super::view;
 
@@ -217,18 +217,28 @@ impl ShardRunner {
             for fault in std::mem::take(&mut stepped.faults) {
                 self.fault(index, &fault, now);
             }
+            for fault in &answer.silent {
+                self.silent_fault(index, fault);
+            }
             let (shard, samples) = (&self.parts.shard, &mut self.samples);
             record(&plant, index, &frame, &stepped, now, samples);
             self.substitutes.stand_in(binding, index, &frame, &mut stepped, shard);
-            let refused = self.court.hear(index, &frame, &stepped.outcome, shard, now);
+            let cohorts = &self.parts.cohorts;
+            let by = |row: usize| Some((*frame.twins.get(row)?, *stepped.by.get(row)?));
+            let heard = |row: usize| by(row).and_then(|(twin, by)| cohorts.declared(index, twin, by));
+            let hearing = Hearing { index, frame: &frame, shard, now, declared: &heard };
+            let refused = self.court.hear(&hearing, &stepped.outcome.proposals);
             for (twin, index) in self.court.take_cut() {
-                if let Some(berth) = self.parts.cohorts.berth(index, twin) {
+                if let Some(berth) = cohorts.berth(index, twin) {
                     berth.account.limited.fetch_add(1, Relaxed);
                 }
             }
-            if self.parts.cohorts.trial(index).is_some() {
-                let aside = self.court.would_refuse(index, &frame, &answer.aside, shard, now);
-                self.parts.cohorts.refused_proposals(index, refused, aside);
+            if cohorts.trial(index).is_some() {
+                let unheard =
+                    |row: usize| by(row).and_then(|(twin, by)| cohorts.declared_aside(index, twin, by));
+                let hearing = Hearing { declared: &unheard, ..hearing };
+                let aside = self.court.would_refuse(&hearing, &answer.aside.proposals);
+                self.parts.cohorts.refused_proposals(index, &answer.aside.compared, &refused, &aside);
             }
             self.parts.shard.apply(index, &frame, &stepped.outcome, now, samples);
             #[cfg(feature = "bench")]
@@ -269,11 +279,72 @@ impl ShardRunner {
         for twin in moved.to_candidate.iter().chain(&moved.to_incumbent) {
             self.faults.remove(&(index, *twin));
         }
+        self.apart(index, &moved.apart);
     }
 
-    fn fault(&mut self, index: BindingIndex, fault: &geminus_behavior::TwinFault, now: Moment) {
-        self.parts.meters.fault(index, fault.kind.name());
+    /// Twins have come to a side that holds them apart: nobody answers for them any more, and that is told as a fault of
+    /// that side is.
+    fn apart(&mut self, index: BindingIndex, apart: &[Apart]) {
+        let now = Moment::of(self.parts.clock.as_ref());
+        for Apart { twin, kind, message } in apart {
+            self.tell_apart(index, *twin, (kind, message), now);
+        }
+    }
+
+    fn tell_apart(
+        &mut self,
+        index: BindingIndex,
+        twin: TwinIndex,
+        (kind, message): (&'static str, &str),
+        now: Moment,
+    ) {
         let (plant, now) = (Arc::clone(&self.parts.plant), Duration::from_nanos(now.monotonic));
+        let (Some(binding), Some(of)) = (plant.binding(index), plant.twin(twin)) else { return };
+        let berth = self.parts.cohorts.incumbent(index, twin);
+        let label = label(berth, binding);
+        drop(self.parts.notes.send(manager::Heard::Note(Note::Apart {
+            binding: index,
+            twin,
+            incarnation: berth.map_or(0, |berth| berth.incarnation),
+            kind,
+            message: message.to_owned(),
+        })));
+        let words = format!("{kind}: {message}");
+        let text =
+            format!("{} of {}: {words}; its rows have no result until it comes back", binding.name, of.id);
+        let event = Event::new("twin-apart", Severity::Warning, text).twin(&*of.id).plugin(label);
+        self.parts.chronicle.tell(event);
+        self.faults.insert((index, twin), (words, now));
+    }
+
+    /// The incumbent fails in a twin that the candidate answers for: it costs no row, and is the incumbent's own.
+    fn silent_fault(&mut self, index: BindingIndex, fault: &geminus_behavior::TwinFault) {
+        self.parts.meters.fault(index, fault.kind.name());
+        let (Some(binding), Some(twin)) =
+            (self.parts.plant.binding(index), self.parts.plant.twin(fault.twin))
+        else {
+            return;
+        };
+        let berth = self.parts.cohorts.incumbent(index, fault.twin);
+        if let Some(berth) = berth {
+            berth.account.strikes.fetch_add(1, Relaxed);
+        }
+        if fault.quarantined {
+            let text = format!(
+                "{} of {}: {}: {}; the version under trial answers for it",
+                binding.name,
+                twin.id,
+                fault.kind.name(),
+                fault.message
+            );
+            let event = Event::new("behavior-fault", Severity::Warning, text);
+            self.parts.chronicle.tell(event.twin(&*twin.id).plugin(label(berth, binding)));
+        }
+    }
+
+    fn fault(&mut self, index: BindingIndex, fault: &geminus_behavior::TwinFault, moment: Moment) {
+        self.parts.meters.fault(index, fault.kind.name());
+        let (plant, now) = (Arc::clone(&self.parts.plant), Duration::from_nanos(moment.monotonic));
         let (Some(binding), Some(twin)) = (plant.binding(index), plant.twin(fault.twin)) else { return };
         let message = format!("{}: {}", fault.kind.name(), fault.message);
         let known = self.faults.get(&(index, fault.twin));
@@ -281,29 +352,17 @@ impl ShardRunner {
         if told && !fault.quarantined {
             return;
         }
-        let berth = self.parts.cohorts.berth(index, fault.twin);
-        let label = berth.map_or_else(
-            || binding.declaration.label(),
-            |berth| berth.cohort.compiled().declaration().label(),
-        );
+        // What is told here is always the incumbent's: a candidate's faults stand in its tally.
+        let berth = self.parts.cohorts.incumbent(index, fault.twin);
         if let Some(berth) = berth {
             berth.account.strikes.fetch_add(1, Relaxed);
         }
         if fault.quarantined {
-            drop(self.parts.notes.send(manager::Heard::Note(Note::Apart {
-                binding: index,
-                twin: fault.twin,
-                incarnation: berth.map_or(0, |berth| berth.incarnation),
-                kind: fault.kind.name(),
-                message: fault.message.clone(),
-            })));
+            return self.tell_apart(index, fault.twin, (fault.kind.name(), &fault.message), moment);
         }
-        let (kind, severity, end) = match fault.quarantined {
-            true => ("twin-apart", Severity::Warning, "; its rows have no result until it comes back"),
-            false => ("behavior-fault", Severity::Warning, ""),
-        };
-        let text = format!("{} of {}: {message}{end}", binding.name, twin.id);
-        self.parts.chronicle.tell(Event::new(kind, severity, text).twin(&*twin.id).plugin(label));
+        let text = format!("{} of {}: {message}", binding.name, twin.id);
+        let event = Event::new("behavior-fault", Severity::Warning, text);
+        self.parts.chronicle.tell(event.twin(&*twin.id).plugin(label(berth, binding)));
         self.faults.insert((index, fault.twin), (message, now));
     }
 
@@ -359,20 +418,34 @@ impl ShardRunner {
                 drop(reply.send(self.parts.cohorts.copy(index, &twins, schema)));
             }
             Ask::Begin(index, candidate, reply) => drop(reply.send(self.begin(index, *candidate))),
-            Ask::Conduct(index, wanted, reply) => {
-                drop(reply.send(self.parts.cohorts.want(index, wanted)));
+            Ask::Conduct(index, wanted, phase, reply) => {
+                reply.send(self.parts.cohorts.want(index, wanted, phase)).unwrap_or_default();
             }
-            Ask::Standing(index, reply) => drop(reply.send(self.parts.cohorts.standing(index))),
+            Ask::Standing(index, reply) => {
+                let shard = &self.parts.shard;
+                let is_stale = |twin| shard.state(twin) == Some(shard::State::Stale);
+                drop(reply.send(self.parts.cohorts.standing(index, &is_stale)));
+            }
             Ask::Settle(index, reply) => {
                 self.trials.remove(&index);
-                drop(reply.send(self.parts.cohorts.settle(index)));
+                let (left, apart) = self.parts.cohorts.settle(index);
+                self.apart(index, &apart);
+                drop(reply.send(left));
             }
             Ask::Withdraw(index, reply) => drop(reply.send(self.withdraw(index))),
-            Ask::Reinstate(index, twin, how, reply) => {
-                let done = self.parts.cohorts.reinstate(index, twin, how);
+            Ask::Apart(index, twin, of, reply) => {
+                reply.send(self.parts.cohorts.is_apart(index, twin, of)).unwrap_or_default();
+            }
+            Ask::Reinstate(index, twin, of, how, reply) => {
+                let moves = matches!(how, Return::Move(_));
+                let done = self.parts.cohorts.reinstate(index, twin, of, how);
                 if done.is_ok() {
                     self.faults.remove(&(index, twin));
                     self.border(index, twin);
+                }
+                if let (Ok(_), true, Some(binding)) = (&done, moves, self.parts.plant.binding(index)) {
+                    // No plan goes with a rung of the ladder: the site's own stages say how a change is limited.
+                    self.court.switched_by(index, &[twin], &binding.stages.bumpless.clone());
                 }
                 drop(reply.send(done));
             }
@@ -493,6 +566,11 @@ enum Heard {
     Batch(Batch),
     Nothing,
     Stop,
+}
+
+/// What answers in this instance; without one, what the site began with.
+fn label(berth: Option<&Berth>, binding: &geminus_twin::plant::Binding) -> String {
+    berth.map_or_else(|| binding.declaration.label(), |berth| berth.cohort.compiled().declaration().label())
 }
 
 /// A call of the behavior that takes longer is a missed deadline.

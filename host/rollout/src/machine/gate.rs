@@ -89,7 +89,7 @@ impl Rollout {
 
     /// Compared rows of the poorest twin in this phase.
     fn rows(&self) -> u64 {
-        self.progress.map_or(0, |progress| progress.rows_min.saturating_sub(self.rows_before))
+        self.progress.map_or(0, |progress| progress.rows_min)
     }
 
     fn rows_wanted(&self) -> u64 {

@@ -25,9 +25,6 @@ impl Rollout {
             }
             Input::Verified | Input::Compiled | Input::Raised => Vec::new(),
             Input::Progress(progress) => {
-                if progress.rows_min < self.rows_before {
-                    self.rows_before = 0;
-                }
                 self.progress = Some(*progress);
                 self.fresh = true;
                 self.weigh(now)

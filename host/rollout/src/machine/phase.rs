@@ -120,8 +120,8 @@ pub struct Progress {
     pub warm: u32,
     /// Those that it answers for.
     pub authoritative: u32,
-    /// Compared rows of the twin that has fewest, among the twins that get rows at all; it grows over the whole
-    /// rollout, or starts anew with a phase.
+    /// Compared rows in this phase of the twin that has fewest, among the twins that the phase is about and that get
+    /// rows; 0 when none of them has one.
     pub rows_min: u64,
 }
 

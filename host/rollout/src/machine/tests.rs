@@ -113,11 +113,11 @@ fn canary() -> Vec<(u64, Heard)> {
 }
 
 fn promoting() -> Vec<(u64, Heard)> {
-    after(&canary(), &[(10, Progress(2, 15)), (0, Judged(Pass))])
+    after(&canary(), &[(10, Progress(2, 5)), (0, Judged(Pass))])
 }
 
 fn probation() -> Vec<(u64, Heard)> {
-    after(&promoting(), &[(1, Progress(8, 16))])
+    after(&promoting(), &[(1, Progress(8, 1))])
 }
 
 fn settling() -> Vec<(u64, Heard)> {
@@ -178,13 +178,14 @@ fn a_gate_needs_rows_seconds_and_a_verdict_of_its_own() {
         check(staged(Promote::Automatic), &after(&shadow(), &rest), phase, words);
     }
     for (rest, phase) in [
-        (vec![(10, Progress(2, 15))], Phase::Canary),
-        (vec![(10, Progress(2, 14)), (0, Judged(Pass))], Phase::Canary),
-        (vec![(10, Progress(1, 15)), (0, Judged(Pass))], Phase::Canary),
-        (vec![(10, Progress(2, 15)), (0, Judged(Pass))], Phase::Promoting),
-        // Counted anew since the phase began.
+        (vec![(10, Progress(2, 5))], Phase::Canary),
         (vec![(10, Progress(2, 4)), (0, Judged(Pass))], Phase::Canary),
+        (vec![(10, Progress(1, 5)), (0, Judged(Pass))], Phase::Canary),
         (vec![(10, Progress(2, 5)), (0, Judged(Pass))], Phase::Promoting),
+        // The rows of the shadow count for nothing here.
+        (vec![(10, Judged(Pass))], Phase::Canary),
+        // Rows that overtake those of the phase before between two looks count wholly.
+        (vec![(10, Progress(2, 12)), (0, Judged(Pass))], Phase::Promoting),
     ] {
         check(staged(Promote::Automatic), &after(&canary(), &rest), phase, "");
     }

@@ -100,6 +100,14 @@ impl Column {
         }
     }
 
+    /// Forgets what was counted.
+    pub(super) fn renew(&mut self) {
+        (self.rows, self.equal, self.beyond) = (0, 0, 0);
+        (self.absolute_sum, self.absolute_max, self.relative_max) = (0.0, 0.0, 0.0);
+        (self.apart, self.spread) = (Moments::default(), Moments::default());
+        (self.nan_old, self.nan_new, self.nan_extra) = (0, 0, 0);
+    }
+
     /// How far `new` lies from `old`, as a multiple of the limit or of the output's spread; infinite when only one of
     /// them is a number, 0 when none is.
     pub(super) fn score(&self, old: f64, new: f64) -> f64 {

@@ -21,6 +21,7 @@ impl Tally {
         Evidence {
             rows: self.rows,
             rows_warming: self.rows_warming,
+            rows_unanswered: self.rows_unanswered,
             twins: self.marks.known,
             twin_hours: self.twin_hours(),
             outputs: self.columns.iter().map(super::Column::evidence).collect(),
@@ -87,18 +88,8 @@ impl Tally {
             rows: self.cost_rows,
             calls: self.calls,
             deadline_ms: u64::try_from(self.deadline.as_millis()).unwrap_or(u64::MAX),
-            old: self.cost_side(&self.old_cost),
-            new: self.cost_side(&self.new_cost),
-        }
-    }
-
-    fn cost_side(&self, spending: &Spending) -> CostSide {
-        let per_row = |sum: f64| (self.cost_rows > 0).then(|| sum / number(self.cost_rows));
-        CostSide {
-            fuel_per_row: per_row(number(spending.fuel)),
-            step_us_per_row: per_row(spending.spent.as_secs_f64() * 1e6),
-            call_ms_max: milliseconds(spending.longest),
-            deadline_misses: spending.misses,
+            old: cost_side(&self.old_cost, self.old_cost_rows),
+            new: cost_side(&self.new_cost, self.cost_rows),
         }
     }
 
@@ -145,6 +136,16 @@ impl Tally {
             }
         }
         curves
+    }
+}
+
+fn cost_side(spending: &Spending, rows: u64) -> CostSide {
+    let per_row = |sum: f64| (rows > 0).then(|| sum / number(rows));
+    CostSide {
+        fuel_per_row: per_row(number(spending.fuel)),
+        step_us_per_row: per_row(spending.spent.as_secs_f64() * 1e6),
+        call_ms_max: milliseconds(spending.longest),
+        deadline_misses: spending.misses,
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) struct Innovation {
     pub(super) column: usize,
     old_place: Option<usize>,
     new_place: usize,
+    /// Whether it is about one input, so that a row has one degree of freedom.
+    pub(super) of_one: bool,
     pub(super) old: Side,
     pub(super) new: Side,
 }
@@ -37,8 +39,18 @@ pub(super) fn value(outcome: &Outcome, row: u32, place: usize) -> f64 {
 }
 
 impl Innovation {
-    pub(super) fn new(column: usize, old_place: Option<usize>, new_place: usize) -> Self {
-        Self { column, old_place, new_place, old: Side::default(), new: Side::default() }
+    pub(super) fn new(column: usize, old_place: Option<usize>, new_place: usize, of_one: bool) -> Self {
+        Self { column, old_place, new_place, of_one, old: Side::default(), new: Side::default() }
+    }
+
+    /// Forgets what was counted.
+    pub(super) fn renew(&mut self) {
+        (self.old, self.new) = (Side::default(), Side::default());
+    }
+
+    /// Takes in rows that only the new version has answered.
+    pub(super) fn note_alone(&mut self, alone: &[u32], new: &Outcome, degrees: impl Fn(u32) -> u32) {
+        note(&mut self.new, alone, new, self.new_place, &degrees);
     }
 
     /// Takes in the rows `kept`; `degrees` says how many degrees of freedom a row has.

@@ -33,6 +33,14 @@ fn enough(acceptance: &Acceptance, rows: u64) -> bool {
     rows >= acceptance.rows_min
 }
 
+impl Tally {
+    /// Whether so many compared rows say something. Where the running version answered no row at all there is nothing to
+    /// be compared with, and nothing to wait for: the new version is then judged by what it does alone.
+    fn enough_compared(&self, acceptance: &Acceptance, rows: u64) -> bool {
+        enough(acceptance, rows) || (self.rows == 0 && enough(acceptance, self.rows_unanswered))
+    }
+}
+
 /// `beyond` the limit; `at_once` when more rows cannot mend it.
 fn judged(beyond: bool, at_once: bool, enough: bool) -> VerdictState {
     match (beyond, enough) {

@@ -48,6 +48,12 @@ impl Proposals {
         }
     }
 
+    /// Forgets what was counted.
+    pub(super) fn renew(&mut self) {
+        (self.rows, self.differ, self.old, self.new) = (0, 0, 0, 0);
+        (self.old_refused, self.new_refused) = (0, 0);
+    }
+
     pub(super) fn refused(&mut self, old: u64, new: u64) {
         self.old_refused += old;
         self.new_refused += new;

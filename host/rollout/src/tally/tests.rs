@@ -6,6 +6,7 @@ use super::*;
 use crate::{Check, Difference, Evidence, Verdict, VerdictState};
 
 mod kept;
+mod phases;
 
 use VerdictState::{Fail, Open, Pass};
 
@@ -20,7 +21,7 @@ pub(super) fn declaration() -> Declaration {
         "outputs": [
             {"name": "winding", "unit": "Cel", "role": "estimate"},
             {"name": "innovation", "unit": "K", "role": "innovation", "of": "a"},
-            {"name": "nis", "unit": "1", "role": "nis", "of": "a"}
+            {"name": "nis", "unit": "1", "role": "nis"}
         ],
         "alerts": [{"code": "hot", "priority": "high", "text": "hot"}],
         "commands": [{"name": "speed", "unit": "Hz", "minimum": 0.0, "maximum": 50.0}],
@@ -95,7 +96,14 @@ pub(super) fn tell(tally: &mut Tally, rows: &[Row]) {
 /// Costs of a good version.
 pub(super) fn cost(rows: u64) -> Cost {
     let spent = Duration::from_micros(rows);
-    Cost { rows, old_fuel: 1_000 * rows, new_fuel: 1_100 * rows, old_spent: spent, new_spent: spent }
+    Cost {
+        rows,
+        old_rows: rows,
+        old_fuel: 1_000 * rows,
+        new_fuel: 1_100 * rows,
+        old_spent: spent,
+        new_spent: spent,
+    }
 }
 
 fn name_of(twin: TwinIndex) -> String {
@@ -361,6 +369,7 @@ fn costs_and_refusals_are_held_to_their_limits() {
     let late = Duration::from_millis(501);
     let call = |new_fuel: u64, new_spent: Duration| Cost {
         rows: 100,
+        old_rows: 100,
         old_fuel: 100_000,
         new_fuel,
         old_spent: Duration::from_millis(1),

@@ -191,6 +191,12 @@ pub struct AlertView {
 
 #[expect(clippy::indexing_slicing, reason = "places come from `settle`, which sized all columns together")]
 impl Shard {
+    /// How a twin stands, as of the last tick; `None` when another shard has it. Costs no more than a look.
+    #[must_use]
+    pub fn state(&self, twin: TwinIndex) -> Option<State> {
+        Some(self.twins[self.place(twin)?].state)
+    }
+
     /// A twin for a list; `None` when another shard has it.
     #[must_use]
     pub fn summary(&self, twin: TwinIndex, now: Moment) -> Option<Summary> {

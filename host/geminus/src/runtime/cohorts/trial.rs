@@ -5,18 +5,21 @@
 //! outside, and the twin follows when the candidate is warm for it. So a promotion moves nobody's state and a
 //! rollback is no more than a changed mind, since the other side was fed all along.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
-use geminus_behavior::Snapshot;
 use geminus_behavior::Standing::Live;
+use geminus_behavior::{Snapshot, TwinFault};
 use geminus_core::{Frame, Outcome, Proposal, Timestamp, TwinIndex};
-use geminus_rollout::{Cost, Tally};
+use geminus_rollout::{Cost, Phase, Row, Tally};
 
 use super::side::{Berth, Side, Stepped, Watch, pick};
 
 /// Twins that are enrolled, or change sides, between two rows: what they take no row should wait for.
 pub(crate) const TWINS_PER_ROUND: usize = 256;
+/// Rows after which a twin is tried again that the candidate failed while it answered for it.
+pub(crate) const READMITTED_AFTER_ROWS: u32 = 30;
 
 /// Whom the candidate should answer for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,9 +49,11 @@ pub(crate) struct Standing {
     pub(crate) enrolled: usize,
     pub(crate) warm: usize,
     pub(crate) authoritative: usize,
-    /// Compared rows of the twin that has fewest, among those that get rows at all.
+    /// Rows in this phase of the twin that has fewest, among those that the phase is about, that had a row in it, and that
+    /// are not stale; 0 when there is none.
     pub(crate) rows_min: u64,
     pub(crate) cold: usize,
+    /// What was counted in this phase.
     pub(crate) tally: Tally,
     /// Why it cannot go on.
     pub(crate) failure: Option<String>,
@@ -63,6 +68,39 @@ pub(crate) struct Moved {
     pub(crate) to_incumbent: Vec<TwinIndex>,
     /// State of those who changed sides, as the side has it that answers now.
     pub(crate) states: Vec<(u32, Snapshot)>,
+    /// Of them, those that the side which answers now holds apart: what it did while the other one answered.
+    pub(crate) apart: Vec<Apart>,
+}
+
+/// A twin that is held apart by the side that has come to answer for it, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Apart {
+    pub(crate) twin: TwinIndex,
+    pub(crate) kind: &'static str,
+    pub(crate) message: String,
+}
+
+/// What the side whose answer does not count made of a frame.
+#[derive(Debug, Default)]
+pub(crate) struct Aside {
+    /// Its proposals, by row of the frame.
+    pub(crate) proposals: Vec<Proposal>,
+    /// Whose answer counts in each row of the frame that is compared.
+    pub(crate) compared: Vec<Option<Counts>>,
+}
+
+/// Whose answer of a row counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counts {
+    Incumbent,
+    Candidate,
+}
+
+/// Why each side holds a twin apart, as far as it did so while the other one answered for it.
+#[derive(Debug, Default)]
+struct Silent {
+    incumbent: HashMap<TwinIndex, (&'static str, String)>,
+    candidate: HashMap<TwinIndex, (&'static str, String)>,
 }
 
 /// Of one twin.
@@ -77,7 +115,10 @@ struct Flags {
     barred: bool,
     /// Nobody else answers for it, so it need not be warm first.
     alone: bool,
+    /// In this phase.
     rows: u32,
+    /// Rows since it was barred.
+    rows_barred: u32,
 }
 
 /// The candidate of one binding.
@@ -89,6 +130,8 @@ pub(crate) struct Trial {
     schema: Option<u32>,
     waiting: VecDeque<TwinIndex>,
     wanted: Wanted,
+    /// What rows are counted for; `None` before the first.
+    phase: Option<Phase>,
     /// By index of the twin.
     flags: Vec<Flags>,
     twins: Vec<TwinIndex>,
@@ -99,6 +142,7 @@ pub(crate) struct Trial {
     restless: bool,
     /// Twins whose row the candidate did not answer, so that the incumbent answers for them again.
     fallen: Vec<TwinIndex>,
+    silent: Silent,
 }
 
 impl Trial {
@@ -111,6 +155,7 @@ impl Trial {
             schema,
             waiting: twins.iter().copied().collect(),
             wanted: Wanted::Nobody,
+            phase: None,
             flags: vec![Flags::default(); size],
             twins,
             tally,
@@ -118,6 +163,7 @@ impl Trial {
             failure: None,
             restless: false,
             fallen: Vec::new(),
+            silent: Silent::default(),
             side,
         }
     }
@@ -134,9 +180,37 @@ impl Trial {
         self.side
     }
 
-    pub(crate) fn want(&mut self, wanted: Wanted) {
+    /// Whom it should answer for in a phase. Each phase is judged by its own rows, so with another one all is counted
+    /// anew.
+    pub(crate) fn want(&mut self, wanted: Wanted, phase: Phase) {
+        if self.phase.replace(phase) != Some(phase) {
+            self.tally.renew();
+            self.flags.iter_mut().for_each(|flags| flags.rows = 0);
+        }
         self.wanted = wanted;
         self.restless = true;
+    }
+
+    /// Whether this phase is about a twin: a canary says something about those that go first, and about no other.
+    fn is_about(&self, twin: TwinIndex) -> bool {
+        self.phase != Some(Phase::Canary) || self.wanted.has(twin)
+    }
+
+    /// Why the incumbent holds a twin apart that it answers for again.
+    pub(crate) fn apart_in_incumbent(&self, twin: TwinIndex) -> Apart {
+        apart(&self.silent.incumbent, twin)
+    }
+
+    /// Why the candidate holds a twin apart that it has taken over for good.
+    pub(crate) fn apart_in_candidate(&self, twin: TwinIndex) -> Apart {
+        apart(&self.silent.candidate, twin)
+    }
+
+    /// What the incumbent did to twins that the candidate answers for: it costs them no row now.
+    pub(crate) fn silent(&mut self, faults: &[TwinFault]) {
+        for fault in faults.iter().filter(|fault| fault.quarantined) {
+            self.silent.incumbent.insert(fault.twin, (fault.kind.name(), fault.message.clone()));
+        }
     }
 
     pub(crate) fn is_authoritative(&self, twin: TwinIndex) -> bool {
@@ -156,14 +230,17 @@ impl Trial {
         self.tally.refused_proposals(old, new);
     }
 
-    pub(crate) fn standing(&self) -> Standing {
+    /// How far it is; `is_stale` says of whom no row can be expected now.
+    pub(crate) fn standing(&self, is_stale: &dyn Fn(TwinIndex) -> bool) -> Standing {
         let all = || self.twins.iter().map(|twin| self.flags(*twin));
+        let counted = self.twins.iter().filter(|twin| self.is_about(**twin) && !is_stale(**twin));
+        let rows = counted.map(|twin| u64::from(self.flags(*twin).rows)).filter(|rows| *rows > 0);
         let enrolled = all().filter(|flags| flags.enrolled).count();
         Standing {
             enrolled,
             warm: all().filter(|flags| flags.warm).count(),
             authoritative: all().filter(|flags| flags.authoritative).count(),
-            rows_min: all().map(|flags| u64::from(flags.rows)).filter(|rows| *rows > 0).min().unwrap_or(0),
+            rows_min: rows.min().unwrap_or(0),
             cold: self.cold,
             tally: self.tally.clone(),
             failure: self.failure.clone(),
@@ -221,6 +298,12 @@ impl Trial {
         }
         self.cold += if self.schema.is_some() { cold.len() } else { 0 };
         for twin in some {
+            // One that failed before is let in again, with the state that the incumbent has now.
+            if let Some(berth) = self.side.berth_mut(twin)
+                && berth.cohort.release(twin)
+            {
+                self.silent.candidate.remove(&twin);
+            }
             let (warm, alone) = (self.side.is_warm(twin), incumbent.standing(twin) != Some(Live));
             if let Some(flags) = self.flags_mut(twin) {
                 (flags.enrolled, flags.warm, flags.alone) = (true, warm, alone);
@@ -275,13 +358,13 @@ impl Trial {
 
     /// Gives the candidate the rows that the incumbent has just answered, compares, and puts in its answers where
     /// it is authoritative. A row that it does not answer is left as the incumbent answered it, and the twin goes
-    /// back to the incumbent. Gives the proposals of the side that does not count.
-    pub(crate) fn follow(&mut self, frame: &Frame, old: &mut Stepped, watch: &Watch<'_>) -> Vec<Proposal> {
+    /// back to the incumbent. Gives what the side made whose answer does not count.
+    pub(crate) fn follow(&mut self, frame: &Frame, old: &mut Stepped, watch: &Watch<'_>) -> Aside {
         let rows: Vec<usize> = (0..frame.rows())
             .filter(|row| frame.twins.get(*row).is_some_and(|twin| self.flags(*twin).enrolled))
             .collect();
         if rows.is_empty() {
-            return Vec::new();
+            return Aside::default();
         }
         let outputs = old.outcome.outputs;
         let whole = rows.len() == frame.rows();
@@ -295,31 +378,78 @@ impl Trial {
         };
         let new = self.side.step(outputs, frame, watch);
         let usual = self.learn(frame, &new);
-        let flags = &self.flags;
-        let mut warm = |twin: TwinIndex| flags.get(twin.0 as usize).is_some_and(|flags| flags.warm);
+        let words = self.words(frame, &old.by, &rows);
         let compared = share.as_ref().unwrap_or(&old.outcome);
-        self.tally.compare(frame, compared, &new.outcome, &mut warm);
+        let mut word = |row: usize, _| words.get(row).copied().unwrap_or(Row::LeftOut);
+        self.tally.compare_rows(frame, compared, &new.outcome, &mut word);
         if let Some(berth) = self.side.berths().first() {
-            berth.account.compared.fetch_add(frame.rows() as u64, std::sync::atomic::Ordering::Relaxed);
+            berth.account.compared.fetch_add(frame.rows() as u64, Relaxed);
         }
+        self.charge(&words, usual, old, &new);
+        self.blame(frame, &new.faults);
+        let taken = self.taken(frame, &new);
+        let mut whose: Vec<Option<Counts>> = vec![None; old.by.len()];
+        for (place, (row, word)) in rows.iter().zip(&words).enumerate() {
+            if let Some(whose) = whose.get_mut(*row).filter(|_| *word == Row::Compared) {
+                *whose = Some(match taken.binary_search(&place) {
+                    Ok(_) => Counts::Candidate,
+                    Err(_) => Counts::Incumbent,
+                });
+            }
+        }
+        Aside { proposals: put_in(new, old, &rows, &taken), compared: whose }
+    }
+
+    /// What each row is good for. A row that the incumbent did not answer, because it holds the twin apart, speaks neither
+    /// for nor against a candidate that does.
+    fn words(&self, frame: &Frame, old_by: &[u32], rows: &[usize]) -> Vec<Row> {
+        let word = |(twin, row): (&TwinIndex, &usize)| {
+            let answered = old_by.get(*row).is_some_and(|by| *by != 0);
+            match (self.is_about(*twin), self.flags(*twin).warm, answered) {
+                (false, ..) => Row::LeftOut,
+                (true, false, _) => Row::Warming,
+                (true, true, false) => Row::Unanswered,
+                (true, true, true) => Row::Compared,
+            }
+        };
+        frame.twins.iter().zip(rows).map(word).collect()
+    }
+
+    /// Books what the rows cost that this phase is about: of what a call burns, their share.
+    fn charge(&mut self, words: &[Row], usual: bool, old: &Stepped, new: &Stepped) {
+        let count = |is: &dyn Fn(&Row) -> bool| words.iter().filter(|word| is(word)).count() as u64;
+        let about = count(&|word| *word != Row::LeftOut);
+        if about == 0 {
+            return;
+        }
+        // Before it is warm a row counts for what it costs, whoever has answered it.
+        let both = about - count(&|word| *word == Row::Unanswered);
+        let answered = old.by.iter().filter(|by| **by != 0).count() as u64;
         // What a new instance makes once for each twin says nothing about what its rows cost, only how long they take.
-        let share =
-            if whole { old.fuel } else { old.fuel * rows.len() as u64 / (old.by.len().max(1) as u64) };
-        let (counted, old_fuel, new_fuel) =
-            if usual { (rows.len() as u64, share, new.fuel) } else { (0, 0, 0) };
+        let (rows, old_rows) = if usual { (about, both.min(answered)) } else { (0, 0) };
         self.tally.cost(Cost {
-            rows: counted,
-            old_fuel,
-            new_fuel,
+            rows,
+            old_rows,
+            old_fuel: share(old.fuel, old_rows, answered),
+            new_fuel: share(new.fuel, rows, words.len() as u64),
             old_spent: old.spent,
             new_spent: new.spent,
         });
-        for fault in &new.faults {
+    }
+
+    /// What the candidate failed in counts against it in any phase and for any twin.
+    fn blame(&mut self, frame: &Frame, faults: &[TwinFault]) {
+        for fault in faults {
             let time =
                 fault.row.and_then(|row| frame.times.get(row as usize)).copied().unwrap_or(Timestamp(0));
             self.tally.fault(fault.twin, time, fault.kind.name(), &fault.message);
+            if let Some(berth) = self.side.berth(fault.twin) {
+                berth.account.strikes.fetch_add(1, Relaxed);
+            }
+            if fault.quarantined {
+                self.silent.candidate.insert(fault.twin, (fault.kind.name(), fault.message.clone()));
+            }
         }
-        self.put_in(frame, new, old, &rows)
     }
 
     /// Who has become warm, and how many rows each twin has been compared in. Says whether none of them was its twin's
@@ -327,64 +457,87 @@ impl Trial {
     fn learn(&mut self, frame: &Frame, new: &Stepped) -> bool {
         let mut usual = true;
         for (twin, by) in frame.twins.iter().zip(&new.by) {
-            let was_warm = self.flags(*twin).warm;
+            let (was_warm, about) = (self.flags(*twin).warm, self.is_about(*twin));
             let warm = was_warm || self.side.is_warm(*twin);
             if let Some(flags) = self.flags.get_mut(twin.0 as usize) {
                 usual &= std::mem::replace(&mut flags.fed, true);
                 self.restless |= warm && !was_warm;
                 flags.warm = warm;
-                flags.rows = flags.rows.saturating_add(u32::from(was_warm && *by != 0));
+                flags.rows = flags.rows.saturating_add(u32::from(about && was_warm && *by != 0));
             }
         }
         usual
     }
 
-    /// `rows[n]` is the row of the whole frame that row n of the candidate's belongs to.
-    fn put_in(&mut self, frame: &Frame, new: Stepped, old: &mut Stepped, rows: &[usize]) -> Vec<Proposal> {
+    /// Rows of the candidate's frame in which its answer counts.
+    fn taken(&mut self, frame: &Frame, new: &Stepped) -> Vec<usize> {
         let mut taken: Vec<usize> = Vec::new();
         for (place, (twin, by)) in frame.twins.iter().zip(&new.by).enumerate() {
-            let Some(flags) = self.flags.get_mut(twin.0 as usize).filter(|flags| flags.authoritative) else {
-                continue;
-            };
-            match by {
+            let live = self.side.standing(*twin) == Some(Live);
+            let Some(flags) = self.flags.get_mut(twin.0 as usize) else { continue };
+            match (flags.authoritative, by) {
                 // The incumbent has answered this row too: its answer stands, and so does it from here on.
-                0 => {
-                    (flags.authoritative, flags.barred) = (false, true);
+                (true, 0) => {
+                    (flags.authoritative, flags.barred, flags.rows_barred) = (false, true, 0);
                     self.fallen.push(*twin);
                     self.restless = true;
                 }
-                _ => taken.push(place),
+                (true, _) => taken.push(place),
+                // Where a plan forgives it some faults, a twin is not given up for one of them.
+                (false, by) if flags.barred && (*by != 0 || !live) => {
+                    flags.rows_barred += 1;
+                    if flags.rows_barred >= READMITTED_AFTER_ROWS {
+                        (flags.barred, self.restless) = (false, true);
+                        self.waiting.extend((!live).then_some(*twin));
+                    }
+                }
+                (false, _) => {}
             }
         }
-        if taken.is_empty() {
-            return new.outcome.proposals;
-        }
-        let mine: Vec<usize> = taken.iter().filter_map(|place| rows.get(*place).copied()).collect();
-        let is_mine = |row: u32| mine.binary_search(&(row as usize)).is_ok();
+        taken
+    }
+}
+
+fn apart(silent: &HashMap<TwinIndex, (&'static str, String)>, twin: TwinIndex) -> Apart {
+    let (kind, message) = silent
+        .get(&twin)
+        .cloned()
+        .unwrap_or_else(|| ("held-apart", "it was held apart when the rollout began".to_owned()));
+    Apart { twin, kind, message }
+}
+
+/// `part` of `all` of a sum.
+fn share(sum: u64, part: u64, all: u64) -> u64 {
+    let whole = u128::from(sum) * u128::from(part) / u128::from(all.max(1));
+    u64::try_from(whole).unwrap_or(u64::MAX)
+}
+
+/// Puts the candidate's answers in where they count. `rows[n]` is the row of the whole frame that row n of the
+/// candidate's belongs to, `taken` are those of its rows that count. Gives the proposals that do not.
+fn put_in(new: Stepped, old: &mut Stepped, rows: &[usize], taken: &[usize]) -> Vec<Proposal> {
+    let is_taken = |place: u32| taken.binary_search(&(place as usize)).is_ok();
+    let mine: Vec<usize> = taken.iter().filter_map(|place| rows.get(*place).copied()).collect();
+    let is_mine = |row: u32| mine.binary_search(&(row as usize)).is_ok();
+    let theirs = std::mem::take(&mut old.outcome.proposals);
+    let (mut aside, stay): (Vec<_>, Vec<_>) = theirs.into_iter().partition(|proposal| is_mine(proposal.row));
+    old.outcome.proposals = stay;
+    let unheard = new.outcome.proposals.iter().filter(|proposal| !is_taken(proposal.row));
+    aside.extend(unheard.filter_map(|proposal| {
+        let row = u32::try_from(*rows.get(proposal.row as usize)?).ok()?;
+        Some(Proposal { row, ..proposal.clone() })
+    }));
+    if !taken.is_empty() {
         old.outcome.alerts.retain(|alert| !is_mine(alert.row));
-        let mut aside: Vec<Proposal> = Vec::new();
-        let theirs = std::mem::take(&mut old.outcome.proposals);
-        for proposal in theirs {
-            match is_mine(proposal.row) {
-                true => aside.push(proposal),
-                false => old.outcome.proposals.push(proposal),
-            }
-        }
-        let mut part = Stepped {
-            outcome: part_of(&new.outcome, &taken),
+        let part = Stepped {
+            outcome: part_of(&new.outcome, taken),
             by: taken.iter().filter_map(|place| new.by.get(*place).copied()).collect(),
             inhibited: new.inhibited,
             ..Stepped::default()
         };
-        // Faults of a side that was answered for by the other cost no row: they stand in the tally.
-        old.faults.retain(|fault| !fault.row.is_some_and(is_mine));
-        let ours: HashSet<u32> = taken.iter().filter_map(|place| u32::try_from(*place).ok()).collect();
-        aside.extend(new.outcome.proposals.into_iter().filter(|proposal| !ours.contains(&proposal.row)));
-        part.faults.clear();
         old.put_in(part, &mine);
         old.sort();
-        aside
     }
+    aside
 }
 
 /// Some rows of an outcome, numbered anew.

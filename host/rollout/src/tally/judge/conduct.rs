@@ -12,7 +12,7 @@ impl Tally {
         let limit = acceptance.alert_rate_ratio_max * number(old) + extra;
         Check {
             name: "alerts".to_owned(),
-            state: judged(number(new) > limit, false, enough(acceptance, self.rows)),
+            state: judged(number(new) > limit, false, self.enough_compared(acceptance, self.rows)),
             limit: format!(
                 "at most {} times those of the running version and {} per twin and hour more",
                 short(acceptance.alert_rate_ratio_max),
@@ -29,7 +29,7 @@ impl Tally {
 
     pub(super) fn proposal_checks(&self, acceptance: &Acceptance) -> Vec<Check> {
         let all = &self.proposals;
-        let enough = enough(acceptance, self.rows);
+        let enough = self.enough_compared(acceptance, self.rows);
         let differ = acceptance.proposals_differ_share_max.map(|limit| {
             let part = share(all.differ, all.rows);
             Check {
@@ -81,7 +81,8 @@ impl Tally {
     }
 
     pub(super) fn fuel_checks(&self, acceptance: &Acceptance) -> Vec<Check> {
-        let (old, new) = (self.per_row(self.old_cost.fuel), self.per_row(self.new_cost.fuel));
+        let (old, new) =
+            (share(self.old_cost.fuel, self.old_cost_rows), share(self.new_cost.fuel, self.cost_rows));
         let enough = enough(acceptance, self.cost_rows);
         let detail = format!(
             "the new version burns {} per row over {} rows, the running version {}",
@@ -94,7 +95,8 @@ impl Tally {
             state: judged(
                 new > acceptance.fuel_per_row_ratio_max * old && old > 0.0,
                 false,
-                enough && old > 0.0,
+                // What answered no row burnt nothing that could be compared with.
+                if self.old_cost_rows > 0 { enough && old > 0.0 } else { enough },
             ),
             limit: format!(
                 "at most {} times that of the running version",
@@ -111,9 +113,5 @@ impl Tally {
             detail,
         });
         std::iter::once(ratio).chain(most).collect()
-    }
-
-    fn per_row(&self, sum: u64) -> f64 {
-        share(sum, self.cost_rows)
     }
 }

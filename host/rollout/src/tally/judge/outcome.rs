@@ -4,7 +4,7 @@ use super::super::Tally;
 use super::super::column::Column;
 use super::super::number;
 use super::words::{percent, with_unit};
-use super::{enough, judged, share};
+use super::{judged, share};
 use crate::{Acceptance, Check};
 
 impl Tally {
@@ -15,10 +15,13 @@ impl Tally {
             last.map_or(String::new(), |fault| format!(", the last one: {}: {}", fault.kind, fault.message));
         Check {
             name: "faults".to_owned(),
-            state: judged(total > limit, total > limit, enough(acceptance, self.rows)),
+            state: judged(total > limit, total > limit, self.enough_compared(acceptance, self.rows)),
             limit: format!("at most {limit}"),
             value: Some(number(total)),
-            detail: format!("the new version failed {total} times in {} rows{last}", self.rows),
+            detail: format!(
+                "the new version failed {total} times in {} rows{last}",
+                self.rows + self.rows_unanswered
+            ),
         }
     }
 
@@ -39,7 +42,11 @@ impl Tally {
         };
         Check {
             name: "nan".to_owned(),
-            state: judged(part > limit, missing > 0 && limit == 0.0, enough(acceptance, self.rows)),
+            state: judged(
+                part > limit,
+                missing > 0 && limit == 0.0,
+                self.enough_compared(acceptance, self.rows),
+            ),
             limit: format!("at most {} of the rows of an output", percent(limit)),
             value: Some(part),
             detail,
@@ -57,7 +64,12 @@ impl Tally {
             ];
             let bounds = bounds.into_iter().flatten().collect::<Vec<_>>().join(" or ");
             let compared = column.old_place.is_some();
-            let detail = if compared {
+            let detail = if compared && self.rows == 0 && self.rows_unanswered > 0 {
+                format!(
+                    "the running version answered none of {} rows, so there is nothing to compare with",
+                    self.rows_unanswered
+                )
+            } else if compared {
                 let largest = column.absolute_max;
                 format!(
                     "{beyond} of {rows} rows lie beyond {bounds}, the largest difference is {}",
@@ -71,7 +83,7 @@ impl Tally {
                 state: judged(
                     part > limit,
                     *beyond > 0 && limit == 0.0,
-                    compared && enough(acceptance, *rows),
+                    compared && self.enough_compared(acceptance, *rows),
                 ),
                 limit: format!("at most {} of the rows beyond {bounds}", percent(limit)),
                 value: Some(part),

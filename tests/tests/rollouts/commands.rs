@@ -1,0 +1,163 @@
+//! Commands on the way of a rollout: who proposed what, by whose words it is judged, and that a change of versions does
+//! not bump the plant.
+//!
+//! A proposal stands for some seconds of its row's time, so the field here sends rows of this very moment.
+
+use std::cell::RefCell;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use geminus_tests::{Broker, Cells, Guest, Host, Publisher, SiteFolder, drop_bytes, wait_for};
+use serde_json::{Value, json};
+
+use crate::hall::SOON;
+
+const CELL: &str = "cell-1";
+
+/// A cell whose proposals a person is shown.
+struct Desk {
+    _broker: Broker,
+    site: SiteFolder,
+    host: Host,
+    field: RefCell<Publisher>,
+}
+
+/// A policy with these commands (name, highest value), which always proposes `value` for the first of them, or nothing.
+fn policy(version: &str, commands: &[(&str, f64)], value: Option<f64>) -> anyhow::Result<Guest> {
+    let declared: Vec<Value> = commands
+        .iter()
+        .map(|(name, top)| json!({ "name": name, "unit": "1", "minimum": 0.0, "maximum": top }))
+        .collect();
+    let script = value.map_or(String::new(), |value| format!("step propose={value}"));
+    Ok(Guest::hostile("tally", version)?.script(&script).declares(|it| {
+        it["kind"] = "command-policy".into();
+        it["commands"] = json!(declared);
+    }))
+}
+
+impl Desk {
+    fn start(authority: &str, first: &Guest) -> anyhow::Result<Self> {
+        let broker = Broker::start(100_000)?;
+        let cells =
+            Cells::new(&broker.url()).twins(CELL, 1_000).lines(&format!("authority = \"{authority}\""));
+        let site = cells.behavior("tally", "tally", CELL, "arrivals = \"ignore\"").folder()?;
+        drop_bytes(&site.path("plugins"), "tally-1.0.0", &first.bytes()?)?;
+        let host = Host::start(&site.site())?;
+        host.entry("source-connected", |_| true)?;
+        let field = RefCell::new(Publisher::connect(broker.port, "desk")?);
+        Ok(Self { _broker: broker, site, host, field })
+    }
+
+    /// Puts a version into the plugin folder and begins its rollout.
+    fn begin(&self, guest: &Guest, stages: &Value) -> anyhow::Result<u64> {
+        let version = guest.declaration["version"].as_str().unwrap_or_default();
+        drop_bytes(&self.site.path("plugins"), &format!("tally-{version}"), &guest.bytes()?)?;
+        self.host.entry("plugin-arrived", |entry| entry["plugin"] == format!("tally@{version}"))?;
+        let (status, answer) = self.host.post(
+            "/rollouts",
+            &json!({ "plugin": "tally", "version": version, "stages": stages, "by": "test" }),
+        )?;
+        anyhow::ensure!(status < 300, "{status} {answer}");
+        Ok(answer["id"].as_u64().unwrap_or_default())
+    }
+
+    fn order(&self, id: u64, order: &str) -> anyhow::Result<()> {
+        let (status, answer) =
+            self.host.post(&format!("/rollouts/{id}/{order}"), &json!({ "by": "test" }))?;
+        anyhow::ensure!(status < 300, "{status} {answer}");
+        Ok(())
+    }
+
+    /// One row of this moment.
+    fn row(&self) -> anyhow::Result<()> {
+        let time = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+        let mut field = self.field.borrow_mut();
+        for point in ["a", "b"] {
+            let payload = format!(r#"{{"value":1.0,"time":{time},"quality":"good"}}"#);
+            field.publish(&format!("plant/{CELL}/{point}"), payload.as_bytes(), 1)?;
+        }
+        field.flush().map(drop)
+    }
+
+    /// Sends rows until a proposal was told in these words.
+    fn told(&self, kind: &str, words: &str) -> anyhow::Result<()> {
+        wait_for(&format!("{kind}: {words}"), SOON, || {
+            self.row()?;
+            let journal = self.host.journal()?;
+            let of_it: Vec<&Value> = journal.iter().filter(|entry| entry["kind"] == kind).collect();
+            let found =
+                of_it.iter().any(|entry| entry["message"].as_str().is_some_and(|it| it.contains(words)));
+            anyhow::ensure!(found, "{of_it:?}");
+            Ok(Some(()))
+        })
+    }
+
+    /// Sends rows until a rollout is in this phase, and gives it.
+    fn reach(&self, id: u64, phase: &str) -> anyhow::Result<Value> {
+        wait_for(&format!("rollout {id} to be in {phase}"), SOON, || {
+            self.row()?;
+            let view = self.host.get(&format!("/rollouts/{id}"))?;
+            anyhow::ensure!(
+                view["phase"] == phase,
+                "{}: {}; {}",
+                view["phase"],
+                view["reason"],
+                view["verdict"]
+            );
+            Ok(Some(view))
+        })
+    }
+}
+
+#[test]
+fn the_first_commands_after_a_change_are_limited_in_step_forward_and_back() -> anyhow::Result<()> {
+    let speed: &[(&str, f64)] = &[("speed", 1.0)];
+    let desk = Desk::start("advise", &policy("1.0.0", speed, Some(0.0))?)?;
+    desk.told("proposal-held", "speed = 0 1 is advised (")?;
+    let stages = json!({
+        "probation": { "rows": 1_000_000, "seconds_max": 3_600 }, "bumpless": { "step_share": 0.25, "commands": 2 },
+    });
+    let id = desk.begin(&policy("1.1.0", speed, Some(1.0))?, &stages)?;
+    desk.reach(id, "probation")?;
+    desk.told("proposal-held", "speed = 0.25 1 is advised, limited from 1 after a change of versions (")?;
+    desk.told("proposal-held", "speed = 1 1 is advised (")?;
+    desk.order(id, "rollback")?;
+    desk.reach(id, "rolled-back")?;
+    desk.told("proposal-held", "speed = 0.75 1 is advised, limited from 0 after a change of versions (")?;
+    desk.host.stop()
+}
+
+#[test]
+fn proposals_that_would_be_refused_count_against_the_version_that_makes_them() -> anyhow::Result<()> {
+    // Of a twin that is only observed every proposal is refused.
+    let speed: &[(&str, f64)] = &[("speed", 1.0)];
+    let acceptance = json!({ "rows_min": 5, "proposals_refused_max": 2 });
+    for (stages, ending) in [
+        (
+            json!({ "shadow": { "rows": 1_000_000, "seconds_max": 3_600 }, "acceptance": acceptance }),
+            "failed",
+        ),
+        (
+            json!({ "probation": { "rows": 1_000_000, "seconds_max": 3_600 }, "acceptance": acceptance }),
+            "rolled-back",
+        ),
+    ] {
+        let desk = Desk::start("observe", &policy("1.0.0", speed, None)?)?;
+        let id = desk.begin(&policy("1.1.0", speed, Some(0.5))?, &stages)?;
+        let view = desk.reach(id, ending)?;
+        let reason = view["reason"].as_str().unwrap_or_default();
+        assert!(reason.contains("of the new version and 0 of the running version"), "{view}");
+        desk.host.stop()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_version_is_held_to_its_own_commands_as_soon_as_it_answers() -> anyhow::Result<()> {
+    let desk = Desk::start("advise", &policy("1.0.0", &[("speed", 1.0)], Some(0.5))?)?;
+    desk.told("proposal-held", "tally proposes speed = 0.5 1: ")?;
+    let wider = policy("1.1.0", &[("speed", 2.0), ("brake", 1.0)], Some(1.5))?;
+    let id = desk.begin(&wider, &json!({ "probation": { "rows": 1, "seconds": 1 } }))?;
+    desk.told("proposal-held", "tally proposes speed = 1.5 1: speed = 1.5 1 is advised (")?;
+    desk.reach(id, "permanent")?;
+    desk.host.stop()
+}
