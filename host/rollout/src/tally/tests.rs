@@ -6,6 +6,7 @@ use super::*;
 use crate::{Check, Difference, Evidence, Verdict, VerdictState};
 
 mod kept;
+mod ripe;
 
 use VerdictState::{Fail, Open, Pass};
 
