@@ -12,6 +12,7 @@ mod floor;
 pub(crate) mod guests;
 mod house;
 mod keeper;
+mod kept;
 mod ladder;
 mod lane;
 mod live;
@@ -152,6 +153,7 @@ impl Running {
                 shelf,
                 kept,
                 failed: past.not_by_itself(&plant),
+                declined: past.declined.clone(),
                 ..Default::default()
             }),
             chronicle: chronicle.clone(),

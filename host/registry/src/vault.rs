@@ -36,6 +36,24 @@ impl Vault {
         store_bytes(&self.folder, &file_name(package.digest), &package.bytes).map(drop)
     }
 
+    /// Keeps a package and gives it as it was kept: read from the disk again, with every check of a file that arrives.
+    ///
+    /// # Errors
+    /// `Read` when it cannot be written or read again, else what is wrong with what stands there now.
+    pub fn take(&self, package: &Package) -> Result<Package, PackageError> {
+        let path = self.folder.join(file_name(package.digest));
+        self.keep(package).map_err(|source| PackageError::Read { path, source })?;
+        self.get(package.digest)
+    }
+
+    /// The digests of all that is kept, whole or not, by the names of their files. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed.
+    pub fn digests(&self) -> io::Result<Vec<Digest>> {
+        Ok(self.files()?.into_iter().map(|(_, digest)| digest).collect())
+    }
+
     /// The package with this digest. Blocks on the disk.
     ///
     /// # Errors
@@ -160,6 +178,22 @@ mod tests {
         assert_eq!(gone, [two.digest, three.digest].into());
         assert_eq!(digests(&vault), [one.digest].into());
         assert!(matches!(vault.get(two.digest), Err(PackageError::Read { .. })));
+    }
+
+    #[test]
+    fn what_is_taken_is_what_the_disk_has() {
+        let dir = tempfile::tempdir().expect("folder");
+        let vault = Vault::new(dir.path());
+        let (one, two) = (package("1.0.0"), package("2.0.0"));
+        let taken = vault.take(&one).expect("taken");
+        assert_eq!((taken.digest, &taken.bytes), (one.digest, &one.bytes));
+        assert_eq!(taken.path, dir.path().join(file_name(one.digest)));
+        assert_eq!(vault.digests().expect("listed"), [one.digest]);
+        // Bytes that are not those of the digest, and a file that cannot be written.
+        let forged = Package { digest: Digest::of(b"another"), ..two.clone() };
+        assert!(vault.take(&forged).expect_err("forged").to_string().contains("its digest is"));
+        fs::create_dir(dir.path().join(file_name(two.digest))).expect("in the way");
+        assert!(matches!(vault.take(&two), Err(PackageError::Read { .. })));
     }
 
     #[test]

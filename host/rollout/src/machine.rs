@@ -2,8 +2,10 @@
 //!
 //! It does nothing itself and knows no clock: `now` is an argument, and the host says [`Input::Tick`] from time to time.
 //! Every phase that is not an end has a deadline and hears [`Input::Cancel`], so there is no state without a way out.
-//! An order may be repeated without harm, because it names what has to hold and not a step. The whole machine is
-//! kept in control.db at every change, so that a host which was killed knows what it was doing.
+//! An order may be repeated without harm, because it names what has to hold and not a step. The host writes the
+//! whole machine into control.db each time it has entered a phase and before it obeys that phase's order, so that a host
+//! which was killed knows what it was doing. Permanent is only what the host has confirmed: every failure before that
+//! leaves the incumbent.
 
 use std::time::Duration;
 
@@ -23,7 +25,7 @@ pub use phase::{Authoritative, Facts, Input, Order, Phase, Progress, Step};
 
 /// Longest time for flipping back and dropping the candidate.
 const WITHDRAW_MAX: Duration = Duration::from_secs(60);
-/// Longest time for dropping the old version.
+/// Longest time for writing the new version into the ledger and dropping the old one.
 const SETTLE_MAX: Duration = Duration::from_secs(60);
 
 /// One rollout and where it stands.
@@ -179,6 +181,18 @@ impl Rollout {
     fn end(&mut self, phase: Phase, reason: String, now: Timestamp) -> Vec<Order> {
         self.reason = Some(reason.clone());
         self.enter(phase, reason, now)
+    }
+
+    /// What it has ended in, or ends in as soon as it is withdrawn; `None` while that is open.
+    #[must_use]
+    pub fn ending(&self) -> Option<Phase> {
+        if self.phase.is_end() { Some(self.phase) } else { self.ending }
+    }
+
+    /// Whether it was ended because another version arrived, and by nobody's decision about this one.
+    #[must_use]
+    pub fn gave_way(&self) -> bool {
+        self.reason.as_deref().is_some_and(|reason| reason.starts_with(hear::SUPERSEDED))
     }
 
     /// What a failure in this phase ends in: a rollback only when the candidate may have answered for a twin.

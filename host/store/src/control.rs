@@ -24,7 +24,7 @@ use geminus_core::{Clock, Timestamp};
 use crate::sqlite::{File, column_from_time};
 use crate::{Options, Snapshots, StoreError};
 pub use activations::{Activation, ActivationFilter};
-pub use assignments::Assignment;
+pub use assignments::{Assignment, LedgerChange};
 pub use checkpoints::{Border, Checkpoint};
 pub use crashes::Crash;
 pub use incarnations::Incarnation;

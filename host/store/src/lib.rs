@@ -21,7 +21,7 @@ mod store;
 
 pub use control::{
     Activation, ActivationFilter, Assignment, Border, Checkpoint, Control, ControlReader, Crash,
-    DamagedState, Incarnation, PackageRecord, Release, RolloutRecord, Strike,
+    DamagedState, Incarnation, LedgerChange, PackageRecord, Release, RolloutRecord, Strike,
 };
 pub use error::{Fault, StoreError};
 pub use hot::recorder::Recorder;

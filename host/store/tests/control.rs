@@ -274,6 +274,47 @@ fn a_rollout_is_begun_saved_ended_and_never_reopened() {
 }
 
 #[test]
+fn a_version_is_handed_over_to_with_all_that_goes_with_it_or_not_at_all() {
+    let dir = tempfile::tempdir().expect("folder");
+    let (store, _) = open(dir.path());
+    let control = store.control();
+    let (old, new) = (digest(1), digest(2));
+    control.assign("thermal", None, &old).expect("assign");
+    control.assign("thermal", Some("a"), &digest(3)).expect("assign");
+    let id = control.rollout_begin(&rollout("thermal")).expect("begin");
+    let changes = [(Some("a"), None), (Some("b"), Some(old.as_str())), (None, Some(new.as_str()))];
+    let ledger = || -> Vec<(Option<String>, String)> {
+        let all = control.assignments().expect("read");
+        all.into_iter().map(|one| (one.twin, one.digest)).collect()
+    };
+    let (before, books) = (ledger(), control.rollout(id).expect("read"));
+    let meddler = beside(dir.path());
+    // The last of the changes is refused: those before it must not stand either.
+    meddler
+        .execute_batch(&format!(
+            "CREATE TRIGGER shut BEFORE UPDATE ON assignment WHEN new.digest = '{new}'
+             BEGIN SELECT raise(ABORT, 'the ledger is shut'); END"
+        ))
+        .expect("trigger");
+    let refused = control.hand_over(id, "permanent", "thermal", &changes).expect_err("shut");
+    assert!(refused.to_string().contains("the ledger is shut"), "{refused}");
+    assert_eq!((ledger(), control.rollout(id).expect("read")), (before, books));
+    meddler.execute_batch("DROP TRIGGER shut").expect("drop");
+    control.hand_over(id, "permanent", "thermal", &changes).expect("handed over");
+    assert_eq!(ledger(), [(None, new.clone()), (Some("b".to_owned()), old.clone())]);
+    let known = control.rollout(id).expect("read").expect("there");
+    assert_eq!((known.phase.as_str(), known.ended), ("permanent", None));
+    // One that has ended, or never was, hands nothing over.
+    control.rollout_save(id, "rolled-back", "{}", Some(Timestamp(5))).expect("end");
+    for id in [id, 99] {
+        let unknown =
+            control.hand_over(id, "permanent", "thermal", &[(None, Some(&old))]).expect_err("ended");
+        assert!(matches!(unknown, StoreError::NoRollout { .. }), "{unknown}");
+    }
+    assert_eq!(ledger()[0], (None, new));
+}
+
+#[test]
 fn old_rollouts_are_forgotten_but_none_that_is_under_way() {
     let dir = tempfile::tempdir().expect("folder");
     let (store, _) = open(dir.path());

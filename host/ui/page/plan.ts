@@ -33,7 +33,7 @@ export const LIMITS: readonly { key: string; text: string; hint: string }[] = [
   { key: 'proposals_differ_share_max', text: 'Proposals that differ', hint: 'share, 0 … 1' },
   { key: 'proposals_refused_max', text: 'Proposals an interlock would refuse', hint: 'number' },
   { key: 'fuel_per_row_ratio_max', text: 'Fuel a row, new to old', hint: 'ratio' },
-  { key: 'deadline_misses_share_max', text: 'Rows that miss the deadline', hint: 'share, 0 … 1' },
+  { key: 'deadline_misses_share_max', text: 'Calls that miss the deadline', hint: 'share, 0 … 1' },
   { key: 'innovation_mean_sigma_max', text: 'Mean innovation', hint: 'σ' },
   { key: 'nis_confidence', text: 'NIS inside its band', hint: 'confidence, such as 0.999' },
 ];

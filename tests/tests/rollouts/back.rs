@@ -71,6 +71,28 @@ fn a_version_that_traps_for_a_canary_is_taken_back_and_the_row_is_answered() -> 
     hall.leaves_no_trace()
 }
 
+/// What a shard knows by now counts, not what the host looked at last.
+#[test]
+fn a_version_that_has_just_failed_is_not_promoted() -> anyhow::Result<()> {
+    let hall = Hall::start("arrivals = \"ignore\"")?;
+    hall.offer(&version("1.1.0", &format!("step trap twin=cell-07 value={POISON}"))?)?;
+    for rollout in 1..=3 {
+        hall.says(&["start", "tally@1.1.0", "--probation-seconds", "600"])?;
+        hall.reach(rollout, "probation")?;
+        hall.pulse.wait(3)?;
+        hall.pulse.poison("cell-07", &[POISON]);
+        wait_for("the fault", PATIENCE, || {
+            let fell = hall.host.behavior("cell-07", "tally")?["version"] == "1.0.0";
+            Ok(fell.then_some(()))
+        })?;
+        let by = serde_json::json!({ "by": "shift lead" });
+        let (status, answer) = hall.host.post(&format!("/rollouts/{rollout}/promote"), &by)?;
+        assert_eq!(status, 409, "{answer}");
+        hall.reach(rollout, "rolled-back")?;
+    }
+    hall.leaves_no_trace()
+}
+
 #[test]
 fn a_rollout_is_cancelled_in_the_shadow() -> anyhow::Result<()> {
     let hall = Hall::start("arrivals = \"ignore\"")?;

@@ -164,6 +164,18 @@ impl Hall {
         Ok(Self { host, ..self })
     }
 
+    /// Kills the host, lets something be done to what it left, and starts it again.
+    pub(crate) fn killed(
+        self,
+        meanwhile: impl FnOnce(&SiteFolder) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
+        self.host.kill()?;
+        meanwhile(&self.site)?;
+        let host = Host::start(&self.site.site())?;
+        host.entry("source-connected", |_| true)?;
+        Ok(Self { host, ..self })
+    }
+
     /// Stops the field, and gives by cell the first row that was answered a quarter higher, where one was. Fails unless
     /// each row is answered once, and all rows after the first higher one are higher too.
     pub(crate) fn switches(self) -> anyhow::Result<(Host, BTreeMap<String, Option<usize>>)> {

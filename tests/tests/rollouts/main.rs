@@ -4,10 +4,13 @@
 //! The behavior adds up what it gets and counts its rows. Where a new version answers otherwise it does so by a known
 //! quarter, so that history tells which version answered each row.
 
+mod arrivals;
 mod back;
 mod begin;
 mod commands;
 mod hall;
+mod ledger;
 mod phases;
+mod pickup;
 mod restart;
 mod way;

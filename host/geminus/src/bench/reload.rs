@@ -193,7 +193,7 @@ impl House {
         heir.rehearse(&incumbent.cohort.copy(&twins, asked)?)?;
         let berth = self.berth(heir.into_cohort(), 1);
         let tally = Tally::between(&old, &new, &Acceptance::default());
-        let mut trial = Trial::new(1, vec![berth], schema, tally);
+        let mut trial = Trial::new(1, vec![berth], ColdStart::Refuse, tally);
         trial.advance(&mut self.side);
         for frame in [before, after] {
             let mut stepped = self.side.step(outputs, frame, watch);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use geminus_behavior::{Cohort, Compiled, Engine, Limits};
+use geminus_behavior::{Cohort, ColdStart, Compiled, Engine, Limits};
 use geminus_core::{Frame, Outcome};
 use geminus_rollout::{Acceptance, Tally};
 use geminus_twin::BindingIndex;
@@ -99,13 +99,12 @@ fn measure_batch(
         let account = meters.account(BindingIndex(0), &version);
         Ok(vec![Berth { cohort: cohort(compiled)?, incarnation, account }])
     };
-    let schema = Some(old.declaration().state.schema);
     let tally = Tally::between(old.declaration(), new.declaration(), &Acceptance::default());
     let mut ways = Ways {
         own: cohort(old)?,
         alone: Side::new(berth(old, 1)?),
         watched: Side::new(berth(old, 1)?),
-        shadow: Trial::new(1, berth(new, 2)?, schema, tally),
+        shadow: Trial::new(1, berth(new, 2)?, ColdStart::Refuse, tally),
     };
     while ways.shadow.is_moving() {
         ways.shadow.advance(&mut ways.watched);

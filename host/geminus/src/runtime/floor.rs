@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossbeam_channel::{RecvTimeoutError, Sender};
 use geminus_api::EventBus;
 use geminus_behavior::{Compiled, Engine, HostCalls};
-use geminus_core::{Clock, Digest, Event, Severity, TwinIndex};
+use geminus_core::{Clock, Declaration, Digest, Event, Severity, TwinIndex};
 use geminus_registry::{Package, Vault};
 use geminus_store::{Activation, Control, Snapshots};
 use geminus_twin::plant::Binding;
@@ -72,16 +72,22 @@ impl Floor {
     /// # Errors
     /// As [`Floor::ask`], of the first that failed.
     pub(crate) fn ask_all<T>(&self, make: impl Fn(Reply<T>) -> Ask) -> Result<Vec<T>, String> {
-        let mut answers = Vec::new();
-        for sender in &self.shards {
+        self.ask_each(make).into_iter().collect()
+    }
+
+    /// The same, for an order that the others obey whatever becomes of one.
+    pub(crate) fn ask_each<T>(&self, make: impl Fn(Reply<T>) -> Ask) -> Vec<Result<T, String>> {
+        let ask = |sender: &Sender<Ask>| {
             let (reply, answer) = crossbeam_channel::bounded(1);
             sender.send(make(reply)).map_err(|_| "the shard has ended".to_owned())?;
-            answers.push(answer);
-        }
+            Ok(answer)
+        };
+        let asked: Vec<Result<crossbeam_channel::Receiver<T>, String>> =
+            self.shards.iter().map(ask).collect();
         let wait = |answer: crossbeam_channel::Receiver<T>| {
             answer.recv_timeout(ANSWER).map_err(|_| "a shard did not answer in time".to_owned())
         };
-        answers.into_iter().map(wait).collect()
+        asked.into_iter().map(|asked| asked.and_then(wait)).collect()
     }
 
     /// Which shard has a twin.
@@ -133,6 +139,14 @@ impl Floor {
     pub(crate) fn package(&self, digest: Digest) -> Option<Package> {
         let shelved = self.board.lock().shelf.by_digest(digest).cloned();
         shelved.or_else(|| self.vault.get(digest).ok())
+    }
+
+    /// The declaration of a version that runs for a binding; `None` when its package is gone.
+    pub(crate) fn declaration(&self, index: BindingIndex, digest: Digest) -> Option<Arc<Declaration>> {
+        let active = self.board.lock().active.get(index.0 as usize).cloned().flatten();
+        let active = active.filter(|active| active.digest() == digest);
+        let active = active.map(|active| Arc::clone(active.version.compiled.declaration()));
+        active.or_else(|| self.package(digest).map(|package| package.declaration))
     }
 
     /// Every package that there is: in the folder, and kept from before.

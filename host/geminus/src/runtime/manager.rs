@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use geminus_api::Trouble;
 use geminus_api::view as api;
-use geminus_core::{Digest, Event, Severity, TwinIndex};
+use geminus_core::{Digest, Event, Severity};
 use geminus_registry::{Change, Package};
 use geminus_rollout::Plan;
 use geminus_store::{ActivationFilter, PackageRecord};
@@ -19,6 +19,7 @@ use geminus_twin::site::Arrivals;
 use tokio::sync::oneshot;
 
 use super::floor::Floor;
+use super::kept;
 use super::ladder::Ladder;
 use super::message::Note;
 use super::plugins::Active;
@@ -75,6 +76,7 @@ impl Manager {
         for index in self.indices() {
             self.review(index);
         }
+        kept::prune(&self.floor);
         let mut next_look = self.floor.clock.monotonic();
         loop {
             let now = self.floor.clock.monotonic();
@@ -104,7 +106,10 @@ impl Manager {
                 self.ladder.apart(binding, twin, incarnation, kind, &message);
             }
             Heard::Brought(brought) => self.conductor.brought(*brought),
-            Heard::Review(index) => self.review(index),
+            Heard::Review(index) => {
+                self.review(index);
+                kept::prune(&self.floor);
+            }
             Heard::Plan(plan, reply) => {
                 let meaning = super::rollouts::meaning(&self.floor, plan);
                 let busy = self.conductor.busy_with(&meaning);
@@ -208,34 +213,50 @@ impl Manager {
             state.shelf.put(package);
         }
         for index in self.indices() {
-            let concerned = self.floor.binding(index).is_some_and(|binding| binding.declaration.name == name);
-            if !concerned {
+            let Some(binding) = self.floor.binding(index).filter(|known| known.declaration.name == name)
+            else {
                 continue;
-            }
+            };
+            self.floor.board.lock().declined.remove(&(binding.name.clone(), digest));
             self.fresh.insert((index, digest));
-            match self.conductor.is_busy(index) && self.wish(index).is_some() {
-                // The end of what is under way brings the next look.
-                true => self.conductor.supersede(index),
+            match self.conductor.is_busy(index) {
+                true => self.knock(index, &label),
                 false => self.review(index),
             }
         }
+        kept::prune(&self.floor);
     }
 
-    /// Begins an automatic rollout when a version has arrived that a binding should run and does not.
-    fn review(&mut self, index: BindingIndex) {
-        if self.conductor.is_busy(index) {
-            return;
+    /// A file came while a rollout is under way: what would not take over itself ends nothing. The end of what is under
+    /// way brings the next look.
+    fn knock(&mut self, index: BindingIndex, label: &str) {
+        let mut passed_over = HashSet::new();
+        while let Some((plan, package)) = self.wish(index, &passed_over) {
+            match self.conductor.gives_way_to(index, plan) {
+                Ok(()) => return self.conductor.supersede(index),
+                Err(reason) => tracing::info!(label, %reason, "it takes nobody's place"),
+            }
+            passed_over.insert(package.digest);
         }
-        let Some((plan, package)) = self.wish(index) else { return };
+    }
+
+    /// Begins an automatic rollout when a version has arrived that a binding should run and does not. What is refused
+    /// stands in nobody's way.
+    fn review(&mut self, index: BindingIndex) {
+        while !self.conductor.is_busy(index) {
+            let Some((plan, package)) = self.wish(index, &HashSet::new()) else { return };
+            self.try_out(index, plan, &package);
+        }
+    }
+
+    /// Begins it, or says why not; then it is not tried again by itself.
+    fn try_out(&mut self, index: BindingIndex, plan: Plan, package: &Package) {
         let Some(binding) = self.floor.binding(index) else { return };
         self.fresh.remove(&(index, package.digest));
         let meaning = super::rollouts::meaning(&self.floor, plan);
         let label = package.declaration.label();
-        let widens = meaning.widens();
-        let begun = match &widens {
-            Some(what) => Err(Trouble::Conflict(format!(
-                "it may do more than what runs, so a person has to start the rollout: {what}"
-            ))),
+        let begun = match meaning.against() {
+            Some(reason) => Err(Trouble::Conflict(reason)),
             None => self.conductor.begin(meaning, "plugin folder", true).map(drop),
         };
         let Err(trouble) = begun else { return };
@@ -256,12 +277,16 @@ impl Manager {
         board.failed.insert((binding.name.clone(), package.digest));
     }
 
-    /// The version that a binding should run by itself, and does not: for its twins, or for some that are pinned.
-    fn wish(&self, index: BindingIndex) -> Option<(Plan, Package)> {
+    /// The version that a binding should run by itself, and does not: for its twins, or for some that are pinned. What was
+    /// passed over is none.
+    fn wish(&self, index: BindingIndex, passed_over: &HashSet<Digest>) -> Option<(Plan, Package)> {
         let binding = self.floor.binding(index).filter(|binding| binding.arrivals == Arrivals::Rollout)?;
         let state = self.floor.board.lock();
         let name = &binding.declaration.name;
-        let good = |package: &&Package| !state.failed.contains(&(binding.name.clone(), package.digest));
+        let good = |package: &&Package| {
+            let failed = state.failed.contains(&(binding.name.clone(), package.digest));
+            !failed && !passed_over.contains(&package.digest)
+        };
         let running = state.active.get(index.0 as usize).cloned().flatten();
         let stays =
             |package: &&Package| running.as_ref().is_some_and(|active| active.digest() == package.digest);
@@ -285,12 +310,11 @@ impl Manager {
             return Some((plan(binding, package, None), package.clone()));
         }
         binding.pins.iter().find_map(|pin| {
-            let package = state.shelf.pick(name, &pin.versions).filter(good)?;
+            let wanted =
+                |package: &&Package| !state.declined.contains(&(binding.name.clone(), package.digest));
+            let package = state.shelf.pick(name, &pin.versions).filter(good).filter(wanted)?;
             let digest = package.digest;
-            let runs = |twin: &TwinIndex| {
-                state.pinned.get(&(index, *twin)).copied().or(running.as_ref().map(Active::digest))
-            };
-            let other = pin.twins.iter().find(|twin| runs(twin) != Some(digest))?;
+            let other = pin.twins.iter().find(|twin| state.runs(index, **twin) != Some(digest))?;
             let id = super::id_of(&self.floor.plant, *other).to_owned();
             Some((plan(binding, package, Some(id)), package.clone()))
         })
@@ -322,12 +346,15 @@ fn untried(floor: &Floor, interrupted: &[(String, String)]) -> HashSet<(BindingI
                 continue;
             }
         };
-        let again = |digest: &str| interrupted.iter().any(|(name, of)| *name == binding.name && of == digest);
         let state = floor.board.lock();
+        let ended = state.rollouts.values().filter(|known| known.is_over() && !known.was_interrupted());
+        let ended: BTreeSet<(String, Digest)> = ended.filter_map(|known| known.target()).collect();
+        let again = |digest: &str| interrupted.iter().any(|(name, of)| *name == binding.name && of == digest);
         let digests = state.shelf.packages().iter().map(|package| package.digest);
         fresh.extend(digests.map(|digest| (index, digest)).filter(|(_, digest)| {
+            let was_tried = ended.contains(&(binding.name.clone(), *digest));
             let digest = digest.to_string();
-            !tried.contains(&digest) || again(&digest)
+            !(was_tried || tried.contains(&digest)) || again(&digest)
         }));
     }
     fresh

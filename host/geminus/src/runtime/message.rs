@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use geminus_api::view::{TwinState, TwinSummary, TwinView};
-use geminus_behavior::{Household, Snapshot};
+use geminus_behavior::{ColdStart, Household, Snapshot};
 use geminus_core::TwinIndex;
 use geminus_core::declaration::Priority;
 use geminus_rollout::{Bumpless, Phase, Tally};
@@ -39,8 +39,8 @@ pub(crate) enum Ask {
     Standing(BindingIndex, Reply<Option<Standing>>),
     /// The candidate becomes the incumbent. What is left over is sent back, to be dropped elsewhere.
     Settle(BindingIndex, Reply<Vec<Berth>>),
-    /// Take the candidate away.
-    Withdraw(BindingIndex, Reply<Vec<Berth>>),
+    /// Take the candidate of this rollout away.
+    Withdraw(BindingIndex, u64, Reply<Vec<Berth>>),
     /// Whether a twin is held apart by the incumbent, and that has this incarnation.
     Apart(BindingIndex, TwinIndex, u32, Reply<bool>),
     /// Let a twin come back that the version with this incarnation holds apart.
@@ -56,8 +56,8 @@ pub(crate) enum Ask {
 pub(crate) struct Candidate {
     pub(crate) rollout: u64,
     pub(crate) berths: Vec<Berth>,
-    /// Schema in which state is carried over.
-    pub(crate) schema: Option<u32>,
+    /// Whether a twin may start without the state that its incumbent has.
+    pub(crate) cold: ColdStart,
     pub(crate) tally: Tally,
     pub(crate) bumpless: Bumpless,
     /// `from → to`, for marks in plots.

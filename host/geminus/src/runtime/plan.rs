@@ -18,6 +18,8 @@ pub(crate) struct Past {
     pub(crate) assigned: HashMap<(String, Option<String>), Digest>,
     /// Digests that failed for a behavior.
     pub(crate) failed: HashSet<(String, Digest)>,
+    /// Digests that a person did not want for a behavior.
+    pub(crate) declined: HashSet<(String, Digest)>,
     /// Digests in which the process crashed too often.
     pub(crate) crashed: HashSet<Digest>,
 }

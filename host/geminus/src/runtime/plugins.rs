@@ -50,6 +50,8 @@ pub(crate) struct State {
     pub(crate) pinned: HashMap<(BindingIndex, TwinIndex), Digest>,
     /// Digests that failed for a binding: nothing starts them again by itself.
     pub(crate) failed: HashSet<(String, Digest)>,
+    /// Digests that a person did not want for a binding: as `failed`, until a file brings them again.
+    pub(crate) declined: HashSet<(String, Digest)>,
     pub(crate) refused: Vec<Refused>,
     /// Under way, and the latest that ended.
     pub(crate) rollouts: BTreeMap<u64, Document>,
@@ -62,6 +64,24 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// The version that answers for a twin outside of a rollout, as far as one was put to work.
+    pub(crate) fn runs(&self, index: BindingIndex, twin: TwinIndex) -> Option<Digest> {
+        let active = || self.active.get(index.0 as usize)?.as_ref().map(Active::digest);
+        self.pinned.get(&(index, twin)).copied().or_else(active)
+    }
+
+    /// Takes down what the end of a rollout says about its version.
+    pub(crate) fn judge(&mut self, document: &Document, digest: Digest) {
+        let Some((binding, _)) = document.target() else { return };
+        if document.has_failed() {
+            self.failed.insert((binding, digest));
+        } else if document.was_declined() {
+            self.declined.insert((binding, digest));
+        } else if document.phase() == Phase::Permanent {
+            self.declined.remove(&(binding, digest));
+        }
+    }
+
     /// Keeps those under way and the latest `count` of all.
     pub(crate) fn forget_old_rollouts(&mut self, count: usize) {
         let surplus = self.rollouts.len().saturating_sub(count);

@@ -1,25 +1,28 @@
 //! Carries out what the machines of rollouts order, and tells them what came of it. The machine (`geminus-rollout`)
 //! decides and does nothing; this does and decides nothing. One rollout at a time for each binding.
 //!
-//! The ledger comes first: a rollout is in `control.db` before its first order, and a version is assigned there before
-//! the old one is dropped, so that a host that is killed at any point starts with the one that was right.
+//! The books come first: a rollout is in `control.db` before its first order, each phase before its order is obeyed,
+//! and a version is assigned there before the old one is dropped, so that a host that is killed at any point starts with
+//! the one that was right and knows what it was doing.
 
 mod begin;
+mod books;
+mod ledger;
+mod pickup;
 mod raise;
 mod run;
+mod steady;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
 use geminus_api::Trouble;
 use geminus_api::view as api;
 use geminus_behavior::{ColdStart, Compiled};
-use geminus_core::{Event, Severity, TwinIndex};
+use geminus_core::{Timestamp, TwinIndex};
 use geminus_rollout::{Authoritative, Input, Order, Phase, Tally};
-use geminus_store::Snapshots;
 use geminus_twin::BindingIndex;
 
 use super::cohorts::trial::{Standing, Wanted};
@@ -27,11 +30,11 @@ use super::compile::Effort;
 use super::floor::Floor;
 use super::manager::Heard;
 use super::message::{Ask, Candidate};
-use super::plugins::Active;
 pub(crate) use begin::meaning;
 use raise::Wish;
 pub(crate) use raise::alone;
 pub(crate) use run::{Document, Run};
+use steady::Steady;
 
 /// How often shards are asked how far a trial is.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -48,56 +51,19 @@ pub(crate) enum Brought {
 pub(crate) struct Conductor {
     pub(super) floor: Arc<Floor>,
     pub(super) back: Sender<Heard>,
+    /// What machines are told the time by.
+    clock: Steady,
     runs: BTreeMap<BindingIndex, Run>,
 }
 
 impl Conductor {
     pub(crate) fn new(floor: Arc<Floor>, back: Sender<Heard>) -> Self {
-        Self { floor, back, runs: BTreeMap::new() }
+        let clock = Steady::new(Arc::clone(&floor.clock));
+        Self { floor, back, clock, runs: BTreeMap::new() }
     }
 
-    /// Ends what the last process left unfinished: the incumbent runs, or the candidate if it had been assigned. Gives
-    /// behavior and digest of those that a file had begun.
-    pub(crate) fn pick_up(&self) -> Vec<(String, String)> {
-        let mut interrupted = Vec::new();
-        let open = self.floor.control.rollouts_open().unwrap_or_else(|error| {
-            self.trouble("rollouts of the last run cannot be read", &error.to_string());
-            Vec::new()
-        });
-        for record in open {
-            let Ok(mut document) = serde_json::from_str::<Document>(&record.document) else {
-                self.trouble("a rollout of the last run cannot be read", &format!("number {}", record.id));
-                self.save_words(record.id, "failed", &record.document);
-                continue;
-            };
-            let now = self.floor.clock.now();
-            let assigned = self.is_assigned(&document.record.binding, &record.to.digest);
-            let input = match document.machine.phase() == Phase::Settling && assigned {
-                true => Input::Settled,
-                false => Input::HostStarted,
-            };
-            document.machine.hear(input, now);
-            document.record.ended = Some(now);
-            document.record.interrupted = true;
-            self.save(record.id, &document);
-            self.told(record.id, &document);
-            if record.automatic {
-                interrupted.push((record.binding, record.to.digest));
-            }
-        }
-        let ended = self.floor.control.rollouts(ENDED_MAX).unwrap_or_default();
-        let mut board = self.floor.board.lock();
-        for record in ended {
-            if let Ok(document) = serde_json::from_str(&record.document) {
-                board.rollouts.insert(record.id, document);
-            }
-        }
-        interrupted
-    }
-
-    fn is_assigned(&self, binding: &str, digest: &str) -> bool {
-        let assigned = self.floor.control.assignments().unwrap_or_default();
-        assigned.iter().any(|known| known.binding == binding && known.digest == digest)
+    fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Whether a rollout is under way for a binding.
@@ -137,11 +103,31 @@ impl Conductor {
         if let Some(objection) = self.runs.get(&index).and_then(|run| run.machine.objection(&input)) {
             return Err(Trouble::Conflict(format!("rollout {id}: {objection}")));
         }
-        self.hear(index, input);
+        // What is known by now comes before a person's wish: a version that has just failed is not promoted.
+        let moved = matches!(order, api::RolloutOrder::Promote) && self.moves_by_itself(index);
+        if !moved {
+            self.hear(index, input);
+        }
         let document = self.floor.board.lock().rollouts.get(&id).cloned();
-        document
-            .map(|document| document.view(id, true))
-            .ok_or_else(|| Trouble::Internal(format!("rollout {id} is not on the board")))
+        let document =
+            document.ok_or_else(|| Trouble::Internal(format!("rollout {id} is not on the board")))?;
+        match document.machine.ending() {
+            Some(ending) if moved && ending != Phase::Permanent => {
+                let reason = document.machine.reason().unwrap_or_default();
+                Err(Trouble::Conflict(format!("rollout {id} has ended: {ending}: {reason}")))
+            }
+            _ => Ok(document.view(id, true)),
+        }
+    }
+
+    /// Looks once more; says whether that has ended the phase.
+    fn moves_by_itself(&mut self, index: BindingIndex) -> bool {
+        let phase = |conductor: &Self| conductor.runs.get(&index).map(Run::phase);
+        let before = phase(self);
+        if self.runs.get(&index).is_some_and(|run| run.stands) {
+            self.examine(index);
+        }
+        phase(self) != before
     }
 
     /// A worker is back.
@@ -201,6 +187,7 @@ impl Conductor {
     }
 
     fn examine(&mut self, index: BindingIndex) {
+        let now = self.now();
         let standings = match self.floor.ask_all(|reply| Ask::Standing(index, reply)) {
             Ok(standings) => standings.into_iter().flatten().collect::<Vec<_>>(),
             Err(reason) => return self.hear(index, Input::Failed(reason)),
@@ -215,40 +202,44 @@ impl Conductor {
             let done = progress.enrolled >= progress.twins;
             return self.hear(index, if done { Input::Raised } else { Input::Tick });
         }
-        let acceptance = &run.machine.plan().stages.acceptance;
         let plant = Arc::clone(&self.floor.plant);
         let name_of = |twin: TwinIndex| super::id_of(&plant, twin).to_owned();
-        let verdict = run.tally.as_ref().map(|tally| tally.judge(acceptance));
+        let ripe = run.machine.is_ripe(&progress, now);
+        let acceptance = &run.machine.plan().stages.acceptance;
+        let verdict = run.tally.as_ref().map(|tally| tally.judge_when(acceptance, ripe));
         run.record.evidence = run.tally.as_ref().map(|tally| tally.evidence(&name_of));
         run.record.verdict.clone_from(&verdict);
         let phase = run.phase();
-        self.hear(index, Input::Progress(&progress));
-        // Evidence was gathered in the phase before: the next one looks for itself.
-        let same = self.runs.get(&index).is_some_and(|run| run.phase() == phase);
-        if let Some(verdict) = verdict.filter(|_| same) {
+        // The verdict first: nothing goes on because of an older one that was better.
+        if let Some(verdict) = verdict {
             self.hear(index, Input::Judged(&verdict));
+        }
+        // What was counted belongs to the phase before: the next one looks for itself.
+        if self.runs.get(&index).is_some_and(|run| run.phase() == phase) {
+            self.hear(index, Input::Progress(&progress));
         }
     }
 
-    /// Lets the machine hear something and does what it orders, until it orders nothing more.
+    /// Lets the machine hear something and does what it orders, until it orders nothing more. Each phase is in the books
+    /// before its order is obeyed.
     pub(super) fn hear(&mut self, index: BindingIndex, input: Input<'_>) {
-        let now = self.floor.clock.now();
+        let now = self.now();
         let Some(run) = self.runs.get_mut(&index) else { return };
         let before = run.phase();
         let mut orders = run.machine.hear(input, now);
-        loop {
-            let mut next = Vec::new();
-            for order in orders {
-                let Some(answer) = self.obey(index, order) else { continue };
-                let Some(run) = self.runs.get_mut(&index) else { return };
-                next.extend(run.machine.hear(answer, now));
-            }
-            if next.is_empty() {
-                break;
-            }
-            orders = next;
+        let mut written = self.publish(index, before);
+        while let Some(order) = orders.pop() {
+            let answer = match written {
+                Ok(()) => self.obey(index, order),
+                // Nobody could tell later whether the ledger was written.
+                Err(reason) if order == Order::Settle => Some(Input::Failed(reason)),
+                Err(_) => self.obey(index, order),
+            };
+            let (Some(answer), Some(run)) = (answer, self.runs.get_mut(&index)) else { return };
+            let before = run.phase();
+            orders = run.machine.hear(answer, now);
+            written = self.publish(index, before);
         }
-        self.publish(index, before);
     }
 
     /// Carries an order out; gives the answer when it is there at once.
@@ -294,7 +285,7 @@ impl Conductor {
         };
         let stages = &run.machine.plan().stages;
         let new = version.compiled.declaration();
-        let old = run.incumbent.as_ref().map_or(new, |incumbent| incumbent.compiled.declaration());
+        let old = run.incumbent.as_ref().map_or(new, |incumbent| &incumbent.declaration);
         let binding = self.floor.binding(index)?;
         let wish = Wish {
             rollout: run.id,
@@ -305,7 +296,10 @@ impl Conductor {
                 true => ColdStart::Allow,
                 false => ColdStart::Refuse,
             },
-            incumbent: run.incumbent.clone(),
+            from: run
+                .incumbent
+                .as_ref()
+                .map_or("nothing".to_owned(), |incumbent| incumbent.declaration.label()),
             twins: Arc::clone(&run.twins),
             version,
         };
@@ -336,235 +330,6 @@ impl Conductor {
         let phase = run.phase();
         self.floor.ask_all(|reply| Ask::Conduct(index, wanted.clone(), phase, reply)).map(drop)
     }
-
-    /// The ledger first: from the moment it is written, a start of the host takes the new version.
-    fn settle(&mut self, index: BindingIndex) -> Result<(), String> {
-        let run = self.runs.get(&index).ok_or("there is no such rollout")?;
-        let version = run.version.clone().ok_or("nothing was compiled")?;
-        let (binding, digest) = (run.record.binding.clone(), run.package.digest.to_string());
-        let (control, plant) = (&self.floor.control, &self.floor.plant);
-        let stay = if run.whole { self.who_stays(index) } else { Vec::new() };
-        let before = run.incumbent.as_ref().map(|incumbent| incumbent.compiled.digest());
-        let written = match run.whole {
-            true => self
-                .with_their_own(index, &run.twins)
-                .iter()
-                .try_for_each(|id| control.unassign(&binding, Some(id)).map(drop))
-                .and_then(|()| match before {
-                    Some(before) => control.assign_all(&binding, &ids(plant, &stay), &before.to_string()),
-                    None => Ok(()),
-                })
-                .and_then(|()| control.assign(&binding, None, &digest)),
-            false => {
-                let twins: Vec<TwinIndex> = run.twins.iter().copied().collect();
-                control.assign_all(&binding, &ids(plant, &twins), &digest)
-            }
-        };
-        // Whoever was left out because the host crashed in it has now run through a whole rollout.
-        let written = written.and_then(|()| self.floor.control.forgive_crash(&digest).map(drop));
-        written.map_err(|error| format!("the new version cannot be assigned: {error}"))?;
-        let (whole, run_twins) = (run.whole, Arc::clone(&run.twins));
-        let left = self.floor.ask_all(|reply| Ask::Settle(index, reply))?;
-        self.floor.drop_apart(left.into_iter().flatten().collect());
-        if let Some(run) = self.runs.get_mut(&index) {
-            run.stands = false;
-        }
-        let mut board = self.floor.board.lock();
-        if let Some(before) = before {
-            board.pinned.extend(stay.iter().map(|twin| ((index, *twin), before)));
-        }
-        for twin in run_twins.iter() {
-            match whole {
-                true => board.pinned.remove(&(index, *twin)),
-                false => board.pinned.insert((index, *twin), version.compiled.digest()),
-            };
-            board.strikes.remove(&(index, *twin));
-        }
-        if let Some(place) = board.active.get_mut(index.0 as usize).filter(|_| whole) {
-            *place = Some(Active { version, since: self.floor.clock.now() });
-        }
-        Ok(())
-    }
-
-    /// Twins of a behavior that a rollout of the whole behavior is not for, because of their pins, and that have run
-    /// what all run so far.
-    fn who_stays(&self, index: BindingIndex) -> Vec<TwinIndex> {
-        let (Some(binding), Some(run)) = (self.floor.binding(index), self.runs.get(&index)) else {
-            return Vec::new();
-        };
-        let board = self.floor.board.lock();
-        let others = binding.twins.iter().filter(|twin| !run.twins.contains(twin));
-        others.filter(|twin| !board.pinned.contains_key(&(index, **twin))).copied().collect()
-    }
-
-    /// Ids of those twins that have a version of their own so far: few, for each costs a commit.
-    fn with_their_own(&self, index: BindingIndex, twins: &HashSet<TwinIndex>) -> Vec<String> {
-        let board = self.floor.board.lock();
-        let own = board.pinned.keys().filter(|(of, twin)| *of == index && twins.contains(twin));
-        own.map(|(_, twin)| super::id_of(&self.floor.plant, *twin).to_owned()).collect()
-    }
-
-    fn withdraw(&mut self, index: BindingIndex) -> Result<(), String> {
-        let stands = self.runs.get_mut(&index).is_some_and(|run| {
-            let twins = &mut run.record.twins;
-            (twins.enrolled, twins.warm, twins.authoritative) = (0, 0, 0);
-            std::mem::take(&mut run.stands)
-        });
-        if !stands {
-            return Ok(());
-        }
-        let left = self.floor.ask_all(|reply| Ask::Withdraw(index, reply))?;
-        self.floor.drop_apart(left.into_iter().flatten().collect());
-        Ok(())
-    }
-
-    /// Puts on the board and into the books how it stands, and ends it when it has ended.
-    fn publish(&mut self, index: BindingIndex, before: Phase) {
-        let Some(run) = self.runs.get_mut(&index) else { return };
-        let (id, phase) = (run.id, run.phase());
-        if phase.is_end() && run.record.ended.is_none() {
-            run.record.ended = Some(self.floor.clock.now());
-        }
-        let document = run.document();
-        let event = document.event(id);
-        let known = self.floor.board.lock().rollouts.insert(id, document.clone());
-        if known.is_none_or(|known| known.event(id) != event) {
-            self.floor.bus.publish_rollout(&event);
-        }
-        if phase == before {
-            return;
-        }
-        self.save(id, &document);
-        self.told(id, &document);
-        if phase.is_end() {
-            self.end(index);
-        }
-    }
-
-    fn end(&mut self, index: BindingIndex) {
-        let Some(run) = self.runs.remove(&index) else { return };
-        run.wanted.store(false, Relaxed);
-        let (phase, document) = (run.phase(), run.document());
-        let reason = document.machine.reason().unwrap_or_default().to_owned();
-        let outcome = match phase {
-            Phase::Permanent => "activated".to_owned(),
-            Phase::RolledBack if reason.starts_with("rolled back") => reason.clone(),
-            Phase::RolledBack => format!("rolled back: {reason}"),
-            Phase::Cancelled if reason.starts_with("cancelled") => reason.clone(),
-            Phase::Cancelled => format!("cancelled: {reason}"),
-            _ => format!("refused: {reason}"),
-        };
-        let declaration = &run.package.declaration;
-        let version = declaration.version.to_string();
-        let package = (declaration.name.as_str(), version.as_str(), run.package.digest);
-        self.floor.remember(package, &run.record.binding, run.twins.len(), Some(run.id), outcome);
-        if run.cold > 0 && phase == Phase::Permanent {
-            let message = format!(
-                "{} twins of {} started cold with {}: no state of theirs could be carried",
-                run.cold,
-                run.record.binding,
-                declaration.label()
-            );
-            let event = Event::new("cold-start", Severity::Warning, message).plugin(declaration.label());
-            self.floor.chronicle.tell(event);
-        }
-        let mut board = self.floor.board.lock();
-        *board.ended.entry(phase).or_default() += 1;
-        match phase {
-            Phase::Permanent => board.swaps_done += 1,
-            Phase::Cancelled => {}
-            _ => {
-                board.swaps_refused += 1;
-                board.failed.insert((run.record.binding.clone(), run.package.digest));
-            }
-        }
-        board.forget_old_rollouts(ENDED_MAX);
-        drop(board);
-        if matches!(phase, Phase::RolledBack | Phase::Failed) {
-            self.floor.board.refuse(&run.package.path, reason, self.floor.clock.now());
-        }
-        if let Err(error) =
-            Snapshots::forget(&self.floor.snapshots, &super::keeper::standby(&run.record.binding))
-        {
-            tracing::debug!(%error, "state of the side that is gone was not forgotten");
-        }
-        // A worker may still be under way; what it brings finds nobody.
-        drop(self.back.send(Heard::Review(index)));
-    }
-
-    /// Says in the journal where it stands.
-    fn told(&self, id: u64, document: &Document) {
-        let (machine, record) = (&document.machine, &document.record);
-        let phase = machine.phase();
-        let from = record.from.as_ref().map_or("nothing", |from| from.version.as_str());
-        let reason = machine.history().last().map(|step| step.reason.clone()).unwrap_or_default();
-        let (plugin, to) = (&record.plugin, &record.to.version);
-        let what = format!("rollout {id} of {} ({plugin} {from} → {to})", record.binding);
-        let (kind, severity, message) = match phase {
-            Phase::Permanent => (
-                "swap-done",
-                Severity::Info,
-                format!("{what} is permanent: {} twins, {reason}", record.twins.all),
-            ),
-            Phase::RolledBack => {
-                ("rollout-rolled-back", Severity::Error, format!("{what} was rolled back: {reason}"))
-            }
-            Phase::Failed => (
-                "swap-refused",
-                Severity::Error,
-                format!("{what} failed: {reason}; {} goes on", incumbent_of(record)),
-            ),
-            Phase::Cancelled => {
-                ("rollout-cancelled", Severity::Warning, format!("{what} was cancelled: {reason}"))
-            }
-            _ => ("rollout-phase", Severity::Info, format!("{what} is {phase}: {reason}")),
-        };
-        let facts = serde_json::json!({
-            "rollout": id, "binding": record.binding, "phase": phase.name(), "from": from, "to": to,
-            "digest": record.to.digest, "twins": record.twins.all, "reason": reason, "by": record.by,
-        });
-        let label = format!("{plugin}@{to}");
-        self.floor.chronicle.tell(Event::new(kind, severity, message).plugin(label).facts(facts));
-    }
-
-    fn save(&self, id: u64, document: &Document) {
-        let mut lean = document.clone();
-        let evidence = lean.record.evidence.take();
-        let text = serde_json::to_string(&lean).unwrap_or_default();
-        let saved = self
-            .floor
-            .control
-            .rollout_save(id, lean.machine.phase().name(), &text, lean.record.ended)
-            .and_then(|()| {
-                match evidence.map(|evidence| serde_json::to_string(&evidence).unwrap_or_default()) {
-                    Some(evidence) => self.floor.control.rollout_evidence(id, &evidence),
-                    None => Ok(()),
-                }
-            });
-        if let Err(error) = saved {
-            self.trouble("a rollout could not be written down", &error.to_string());
-        }
-    }
-
-    fn save_words(&self, id: u64, phase: &str, document: &str) {
-        let now = self.floor.clock.now();
-        if let Err(error) = self.floor.control.rollout_save(id, phase, document, Some(now)) {
-            self.trouble("a rollout could not be ended", &error.to_string());
-        }
-    }
-
-    fn trouble(&self, what: &str, why: &str) {
-        self.floor.chronicle.tell(Event::new("rollout-trouble", Severity::Error, format!("{what}: {why}")));
-    }
-}
-
-fn ids<'p>(plant: &'p geminus_twin::Plant, twins: &[TwinIndex]) -> Vec<Option<&'p str>> {
-    twins.iter().map(|twin| Some(super::id_of(plant, *twin))).collect()
-}
-
-/// What goes on when a rollout does not.
-fn incumbent_of(record: &run::Record) -> String {
-    record.from.as_ref().map_or("nothing".to_owned(), |from| format!("{}@{}", record.plugin, from.version))
 }
 
 /// Sums up what the shards say; gives the rows of the twin that has fewest.

@@ -432,7 +432,7 @@ impl ShardRunner {
                 self.apart(index, &apart);
                 drop(reply.send(left));
             }
-            Ask::Withdraw(index, reply) => drop(reply.send(self.withdraw(index))),
+            Ask::Withdraw(index, rollout, reply) => drop(reply.send(self.withdraw(index, rollout))),
             Ask::Apart(index, twin, of, reply) => {
                 reply.send(self.parts.cohorts.is_apart(index, twin, of)).unwrap_or_default();
             }
@@ -495,14 +495,18 @@ impl ShardRunner {
     }
 
     fn begin(&mut self, index: BindingIndex, candidate: Candidate) -> Result<(), String> {
-        let Candidate { rollout, berths, schema, tally, bumpless, text } = candidate;
-        self.parts.cohorts.begin(index, Trial::new(rollout, berths, schema, tally))?;
+        let Candidate { rollout, berths, cold, tally, bumpless, text } = candidate;
+        self.parts.cohorts.begin(index, Trial::new(rollout, berths, cold, tally))?;
         self.trials.insert(index, (rollout, text));
         self.court.prepare(index, bumpless);
         Ok(())
     }
 
-    fn withdraw(&mut self, index: BindingIndex) -> Vec<Berth> {
+    fn withdraw(&mut self, index: BindingIndex, rollout: u64) -> Vec<Berth> {
+        // Another one's candidate is not this one's to take away.
+        if self.parts.cohorts.trial(index).is_none_or(|trial| trial.rollout != rollout) {
+            return Vec::new();
+        }
         let (moved, left) = self.parts.cohorts.withdraw(index);
         self.moved(index, moved);
         self.trials.remove(&index);

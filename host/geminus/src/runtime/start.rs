@@ -67,11 +67,16 @@ pub(crate) fn past(
     }
     match control.rollouts(ROLLOUTS_READ) {
         Ok(all) => {
+            let mut seen = HashSet::new();
             for record in all {
                 let Ok(document) = serde_json::from_str::<Document>(&record.document) else { continue };
-                let failed = document.has_failed();
-                if let Some(digest) = record.to.digest.parse().ok().filter(|_| failed) {
-                    past.failed.insert((record.binding, digest));
+                let Some(target) = document.target() else { continue };
+                if document.has_failed() {
+                    past.failed.insert(target.clone());
+                }
+                // The latest counts: what a person did not want once may have been wanted since.
+                if seen.insert(target.clone()) && document.was_declined() {
+                    past.declined.insert(target);
                 }
             }
         }
@@ -187,9 +192,14 @@ fn own_package(floor: &Floor, binding: &Binding, twin: TwinIndex, past: &Past) -
     }
     let pin = pin?;
     let all = floor.packages();
+    // What has failed, and what a person did not want, is not begun here either.
+    let welcome = |package: &Package| {
+        let target = (binding.name.clone(), package.digest);
+        !past.failed.contains(&target) && !past.declined.contains(&target)
+    };
     let fitting = all
         .into_iter()
-        .filter(|package| package.declaration.name == binding.declaration.name)
+        .filter(|package| package.declaration.name == binding.declaration.name && welcome(package))
         .filter(|package| pin.versions.matches(&package.declaration.version.0) && usable(package))
         .max_by(|a, b| a.declaration.version.cmp(&b.declaration.version));
     if fitting.is_none() {

@@ -2,7 +2,7 @@
 
 use geminus_core::Timestamp;
 
-use super::{Phase, Rollout};
+use super::{Phase, Progress, Rollout};
 use crate::VerdictState;
 use crate::plan::Promote;
 
@@ -17,6 +17,15 @@ pub(super) enum Gate {
 }
 
 impl Rollout {
+    /// Whether, with this progress, the phase has reached the rows and seconds that the plan asks for at least, or its
+    /// time is over. Checks that are only worth something over the whole phase are judged from then on.
+    #[must_use]
+    pub fn is_ripe(&self, progress: &Progress, now: Timestamp) -> bool {
+        let judged = matches!(self.phase, Phase::Shadow | Phase::Canary | Phase::Probation);
+        let late = self.deadline().is_some_and(|deadline| now >= deadline);
+        judged && (late || self.reaches_minimum(progress.rows_min, now))
+    }
+
     pub(super) fn gate(&self, now: Timestamp, late: bool) -> Gate {
         if self.verdict == Some(VerdictState::Fail) {
             return Gate::Lost(self.words.clone());
@@ -102,12 +111,16 @@ impl Rollout {
 
     /// Whether rows and seconds have reached what the plan asks for at least.
     fn minimum(&self, now: Timestamp) -> bool {
+        self.reaches_minimum(self.rows(), now)
+    }
+
+    fn reaches_minimum(&self, rows: u64, now: Timestamp) -> bool {
         let stages = &self.plan.stages;
         let seconds = match self.phase {
             Phase::Shadow => stages.shadow.seconds,
             Phase::Canary => stages.canary.seconds,
             _ => stages.probation.seconds,
         };
-        now.since(self.since).as_secs() >= seconds && self.rows() >= self.rows_wanted()
+        now.since(self.since).as_secs() >= seconds && rows >= self.rows_wanted()
     }
 }

@@ -5,6 +5,9 @@ use geminus_core::Timestamp;
 use super::gate::Gate;
 use super::{Input, Order, Phase, Rollout};
 
+/// Reason of a rollout that gives way to another version.
+pub(super) const SUPERSEDED: &str = "another version arrived";
+
 impl Rollout {
     /// Takes in what happened, and answers with what has to hold now if that changed. An input that means nothing in
     /// this phase (a late answer, say) changes nothing; [`Self::objection`] tells a person beforehand.
@@ -36,7 +39,7 @@ impl Rollout {
             Input::Tick => self.weigh(now),
             Input::Withdrawn if self.phase == Phase::Withdrawing => self.withdrawn(None, now),
             Input::Settled if self.phase == Phase::Settling => {
-                self.settled("the old version is dropped", now)
+                self.end(Phase::Permanent, "the old version is dropped".to_owned(), now)
             }
             Input::Withdrawn | Input::Settled => Vec::new(),
             Input::Failed(what) => self.failed(&what, now),
@@ -115,11 +118,7 @@ impl Rollout {
         let reason = format!("{word} by {by}");
         match self.phase {
             Phase::Withdrawing => Vec::new(),
-            Phase::Settling => {
-                let text = format!("{reason}, too late: the old version was already being dropped");
-                self.end(Phase::Permanent, text, now)
-            }
-            Phase::Probation => self.withdraw(Phase::RolledBack, reason, now),
+            Phase::Probation | Phase::Settling => self.withdraw(Phase::RolledBack, reason, now),
             _ if word == "rolled back" => {
                 let ending =
                     if self.phase.candidate_may_answer() { Phase::RolledBack } else { Phase::Cancelled };
@@ -130,7 +129,7 @@ impl Rollout {
     }
 
     fn superseded(&mut self, now: Timestamp) -> Vec<Order> {
-        let reason = "another version arrived".to_owned();
+        let reason = SUPERSEDED.to_owned();
         match self.phase {
             Phase::Probation => self.enter(Phase::Settling, reason, now),
             Phase::Withdrawing | Phase::Settling => Vec::new(),
@@ -143,7 +142,6 @@ impl Rollout {
             // Nothing was raised and nothing is under way, so there is nothing to take back.
             Phase::Verifying | Phase::Compiling => self.end(Phase::Failed, what.to_owned(), now),
             Phase::Withdrawing => self.withdrawn(Some(what), now),
-            Phase::Settling => self.settled(&format!("the old version was not dropped cleanly: {what}"), now),
             _ => self.withdraw(self.loss(), what.to_owned(), now),
         }
     }
@@ -155,10 +153,6 @@ impl Rollout {
             reason = format!("{reason}; the withdrawal did not go well: {trouble}");
         }
         self.end(ending, reason, now)
-    }
-
-    fn settled(&mut self, reason: &str, now: Timestamp) -> Vec<Order> {
-        self.end(Phase::Permanent, reason.to_owned(), now)
     }
 
     /// Looks whether this phase ends: its gate, then its time.
@@ -181,9 +175,8 @@ impl Rollout {
                 self.withdrawn(Some(&text), now)
             }
             Phase::Settling if late => {
-                let text =
-                    format!("dropping the old version was not confirmed within {} s", self.seconds_max());
-                self.settled(&text, now)
+                let text = format!("the new version was not assigned within {} s", self.seconds_max());
+                self.withdraw(Phase::RolledBack, text, now)
             }
             _ => Vec::new(),
         }

@@ -24,7 +24,7 @@ pub enum Phase {
     Promoting,
     /// It answers for all twins; the old version is kept warm and fed.
     Probation,
-    /// The old version is being dropped.
+    /// The new version is being assigned for good, then the old one dropped.
     Settling,
     /// The old version answers again for all twins, the new one is being dropped.
     Withdrawing,
@@ -152,8 +152,8 @@ pub enum Input<'a> {
     Judged(&'a Verdict),
     /// The incumbent answers for all twins, the candidate is dropped.
     Withdrawn,
-    /// The old version is dropped. Also what a host says at its start when it finds that the candidate is what is
-    /// assigned.
+    /// The new version is assigned in the ledger, and from there on no failure takes it back. Also what a host says at
+    /// its start when it finds that the ledger was written.
     Settled,
     /// An order could not be carried out.
     Failed(String),
@@ -193,7 +193,8 @@ pub enum Order {
     /// Let the candidate answer for these twins, each at a row boundary and as soon as it is warm, and the
     /// incumbent for all others.
     Conduct(Authoritative),
-    /// Drop the old version for good, answer `Settled`.
+    /// Assign the new version in the ledger, all of it or nothing; answer `Failed` when that cannot be done, so that the
+    /// incumbent stays. Then drop the old version for good and answer `Settled`, whatever became of that.
     Settle,
     /// Let the incumbent answer for all twins, drop whatever there is of the candidate, answer `Withdrawn`.
     Withdraw,

@@ -213,7 +213,10 @@ fn every_phase_has_a_time_limit() {
     let plan = || staged(Promote::Automatic);
     check(plan(), &after(&probation(), &[(599, Judged(Open))]), Phase::Probation, "");
     check(plan(), &after(&probation(), &[(600, Judged(Open))]), Phase::Settling, "no check failed");
-    check(plan(), &after(&settling(), &[(60, Tick)]), Phase::Permanent, "not confirmed within 60 s");
+    // What was never confirmed is not permanent.
+    let late = after(&settling(), &[(60, Tick)]);
+    check(plan(), &late, Phase::Withdrawing, "the new version was not assigned within 60 s");
+    check(plan(), &after(&late, &[(1, Withdrawn)]), Phase::RolledBack, "not assigned");
 }
 
 #[test]
@@ -241,18 +244,13 @@ fn a_failed_order_goes_back_and_says_why() {
         (canary(), Phase::RolledBack),
         (promoting(), Phase::RolledBack),
         (probation(), Phase::RolledBack),
+        (settling(), Phase::RolledBack),
     ] {
         let failed = after(&script, &[(1, Failed)]);
         check(plan(), &failed, Phase::Withdrawing, "the disk is full");
         check(plan(), &after(&failed, &[(1, Withdrawn)]), ending, "the disk is full");
         check(plan(), &after(&failed, &[(1, Failed)]), ending, "did not go well");
     }
-    check(
-        plan(),
-        &after(&settling(), &[(1, Failed)]),
-        Phase::Permanent,
-        "not dropped cleanly: the disk is full",
-    );
 }
 
 #[test]
@@ -265,6 +263,7 @@ fn cancel_and_rollback_are_heard_in_every_phase() {
         (canary(), Phase::Cancelled, Phase::RolledBack),
         (promoting(), Phase::Cancelled, Phase::RolledBack),
         (probation(), Phase::RolledBack, Phase::RolledBack),
+        (settling(), Phase::RolledBack, Phase::RolledBack),
     ] {
         let plan = || staged(Promote::Automatic);
         let cancelled = after(&script, &[(1, Cancel), (1, Cancel), (1, Withdrawn)]);
@@ -272,8 +271,6 @@ fn cancel_and_rollback_are_heard_in_every_phase() {
         let back = after(&script, &[(1, Rollback), (1, Cancel), (1, Withdrawn)]);
         check(plan(), &back, rollback, "rolled back by ann");
     }
-    let late = after(&settling(), &[(1, Rollback)]);
-    check(staged(Promote::Automatic), &late, Phase::Permanent, "rolled back by ann, too late");
 }
 
 #[test]
@@ -299,8 +296,10 @@ fn a_newer_version_settles_a_good_probation_and_cancels_everything_earlier() {
     check(plan(), &after(&settling(), &[(1, Superseded), (1, Settled)]), Phase::Permanent, "");
     for script in [vec![], vec![(1, Verified)], shadow(), canary(), promoting()] {
         let script = after(&script, &[(1, Superseded), (1, Withdrawn)]);
-        check(plan(), &script, Phase::Cancelled, "another version arrived");
+        assert!(check(plan(), &script, Phase::Cancelled, "another version arrived").gave_way());
     }
+    let by_hand = after(&shadow(), &[(1, Cancel), (1, Withdrawn)]);
+    assert!(!check(plan(), &by_hand, Phase::Cancelled, "cancelled by ann").gave_way());
 }
 
 #[test]
@@ -319,6 +318,25 @@ fn a_host_that_starts_ends_what_it_finds_unless_it_was_settled() {
     }
     let found = after(&settling(), &[(9, Settled), (0, HostStarted)]);
     check(staged(Promote::Automatic), &found, Phase::Permanent, "dropped");
+}
+
+#[test]
+fn a_phase_is_ripe_when_its_minimum_is_reached_or_its_time_is_over() {
+    let progress = |rows_min| super::Progress { twins: 8, enrolled: 8, warm: 8, authoritative: 2, rows_min };
+    for (script, phase, cases) in [
+        // Shadow: 10 rows and 20 s; canary: 5 rows, from 10 on, and 10 s; probation: 60 s.
+        (shadow(), Phase::Shadow, vec![(10, 19, false), (9, 20, false), (10, 20, true), (0, 100, true)]),
+        (canary(), Phase::Canary, vec![(14, 10, false), (15, 9, false), (15, 10, true), (5, 10, true)]),
+        (promoting(), Phase::Promoting, vec![(900, 3_000, false)]),
+        (probation(), Phase::Probation, vec![(16, 59, false), (16, 60, true)]),
+        (settling(), Phase::Settling, vec![(900, 900, false)]),
+    ] {
+        let rollout = check(staged(Promote::Automatic), &script, phase, "");
+        for (rows_min, seconds, expect) in cases {
+            let now = rollout.since().plus(Duration::from_secs(seconds));
+            assert_eq!(rollout.is_ripe(&progress(rows_min), now), expect, "{phase}: {rows_min} {seconds}");
+        }
+    }
 }
 
 #[test]

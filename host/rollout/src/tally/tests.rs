@@ -7,6 +7,7 @@ use crate::{Check, Difference, Evidence, Verdict, VerdictState};
 
 mod kept;
 mod phases;
+mod ripe;
 
 use VerdictState::{Fail, Open, Pass};
 

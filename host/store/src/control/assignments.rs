@@ -3,7 +3,7 @@
 
 use geminus_core::Timestamp;
 
-use super::{Control, ControlReader, names_fit, time_from_column};
+use super::{Control, ControlReader, column_from_number, names_fit, time_from_column};
 use crate::StoreError;
 use crate::sqlite::column_from_time;
 
@@ -19,6 +19,13 @@ pub struct Assignment {
     /// Since when.
     pub since: Timestamp,
 }
+
+/// What changes in the ledger when a rollout's version takes over: twins (`None` is the whole binding), each with the
+/// digest that is in force from then on; `None` takes back what a twin had of its own.
+pub type LedgerChange<'a> = (Option<&'a str>, Option<&'a str>);
+
+const UPSERT: &str = "INSERT INTO assignment(binding, twin, digest, since) VALUES (?1, ?2, ?3, ?4)
+     ON CONFLICT DO UPDATE SET digest = excluded.digest, since = excluded.since WHERE digest <> excluded.digest";
 
 impl Control {
     /// Puts a version in force, for a twin or for the whole binding (which leaves twins with their own as they are).
@@ -39,16 +46,54 @@ impl Control {
         twins.iter().flatten().try_for_each(|twin| names_fit(&[twin]))?;
         let since = column_from_time(self.clock.now());
         self.shared.write("assigning a version", |transaction| {
-            let mut upsert = transaction.prepare(
-                "INSERT INTO assignment(binding, twin, digest, since) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT DO UPDATE SET digest = excluded.digest, since = excluded.since
-                 WHERE digest <> excluded.digest",
-            )?;
+            let mut upsert = transaction.prepare(UPSERT)?;
             // No twin has an empty id, so it stands for all of them.
             twins.iter().try_for_each(|twin| {
                 upsert.execute((binding, twin.unwrap_or_default(), digest, since)).map(drop)
             })
         })
+    }
+
+    /// Hands a binding over to the version of a rollout: all these changes and the rollout's `phase`, in one commit, so
+    /// that whoever reads the rollout's phase knows whether the ledger was written. Blocks.
+    ///
+    /// # Errors
+    /// When there is no such rollout under way, or it cannot be written; then nothing has changed.
+    pub fn hand_over(
+        &self,
+        rollout: u64,
+        phase: &str,
+        binding: &str,
+        changes: &[LedgerChange<'_>],
+    ) -> Result<(), StoreError> {
+        names_fit(&[binding, phase])?;
+        changes
+            .iter()
+            .flat_map(|(twin, digest)| [twin, digest])
+            .flatten()
+            .try_for_each(|name| names_fit(&[name]))?;
+        let since = column_from_time(self.clock.now());
+        let known = self.shared.write("handing over to a version", |transaction| {
+            let marked = transaction.execute(
+                "UPDATE rollout SET phase = ?2, changed = ?3 WHERE id = ?1 AND ended IS NULL",
+                (column_from_number(rollout), phase, since),
+            )?;
+            if marked == 0 {
+                return Ok(false);
+            }
+            let mut upsert = transaction.prepare(UPSERT)?;
+            let mut delete =
+                transaction.prepare("DELETE FROM assignment WHERE binding = ?1 AND twin = ?2")?;
+            for (twin, digest) in changes {
+                let twin = twin.unwrap_or_default();
+                match digest {
+                    Some(digest) => upsert.execute((binding, twin, digest, since))?,
+                    None => delete.execute((binding, twin))?,
+                };
+            }
+            Ok(true)
+        })?;
+        if known { Ok(()) } else { Err(StoreError::NoRollout { id: rollout }) }
     }
 
     /// Takes an assignment back: of a twin, which then goes with its binding, or of the binding. Returns whether there

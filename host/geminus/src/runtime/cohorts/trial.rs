@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use geminus_behavior::Standing::Live;
-use geminus_behavior::{Snapshot, TwinFault};
+use geminus_behavior::{ColdStart, Snapshot, TwinFault, handover_schema};
 use geminus_core::{Frame, Outcome, Proposal, Timestamp, TwinIndex};
 use geminus_rollout::{Cost, Phase, Row, Tally};
 
@@ -126,8 +126,8 @@ struct Flags {
 pub(crate) struct Trial {
     pub(crate) rollout: u64,
     side: Side,
-    /// Schema in which state is carried over; `None`: there is none to carry, or nobody asks for it.
-    schema: Option<u32>,
+    /// Whether a twin may start without the state that its incumbent has.
+    cold_start: ColdStart,
     waiting: VecDeque<TwinIndex>,
     wanted: Wanted,
     /// What rows are counted for; `None` before the first.
@@ -146,13 +146,13 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
-    pub(crate) fn new(rollout: u64, berths: Vec<Berth>, schema: Option<u32>, tally: Tally) -> Self {
+    pub(crate) fn new(rollout: u64, berths: Vec<Berth>, cold_start: ColdStart, tally: Tally) -> Self {
         let side = Side::new(berths);
         let twins: Vec<TwinIndex> = side.twins().collect();
         let size = twins.iter().map(|twin| twin.0 as usize + 1).max().unwrap_or(0);
         Self {
             rollout,
-            schema,
+            cold_start,
             waiting: twins.iter().copied().collect(),
             wanted: Wanted::Nobody,
             phase: None,
@@ -285,18 +285,26 @@ impl Trial {
             return Ok(());
         }
         let mut cold: HashSet<TwinIndex> = some.iter().copied().collect();
-        if let Some(schema) = self.schema {
-            for (berth, here) in incumbent.housed(&some) {
-                let newest = berth.cohort.compiled().declaration().state.schema;
-                let asked = (schema != newest).then_some(schema);
-                let copied = berth.cohort.copy(&here, asked).map_err(|error| error.to_string())?;
-                copied.twins.iter().for_each(|saved| {
-                    cold.remove(&saved.twin);
-                });
-                self.take_in(&copied)?;
-            }
+        let new = self.side.berths().first().map(|berth| Arc::clone(berth.cohort.compiled().declaration()));
+        for (berth, here) in incumbent.housed(&some) {
+            // Twins may run different versions, and each hands over in a schema of its own.
+            let old = berth.cohort.compiled().declaration();
+            let Some(new) = &new else { continue };
+            let schema = handover_schema(old, new, self.cold_start).map_err(|error| error.to_string())?;
+            let Some(schema) = schema else {
+                if old.state.schema == 0 {
+                    cold.retain(|twin| !here.contains(twin));
+                }
+                continue;
+            };
+            let asked = (schema != old.state.schema).then_some(schema);
+            let copied = berth.cohort.copy(&here, asked).map_err(|error| error.to_string())?;
+            copied.twins.iter().for_each(|saved| {
+                cold.remove(&saved.twin);
+            });
+            self.take_in(&copied)?;
         }
-        self.cold += if self.schema.is_some() { cold.len() } else { 0 };
+        self.cold += if incumbent.is_empty() { 0 } else { cold.len() };
         for twin in some {
             // One that failed before is let in again, with the state that the incumbent has now.
             if let Some(berth) = self.side.berth_mut(twin)

@@ -1,6 +1,9 @@
 //! From a plan to a rollout: which package its words mean, whom it is for, what stands against it. Resolved once; from
 //! then on the digest counts.
 
+mod compare;
+mod preview;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -8,27 +11,24 @@ use std::sync::atomic::AtomicBool;
 use geminus_api::Trouble;
 use geminus_api::view as api;
 use geminus_core::{Digest, TwinIndex};
-use geminus_registry::{ChangeSeverity, Diff, Package, diff, resolve};
+use geminus_registry::{Diff, Package, resolve};
 use geminus_rollout::{Facts, Phase, Plan, Rollout};
 use geminus_store::{Release, RolloutRecord};
 use geminus_twin::BindingIndex;
 use geminus_twin::pattern::Selection;
 use geminus_twin::plant::Binding;
 
-use super::run::{Record, changes};
+use super::run::{Incumbent, Record, changes};
 use super::{Conductor, Run};
-use crate::runtime::cohorts::Version;
 use crate::runtime::floor::Floor;
-
-/// Ids of twins that a preview names.
-const TWINS_NAMED_MAX: usize = 1_000;
 
 /// What a plan means here and now, and every reason why it would be refused.
 pub(crate) struct Meaning {
     plan: Plan,
     index: Option<BindingIndex>,
     package: Option<Package>,
-    incumbent: Option<Version>,
+    /// What its twins run, what most of them run first.
+    incumbents: Vec<Incumbent>,
     twins: Vec<TwinIndex>,
     canary: Vec<TwinIndex>,
     whole: bool,
@@ -39,13 +39,24 @@ pub(crate) struct Meaning {
     refusals: Vec<String>,
 }
 
+/// What runs for some twins as soon as a probation has settled.
+pub(super) struct Heir<'r> {
+    pub(super) twins: &'r HashSet<TwinIndex>,
+    pub(super) digest: Digest,
+}
+
 /// Works out what a plan means.
 pub(crate) fn meaning(floor: &Floor, plan: Plan) -> Meaning {
+    meaning_after(floor, plan, None)
+}
+
+/// The same after another version has taken over.
+pub(super) fn meaning_after(floor: &Floor, plan: Plan, heir: Option<&Heir<'_>>) -> Meaning {
     let mut meaning = Meaning {
         plan,
         index: None,
         package: None,
-        incumbent: None,
+        incumbents: Vec::new(),
         twins: Vec::new(),
         canary: Vec::new(),
         whole: true,
@@ -57,6 +68,7 @@ pub(crate) fn meaning(floor: &Floor, plan: Plan) -> Meaning {
     meaning.find_binding(floor);
     meaning.find_package(floor);
     meaning.find_twins(floor);
+    meaning.find_incumbents(floor, heir);
     meaning.compare(floor);
     meaning
 }
@@ -87,9 +99,6 @@ impl Meaning {
             }
         }
         if let Some(binding) = self.index.and_then(|index| floor.binding(index)) {
-            let active =
-                floor.board.lock().active.get(self.index.map_or(0, |index| index.0 as usize)).cloned();
-            self.incumbent = active.flatten().map(|active| active.version);
             let misfits = self.plan.stages.acceptance.misfits(&binding.declaration);
             self.refusals.extend(misfits);
         }
@@ -159,115 +168,19 @@ impl Meaning {
         }
     }
 
-    fn compare(&mut self, floor: &Floor) {
-        let (Some(binding), Some(package)) =
-            (self.index.and_then(|index| floor.binding(index)), self.package.as_ref())
-        else {
-            return;
-        };
-        let running = self
-            .incumbent
-            .as_ref()
-            .map_or(&*binding.declaration, |incumbent| incumbent.compiled.declaration());
-        self.diff = diff(running, &package.declaration);
-        if self.diff.refuses() {
-            self.refusals.push(self.diff.reasons(ChangeSeverity::Breaking));
-        }
-        let versions = self.twins.first().map_or(&binding.versions, |twin| binding.versions_of(*twin));
-        match binding.adopt_for(&package.declaration, versions) {
-            Ok(parameters) => self.parameters = parameters,
-            Err(reasons) => {
-                let known = self.refusals.clone();
-                self.refusals.extend(reasons.into_iter().filter(|reason| !known.contains(reason)));
-            }
-        }
-        if self.whole && self.incumbent.as_ref().is_some_and(|run| run.compiled.digest() == package.digest) {
-            self.refusals.push(format!("{} runs already", package.declaration.label()));
-        }
-    }
-
-    /// As a preview.
-    pub(crate) fn preview(&self, floor: &Floor, busy: Option<u64>) -> api::RolloutPreview {
-        let id = |twin: &TwinIndex| crate::runtime::id_of(&floor.plant, *twin).to_owned();
-        let busy = busy.map(|id| format!("rollout {id} of this behavior is under way"));
-        api::RolloutPreview {
-            binding: self.index.and_then(|index| floor.binding(index)).map(|binding| binding.name.clone()),
-            plugin: self.plan.plugin.clone(),
-            from: self.from(),
-            to: self.package.as_ref().map(to),
-            twins: self.twins.iter().take(TWINS_NAMED_MAX).map(id).collect(),
-            twins_total: self.twins.len() as u64,
-            canary: self.canary.iter().map(id).collect(),
-            plan: serde_json::to_value(&self.plan).unwrap_or_default(),
-            diff: changes(&self.diff),
-            phases: phases(&self.plan, self.canary.len(), self.incumbent.is_some()),
-            refusals: self.missing.iter().chain(&self.refusals).cloned().chain(busy).collect(),
-        }
-    }
-
     fn from(&self) -> Option<api::VersionRef> {
-        let compiled = &self.incumbent.as_ref()?.compiled;
-        Some(api::VersionRef {
-            version: compiled.declaration().version.to_string(),
-            digest: compiled.digest().to_string(),
-        })
+        let Incumbent { digest, declaration } = self.incumbents.first()?;
+        Some(api::VersionRef { version: declaration.version.to_string(), digest: digest.to_string() })
     }
 
     /// The behavior and the package that it is about, where its words mean one of each.
     pub(crate) fn target(&self) -> Option<(BindingIndex, Digest)> {
         Some((self.index?, self.package.as_ref()?.digest))
     }
-
-    /// Whether a person must say yes first.
-    pub(crate) fn widens(&self) -> Option<String> {
-        self.diff.widens().then(|| self.diff.reasons(ChangeSeverity::Widening))
-    }
 }
 
 fn to(package: &Package) -> api::VersionRef {
     api::VersionRef { version: package.declaration.version.to_string(), digest: package.digest.to_string() }
-}
-
-/// What each phase of a plan will do, in words.
-fn phases(plan: &Plan, canary: usize, incumbent: bool) -> Vec<api::PlannedPhase> {
-    let stages = &plan.stages;
-    let mut phases = Vec::new();
-    let mut phase = |phase: Phase, text: String, seconds_max: u64| {
-        phases.push(api::PlannedPhase { phase, text, seconds_max });
-    };
-    let ends = |rows: u64, seconds: u64| {
-        format!(
-            "ends when every twin has {rows} compared rows, after {seconds} s at least, and no check fails"
-        )
-    };
-    phase(Phase::Verifying, "package and declaration are checked".to_owned(), stages.verify_seconds_max);
-    phase(Phase::Compiling, "compiled in a process of its own".to_owned(), stages.compile_seconds_max);
-    let raised = "instances are made, state is migrated on a copy, twins are enrolled";
-    phase(Phase::Raising, raised.to_owned(), stages.raise_seconds_max);
-    if incumbent && stages.shadow.wanted() {
-        let text = format!(
-            "all rows go to both versions, the old one answers; {}",
-            ends(stages.shadow.rows, stages.shadow.seconds)
-        );
-        phase(Phase::Shadow, text, stages.shadow.seconds_max);
-    }
-    if incumbent && canary > 0 {
-        let text = format!(
-            "the new version answers for {canary} twins; {}",
-            ends(stages.canary.rows, stages.canary.seconds)
-        );
-        phase(Phase::Canary, text, stages.canary.seconds_max);
-    }
-    let text = "the new version takes each twin as soon as it is warm for it".to_owned();
-    phase(Phase::Promoting, text, stages.warm_up_seconds_max);
-    if incumbent {
-        let text = format!(
-            "the new version answers for all, the old one is kept warm and fed; {}",
-            ends(stages.probation.rows, stages.probation.seconds)
-        );
-        phase(Phase::Probation, text, stages.probation.seconds_max);
-    }
-    phases
 }
 
 impl Conductor {
@@ -300,11 +213,11 @@ impl Conductor {
             return Err(Trouble::Internal("a plan without a target".to_owned()));
         };
         let binding = self.floor.binding(index).map(|binding| binding.name.clone()).unwrap_or_default();
-        let now = self.floor.clock.now();
+        let now = self.now();
         let facts = Facts {
             digest: package.digest.to_string(),
             canary: u32::try_from(meaning.canary.len()).unwrap_or(u32::MAX),
-            incumbent: meaning.incumbent.is_some(),
+            incumbent: !meaning.incumbents.is_empty(),
         };
         let machine = Rollout::new(meaning.plan, facts, now);
         let twins: HashSet<TwinIndex> = meaning.twins.into_iter().collect();
@@ -329,7 +242,7 @@ impl Conductor {
             machine,
             package,
             parameters: meaning.parameters,
-            incumbent: meaning.incumbent,
+            incumbent: meaning.incumbents.into_iter().next(),
             version: None,
             twins: Arc::new(twins),
             canary: Arc::new(meaning.canary.into_iter().collect()),
@@ -346,7 +259,7 @@ impl Conductor {
         let (id, phase) = (run.id, run.phase());
         let orders = run.machine.orders();
         self.runs.insert(index, run);
-        self.publish(index, phase);
+        self.publish(index, phase).map_err(Trouble::Unavailable)?;
         self.told_start(index);
         for order in orders {
             if let Some(answer) = self.obey(index, order) {
@@ -389,14 +302,27 @@ impl Conductor {
         })
     }
 
-    /// Looks at package and declaration once more, and keeps the package by its digest before anything else.
+    /// Keeps the package by its digest before anything else, and goes on with what was kept: the bytes are read from the
+    /// disk again and checked as those of a file that arrives.
     pub(super) fn verify(&mut self, index: BindingIndex) -> Result<(), String> {
-        let run = self.runs.get(&index).ok_or("there is no such rollout")?;
-        let kept = self.floor.vault.keep(&run.package);
-        kept.map_err(|error| format!("the package cannot be kept: {error}"))?;
-        match Digest::of(&run.package.bytes) == run.package.digest {
-            true => Ok(()),
-            false => Err("the bytes of the package are not those of its digest".to_owned()),
+        let run = self.runs.get_mut(&index).ok_or("there is no such rollout")?;
+        let kept = self.floor.vault.take(&run.package);
+        let kept = kept.map_err(|error| format!("the package cannot be kept: {error}"))?;
+        run.package = Package { path: run.package.path.clone(), ..kept };
+        Ok(())
+    }
+
+    /// Whether a plan that a file would begin may take the place of what is under way: only what would not be refused
+    /// itself, measured against what runs then, and nothing that is being tried already.
+    pub(crate) fn gives_way_to(&self, index: BindingIndex, plan: Plan) -> Result<(), String> {
+        let Some(run) = self.runs.get(&index) else { return Ok(()) };
+        // A probation settles when it gives way.
+        let heir = Heir { twins: &run.twins, digest: run.package.digest };
+        let heir = Some(&heir).filter(|_| run.phase() == Phase::Probation);
+        let meaning = meaning_after(&self.floor, plan, heir);
+        if meaning.package.as_ref().is_some_and(|package| package.digest == run.package.digest) {
+            return Err(format!("rollout {} tries it already", run.id));
         }
+        meaning.against().map_or(Ok(()), Err)
     }
 }

@@ -22,8 +22,8 @@ pub(super) struct Wish {
     pub(super) rollout: u64,
     pub(super) index: BindingIndex,
     pub(super) version: Version,
-    /// What runs now; `None`: nothing does.
-    pub(super) incumbent: Option<Version>,
+    /// What most of its twins run now, in words.
+    pub(super) from: String,
     pub(super) twins: Arc<HashSet<TwinIndex>>,
     pub(super) cold: ColdStart,
     pub(super) tally: Tally,
@@ -35,14 +35,7 @@ pub(super) struct Wish {
 /// # Errors
 /// Why the new version cannot take over, in an operator's words: which twins refuse, or what broke.
 pub(super) fn candidates(floor: &Floor, wish: &Wish) -> Result<Vec<(usize, Candidate)>, String> {
-    let new = wish.version.compiled.declaration();
-    let schema = match &wish.incumbent {
-        Some(incumbent) => handover_schema(incumbent.compiled.declaration(), new, wish.cold)
-            .map_err(|error| error.to_string())?,
-        None => None,
-    };
-    let from = wish.incumbent.as_ref().map_or("nothing".to_owned(), Version::label);
-    let text = format!("{from} → {}", wish.version.label());
+    let text = format!("{} → {}", wish.from, wish.version.label());
     let mut all = Vec::new();
     for shard in 0..floor.shards.len() {
         let mine = floor.members(shard, &wish.twins);
@@ -51,8 +44,8 @@ pub(super) fn candidates(floor: &Floor, wish: &Wish) -> Result<Vec<(usize, Candi
         }
         let candidate = Candidate {
             rollout: wish.rollout,
-            berths: berths(floor, wish, shard, &mine, schema)?,
-            schema,
+            berths: berths(floor, wish, shard, &mine)?,
+            cold: wish.cold,
             tally: wish.tally.clone(),
             bumpless: wish.bumpless.clone(),
             text: text.clone(),
@@ -62,13 +55,7 @@ pub(super) fn candidates(floor: &Floor, wish: &Wish) -> Result<Vec<(usize, Candi
     Ok(all)
 }
 
-fn berths(
-    floor: &Floor,
-    wish: &Wish,
-    shard: usize,
-    mine: &[TwinIndex],
-    schema: Option<u32>,
-) -> Result<Vec<Berth>, String> {
+fn berths(floor: &Floor, wish: &Wish, shard: usize, mine: &[TwinIndex]) -> Result<Vec<Berth>, String> {
     let version = wish.version.compiled.declaration().version.to_string();
     let account = floor.meters.get(shard).ok_or("there is no such shard")?.account(wish.index, &version);
     let mut berths = Vec::new();
@@ -77,6 +64,7 @@ fn berths(
             household.with_parameters(&wish.version.parameters).raise(Arc::clone(&wish.version.compiled));
         let mut heir = raised.map_err(|error| error.to_string())?;
         let twins: Vec<TwinIndex> = heir.twins().collect();
+        let schema = schema_of(floor, wish, &twins)?;
         if schema.is_some() {
             for some in twins.chunks(COPY_TWINS) {
                 for copy in copies(floor, wish.index, shard, some, schema)? {
@@ -91,6 +79,17 @@ fn berths(
         });
     }
     Ok(berths)
+}
+
+/// The schema in which twins of one instance hand their state over; `None`: there is none to hand over, or they may
+/// start without.
+fn schema_of(floor: &Floor, wish: &Wish, twins: &[TwinIndex]) -> Result<Option<u32>, String> {
+    // Whoever shares an instance runs the same version.
+    let digest = twins.first().and_then(|twin| floor.board.lock().runs(wish.index, *twin));
+    let Some(digest) = digest else { return Ok(None) };
+    let old = floor.declaration(wish.index, digest);
+    let old = old.ok_or_else(|| format!("the package that runs ({}) is gone", digest.short()))?;
+    handover_schema(&old, wish.version.compiled.declaration(), wish.cold).map_err(|error| error.to_string())
 }
 
 /// The twins as the incumbent's instances have them, and those that no instance has.

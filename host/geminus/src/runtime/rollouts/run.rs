@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use geminus_api::view as api;
-use geminus_core::{Timestamp, TwinIndex};
+use geminus_core::{Declaration, Digest, Timestamp, TwinIndex};
 use geminus_registry::{ChangeSeverity, Diff, Package};
 use geminus_rollout::{Evidence, Phase, Progress, Rollout, Tally, Verdict};
 use geminus_twin::BindingIndex;
@@ -20,8 +20,8 @@ pub(crate) struct Run {
     pub(super) machine: Rollout,
     pub(super) package: Package,
     pub(super) parameters: Arc<[u8]>,
-    /// What ran when it began.
-    pub(super) incumbent: Option<Version>,
+    /// What most of its twins ran when it began; `None` when nobody answered for any of them.
+    pub(super) incumbent: Option<Incumbent>,
     /// The new version, once it is compiled.
     pub(super) version: Option<Version>,
     pub(super) twins: Arc<HashSet<TwinIndex>>,
@@ -36,6 +36,13 @@ pub(crate) struct Run {
     /// Evidence of shards, as of the last look.
     pub(super) tally: Option<Tally>,
     pub(super) record: Record,
+}
+
+/// A version that twins of a rollout run when it begins.
+#[derive(Clone, Debug)]
+pub(crate) struct Incumbent {
+    pub(super) digest: Digest,
+    pub(super) declaration: Arc<Declaration>,
 }
 
 /// What is kept of a rollout besides its machine.
@@ -123,12 +130,22 @@ impl Document {
 
     /// Whether its version is not to be tried again by itself.
     pub(crate) fn has_failed(&self) -> bool {
-        matches!(self.machine.phase(), Phase::RolledBack | Phase::Failed) && !self.was_interrupted()
+        matches!(self.machine.ending(), Some(Phase::RolledBack | Phase::Failed)) && !self.was_interrupted()
+    }
+
+    /// Whether a person did not want its version.
+    pub(crate) fn was_declined(&self) -> bool {
+        self.machine.ending() == Some(Phase::Cancelled) && !self.machine.gave_way() && !self.was_interrupted()
     }
 
     /// Whether it ended because the host did, which speaks against nobody.
-    fn was_interrupted(&self) -> bool {
+    pub(crate) fn was_interrupted(&self) -> bool {
         self.record.interrupted
+    }
+
+    /// Behavior and digest that it is about.
+    pub(crate) fn target(&self) -> Option<(String, Digest)> {
+        Some((self.record.binding.clone(), self.record.to.digest.parse().ok()?))
     }
 
     pub(crate) fn is_over(&self) -> bool {

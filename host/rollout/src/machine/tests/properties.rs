@@ -171,6 +171,8 @@ fn hear_all(
         }
         if rollout.phase() == Phase::Permanent {
             prop_assert_eq!(last, Order::Settle);
+            let confirmed = matches!(any, Any::Right | Any::Answer(4..));
+            prop_assert!(confirmed, "permanent without a word of the ledger: {any:?} in {before:?}");
         }
         prop_assert_eq!(rollout.deadline().is_none(), rollout.phase().is_end());
         prop_assert_eq!(rollout.deadline().is_none(), rollout.orders().is_empty());

@@ -10,7 +10,7 @@ use super::{enough, judged};
 use crate::{Acceptance, Check, NisSide, VerdictState};
 
 impl Tally {
-    pub(super) fn innovation_checks(&self, acceptance: &Acceptance) -> Vec<Check> {
+    pub(super) fn innovation_checks(&self, acceptance: &Acceptance, ripe: bool) -> Vec<Check> {
         let Some(limit) = acceptance.innovation_mean_sigma_max else { return Vec::new() };
         let check = |of: &Innovation| {
             let (name, unit) = self.output_name(of.column);
@@ -32,10 +32,10 @@ impl Tally {
                 ),
             }
         };
-        asked(&self.innovations, "innovation", Role::Innovation, check)
+        asked(&self.innovations, "innovation", Role::Innovation, |of| held_back(check(of), ripe))
     }
 
-    pub(super) fn nis_checks(&self, acceptance: &Acceptance) -> Vec<Check> {
+    pub(super) fn nis_checks(&self, acceptance: &Acceptance, ripe: bool) -> Vec<Check> {
         let Some(confidence) = acceptance.nis_confidence else { return Vec::new() };
         let check = |of: &Innovation| {
             let (old, new) = (nis_side(&of.old, confidence), nis_side(&of.new, confidence));
@@ -62,7 +62,7 @@ impl Tally {
                 ),
             }
         };
-        asked(&self.nis, "nis", Role::Nis, check)
+        asked(&self.nis, "nis", Role::Nis, |of| held_back(check(of), ripe))
     }
 }
 
@@ -79,6 +79,15 @@ fn asked(all: &[Innovation], name: &str, role: Role, check: impl Fn(&Innovation)
         value: None,
         detail: format!("the new version declares no output of role {role:?}, so it cannot be judged"),
     }]
+}
+
+/// Open, with its number, until the phase is ripe.
+fn held_back(check: Check, ripe: bool) -> Check {
+    if ripe {
+        return check;
+    }
+    let detail = format!("{}; judged when the phase has its least rows and seconds", check.detail);
+    Check { state: VerdictState::Open, detail, ..check }
 }
 
 /// Mean in standard deviations, without its sign; infinite for a constant that is not zero.

@@ -1,0 +1,166 @@
+//! What is shown and written of a rollout: the board, its row in `control.db`, the journal, and at its end the history of
+//! activations.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use geminus_core::{Event, Severity};
+use geminus_rollout::Phase;
+use geminus_store::Snapshots;
+use geminus_twin::BindingIndex;
+
+use super::{Conductor, Document, ENDED_MAX, run};
+use crate::runtime::keeper;
+use crate::runtime::manager::Heard;
+
+impl Conductor {
+    /// Puts on the board and into the books how it stands, and ends it when it has ended.
+    ///
+    /// # Errors
+    /// When the phase could not be written down, which is told already.
+    pub(super) fn publish(&mut self, index: BindingIndex, before: Phase) -> Result<(), String> {
+        let now = self.now();
+        let Some(run) = self.runs.get_mut(&index) else { return Ok(()) };
+        let (id, phase) = (run.id, run.phase());
+        if phase.is_end() && run.record.ended.is_none() {
+            run.record.ended = Some(now);
+        }
+        let document = run.document();
+        let event = document.event(id);
+        let known = self.floor.board.lock().rollouts.insert(id, document.clone());
+        if known.is_none_or(|known| known.event(id) != event) {
+            self.floor.bus.publish_rollout(&event);
+        }
+        if phase == before {
+            return Ok(());
+        }
+        let saved = self.save(id, &document);
+        self.told(id, &document);
+        if phase.is_end() {
+            self.end(index);
+        }
+        saved
+    }
+
+    fn end(&mut self, index: BindingIndex) {
+        let Some(run) = self.runs.remove(&index) else { return };
+        run.wanted.store(false, Relaxed);
+        let (phase, document) = (run.phase(), run.document());
+        let reason = document.machine.reason().unwrap_or_default().to_owned();
+        let declaration = &run.package.declaration;
+        let version = declaration.version.to_string();
+        let package = (declaration.name.as_str(), version.as_str(), run.package.digest);
+        self.floor.remember(package, &run.record.binding, run.twins.len(), Some(run.id), outcome(&document));
+        if run.cold > 0 && phase == Phase::Permanent {
+            let message = format!(
+                "{} twins of {} started cold with {}: no state of theirs could be carried",
+                run.cold,
+                run.record.binding,
+                declaration.label()
+            );
+            let event = Event::new("cold-start", Severity::Warning, message).plugin(declaration.label());
+            self.floor.chronicle.tell(event);
+        }
+        let mut board = self.floor.board.lock();
+        *board.ended.entry(phase).or_default() += 1;
+        match phase {
+            Phase::Permanent => board.swaps_done += 1,
+            Phase::Cancelled => {}
+            _ => board.swaps_refused += 1,
+        }
+        board.judge(&document, run.package.digest);
+        board.forget_old_rollouts(ENDED_MAX);
+        drop(board);
+        if matches!(phase, Phase::RolledBack | Phase::Failed) {
+            self.floor.board.refuse(&run.package.path, reason, self.floor.clock.now());
+        }
+        if let Err(error) = Snapshots::forget(&self.floor.snapshots, &keeper::standby(&run.record.binding)) {
+            tracing::debug!(%error, "state of the side that is gone was not forgotten");
+        }
+        // A worker may still be under way; what it brings finds nobody.
+        drop(self.back.send(Heard::Review(index)));
+    }
+
+    /// Says in the journal where it stands.
+    pub(super) fn told(&self, id: u64, document: &Document) {
+        let (machine, record) = (&document.machine, &document.record);
+        let phase = machine.phase();
+        let from = record.from.as_ref().map_or("nothing", |from| from.version.as_str());
+        let reason = machine.history().last().map(|step| step.reason.clone()).unwrap_or_default();
+        let (plugin, to) = (&record.plugin, &record.to.version);
+        let what = format!("rollout {id} of {} ({plugin} {from} → {to})", record.binding);
+        let (kind, severity, message) = match phase {
+            Phase::Permanent => (
+                "swap-done",
+                Severity::Info,
+                format!("{what} is permanent: {} twins, {reason}", record.twins.all),
+            ),
+            Phase::RolledBack => {
+                ("rollout-rolled-back", Severity::Error, format!("{what} was rolled back: {reason}"))
+            }
+            Phase::Failed => (
+                "swap-refused",
+                Severity::Error,
+                format!("{what} failed: {reason}; {} goes on", incumbent_of(record)),
+            ),
+            Phase::Cancelled => {
+                ("rollout-cancelled", Severity::Warning, format!("{what} was cancelled: {reason}"))
+            }
+            _ => ("rollout-phase", Severity::Info, format!("{what} is {phase}: {reason}")),
+        };
+        let facts = serde_json::json!({
+            "rollout": id, "binding": record.binding, "phase": phase.name(), "from": from, "to": to,
+            "digest": record.to.digest, "twins": record.twins.all, "reason": reason, "by": record.by,
+        });
+        let label = format!("{plugin}@{to}");
+        self.floor.chronicle.tell(Event::new(kind, severity, message).plugin(label).facts(facts));
+    }
+
+    /// Writes it down. The evidence, which is large, is not written on the way to an end: an order waits for that, and
+    /// its end brings it.
+    ///
+    /// # Errors
+    /// When it could not be written, which is told already.
+    pub(super) fn save(&self, id: u64, document: &Document) -> Result<(), String> {
+        let mut lean = document.clone();
+        let phase = lean.machine.phase();
+        let on_the_way = matches!(phase, Phase::Settling | Phase::Withdrawing);
+        let evidence = lean.record.evidence.take().filter(|_| !on_the_way);
+        let text = serde_json::to_string(&lean).unwrap_or_default();
+        let control = &self.floor.control;
+        let saved = control.rollout_save(id, phase.name(), &text, lean.record.ended).and_then(|()| {
+            match evidence.map(|evidence| serde_json::to_string(&evidence).unwrap_or_default()) {
+                Some(evidence) => control.rollout_evidence(id, &evidence),
+                None => Ok(()),
+            }
+        });
+        saved.map_err(|error| {
+            self.trouble("a rollout could not be written down", &error.to_string());
+            format!("the rollout could not be written down: {error}")
+        })
+    }
+
+    pub(super) fn save_words(&self, id: u64, phase: &str, document: &str) {
+        let now = self.floor.clock.now();
+        if let Err(error) = self.floor.control.rollout_save(id, phase, document, Some(now)) {
+            self.trouble("a rollout could not be ended", &error.to_string());
+        }
+    }
+}
+
+/// What came of it, as the history of activations has it.
+pub(super) fn outcome(document: &Document) -> String {
+    let reason = document.machine.reason().unwrap_or_default();
+    match document.phase() {
+        Phase::Permanent => "activated".to_owned(),
+        Phase::RolledBack if reason.starts_with("rolled back") => reason.to_owned(),
+        Phase::RolledBack => format!("rolled back: {reason}"),
+        Phase::Cancelled if reason.starts_with("cancelled") => reason.to_owned(),
+        Phase::Cancelled => format!("cancelled: {reason}"),
+        _ => format!("refused: {reason}"),
+    }
+}
+
+/// What goes on when a rollout does not.
+fn incumbent_of(record: &run::Record) -> String {
+    record.from.as_ref().map_or("nothing".to_owned(), |from| format!("{}@{}", record.plugin, from.version))
+}

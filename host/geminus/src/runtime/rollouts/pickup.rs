@@ -1,0 +1,76 @@
+//! What a rollout becomes that the last process left under way. The ledger decides whether its version runs; what it was
+//! being withdrawn for stays its reason; everything else was interrupted, which speaks against nobody.
+
+use geminus_core::{Digest, Event, Severity};
+use geminus_rollout::{Input, Phase};
+
+use super::books::outcome;
+use super::{Conductor, Document, ENDED_MAX};
+
+impl Conductor {
+    /// Ends what the last process left unfinished: the incumbent runs, or the candidate if it had been assigned. Gives
+    /// behavior and digest of those that a file had begun and nobody had decided about.
+    pub(crate) fn pick_up(&self) -> Vec<(String, String)> {
+        let mut interrupted = Vec::new();
+        let open = self.floor.control.rollouts_open().unwrap_or_else(|error| {
+            self.trouble("rollouts of the last run cannot be read", &error.to_string());
+            Vec::new()
+        });
+        for record in open {
+            let Ok(mut document) = serde_json::from_str::<Document>(&record.document) else {
+                self.trouble("a rollout of the last run cannot be read", &format!("number {}", record.id));
+                self.save_words(record.id, "failed", &record.document);
+                continue;
+            };
+            document.end_for_start(&record.phase, self.now());
+            if let Err(reason) = self.save(record.id, &document) {
+                tracing::warn!(%reason, "the next start ends it once more");
+            }
+            self.told(record.id, &document);
+            match document.was_interrupted() {
+                true if record.automatic => interrupted.push((record.binding, record.to.digest)),
+                true => {}
+                false => self.conclude(record.id, &document),
+            }
+        }
+        let ended = self.floor.control.rollouts(ENDED_MAX).unwrap_or_default();
+        let mut board = self.floor.board.lock();
+        for record in ended {
+            if let Ok(document) = serde_json::from_str(&record.document) {
+                board.rollouts.insert(record.id, document);
+            }
+        }
+        interrupted
+    }
+
+    /// What the last process would have done about the end, had it come to it.
+    fn conclude(&self, id: u64, document: &Document) {
+        let record = &document.record;
+        let Ok(digest) = record.to.digest.parse::<Digest>() else { return };
+        let package = (record.plugin.as_str(), record.to.version.as_str(), digest);
+        let twins = usize::try_from(record.twins.all).unwrap_or(usize::MAX);
+        self.floor.remember(package, &record.binding, twins, Some(id), outcome(document));
+        if document.phase() == Phase::Permanent
+            && let Err(error) = self.floor.control.forgive_crash(&record.to.digest)
+        {
+            self.trouble("crashes in a version that took over are still counted", &error.to_string());
+        }
+        self.floor.board.lock().judge(document, digest);
+    }
+
+    pub(super) fn trouble(&self, what: &str, why: &str) {
+        self.floor.chronicle.tell(Event::new("rollout-trouble", Severity::Error, format!("{what}: {why}")));
+    }
+}
+
+impl Document {
+    /// Ends it as a start of the host finds it. `phase` is that of its row, which is written in one commit with the
+    /// ledger: the machine itself was written the last time before that.
+    pub(super) fn end_for_start(&mut self, phase: &str, now: geminus_core::Timestamp) {
+        let assigned = phase == Phase::Permanent.name();
+        let decided = assigned || self.machine.phase() == Phase::Withdrawing;
+        self.machine.hear(if assigned { Input::Settled } else { Input::HostStarted }, now);
+        self.record.ended = Some(now);
+        self.record.interrupted = !decided;
+    }
+}
