@@ -4,7 +4,8 @@ use super::*;
 
 /// A model that holds over all its rows, after a stretch in which chance was against it.
 fn rows() -> Vec<Row> {
-    let values = |i: u64| if i < 40 { [60.0, 1.0, 2.0] } else { [60.0, GOOD[i as usize % 4] - 0.1, 0.9] };
+    let good = |i: u64| GOOD[i as usize % 4];
+    let values = |i: u64| if i < 40 { [60.0, 1.0 + 0.1 * good(i), 2.0] } else { [60.0, good(i) - 0.1, 0.9] };
     (0..400).map(|i| Row { old: values(i), new: values(i), ..row(i) }).collect()
 }
 
