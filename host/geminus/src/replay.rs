@@ -12,6 +12,7 @@ mod deck;
 mod part;
 mod proof;
 mod report;
+mod signals;
 mod tape;
 mod trial;
 

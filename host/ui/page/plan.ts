@@ -15,13 +15,20 @@ export interface Form {
   probation: Spell;
   manual: boolean;
   cold: boolean;
+  /** An innovation or NIS beyond its limit passes where the running version lies as far beyond. */
+  noWorse: boolean;
+  /** How far the first commands after a switch may step away. */
+  bumpless: { step: string; commands: string };
   /** By output, and `*` for those without a limit of their own. */
   difference: Record<string, { absolute: string; relative: string }>;
   limits: Record<string, string>;
 }
 
-/** How long a phase goes on at least, in compared rows of each twin and in seconds. */
-export interface Spell { rows: string; seconds: string }
+/** How long a phase goes on at least, in compared rows of each twin and in seconds, and how long at most. */
+export interface Spell { rows: string; seconds: string; longest: string }
+
+/** How long a phase may take when the plan does not say so, in seconds: the host's own defaults. */
+const LONGEST = { Shadow: 3_600, Canary: 3_600, Probation: 600 };
 
 /** Limits of acceptance beside the differences of outputs. */
 export const LIMITS: readonly { key: string; text: string; hint: string }[] = [
@@ -30,19 +37,24 @@ export const LIMITS: readonly { key: string; text: string; hint: string }[] = [
   { key: 'faults_max', text: 'Faults at most', hint: 'number' },
   { key: 'nan_share_extra_max', text: 'More values missing', hint: 'share, 0 … 1' },
   { key: 'alert_rate_ratio_max', text: 'Alerts, new to old', hint: 'ratio' },
+  { key: 'alert_rate_extra_per_hour_max', text: 'More alerts', hint: 'per twin and hour' },
   { key: 'proposals_differ_share_max', text: 'Proposals that differ', hint: 'share, 0 … 1' },
+  { key: 'proposals_tolerance_share', text: 'Proposals are the same within', hint: 'share of the command’s range, 0 … 1' },
   { key: 'proposals_refused_max', text: 'Proposals an interlock would refuse', hint: 'number' },
   { key: 'fuel_per_row_ratio_max', text: 'Fuel a row, new to old', hint: 'ratio' },
+  { key: 'fuel_per_row_max', text: 'Fuel a row', hint: 'number' },
+  { key: 'deadline_ms', text: 'Deadline of a call', hint: 'ms' },
   { key: 'deadline_misses_share_max', text: 'Calls that miss the deadline', hint: 'share, 0 … 1' },
   { key: 'innovation_mean_sigma_max', text: 'Mean innovation', hint: 'σ' },
   { key: 'nis_confidence', text: 'NIS inside its band', hint: 'confidence, such as 0.999' },
+  { key: 'nis_degrees', text: 'NIS, degrees of freedom', hint: 'of one row; else by what was measured' },
 ];
 
 export function emptyForm(declaration: Declaration | null): Form {
   const outputs = ['*', ...(declaration?.outputs ?? []).map((output) => output.name)];
   return {
-    behavior: '', twins: '', shadow: { rows: '100', seconds: '' }, canary: { kind: 'none', whom: '', rows: '100', seconds: '' },
-    probation: { rows: '', seconds: '' }, manual: false, cold: false,
+    behavior: '', twins: '', shadow: { rows: '100', seconds: '', longest: '' }, canary: { kind: 'none', whom: '', rows: '100', seconds: '', longest: '' },
+    probation: { rows: '', seconds: '', longest: '' }, manual: false, cold: false, noWorse: false, bumpless: { step: '', commands: '' },
     difference: Object.fromEntries(outputs.map((name) => [name, { absolute: '', relative: '' }])),
     limits: Object.fromEntries(LIMITS.map(({ key }) => [key, ''])),
   };
@@ -58,7 +70,14 @@ export function planOf(form: Form, plugin: string, digest: string): { plan: Plan
     problems.push(`${what}: “${text}” is not a number from zero up.`);
     return undefined;
   };
-  const spell = (of: Spell, what: string): object => ({ rows: number(of.rows, `${what}, rows`), seconds: number(of.seconds, `${what}, seconds`) });
+  // Who wishes for more seconds than a phase may take wishes for more time too: twice as much, as the command line has it.
+  const spell = (of: Spell, what: keyof typeof LONGEST): object => {
+    const seconds = number(of.seconds, `${what}, seconds`);
+    const longest = number(of.longest, `${what}, seconds at most`);
+    if (longest !== undefined && (seconds ?? 0) > longest) problems.push(`${what}: ${seconds} seconds at least are more than ${longest} at most.`);
+    const grown = seconds !== undefined && seconds > LONGEST[what] ? 2 * seconds : undefined;
+    return { rows: number(of.rows, `${what}, rows`), seconds, seconds_max: longest ?? grown };
+  };
   const difference = Object.fromEntries(Object.entries(form.difference).flatMap(([name, limit]) => {
     const own = filled({ absolute: number(limit.absolute, `${name}, absolute`), relative: number(limit.relative, `${name}, relative`) });
     return own === undefined ? [] : [[name, own]];
@@ -72,7 +91,8 @@ export function planOf(form: Form, plugin: string, digest: string): { plan: Plan
       probation: filled(spell(form.probation, 'Probation')),
       promote: form.manual ? 'manual' : undefined,
       cold_start: form.cold || undefined,
-      acceptance: filled({ difference: filled(difference), ...limits }),
+      bumpless: filled({ step_share: number(form.bumpless.step, 'First commands, step'), commands: number(form.bumpless.commands, 'First commands, how many') }),
+      acceptance: filled({ difference: filled(difference), ...limits, innovation_no_worse: form.noWorse || undefined }),
     }),
   });
   if (form.manual && form.canary.kind === 'none' && !Number(form.shadow.rows) && !Number(form.shadow.seconds)) {

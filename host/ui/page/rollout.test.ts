@@ -2,8 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { allowed, APART, columnsOf, OVER, panelsOf, UNDER } from './comparison.svelte';
 import { bytes, decimalsOf, delta } from './format';
-import { emptyForm, planOf, type Form } from './plan';
+import { emptyForm, LIMITS, planOf, type Form } from './plan';
 import { consequence, ORDERS, phaseText, remaining, standing, stepsOf, whyNot, worstFirst, type Order } from './rollout';
+import planSchema from '../../../docs/generated/rollout-plan.schema.json?raw';
 import type { EvidenceCurve, Phase, Rollout, VerdictState } from './rollout-shapes';
 
 const STAGES = { shadow: { rows: 0, seconds: 0, seconds_max: 1 }, canary: { rows: 0, seconds: 0, seconds_max: 1 }, probation: { rows: 0, seconds: 60, seconds_max: 600 }, promote: 'automatic' as const, cold_start: false };
@@ -99,7 +100,7 @@ describe('where it stands', () => {
 
 describe('a plan', () => {
   const form = (more: Partial<Form>): Form => ({ ...emptyForm({ outputs: [{ name: 'winding', unit: 'Cel' }] }), ...more });
-  const bare = { shadow: { rows: '', seconds: '' } };
+  const bare = { shadow: { rows: '', seconds: '', longest: '' } };
 
   it('of an empty form asks for nothing but the version', () => {
     expect(planOf(form(bare), 'p', 'sha256:aa')).toEqual({ plan: { plugin: 'p', version: 'sha256:aa' }, problems: [] });
@@ -107,7 +108,7 @@ describe('a plan', () => {
 
   it('has what was typed and leaves the rest to the host', () => {
     const typed = form({
-      behavior: ' thermal ', twins: 'pump-*', canary: { kind: 'share', whom: '0.1', rows: '50', seconds: '' }, manual: true, cold: true,
+      behavior: ' thermal ', twins: 'pump-*', canary: { kind: 'share', whom: '0.1', rows: '50', seconds: '', longest: '' }, manual: true, cold: true,
       difference: { '*': { absolute: '', relative: '' }, winding: { absolute: '0.5', relative: '' } }, limits: { faults_max: '0', nis_confidence: '' },
     });
     expect(planOf(typed, 'p', 'd')).toEqual({ problems: [], plan: {
@@ -116,17 +117,41 @@ describe('a plan', () => {
     } });
   });
 
+  it('gives a phase that shall take longer than the host’s default more time, as the command line does', () => {
+    const spell = (seconds: string, longest = '') => ({ rows: '', seconds, longest });
+    const stages = (shadow: string, canary: string, probation: string) =>
+      planOf(form({ shadow: spell(shadow), canary: { kind: 'count', whom: '1', ...spell(canary) }, probation: spell(probation) }), 'p', 'd').plan['stages'];
+    expect(stages('3600', '3600', '600')).toEqual({ shadow: { seconds: 3600 }, canary: { count: 1, seconds: 3600 }, probation: { seconds: 600 } });
+    expect(stages('3601', '5000', '601')).toEqual({
+      shadow: { seconds: 3601, seconds_max: 7202 }, canary: { count: 1, seconds: 5000, seconds_max: 10_000 }, probation: { seconds: 601, seconds_max: 1202 },
+    });
+    const own = planOf(form({ shadow: spell('7200', '8000') }), 'p', 'd');
+    expect(own).toEqual({ problems: [], plan: { plugin: 'p', version: 'd', stages: { shadow: { seconds: 7200, seconds_max: 8000 } } } });
+  });
+
+  it('can say every limit that the host has', () => {
+    const stages = JSON.parse(planSchema).properties.stages.properties;
+    const limits = Object.keys(stages.acceptance.properties).filter((key) => key !== 'difference' && key !== 'innovation_no_worse');
+    expect(LIMITS.map((limit) => limit.key).sort()).toEqual(limits.sort());
+    const typed = form({ ...bare, noWorse: true, bumpless: { step: '0.2', commands: '3' }, limits: { deadline_ms: '40', nis_degrees: '2' } });
+    expect(planOf(typed, 'p', 'd').plan['stages']).toEqual({
+      bumpless: { step_share: 0.2, commands: 3 }, acceptance: { deadline_ms: 40, nis_degrees: 2, innovation_no_worse: true },
+    });
+    expect(Object.keys(stages.bumpless.properties).sort()).toEqual(['commands', 'step_share']);
+  });
+
   it('names canary twins however they are separated', () => {
-    const { plan } = planOf(form({ ...bare, canary: { kind: 'twins', whom: 'a, b\nc', rows: '1', seconds: '' } }), 'p', 'd');
+    const { plan } = planOf(form({ ...bare, canary: { kind: 'twins', whom: 'a, b\nc', rows: '1', seconds: '', longest: '' } }), 'p', 'd');
     expect(plan['stages']).toEqual({ canary: { twins: ['a', 'b', 'c'], rows: 1 } });
   });
 
   it.each<[string, Partial<Form>, RegExp]>([
-    ['letters', { shadow: { rows: 'many', seconds: '' } }, /Shadow, rows: “many”/],
-    ['a negative number', { probation: { rows: '', seconds: '-1' } }, /Probation, seconds/],
-    ['a canary of nobody', { canary: { kind: 'count', whom: ' ', rows: '1', seconds: '' } }, /say how many/],
-    ['half a twin', { canary: { kind: 'count', whom: '1.5', rows: '1', seconds: '' } }, /whole number/],
-    ['more than all', { canary: { kind: 'share', whom: '1.2', rows: '1', seconds: '' } }, /at most 1/],
+    ['letters', { shadow: { rows: 'many', seconds: '', longest: '' } }, /Shadow, rows: “many”/],
+    ['a negative number', { probation: { rows: '', seconds: '-1', longest: '' } }, /Probation, seconds/],
+    ['a canary of nobody', { canary: { kind: 'count', whom: ' ', rows: '1', seconds: '', longest: '' } }, /say how many/],
+    ['half a twin', { canary: { kind: 'count', whom: '1.5', rows: '1', seconds: '', longest: '' } }, /whole number/],
+    ['more than all', { canary: { kind: 'share', whom: '1.2', rows: '1', seconds: '', longest: '' } }, /at most 1/],
+    ['more at least than at most', { probation: { rows: '', seconds: '90', longest: '60' } }, /Probation: 90 seconds at least are more than 60/],
     ['waiting nowhere', { ...bare, manual: true }, /wait in/],
   ])('with %s is not sent', (_, more, expected) => {
     expect(planOf(form(more), 'p', 'd').problems.join()).toMatch(expected);

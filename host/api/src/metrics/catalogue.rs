@@ -61,12 +61,12 @@ metrics! {
     SAMPLES_REFUSED Counter "geminus_samples_refused_total" ["reason"] "Refused samples and messages by reason.";
     SOURCE_CONNECTED Gauge "geminus_source_connected" ["source"] "1 while the source is connected, else 0.";
     SOURCE_RECONNECTS Counter "geminus_source_reconnects_total" ["source"] "Times that a source had to connect anew.";
-    ROWS Counter "geminus_rows_total" ["plugin"] "Rows that a behavior stepped.";
-    STEP_CALLS Counter "geminus_step_calls_total" ["plugin"] "Calls of step; rows per call is the batch size.";
-    STEP_SECONDS Counter "geminus_step_seconds_total" ["plugin"] "Time spent in calls of step.";
-    FUEL Counter "geminus_fuel_total" ["plugin"] "Fuel (roughly wasm instructions) that a plugin used.";
-    FAULTS Counter "geminus_faults_total" ["plugin", "kind"] "Faults of a plugin by kind: answer, fault, fuel, memory, row, transfer, trap, unresolved, wall-clock.";
-    QUARANTINED Gauge "geminus_quarantined" ["plugin"] "Twins held apart because a row of theirs made the plugin fail.";
+    ROWS Counter "geminus_rows_total" ["plugin"] "Rows that a behavior stepped, under the behavior's name.";
+    STEP_CALLS Counter "geminus_step_calls_total" ["plugin"] "Calls of step, under the behavior's name; rows per call is the batch size.";
+    STEP_SECONDS Counter "geminus_step_seconds_total" ["plugin"] "Time spent in calls of step, under the behavior's name.";
+    FUEL Counter "geminus_fuel_total" ["plugin"] "Fuel (roughly wasm instructions) that a behavior used, under its name.";
+    FAULTS Counter "geminus_faults_total" ["plugin", "kind"] "Faults of a behavior, under its name, by kind: answer, fault, fuel, host-calls, instances, memory, row, transfer, trap, unresolved, wall-clock.";
+    QUARANTINED Gauge "geminus_quarantined" ["plugin"] "Twins held apart because a row of theirs made the behavior fail, under its name.";
     SWAPS Counter "geminus_swaps_total" ["result"] "Switches to another plugin version by result: done, refused.";
     SWAP_PAUSE_SECONDS Histogram "geminus_swap_pause_seconds" [] "Time for which rows of a cohort waited for a switch.";
     BEHAVIOR_ROWS Counter "geminus_behavior_rows_total" ["behavior", "version"] "Rows that a version of a behavior stepped, on trial or not.";

@@ -113,7 +113,7 @@ pub(crate) async fn promote<H: House>(
         (status = 200, description = "The rollout as it stands now", body = RolloutView),
         (status = 401, description = "The token is missing or wrong", body = ErrorView),
         (status = 404, description = "There is no such rollout", body = ErrorView),
-        (status = 409, description = "It has ended already", body = ErrorView),
+        (status = 409, description = "It has ended, is already being withdrawn, or the old version is already being dropped", body = ErrorView),
         (status = 413, description = "The body is larger than 64 KiB", body = ErrorView),
     ))]
 pub(crate) async fn cancel<H: House>(
@@ -125,7 +125,8 @@ pub(crate) async fn cancel<H: House>(
     order(&shared, path, query.as_deref(), request, RolloutOrder::Cancel).await
 }
 
-/// Takes the authority back from the new version, at a row boundary: the old one was fed all the while.
+/// Takes the authority back from the new version, at a row boundary: the old one was fed all the while. A new version
+/// that has none yet is withdrawn, and the rollout ends as `cancelled`.
 #[utoipa::path(post, path = "/api/v1/rollouts/{id}/rollback", tag = "rollouts", operation_id = "rollback_rollout",
     security(("token" = [])),
     params(("id" = u64, Path, description = "Number of the rollout", example = 12)),
@@ -134,7 +135,7 @@ pub(crate) async fn cancel<H: House>(
         (status = 200, description = "The rollout as it stands now", body = RolloutView),
         (status = 401, description = "The token is missing or wrong", body = ErrorView),
         (status = 404, description = "There is no such rollout", body = ErrorView),
-        (status = 409, description = "It has ended, or an end is under way; before the new version has any authority it is cancelled", body = ErrorView),
+        (status = 409, description = "It has ended, is already being withdrawn, or the old version is already being dropped", body = ErrorView),
         (status = 413, description = "The body is larger than 64 KiB", body = ErrorView),
     ))]
 pub(crate) async fn rollback<H: House>(

@@ -251,7 +251,9 @@ impl House for FakeHouse {
         let view = known(id)?;
         self.note(format!("{} {id} by {by}", order.name()));
         match order {
-            RolloutOrder::Rollback => Err(Trouble::Conflict(format!("rollout {id} is in shadow: cancel it"))),
+            RolloutOrder::Rollback => Err(Trouble::Conflict(format!(
+                "rollout {id}: the old version is already being dropped: start a rollout of it instead"
+            ))),
             RolloutOrder::Promote => Ok(RolloutView { phase: Phase::Promoting, ..view }),
             RolloutOrder::Cancel => Ok(RolloutView { phase: Phase::Withdrawing, ..view }),
         }

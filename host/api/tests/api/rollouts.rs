@@ -134,7 +134,7 @@ async fn every_refusal_fits_the_document_and_says_what_to_change() {
         (cancel, "/api/v1/rollouts/-1/cancel", String::new(), 404, "not-found", "no rollout -1"),
         (cancel, "/api/v1/rollouts/%ff/cancel", String::new(), 400, "bad-query", "not valid UTF-8"),
         (cancel, "/api/v1/rollouts/12/cancel?by=me", String::new(), 400, "bad-query", "takes none"),
-        (rollback, "/api/v1/rollouts/12/rollback", String::new(), 409, "conflict", "is in shadow: cancel it"),
+        (rollback, "/api/v1/rollouts/12/rollback", String::new(), 409, "conflict", "already being dropped"),
         (cancel, "/api/v1/rollouts/12/cancel", "cancel".into(), 400, "bad-body", "cannot be used"),
         (cancel, "/api/v1/rollouts/12/cancel", r#"{"who":"me"}"#.into(), 400, "bad-body", "`who`"),
         (cancel, "/api/v1/rollouts/12/cancel", by("x".repeat(101)), 400, "bad-body", "at most 100"),

@@ -3,43 +3,25 @@
 //! seconds of quiet before it; the figure is the one that is felt most.
 //!
 //! What is measured is what an operator would see: the first misdeed, the returns that the ladder grants, and the
-//! quarantine at its end.
+//! quarantine at its end. No row of the neighbours may be lost or doubled: that is counted at the lanes, in the shard
+//! and in history.
+
+mod guests;
 
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use geminus_core::TwinIndex;
-use geminus_registry::{Package, author};
 use geminus_twin::BindingIndex;
 use serde_json::{Value, json};
 
 use super::figure::rounded;
 use super::fleet::{Fleet, Row};
 use super::site::SiteFolder;
-use super::swap::{sorted, spans, spread};
+use super::swap::{missing, sorted, spans, spread};
 use super::{Figure, Workbench, quantile};
+use guests::{End, GUESTS};
 
-/// Name, and what it does in every row. The last one keeps within its budget, as much of it as there is.
-const GUESTS: [(&str, &str); 6] = [
-    ("loop", "(loop $on (br $on))"),
-    ("trap", "unreachable"),
-    (
-        "memory",
-        "(loop $on
-           (local.set $n (memory.grow (i32.const 16)))
-           (if (i32.ne (local.get $n) (i32.const -1))
-             (then (memory.fill (i32.shl (local.get $n) (i32.const 16)) (i32.const 1) (i32.const 1048576))))
-           (br $on))",
-    ),
-    ("log", "(loop $on (call $log (i32.const 2) (i32.const 16) (i32.const 1000)) (br $on))"),
-    ("copy", "(loop $on (memory.copy (i32.const 0) (i32.const 1) (i32.const 25000000)) (br $on))"),
-    (
-        "burn",
-        "(loop $on
-           (local.set $n (i32.add (local.get $n) (i32.const 1)))
-           (br_if $on (i32.lt_u (local.get $n) (i32.const 250000))))",
-    ),
-];
 const NEIGHBOURS: u32 = 999;
 const WARM_UP: Duration = Duration::from_secs(2);
 const QUIET: Duration = Duration::from_secs(2);
@@ -55,9 +37,9 @@ struct Visit {
 
 pub(super) fn measure(bench: &Workbench) -> anyhow::Result<Figure> {
     let folder = SiteFolder::edited(bench, NEIGHBOURS, Some("health"), site)?;
-    for (name, misdeed) in GUESTS {
-        let file = folder.path().join("plugins").join(format!("hostile-{name}.wasm"));
-        std::fs::write(file, &package(name, misdeed)?.bytes)?;
+    for guest in GUESTS {
+        let file = folder.path().join("plugins").join(format!("hostile-{}.wasm", guest.name));
+        std::fs::write(file, &guest.package()?.bytes)?;
     }
     let fleet = Fleet::start(folder)?;
     let (visits, fed, done) = fleet.fed(NEIGHBOURS, || {
@@ -69,7 +51,7 @@ pub(super) fn measure(bench: &Workbench) -> anyhow::Result<Figure> {
     let meters = fleet.running.house().meters.first().context("no shard")?;
     let mut each = Vec::new();
     let mut worst: Option<(f64, f64)> = None;
-    for (((name, _), index), visit) in GUESTS.iter().zip(1_u32..).zip(&visits) {
+    for ((guest, index), visit) in GUESTS.iter().zip(1_u32..).zip(&visits) {
         let faults = meters
             .bindings
             .get(index as usize)
@@ -77,9 +59,10 @@ pub(super) fn measure(bench: &Workbench) -> anyhow::Result<Figure> {
         let faults = faults.unwrap_or_default();
         let stepped: usize =
             done.iter().filter(|done| done.binding == BindingIndex(index)).map(|done| done.rows).sum();
+        let name = guest.name;
         ensure!(stepped > 0, "hostile-{name} never had a row");
         ensure!(
-            faults.is_empty() == (*name == "burn"),
+            faults.is_empty() == (guest.end == End::Goes),
             "hostile-{name} did not do what it should: {faults:?}"
         );
         let (with, without) = (of(&rows, visit.hostile), of(&rows, visit.quiet));
@@ -91,11 +74,16 @@ pub(super) fn measure(bench: &Workbench) -> anyhow::Result<Figure> {
     }
     let (with, without) = worst.context("nobody was measured")?;
     let late = sorted(fed.late.iter().copied());
+    let finished: u64 = done.iter().filter(|done| done.binding == THERMAL).map(|done| done.rows as u64).sum();
+    let unknown = missing(&fleet, &fed, (0..NEIGHBOURS).map(TwinIndex))?;
+    let lost = fed.rows().saturating_sub(finished) + unknown;
+    let doubled = finished.saturating_sub(fed.rows()) + fleet.running.store().stats().points_duplicate;
     drop(fleet.stop()?);
     let detail = json!({
-        "neighbours": NEIGHBOURS, "rows": fed.rows(), "rows_lost": 0, "each": each,
+        "neighbours": NEIGHBOURS, "rows": fed.rows(), "rows_lost": lost, "rows_doubled": doubled, "each": each,
         "field_late_p99_ms": rounded(quantile(&late, 0.99)),
     });
+    ensure!(lost == 0 && doubled == 0, "rows of neighbours were lost or doubled: {detail}");
     Ok(Figure::new(with, detail).against("the quiet before it", without))
 }
 
@@ -123,37 +111,14 @@ fn told(name: &str, with: &[f64], without: &[f64], faults: Value, stepped: usize
 /// The fleet's own behavior for the fleet only; a twin, a binding and a behavior for each guest.
 fn site(text: String) -> String {
     let mut text = text.replace("name = \"thermal\"", "name = \"thermal\"\ntwins = \"rig-*\"");
-    for (name, _) in GUESTS {
+    for name in GUESTS.map(|guest| guest.name) {
         text.push_str(&format!(
             "\n[[twin]]\nid = \"guest-{name}\"\ntype = \"dtmi:geminus:example:PumpRig;1\"\ninterval_ms = 1000\n\n\
              [[behavior]]\nname = \"{name}\"\nplugin = \"hostile-{name}\"\ntwins = \"guest-{name}\"\n\
              inputs = {{ a = \"temperature\" }}\n"
         ));
     }
+    // State that grows is found when it is saved: within a visit.
+    text.push_str("\n[store]\nsnapshot_s = 1\n");
     text
-}
-
-fn package(name: &str, misdeed: &str) -> anyhow::Result<Package> {
-    let module = wat::parse_str(include_str!("hostile.wat").replace("{{misdeed}}", misdeed))?;
-    let declaration = json!({
-        "declaration": 1, "name": format!("hostile-{name}"), "version": "1.0.0", "kind": "estimator",
-        "inputs": [{ "name": "a", "unit": "Cel", "arrival": "event" }], "outputs": [{ "name": "b", "unit": "1" }],
-        "state": { "schema": 0, "reads": [], "writes": [] },
-        "budget": { "fuel_per_row": 10_000_000, "memory_bytes": 256 << 20 },
-    });
-    let bytes = author::componentize_bare(&module, declaration.to_string().as_bytes(), "wat")?;
-    Ok(Package::check(std::path::Path::new(name), bytes)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_hostile_plugin_is_a_package() {
-        for (name, misdeed) in GUESTS {
-            let package = package(name, misdeed).expect(name);
-            assert_eq!(package.declaration.label(), format!("hostile-{name}@1.0.0"));
-        }
-    }
 }

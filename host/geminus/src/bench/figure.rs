@@ -15,7 +15,7 @@ pub(crate) struct Figure {
     /// What it is held against in the same run.
     baseline: Option<f64>,
     baseline_name: Option<&'static str>,
-    /// Value through baseline.
+    /// Value through baseline; of a rate that is held by how many times it is slower, baseline through value.
     ratio: Option<f64>,
     detail: Value,
 }
@@ -37,6 +37,13 @@ impl Figure {
         self.baseline_name = Some(name);
         self.ratio = self.value.map(|value| value / baseline);
         self
+    }
+
+    /// Holds a rate against a faster one: the ratio says how many times slower it is.
+    pub(crate) fn slower_than(self, name: &'static str, baseline: f64) -> Self {
+        let mut figure = self.against(name, baseline);
+        figure.ratio = figure.value.map(|value| baseline / value);
+        figure
     }
 
     /// Names it and notes how long measuring took, and which part of the machine others used meanwhile.
@@ -107,6 +114,10 @@ mod tests {
             "ratio": 1.5, "detail": { "measured_for_s": 1.5, "machine_used_by_others": 0.125 }
         });
         assert_eq!(line, expect);
+
+        let rate = Figure::new(50.0, json!({})).slower_than("native", 75.0);
+        let line = serde_json::to_value(&rate).expect("json");
+        assert_eq!((&line["baseline"], &line["ratio"]), (&json!(75.0), &json!(1.5)));
 
         let failed = Figure::failed(&anyhow::anyhow!("no broker"));
         let line = serde_json::to_value(&failed).expect("json");

@@ -72,6 +72,14 @@ pub(super) fn measure(bench: &Workbench) -> anyhow::Result<Figure> {
         .output()?;
     ensure!(output.status.success(), "the process that reloads ended with {}", output.status);
     let seen: Reloads = serde_json::from_slice(&output.stdout).context("it gave no figures")?;
+    judged(&seen)
+}
+
+/// The figure of what a process saw of itself.
+///
+/// # Errors
+/// When something stays of a reload.
+fn judged(seen: &Reloads) -> anyhow::Result<Figure> {
     let late: Vec<Look> = seen.looks.iter().copied().filter(|look| look.reloads >= WARM_UP).collect();
     let (begin, end) = (late.first().context("no look")?, late.last().context("no look")?);
     let slope_of = |what: fn(&Look) -> f64| slope(&late, what);
@@ -95,9 +103,7 @@ pub(super) fn measure(bench: &Workbench) -> anyhow::Result<Figure> {
             detail.insert(name.to_owned(), told);
         }
     }
-    if let Some(detail) = detail.as_object_mut() {
-        detail.insert("slope_is_zero".to_owned(), flat.into());
-    }
+    ensure!(flat, "something stays of every reload: {detail}");
     Ok(Figure::new(memory, detail))
 }
 
@@ -250,5 +256,26 @@ mod tests {
         let looks: Vec<Look> = (1..=9).map(|n| look(n * 100, 5_000 + n as u64 * 700)).collect();
         assert!((slope(&looks, |look| look.resident_bytes as f64) - 7.0).abs() < 1e-9);
         assert_eq!(slope(&looks, |look| look.threads as f64), 0.0);
+    }
+
+    #[test]
+    fn what_stays_of_reloads_is_no_figure_but_a_failure() {
+        let check = |bytes: u64, descriptors: usize, mappings: usize, threads: usize, expect: bool| {
+            let look = |looks: usize| Look {
+                reloads: looks * LOOK_EVERY,
+                resident_bytes: 9_000_000 + bytes * (looks * LOOK_EVERY) as u64,
+                descriptors: 3 + looks * descriptors,
+                mappings: 40 + looks * mappings,
+                threads: 2 + looks * threads,
+            };
+            let seen = Reloads { seconds: 1.0, rows: 9, looks: (1..=100).map(look).collect() };
+            assert_eq!(judged(&seen).is_ok(), expect, "{seen:?}");
+        };
+        check(0, 0, 0, 0, true);
+        check(4, 0, 0, 0, true);
+        check(5, 0, 0, 0, false);
+        check(0, 1, 0, 0, false);
+        check(0, 0, 1, 0, false);
+        check(0, 0, 0, 1, false);
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use geminus_api::view::RolloutView;
+use geminus_core::TwinIndex;
 use geminus_rollout::{Acceptance, Phase, Plan, Probation, Stages};
 use geminus_sdk::{Rows, SlotTable};
 use geminus_store::Reader;
@@ -64,7 +65,7 @@ pub(super) fn measure(bench: &Workbench) -> anyhow::Result<Figure> {
     let applied = fleet.counters().applied;
     let doubled = applied.saturating_sub(fed.rows()) + fleet.running.store().stats().points_duplicate;
     let lost = fed.rows().saturating_sub(applied);
-    let missing = check_history(&fleet, &fleet.running.store().reader(), &fed)?;
+    let missing = missing(&fleet, &fed, fleet.plant().indices().step_by(TWINS as usize / COUNTED))?;
     let differing = differing(&fleet, &fleet.running.store().reader(), &fed)?;
     drop(fleet.stop()?);
 
@@ -159,11 +160,15 @@ fn told(swap: &Swap, rows: &[Row]) -> Value {
     })
 }
 
-/// Rows that history lacks, of some twins: each must be recorded, answered by a version, and have its outputs.
-fn check_history(fleet: &Fleet, reader: &Reader, fed: &Fed) -> anyhow::Result<u64> {
-    let plant = fleet.plant();
+/// Rows that history lacks, of these twins: each must be recorded, answered by a version, and have its outputs.
+pub(super) fn missing(
+    fleet: &Fleet,
+    fed: &Fed,
+    twins: impl Iterator<Item = TwinIndex>,
+) -> anyhow::Result<u64> {
+    let (plant, reader) = (fleet.plant(), fleet.running.store().reader());
     let mut missing = 0;
-    for twin in plant.indices().step_by((TWINS as usize / COUNTED).max(1)) {
+    for twin in twins {
         let (from, to) = (fed.time(twin.0, 0), fed.time(twin.0, fed.rounds));
         let by = plant.series_of(twin, "thermal/by").context("rows are not recorded")?;
         let (mut answered, mut nobody) = (0, 0);

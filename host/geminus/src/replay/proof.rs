@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::course::Played;
 use super::report::times;
+use super::signals::Signals;
 
 /// Most differences that are kept; all are counted.
 const DIFFERENCES_MAX: usize = 20;
@@ -25,6 +26,8 @@ pub(super) struct Proof {
     pub(super) differences: Vec<Difference>,
     /// The one with the largest distance of all.
     pub(super) worst: Option<Difference>,
+    /// What was said besides outputs.
+    pub(super) signals: Signals,
     hash: Sha256,
     /// Quality of each output before the row; empty when it is not known.
     before: Vec<Quality>,
@@ -67,6 +70,7 @@ impl Proof {
         let (reel, outcome) = (&played.reel, &played.stepped.outcome);
         let outputs = outcome.outputs;
         hash_rows(&mut self.hash, &reel.frame.times, outcome);
+        self.signals.take(&reel.frame.times, outcome);
         for (row, time) in reel.frame.times.iter().enumerate() {
             let cells = row * outputs..(row + 1) * outputs;
             let differ_before = self.cells_differ;

@@ -33,6 +33,8 @@ pub(crate) struct Report {
     pub(crate) to: String,
     /// Whether every output that could be computed again is the one in history, bit for bit, and there was one.
     pub(crate) equal: bool,
+    /// Whether the proof has no hole: no gap, and nothing that was not recorded or cannot be read.
+    pub(crate) complete: bool,
     /// Rows that were computed again and held against history.
     pub(crate) rows: u64,
     /// Of these, rows with an output that differs.
@@ -61,6 +63,13 @@ pub(crate) struct Report {
     pub(crate) fuel: u64,
     /// SHA-256 over all computed outputs; the same on every machine.
     pub(crate) digest: String,
+    /// Alerts and proposals that were computed on the way.
+    pub(crate) alerts: u64,
+    pub(crate) proposals: u64,
+    /// SHA-256 over them; the same on every machine.
+    pub(crate) signals_digest: String,
+    /// What was computed again, but is not held against a record.
+    pub(crate) not_proved: Vec<&'static str>,
     /// The other version, when one was asked for.
     pub(crate) with: Option<Comparison>,
 }
@@ -126,6 +135,7 @@ impl Report {
             from: times::rfc3339(span.from),
             to: times::rfc3339(span.to),
             equal: false,
+            complete: false,
             rows: 0,
             rows_differ: 0,
             rows_before: 0,
@@ -141,6 +151,12 @@ impl Report {
             notes: Vec::new(),
             fuel: 0,
             digest: String::new(),
+            alerts: 0,
+            proposals: 0,
+            signals_digest: String::new(),
+            not_proved: vec![
+                "alerts and proposals: of these the journal keeps what became of them, not each row's; their digest can be compared",
+            ],
             with: None,
         }
     }
@@ -156,12 +172,23 @@ impl Report {
         }
     }
 
+    /// What the proof lacks, each in one sentence.
+    fn holes(&self) -> Vec<String> {
+        let gaps = self.gaps.iter().map(|gap| {
+            format!("{} rows from {} could not be computed again: {}", gap.rows, gap.from, gap.why)
+        });
+        gaps.chain(self.notes.iter().cloned()).collect()
+    }
+
     pub(super) fn finish(&mut self, proof: Proof, trial: Option<(Trial, &Acceptance)>) {
         self.digest = proof.digest();
+        (self.alerts, self.proposals) = (proof.signals.alerts, proof.signals.proposals);
+        self.signals_digest = proof.signals.digest();
         (self.rows, self.rows_differ) = (proof.rows, proof.rows_differ);
         (self.outputs, self.outputs_differ) = (proof.cells, proof.cells_differ);
         (self.differences, self.worst) = (proof.differences, proof.worst);
         self.equal = self.rows > 0 && self.rows_differ == 0 && self.states_differ.is_empty();
+        self.complete = self.holes().is_empty();
         let twin = self.twin.clone();
         self.with = trial.map(|(trial, acceptance)| Comparison::new(trial, acceptance, &twin));
     }
@@ -180,6 +207,9 @@ impl Report {
                 self.states_differ.len(),
                 self.states_compared
             ));
+        }
+        if !self.complete {
+            return Some(format!("the proof of {of} has holes: {}", self.holes().join("; ")));
         }
         let with = self.with.as_ref()?;
         let state = match with.verdict.state {

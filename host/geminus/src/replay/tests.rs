@@ -8,6 +8,7 @@ use geminus_store::Border;
 
 use super::*;
 
+mod golden;
 mod record;
 
 use record::{PARAMETERS, Plant, half_more, package, second};
@@ -63,7 +64,7 @@ fn what_was_recorded_is_computed_again_to_the_bit() {
         ("switch", None),
     ];
     assert_eq!(borders, expect);
-    assert_eq!((report.gaps.len(), report.notes.clone()), (0, vec![]));
+    assert_eq!((report.gaps.len(), report.notes.clone(), report.complete), (0, vec![], true));
     assert!(report.fuel > 0);
     // The same from packed history, and from every second in which something had happened before.
     plant.fold();
@@ -131,6 +132,9 @@ fn what_cannot_be_run_again_is_told_with_its_reason() {
         (149, 2, "checkpoint"),
         "{report}"
     );
+    assert!(!report.complete && report.to_string().contains("NOT COMPLETE"), "{report}");
+    let holes = report.failure().expect("a failure");
+    assert!(holes.contains("has holes: 49 rows from 1970-01-01T00:18:21Z"), "{holes}");
     // Now its component is gone too.
     let name = format!("{}.wasm", other.digest.to_string().trim_start_matches("sha256:"));
     std::fs::remove_file(plant.data().join("packages").join(name)).expect("was kept");
@@ -142,6 +146,22 @@ fn what_cannot_be_run_again_is_told_with_its_reason() {
     let report = replayed(&plant, Span { from: second(1101), to: second(1140) }, None);
     assert_eq!((report.rows, report.equal), (0, false), "{report}");
     assert!(report.failure().expect("a failure").contains("no row of sum up of middle"), "{report}");
+}
+
+#[test]
+fn an_output_without_a_row_is_a_hole() {
+    let mut plant = Plant::new();
+    plant.run(&package("1.0.0", 1, |text| text), Some(Border::Start));
+    plant.rows(100);
+    plant.forge(5, 1_200, 1.0);
+    plant.flush();
+    let report = replayed(&plant, ALL, None);
+    assert_eq!((report.equal, report.complete, report.rows), (true, false, 100), "{report}");
+    let holes = report.failure().expect("a failure");
+    assert!(holes.contains("1 times have outputs in history, but the row was not recorded"), "{holes}");
+    // Before that moment there is no hole.
+    let report = replayed(&plant, Span { from: second(1_001), to: second(1_101) }, None);
+    assert_eq!((report.complete, report.failure()), (true, None), "{report}");
 }
 
 fn other(package: Package, cold: ColdStart, limit: Option<f64>) -> Other {

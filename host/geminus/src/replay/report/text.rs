@@ -32,6 +32,9 @@ impl fmt::Display for Report {
             self.states_compared,
             self.states_differ.len()
         )?;
+        if !self.complete {
+            writeln!(f, "  NOT COMPLETE: rows are missing from this proof, as told below")?;
+        }
         for difference in &self.differences {
             writeln!(f, "    {difference}")?;
         }
@@ -53,6 +56,12 @@ impl fmt::Display for Report {
             "  fuel {}, {} rows stepped before; outputs {}",
             self.fuel, self.rows_before, self.digest
         )?;
+        writeln!(
+            f,
+            "  {} alerts and {} proposals; all of them {}",
+            self.alerts, self.proposals, self.signals_digest
+        )?;
+        self.not_proved.iter().try_for_each(|what| writeln!(f, "  not held against a record: {what}"))?;
         self.with.as_ref().map_or(Ok(()), |with| write!(f, "{with}"))
     }
 }

@@ -269,6 +269,13 @@ impl Plant {
         self.store.fold().expect("folded");
     }
 
+    /// Closed, so that nothing stands beside the databases; the folder is what stays.
+    pub(super) fn close(self) -> TempDir {
+        drop(self.cohort);
+        self.store.close().expect("closed");
+        self.folder
+    }
+
     pub(super) fn data(&self) -> PathBuf {
         self.folder.path().to_owned()
     }
