@@ -7,6 +7,7 @@ pub(crate) mod cells;
 pub(crate) mod field;
 pub(crate) mod guest;
 pub(crate) mod host;
+pub(crate) mod http;
 pub(crate) mod place;
 pub(crate) mod pulse;
 pub(crate) mod question;

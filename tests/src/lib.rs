@@ -1,7 +1,8 @@
 //! The harness: real peers (broker, browser), the real binary, and waits that end.
 //!
-//! Scenarios stand in `tests/tests/`, one file each. Nothing here sleeps for a fixed time: every wait polls a
-//! condition under a deadline, and says what it waited for when it gives up.
+//! Scenarios stand in `tests/tests/`, one file each. No scenario sleeps and then takes something as done: every wait
+//! polls a condition under a deadline, and says what it waited for when it gives up. Only feeds and probes sleep, for
+//! their pace.
 
 mod harness;
 
@@ -12,6 +13,7 @@ pub use harness::cells::Cells;
 pub use harness::field::Publisher;
 pub use harness::guest::{Guest, drop_bytes};
 pub use harness::host::{Host, get};
+pub use harness::http::{asking, asking_whatever_the_status};
 pub use harness::place::{free_port, geminus, recorded_data, repository};
 pub use harness::pulse::{Answers, Pulse, Sent, answered, tally, tally_without};
 pub use harness::question::PATIENCE;

@@ -1,7 +1,7 @@
 //! The broker dies and comes back: the host connects again by itself, the journal says so once each, and what is
 //! published afterwards is stored.
 
-use geminus_tests::{Broker, Host, PATIENCE, Publisher, SiteFolder, publish_round, wait_for, whole};
+use geminus_tests::{Broker, Host, PATIENCE, Publisher, SiteFolder, asking, publish_round, wait_for, whole};
 
 const TWIN: &str = "pump-rig-1";
 /// Times that the broker dies.
@@ -63,7 +63,7 @@ fn scenario(version: &str) -> anyhow::Result<()> {
 }
 
 fn is_ready(host: &Host) -> bool {
-    ureq::get(host.url("/readyz")).call().is_ok()
+    asking().get(host.url("/readyz")).call().is_ok()
 }
 
 #[test]

@@ -11,7 +11,8 @@ use std::process::Command;
 
 use anyhow::{bail, ensure};
 use geminus_tests::{
-    Broker, Host, PATIENCE, Publisher, START_MS, SiteFolder, publish_round, wait_for, whole,
+    Broker, Host, PATIENCE, Publisher, START_MS, SiteFolder, asking, asking_whatever_the_status,
+    publish_round, wait_for, whole,
 };
 
 /// Fed with QoS 1: nothing of it may be lost.
@@ -77,8 +78,7 @@ impl Drop for Disk {
 
 /// Status and text of `/readyz`.
 fn readiness(host: &Host) -> anyhow::Result<(u16, String)> {
-    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-    let mut answer = agent.get(host.url("/readyz")).call()?;
+    let mut answer = asking_whatever_the_status().get(host.url("/readyz")).call()?;
     Ok((answer.status().as_u16(), answer.body_mut().read_to_string()?))
 }
 
@@ -118,7 +118,7 @@ fn a_full_disk_stops_nothing_but_writing_and_loses_nothing() -> anyhow::Result<(
     assert_eq!(store["writable"], false, "{store}");
     assert!(store["reason"].as_str().is_some_and(|text| text.contains("full")), "{store}");
     assert_eq!(host.metric("geminus_store_writable")?, Some(0.0));
-    assert!(ureq::get(host.url("/livez")).call().is_ok(), "a host that cannot write lives");
+    assert!(asking().get(host.url("/livez")).call().is_ok(), "a host that cannot write lives");
 
     let mut live = Publisher::connect(broker.port, "live")?;
     for number in 0..5_u32 {

@@ -1,10 +1,16 @@
 //! What a site sets: the trait behind `#[derive(Parameters)]`, and the types a parameter may have.
 //!
-//! The derive writes a JSON Schema (draft 2020-12 keywords `type`, `default`, `minimum`, `maximum`, `description`,
-//! and our own annotation `unit`) and reads the object by it: what the schema refuses, the code refuses as well.
+//! The derive writes a JSON Schema (draft 2020-12 keywords `type`, `items`, `minItems`, `maxItems`, `minimum`,
+//! `maximum`, `default`, `description`, and our own annotation `unit`) and reads the object by it: what the schema
+//! refuses, the code refuses as well. The one thing that the code takes besides is `null` for an optional parameter,
+//! which is as if it were left out; the schema declares no default for it.
 
 use crate::Fault;
 use crate::json::{self, Value};
+
+mod schema;
+
+pub use schema::FieldSchema;
 
 /// Parameters. Derive it.
 pub trait Parameters: Sized {
@@ -38,7 +44,7 @@ pub fn from_json<P: Parameters>(json: &[u8]) -> Result<P, Fault> {
 /// A type that a parameter may have.
 pub trait ParameterField: Sized {
     /// Members of its schema, `"type":"number"` say.
-    const SCHEMA: &'static str;
+    const SCHEMA: FieldSchema;
     /// From JSON; `None` when it is of another type.
     fn from_json(value: &Value) -> Option<Self>;
     /// Every number in it, for bounds.
@@ -71,7 +77,8 @@ impl Field {
             (None, Some(text)) => json::value(text).and_then(|value| T::from_json(&value)),
             (None, None) => return Err(fault("is required".to_owned())),
         };
-        let value = given.ok_or_else(|| fault(format!("is not of the declared type ({})", T::SCHEMA)))?;
+        let value =
+            given.ok_or_else(|| fault(format!("is not of the declared type ({})", T::SCHEMA.text())))?;
         let outside = value.numbers().find(|number| !(self.minimum..=self.maximum).contains(number));
         match outside {
             Some(number) => {
@@ -96,7 +103,7 @@ pub fn known(object: &[(String, Value)], names: &[&str]) -> Result<(), Fault> {
 }
 
 impl ParameterField for f64 {
-    const SCHEMA: &'static str = r#""type":"number""#;
+    const SCHEMA: FieldSchema = FieldSchema::numbers(r#""type":"number""#, "");
 
     fn from_json(value: &Value) -> Option<Self> {
         match value {
@@ -111,7 +118,7 @@ impl ParameterField for f64 {
 }
 
 impl ParameterField for bool {
-    const SCHEMA: &'static str = r#""type":"boolean""#;
+    const SCHEMA: FieldSchema = FieldSchema::without_numbers(r#""type":"boolean""#);
 
     fn from_json(value: &Value) -> Option<Self> {
         match value {
@@ -126,7 +133,7 @@ impl ParameterField for bool {
 }
 
 impl ParameterField for String {
-    const SCHEMA: &'static str = r#""type":"string""#;
+    const SCHEMA: FieldSchema = FieldSchema::without_numbers(r#""type":"string""#);
 
     fn from_json(value: &Value) -> Option<Self> {
         match value {
@@ -151,8 +158,10 @@ fn whole(value: &Value) -> Option<i64> {
 macro_rules! integers {
     ($($integer:ty, $least:literal, $most:literal);*) => {$(
         impl ParameterField for $integer {
-            const SCHEMA: &'static str =
-                concat!(r#""type":"integer","minimum":"#, $least, r#","maximum":"#, $most);
+            const SCHEMA: FieldSchema = FieldSchema::numbers(r#""type":"integer""#, "").within(
+                (<$integer>::MIN as f64, concat!(r#","minimum":"#, $least)),
+                (<$integer>::MAX as f64, concat!(r#","maximum":"#, $most)),
+            );
 
             fn from_json(value: &Value) -> Option<Self> {
                 whole(value).and_then(|number| Self::try_from(number).ok())
@@ -167,7 +176,7 @@ macro_rules! integers {
 integers!(u8, 0, 255; u16, 0, 65535; u32, 0, 4294967295; i32, -2147483648, 2147483647);
 
 impl<T: ParameterField> ParameterField for Option<T> {
-    const SCHEMA: &'static str = T::SCHEMA;
+    const SCHEMA: FieldSchema = T::SCHEMA;
 
     fn from_json(value: &Value) -> Option<Self> {
         match value {
@@ -182,7 +191,7 @@ impl<T: ParameterField> ParameterField for Option<T> {
 }
 
 impl ParameterField for Vec<f64> {
-    const SCHEMA: &'static str = r#""type":"array","items":{"type":"number"}"#;
+    const SCHEMA: FieldSchema = FieldSchema::numbers(r#""type":"array","items":{"type":"number""#, "}");
 
     fn from_json(value: &Value) -> Option<Self> {
         match value {
@@ -197,7 +206,7 @@ impl ParameterField for Vec<f64> {
 }
 
 impl<const N: usize> ParameterField for [f64; N] {
-    const SCHEMA: &'static str = r#""type":"array","items":{"type":"number"}"#;
+    const SCHEMA: FieldSchema = FieldSchema::numbers(schema::Length::<N>::TEXT, "}");
 
     fn from_json(value: &Value) -> Option<Self> {
         Vec::from_json(value)?.try_into().ok()

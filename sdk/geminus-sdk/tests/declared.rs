@@ -63,6 +63,10 @@ pub struct Tuning {
     #[parameter(default = true)]
     pub active: bool,
     pub limit: Option<f64>,
+    #[parameter(min = 9, max = 1_000_000)]
+    pub window: Option<u32>,
+    #[parameter(default = [0.5], min = 0.0, max = 1.0)]
+    pub shares: Vec<f64>,
 }
 
 #[derive(Debug)]
@@ -158,7 +162,56 @@ fn parameters_are_a_json_schema() {
     assert_eq!(schema["properties"]["label"]["default"], "a\"b");
     assert_eq!(schema["properties"]["rows"]["type"], "integer");
     assert_eq!(schema["properties"]["rows"]["maximum"], 9.0);
-    assert_eq!(schema["properties"]["limit"]["default"], serde_json::Value::Null);
+    assert_eq!(schema["properties"]["rows"]["minimum"], 0);
+    let limit = serde_json::json!({ "type": "number", "description": "" });
+    assert_eq!(schema["properties"]["limit"], limit, "without a default: left out, it has no value");
+    let window = &schema["properties"]["window"];
+    assert_eq!((&window["minimum"], &window["maximum"]), (&9.0.into(), &1_000_000.0.into()));
+    let weights = &schema["properties"]["weights"];
+    assert_eq!((&weights["minItems"], &weights["maxItems"]), (&2.into(), &2.into()));
+    let shares = &schema["properties"]["shares"];
+    assert_eq!(shares["items"], serde_json::json!({ "type": "number", "minimum": 0.0, "maximum": 1.0 }));
+    assert_eq!(shares.get("minimum"), None, "bounds of numbers stand beside the numbers");
+}
+
+#[test]
+fn no_key_stands_twice_in_the_schema() {
+    let text = <Tuning as geminus_sdk::Parameters>::SCHEMA;
+    let parsed: serde_json::Value = serde_json::from_str(text).expect("JSON");
+    // Both are written without spaces; of a key that stands twice the parser keeps one.
+    assert_eq!(parsed.to_string().len(), text.len(), "{text}");
+}
+
+#[test]
+fn the_host_takes_what_is_left_out_and_refuses_what_the_code_refuses() {
+    let schema = Declaration::parse(Keeper::DECLARATION.as_bytes()).expect("parses").parameters;
+    let check = |json: &str, says: &str| {
+        let given: serde_json::Value = serde_json::from_str(json).expect("JSON");
+        match geminus_twin::plant::parameters(&schema, given.as_object().expect("an object")) {
+            Ok(filled) => {
+                assert_eq!(says, "", "{json}");
+                // What the host has filled in opens a twin.
+                let filled = serde_json::Value::Object(filled).to_string();
+                assert!(Host::<Keeper>::open(&filled).is_ok(), "{filled}");
+            }
+            Err(errors) => {
+                let told = errors.iter().any(|error| error.to_string() == says);
+                assert!(told, "{json}: {errors:?}");
+                assert!(Host::<Keeper>::open(json).is_err(), "{json} is refused by the host only");
+            }
+        }
+    };
+    check(r#"{"gain": 1}"#, "");
+    check(r#"{"gain": 1, "limit": 2.5, "window": 9, "shares": [0, 1, 1]}"#, "");
+    check(r#"{"gain": 1, "window": 8}"#, "parameter /window: must be at least 9.0, not 8");
+    check(r#"{"gain": 1, "rows": -1}"#, "parameter /rows: must be at least 0, not -1");
+    check(r#"{"gain": 1, "rows": 10}"#, "parameter /rows: must be at most 9.0, not 10");
+    check(r#"{"gain": 1, "shares": [0.5, 2]}"#, "parameter /shares/1: must be at most 1.0, not 2");
+    check(r#"{"gain": 1, "weights": [1]}"#, "parameter /weights: must be of a length of at least 2, not [1]");
+    check(
+        r#"{"gain": 1, "weights": [1, 2, 3]}"#,
+        "parameter /weights: must be of a length of at most 2, not [1,2,3]",
+    );
 }
 
 #[test]

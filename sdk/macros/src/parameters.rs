@@ -63,13 +63,26 @@ fn schema(declared: &[Declared], types: &[&Type]) -> TokenStream {
     let mut parts = vec![quote!("{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{")];
     for (place, (one, ty)) in declared.iter().zip(types).enumerate() {
         let open = format!("{}{:?}:{{", if place == 0 { "" } else { "," }, one.name);
+        let minimum = member("minimum", one.minimum, quote!(f64::NEG_INFINITY));
+        let maximum = member("maximum", one.maximum, quote!(f64::INFINITY));
+        let of_type = quote! {
+            <#ty as ::geminus_sdk::parameter::ParameterField>::SCHEMA.bounded(#minimum, #maximum)
+        };
         let rest = format!("{}}}", annotations(one));
-        parts.push(quote!(#open, <#ty as ::geminus_sdk::parameter::ParameterField>::SCHEMA, #rest));
+        // Constant array, constant index: what each part is, `bounded` says.
+        parts.push(quote!(#open, #of_type[0], #of_type[1], #of_type[2], #of_type[3], #rest));
     }
     let required: Vec<String> =
         declared.iter().filter(|one| one.default.is_none()).map(|one| format!("{:?}", one.name)).collect();
     let close = format!("}},\"required\":[{}]}}", required.join(","));
     quote!(#(#parts,)* #close)
+}
+
+/// A bound and how it stands in the schema, as `FieldSchema::bounded` takes it.
+fn member(key: &str, given: Option<f64>, otherwise: TokenStream) -> TokenStream {
+    let text = given.map(|number| format!(",{key:?}:{}", serde_json::Value::from(number)));
+    let (number, text) = (bound(given, otherwise), text.unwrap_or_default());
+    quote!((#number, #text))
 }
 
 fn annotations(one: &Declared) -> String {
@@ -78,10 +91,8 @@ fn annotations(one: &Declared) -> String {
     if let Some(unit) = &one.unit {
         add("unit", unit.as_str().into());
     }
-    for (key, bound) in [("minimum", one.minimum), ("maximum", one.maximum)] {
-        bound.into_iter().for_each(|bound| add(key, bound.into()));
-    }
-    if let Some(default) = &one.default {
+    // An optional parameter that is left out has no value, so none is declared: `null` is of no type but its own.
+    if let Some(default) = one.default.as_ref().filter(|default| !default.is_null()) {
         add("default", default.clone());
     }
     add("description", one.description.as_str().into());
@@ -142,6 +153,7 @@ mod tests {
         let expanded = derived("a: f64, b: Option<f64>, #[parameter(default = -1.5)] c: f64").expect("good");
         assert!(expanded.contains(r#"\"required\":[\"a\"]"#), "{expanded}");
         assert!(expanded.contains(r#"\"default\":-1.5"#), "{expanded}");
+        assert!(!expanded.contains(r#"\"default\":null"#), "{expanded}");
     }
 
     #[test]

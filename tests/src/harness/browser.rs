@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
+use super::http::asking;
 use super::place::free_port;
 use super::wait::wait_for;
 
@@ -36,7 +37,7 @@ impl Browser {
         let base = format!("http://127.0.0.1:{port}");
         let mut browser = Self { driver, session: String::new(), _profile: profile };
         wait_for("chromedriver", Duration::from_secs(20), || {
-            Ok(ureq::get(format!("{base}/status")).call().is_ok().then_some(()))
+            Ok(asking().get(format!("{base}/status")).call().is_ok().then_some(()))
         })?;
         let arguments = [
             "--headless",
@@ -58,7 +59,7 @@ impl Browser {
             "goog:loggingPrefs": {"browser": "ALL"},
             "goog:chromeOptions": {"args": arguments},
         }}});
-        let answer = call(ureq::post(format!("{base}/session")).send_json(wish))?;
+        let answer = call(asking().post(format!("{base}/session")).send_json(wish))?;
         let id = answer["sessionId"].as_str().context("no session id")?;
         browser.session = format!("{base}/session/{id}");
         Ok(browser)
@@ -109,21 +110,21 @@ impl Browser {
     /// # Errors
     /// When it cannot be taken or written.
     pub fn screenshot(&self, file: &Path) -> anyhow::Result<()> {
-        let answer = call(ureq::get(format!("{}/screenshot", self.session)).call())?;
+        let answer = call(asking().get(format!("{}/screenshot", self.session)).call())?;
         let encoded = answer.as_str().context("no picture")?;
         std::fs::write(file, bytes_from_base64(encoded)?)?;
         Ok(())
     }
 
     fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        call(ureq::post(format!("{}{path}", self.session)).send_json(body))
+        call(asking().post(format!("{}{path}", self.session)).send_json(body))
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
         // Chromium ends with its session, the driver by its id; when one is gone already nothing is left to do.
-        drop(ureq::delete(&self.session).call());
+        drop(asking().delete(&self.session).call());
         drop(self.driver.kill());
         drop(self.driver.wait());
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
+use super::http::{asking, asking_whatever_the_status};
 use super::place::{free_port, geminus};
 use super::wait::wait_for;
 
@@ -68,7 +69,7 @@ impl Host {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(Some(Err(status)));
             }
-            Ok(ureq::get(&url).call().is_ok().then_some(Ok(())))
+            Ok(asking().get(&url).call().is_ok().then_some(Ok(())))
         });
         match ready {
             Ok(Ok(())) => Ok(()),
@@ -97,9 +98,7 @@ impl Host {
     /// When there is no token yet, or no answer.
     pub fn post(&self, path: &str, body: &Value) -> anyhow::Result<(u16, Value)> {
         let token = std::fs::read_to_string(self.site.with_file_name("data").join("token"))?;
-        let agent =
-            ureq::Agent::new_with_config(ureq::config::Config::builder().http_status_as_error(false).build());
-        let request = agent
+        let request = asking_whatever_the_status()
             .post(self.url(&format!("/api/v1{path}")))
             .header("Authorization", format!("Bearer {}", token.trim()));
         let mut answer = request.send_json(body).with_context(|| path.to_owned())?;
@@ -113,7 +112,7 @@ impl Host {
     /// With what it says instead.
     pub fn lives(&self) -> anyhow::Result<()> {
         for path in ["/livez", "/readyz"] {
-            ureq::get(self.url(path)).call().with_context(|| path.to_owned())?;
+            asking().get(self.url(path)).call().with_context(|| path.to_owned())?;
         }
         Ok(())
     }
@@ -207,6 +206,6 @@ fn log_path(site: &Path) -> PathBuf {
 /// # Errors
 /// When it does not answer with 200 and JSON.
 pub fn get(url: &str) -> anyhow::Result<Value> {
-    let mut answer = ureq::get(url).call().with_context(|| url.to_owned())?;
+    let mut answer = asking().get(url).call().with_context(|| url.to_owned())?;
     answer.body_mut().read_json().with_context(|| url.to_owned())
 }

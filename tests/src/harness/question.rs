@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 
 use super::host::Host;
+use super::http::asking;
 use super::wait::wait_for;
 
 /// How long anything may take to show, on a machine that does something else besides.
@@ -41,7 +42,7 @@ impl Host {
     /// # Errors
     /// When the host does not answer or the value is no number.
     pub fn metric(&self, sample: &str) -> anyhow::Result<Option<f64>> {
-        let text = ureq::get(self.url("/metrics")).call()?.body_mut().read_to_string()?;
+        let text = asking().get(self.url("/metrics")).call()?.body_mut().read_to_string()?;
         let value = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
         value.map(|value| value.parse().with_context(|| format!("{sample} {value}"))).transpose()
     }

@@ -1,5 +1,6 @@
 //! A site in a folder of its own: configuration, types, plugins, data.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -29,14 +30,14 @@ impl SiteFolder {
         Ok(Self { folder })
     }
 
-    /// Copies `examples/<name>` (types and all), with `edit` applied to the text of its `site.toml`, and puts the
-    /// built plugins into its plugin folder.
+    /// Copies `examples/<name>` (types and all, but nothing that a host has left there), with `edit` applied to the
+    /// text of its `site.toml`, and puts the built plugins into its plugin folder.
     ///
     /// # Errors
     /// When the example or a built plugin is missing.
     pub fn from_example(name: &str, edit: impl Fn(String) -> String) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        copy(&repository().join("examples").join(name), folder.path())?;
+        copy_site(&repository().join("examples").join(name), folder.path())?;
         let site = folder.path().join("site.toml");
         fs::write(&site, edit(fs::read_to_string(&site)?))?;
         let plugins = folder.path().join("plugins");
@@ -62,15 +63,46 @@ impl SiteFolder {
     }
 }
 
-fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+/// What somebody who followed the README has left in an example: its host's data and plugins, not the example's.
+const LEFT_BEHIND: [&str; 2] = ["data", "plugins"];
+
+fn copy_site(from: &Path, to: &Path) -> anyhow::Result<()> {
+    copy(from, to, &|name| LEFT_BEHIND.iter().any(|left| name == *left))
+}
+
+fn copy(from: &Path, to: &Path, skip: &dyn Fn(&OsStr) -> bool) -> anyhow::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from).with_context(|| from.display().to_string())? {
         let entry = entry?;
         let target = to.join(entry.file_name());
         match entry.file_type()?.is_dir() {
-            true => copy(&entry.path(), &target)?,
+            true if skip(&entry.file_name()) => {}
+            true => copy(&entry.path(), &target, &|_| false)?,
             false => drop(fs::copy(entry.path(), target)?),
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_host_has_left_in_an_example_is_not_copied() -> anyhow::Result<()> {
+        let (example, copied) = (tempfile::tempdir()?, tempfile::tempdir()?);
+        for file in ["site.toml", "types/pump.json", "types/data/kept", "data/hot.db", "plugins/old.wasm"] {
+            let path = example.path().join(file);
+            fs::create_dir_all(path.parent().context("a folder")?)?;
+            fs::write(path, file)?;
+        }
+        copy_site(example.path(), copied.path())?;
+        for file in ["site.toml", "types/pump.json", "types/data/kept"] {
+            assert_eq!(fs::read_to_string(copied.path().join(file))?, file);
+        }
+        for left in LEFT_BEHIND {
+            assert!(!copied.path().join(left).exists(), "{left} was copied");
+        }
+        Ok(())
+    }
 }

@@ -115,7 +115,9 @@ impl<'a> Check<'a> {
         let empty = Map::new();
         let properties = rules.get("properties").and_then(Value::as_object);
         for (name, schema) in properties.into_iter().flatten() {
-            if let (false, Some(default)) = (members.contains_key(name), schema.get("default")) {
+            // Plugins of an older SDK declare null for what may be left out, beside a type that has no null.
+            let default = schema.get("default").filter(|default| !default.is_null());
+            if let (false, Some(default)) = (members.contains_key(name), default) {
                 members.insert(name.clone(), default.clone());
             }
             if let Some(member) = members.get_mut(name) {
@@ -275,6 +277,16 @@ mod tests {
             json!({"mass_kg": 12.5, "mode": "safe", "poles": 4, "noise": {"q": 0.5}, "tag": "ab"})
         );
         assert_eq!(parameters(&json!({}), &Map::new()), Ok(Map::new()));
+    }
+
+    #[test]
+    fn a_default_of_null_means_left_out() {
+        let schema = json!({"type": "object", "properties": {"limit": {"type": "number", "default": null}}});
+        assert_eq!(parameters(&schema, &Map::new()), Ok(Map::new()));
+        assert!(
+            parameters(&schema, &given(json!({"limit": null}))).is_err(),
+            "given all the same, it must fit"
+        );
     }
 
     #[test]
