@@ -63,7 +63,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn holds(data: &Path) {
-    let mut archive = Archive::at(data, &data.join("plugins")).expect("archive");
+    let mut archive = Archive::at(data, &data.join("plugins"), Limits::default()).expect("archive");
     let report = run(&mut archive, &Plant::subject(), ALL, None).expect("replays");
     assert!(report.equal && report.complete, "{report}");
     assert_eq!((report.rows, report.states_compared), (ROWS, 2), "{report}");
