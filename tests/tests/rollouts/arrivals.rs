@@ -12,26 +12,31 @@ fn rollouts(hall: &Hall) -> anyhow::Result<usize> {
 
 #[test]
 fn what_a_person_cancels_for_a_pinned_twin_is_not_begun_again_by_itself() -> anyhow::Result<()> {
-    let hall = Hall::start(
-        "version = \"=1.0.0\"\npin = [{ twins = \"cell-05\", version = \"~1.0.0\" }]\nrollout = { shadow = { seconds = 600 } }",
+    let hall = Hall::start_with(
+        "pin = [{ twins = \"cell-05\", version = \"~1.0.0\" }]\nrollout = { shadow = { seconds = 600 } }",
+        &[version("1.0.0", "")?, version("1.1.0", "")?],
     )?;
+    let pinned_to = |hall: &Hall, own: &str| {
+        hall.seen("as pinned", |cell, tally| {
+            tally["version"] == if cell == "cell-05" { own } else { "1.1.0" } && tally["trial"].is_null()
+        })
+    };
+    pinned_to(&hall, "1.0.0")?;
     hall.offer(&version("1.0.1", "")?)?;
     let view = hall.reach(1, "shadow")?;
-    ensure!(view["twins"]["all"] == 1, "{view}");
+    ensure!(view["twins"]["all"] == 1 && view["from"]["version"] == "1.0.0", "{view}");
     hall.says(&["cancel", "1"])?;
     hall.reach(1, "cancelled")?;
     hall.pulse.wait(40)?;
     ensure!(rollouts(&hall)? == 1, "it was begun again");
     let hall = hall.restarted()?;
-    hall.alone("1.0.0")?;
+    pinned_to(&hall, "1.0.0")?;
     hall.pulse.wait(40)?;
     ensure!(rollouts(&hall)? == 1, "it was begun again after a restart");
     // At a person's word it is.
     hall.says(&["start", "tally@1.0.1", "--twins", "cell-05", "--probation-seconds", "1"])?;
     hall.reach(2, "permanent")?;
-    hall.seen("one of them", |cell, tally| {
-        tally["version"] == if cell == "cell-05" { "1.0.1" } else { "1.0.0" } && tally["trial"].is_null()
-    })?;
+    pinned_to(&hall, "1.0.1")?;
     hall.switches()?.0.stop()
 }
 

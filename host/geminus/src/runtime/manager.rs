@@ -218,6 +218,10 @@ impl Manager {
                 continue;
             };
             self.floor.board.lock().declined.remove(&(binding.name.clone(), digest));
+            // The same file again is no other version than the one that is being tried.
+            if self.conductor.tries(index) == Some(digest) {
+                continue;
+            }
             self.fresh.insert((index, digest));
             match self.conductor.is_busy(index) {
                 true => self.knock(index, &label),

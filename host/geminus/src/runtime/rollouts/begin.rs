@@ -312,6 +312,11 @@ impl Conductor {
         Ok(())
     }
 
+    /// The version that is being tried for a binding.
+    pub(crate) fn tries(&self, index: BindingIndex) -> Option<Digest> {
+        self.runs.get(&index).map(|run| run.package.digest)
+    }
+
     /// Whether a plan that a file would begin may take the place of what is under way: only what would not be refused
     /// itself, measured against what runs then, and nothing that is being tried already.
     pub(crate) fn gives_way_to(&self, index: BindingIndex, plan: Plan) -> Result<(), String> {
