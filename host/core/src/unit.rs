@@ -1,8 +1,8 @@
 //! Units of measure: UCUM codes, what they measure, and how one becomes another.
 //!
 //! Codes follow the case-sensitive UCUM syntax (ucum.org/ucum): prefix and atom (`kPa`), exponents (`m3`),
-//! products and quotients (`N.m`, `L/min`), annotations in braces that carry no meaning (`{rev}/min`). Known are
-//! the atoms that an industrial plant uses, in the table below; anything else is refused by name rather than
+//! products and quotients (`N.m`, `L/min`), parentheses (`W/(m2.K)`), annotations in braces that carry no meaning
+//! (`{rev}/min`). Known are the atoms that an industrial plant uses, in the table below; anything else is refused by name rather than
 //! guessed. Everything is worked out once when a site is loaded, nothing per sample.
 
 use std::fmt;
@@ -11,6 +11,7 @@ mod atom;
 mod dtdl;
 mod spelling;
 
+pub use atom::{atoms, prefixes};
 pub use dtdl::ucum_from_dtdl;
 
 /// `to = from × scale + offset`.
@@ -70,11 +71,12 @@ pub enum UnitError {
     },
 }
 
-/// Exponents of metre, kilogram, second, ampere, kelvin, radian, candela and bit.
+/// Exponents of metre, kilogram, second, ampere, kelvin, radian, candela, bit and mole, and of levels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dimension([i8; BASE.len()]);
 
-const BASE: [&str; 8] = ["m", "kg", "s", "A", "K", "rad", "cd", "bit"];
+const BASE: [&str; 14] =
+    ["m", "kg", "s", "A", "K", "rad", "cd", "bit", "mol", "B", "B[V]", "B[W]", "B[SPL]", "[pH]"];
 
 impl Dimension {
     fn plus(self, other: Self, times: i8) -> Self {
@@ -116,7 +118,8 @@ pub struct Unit {
 /// # Errors
 /// [`UnitError::Unknown`] with the code as written.
 pub fn parse(code: &str) -> Result<Unit, UnitError> {
-    term(code).ok_or_else(|| UnitError::Unknown { code: code.to_owned(), hint: spelling::hint(code) })
+    let whole = term(code, 0).filter(|(_, rest)| rest.is_empty()).map(|(unit, _)| unit);
+    whole.ok_or_else(|| UnitError::Unknown { code: code.to_owned(), hint: spelling::hint(code) })
 }
 
 /// How a value in `from` becomes a value in `to`; temperatures keep their zeros apart (20 Cel = 293.15 K).
@@ -157,61 +160,73 @@ fn same_dimension(from: &str, to: &str) -> Result<(Unit, Unit), UnitError> {
     })
 }
 
-/// component (('.' | '/') component)*, with a leading '/' allowed, as in `/min`.
-fn term(code: &str) -> Option<Unit> {
-    if code.is_empty() {
-        return None;
-    }
-    let mut unit = Unit { dimension: Dimension::default(), factor: 1.0, zero: 0.0 };
-    let (mut rest, mut sign, mut parts) = (code, 1_i8, 0);
-    if let Some(after) = rest.strip_prefix('/') {
-        (rest, sign) = (after, -1);
-    }
+/// How deep parentheses may stand in each other, so that a code of parentheses only ends.
+const DEPTH_MAX: usize = 8;
+
+const ONE: Unit = Unit { dimension: Dimension([0; BASE.len()]), factor: 1.0, zero: 0.0 };
+
+/// component (('.' | '/') component)*, with a leading '/' allowed, as in `/min`; and what stands after it.
+fn term(code: &str, depth: usize) -> Option<(Unit, &str)> {
+    let (mut sign, mut rest) = code.strip_prefix('/').map_or((1_i8, code), |rest| (-1, rest));
+    let (mut unit, mut parts) = (ONE, 0);
     loop {
-        let end = separator(rest)?;
-        let (part, after) = rest.split_at(end);
-        let factor = component(part)?;
+        let (factor, after) = component(rest, depth)?;
         parts += 1;
         unit.dimension = unit.dimension.plus(factor.dimension, sign);
         match sign {
             1 => unit.factor *= factor.factor,
             _ => unit.factor /= factor.factor,
         }
+        let next = after.strip_prefix('.').map(|rest| (1, rest));
+        let next = next.or_else(|| after.strip_prefix('/').map(|rest| (-1, rest)));
         // A scale with its own zero has a meaning only when it stands alone.
-        unit.zero = if parts == 1 && sign == 1 && after.is_empty() { factor.zero } else { 0.0 };
-        let Some(separator) = after.chars().next() else { return Some(unit) };
-        sign = if separator == '/' { -1 } else { 1 };
-        rest = after.get(1..)?;
+        unit.zero = if parts == 1 && sign == 1 && next.is_none() { factor.zero } else { 0.0 };
+        let Some(next) = next else { return Some((unit, after)) };
+        (sign, rest) = next;
     }
 }
 
-/// Where the first '.' or '/' outside brackets and braces stands, or the end; `None` when one is left open.
-fn separator(code: &str) -> Option<usize> {
-    let mut depth = 0_i32;
+/// A term in parentheses, or a symbol with an annotation, or one of these two; and what stands after it.
+fn component(code: &str, depth: usize) -> Option<(Unit, &str)> {
+    if let Some(inner) = code.strip_prefix('(') {
+        let (unit, after) = if depth < DEPTH_MAX { term(inner, depth + 1)? } else { return None };
+        return Some((unit, after.strip_prefix(')')?));
+    }
+    let (symbol, rest) = code.split_at(symbol_end(code)?);
+    let annotated = rest.strip_prefix('{').map(|inner| inner.split_once('}'));
+    match annotated {
+        Some(annotated) => {
+            let (_, after) = annotated?;
+            let unit = if symbol.is_empty() { Some(ONE) } else { unit_of(symbol) };
+            Some((unit?, after))
+        }
+        None => Some((unit_of(symbol)?, rest)),
+    }
+}
+
+/// Where the symbol in front ends: at the first sign outside brackets that no symbol has; `None` when a bracket is
+/// left open.
+fn symbol_end(code: &str) -> Option<usize> {
+    let mut bracket = false;
     for (at, letter) in code.char_indices() {
         match letter {
-            '[' | '{' => depth += 1,
-            ']' | '}' => depth -= 1,
-            '.' | '/' if depth == 0 => return Some(at),
+            '[' => bracket = true,
+            ']' => bracket = false,
+            '.' | '/' | '(' | ')' | '{' | '}' if !bracket => return Some(at),
             _ => {}
         }
     }
-    (depth == 0).then_some(code.len())
+    (!bracket).then_some(code.len())
 }
 
-/// Atom with optional prefix, exponent and annotation; or a whole number; or an annotation alone, which is 1.
-fn component(part: &str) -> Option<Unit> {
-    let (symbol, annotation) = match part.find('{') {
-        Some(at) => part.split_at(at),
-        None => (part, ""),
-    };
-    let one = Unit { dimension: Dimension::default(), factor: 1.0, zero: 0.0 };
+/// Atom with optional prefix and exponent, or a whole number.
+fn unit_of(symbol: &str) -> Option<Unit> {
     if symbol.is_empty() {
-        return (annotation.len() > 1 && annotation.ends_with('}')).then_some(one);
+        return None;
     }
     if symbol.bytes().all(|byte| byte.is_ascii_digit()) {
         let number: f64 = symbol.parse().ok()?;
-        return (number > 0.0).then_some(Unit { factor: number, ..one });
+        return (number > 0.0).then_some(Unit { factor: number, ..ONE });
     }
     if let Some(unit) = atom::find(symbol) {
         return Some(unit);
@@ -220,7 +235,8 @@ fn component(part: &str) -> Option<Unit> {
     let (letters, power) = match symbol.get(letters.len()..)? {
         "" => (letters, 1),
         digits => {
-            let (bare, sign) = letters.strip_suffix('-').map_or((letters, 1), |bare| (bare, -1));
+            let negative = letters.strip_suffix('-').map(|bare| (bare, -1));
+            let (bare, sign) = negative.unwrap_or_else(|| (letters.strip_suffix('+').unwrap_or(letters), 1));
             (bare, digits.parse::<i8>().ok().filter(|power| (1..=9).contains(power))? * sign)
         }
     };
@@ -278,6 +294,18 @@ mod tests {
             ("100.W", 2.0, "W", 200.0),
             ("10*3.[Btu_IT]/h", 1.0, "W", 293.071_070_172_222_2),
             ("circ/min", 30.0, "rad/s", std::f64::consts::PI),
+            ("W/(m2.K)", 2.0, "W/m2/K", 2.0),
+            ("W/(m2.K)", 1.0, "mW/(cm2.Cel{at the wall})", 0.1),
+            ("(Cel)", 20.0, "K", 293.15),
+            ("mCel", 20_000.0, "Cel", 20.0),
+            ("10*3/uL", 1.0, "/mL", 1e6),
+            ("10*-2.m+2", 1.0, "[pptr].km2", 1e4),
+            ("dB[SPL]", 85.0, "B[SPL]", 8.5),
+            ("har", 1.0, "m2", 1e4),
+            ("kvar", 1.0, "VA", 1e3),
+            ("cSt", 1.0, "mm2/s", 1.0),
+            ("mmol/L", 1.0, "mol/m3", 1.0),
+            ("kcal_IT/h", 860.0, "W", 1000.18),
             ("GiBy", 1.0, "MiBy", 1024.0),
             ("[slug]", 1.0, "kg", 14.593_902_937_206_365),
         ] {
@@ -306,6 +334,8 @@ mod tests {
     fn unknown_and_unlike_units_are_refused_by_name() {
         for (from, to, expect) in [
             ("bar", "Cel", "unit \"bar\" (m-1.kg.s-2) cannot be converted to \"Cel\" (K)"),
+            ("dB", "1", "unit \"dB\" (B) cannot be converted to \"1\" (a number)"),
+            ("dB[SPL]", "Pa", "unit \"dB[SPL]\" (B[SPL]) cannot be converted to \"Pa\" (m-1.kg.s-2)"),
             ("1", "V", "unit \"1\" (a number) cannot be converted to \"V\" (m2.kg.s-3.A-1)"),
             ("{rpm}", "/min", "unit \"{rpm}\" (a number) cannot be converted to \"/min\" (s-1)"),
             ("furlong", "m", "unit \"furlong\" is not a known UCUM code"),
@@ -322,10 +352,14 @@ mod tests {
     fn what_is_not_a_code_is_unknown() {
         for code in [
             "m//s", "m/", ".m", "[psi", "psi]", "kmin", "m0", "0", "mm[", "{", "{}x", " m", "m s", "k",
-            "m99", "é",
+            "m99", "é", "(", "()", "(m", "m)", "(m)2", "m(s)", "m{a}b", "m{a}{b}", "m/{", "m+", "m+-2",
         ] {
             assert!(parse(code).is_err(), "{code:?} was taken");
         }
+        let nested = |depth: usize| format!("{}m{}", "(".repeat(depth), ")".repeat(depth));
+        assert!(parse(&nested(DEPTH_MAX)).is_ok());
+        assert!(parse(&nested(DEPTH_MAX + 1)).is_err());
+        assert!(parse(&nested(100_000)).is_err(), "refused before it goes deep");
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! A check of UCUM codes (<https://ucum.org/ucum>) in their case-sensitive form, so that a mistyped unit is a compile
 //! error: terms of atoms with metric prefixes, exponents, `.`, `/`, brackets and annotations. It knows the atoms
-//! that plants use, not all of UCUM's three hundred.
+//! that plants use, not all of UCUM's three hundred: the same as the host, which refuses a plugin whose units it does
+//! not know. A test holds the two lists together.
 
 const METRIC: &[&str] = &[
     "m", "s", "g", "K", "A", "cd", "mol", "rad", "sr", "Hz", "N", "Pa", "J", "W", "C", "V", "F", "Ohm", "S",
     "Wb", "T", "H", "lm", "lx", "Bq", "Gy", "Sv", "Cel", "L", "l", "t", "bar", "eV", "u", "B", "B[V]",
     "B[W]", "B[SPL]", "m[Hg]", "m[H2O]", "bit", "By", "Bd", "ar", "G", "P", "St", "dyn", "erg", "cal",
-    "cal_th", "cal_IT", "g%", "var",
+    "cal_th", "cal_IT", "g%", "var", "VA", "Wh", "Ah", "[g]",
 ];
 const PLAIN: &[&str] = &[
     "%",
@@ -27,6 +28,7 @@ const PLAIN: &[&str] = &[
     "'",
     "''",
     "gon",
+    "circ",
     "atm",
     "att",
     "[degF]",
@@ -36,11 +38,16 @@ const PLAIN: &[&str] = &[
     "[ft_i]",
     "[yd_i]",
     "[mi_i]",
+    "[nmi_i]",
+    "[acr_us]",
     "[sft_i]",
     "[cft_i]",
     "[lb_av]",
     "[oz_av]",
     "[lbf_av]",
+    "[ozf_av]",
+    "[tonf_us]",
+    "[slug]",
     "[psi]",
     "[gal_us]",
     "[foz_us]",
@@ -51,7 +58,6 @@ const PLAIN: &[&str] = &[
     "[Btu_IT]",
     "[Btu_th]",
     "[kn_i]",
-    "[g]",
     "[c]",
     "[h]",
     "[k]",
@@ -61,10 +67,8 @@ const PLAIN: &[&str] = &[
     "[in_i'Hg]",
     "[in_i'H2O]",
 ];
-const PREFIXES: &[&str] = &[
-    "da", "Y", "Z", "E", "P", "T", "G", "M", "k", "h", "d", "c", "m", "u", "n", "p", "f", "a", "z", "y",
-    "Ki", "Mi", "Gi", "Ti",
-];
+const PREFIXES: &[&str] =
+    &["da", "T", "G", "M", "k", "h", "d", "c", "m", "u", "n", "p", "Ki", "Mi", "Gi", "Ti"];
 const HINTS: &[(&str, &str)] = &[
     ("°C", "Cel"),
     ("degC", "Cel"),
@@ -130,6 +134,10 @@ fn component(code: &str) -> Result<&str, &str> {
         return annotation(code);
     }
     let digits = code.len() - code.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let zero = code.bytes().take(digits).all(|digit| digit == b'0');
+    if digits > 0 && zero {
+        return Err(code);
+    }
     if digits > 0 && !code.starts_with("10*") && !code.starts_with("10^") {
         return annotation(code.split_at(digits).1);
     }
@@ -145,10 +153,10 @@ fn atom(code: &str) -> Option<&str> {
     plain.chain(prefixed).min_by_key(|rest| rest.len())
 }
 
+/// After an exponent of one digit but zero, where one stands.
 fn exponent(code: &str) -> &str {
     let unsigned = code.strip_prefix(['-', '+']).unwrap_or(code);
-    let rest = unsigned.trim_start_matches(|c: char| c.is_ascii_digit());
-    if rest.len() < unsigned.len() { rest } else { code }
+    unsigned.strip_prefix(|c: char| matches!(c, '1'..='9')).unwrap_or(code)
 }
 
 fn annotation(code: &str) -> Result<&str, &str> {
@@ -158,59 +166,104 @@ fn annotation(code: &str) -> Result<&str, &str> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
     use super::*;
 
+    const PLANT: &[&str] = &[
+        "1",
+        "Cel",
+        "K",
+        "%",
+        "bar",
+        "mbar",
+        "kPa",
+        "Pa",
+        "m3/h",
+        "L/min",
+        "/min",
+        "{rpm}",
+        "/min{rpm}",
+        "mm/s",
+        "m/s2",
+        "[g]",
+        "kW.h",
+        "kW",
+        "A",
+        "mA",
+        "V",
+        "Hz",
+        "Ohm",
+        "K/W",
+        "J/K",
+        "W/(m2.K)",
+        "kg/m3",
+        "[degF]",
+        "[psi]",
+        "deg",
+        "10*3/uL",
+        "um",
+        "dB[SPL]",
+        "N.m",
+        "rad/s",
+        "s",
+        "ms",
+        "min",
+        "h",
+        "d",
+        "kg",
+        "t/h",
+        "Cel2",
+        "K2",
+        "s-1",
+        "mm[Hg]",
+        "kWh",
+        "Ah",
+        "kVA",
+        "circ/min",
+        "W/(m2.K{wall})",
+        "dB",
+        "[pH]",
+        "kvar",
+        "cSt",
+        "mmol/L",
+        "wk",
+        "10*-2",
+        "m+2",
+    ];
+
     #[test]
-    fn units_of_plants_are_known() {
-        for unit in [
-            "1",
-            "Cel",
-            "K",
-            "%",
-            "bar",
-            "mbar",
-            "kPa",
-            "Pa",
-            "m3/h",
-            "L/min",
-            "/min",
-            "{rpm}",
-            "/min{rpm}",
-            "mm/s",
-            "m/s2",
-            "[g]",
-            "kW.h",
-            "kW",
-            "A",
-            "mA",
-            "V",
-            "Hz",
-            "Ohm",
-            "K/W",
-            "J/K",
-            "W/(m2.K)",
-            "kg/m3",
-            "[degF]",
-            "[psi]",
-            "deg",
-            "10*3/uL",
-            "um",
-            "dB[SPL]",
-            "N.m",
-            "rad/s",
-            "s",
-            "ms",
-            "min",
-            "h",
-            "d",
-            "kg",
-            "t/h",
-            "Cel2",
-            "K2",
-            "s-1",
-            "mm[Hg]",
-        ] {
+    fn units_of_plants_are_known_here_and_to_the_host() {
+        for unit in PLANT {
             assert_eq!(check(unit), Ok(()), "{unit}");
+            assert!(geminus_core::unit::parse(unit).is_ok(), "{unit} is unknown to the host");
+        }
+    }
+
+    #[test]
+    fn the_host_knows_the_same_atoms_and_prefixes() {
+        let ours = METRIC.iter().map(|atom| (*atom, true)).chain(PLAIN.iter().map(|atom| (*atom, false)));
+        let ours: BTreeSet<_> = ours.collect();
+        // "ppm" is what sites write; an author is told to write "[ppm]".
+        let host = geminus_core::unit::atoms().filter(|(atom, _)| !HINTS.iter().any(|hint| hint.0 == *atom));
+        assert_eq!(ours, host.collect::<BTreeSet<_>>());
+        let prefixes = PREFIXES.iter().copied().collect::<BTreeSet<_>>();
+        assert_eq!(prefixes, geminus_core::unit::prefixes().collect());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_here_is_taken_by_the_host(
+            parts in proptest::collection::vec(0_usize..200, 1..8),
+        ) {
+            let signs = ["(", ")", ".", "/", "2", "-1", "+3", "0", "12", "{a}", "{", "}", "10*", " "];
+            let pieces = METRIC.iter().chain(PLAIN).chain(PREFIXES).chain(&signs);
+            let pieces: Vec<&str> = pieces.copied().collect();
+            let code: String = parts.iter().filter_map(|part| pieces.get(part % pieces.len())).copied().collect();
+            let taken = check(&code).is_ok();
+            prop_assert!(!taken || geminus_core::unit::parse(&code).is_ok(), "{code:?}");
         }
     }
 
