@@ -147,5 +147,11 @@ fn a_full_disk_stops_nothing_but_writing_and_loses_nothing() -> anyhow::Result<(
     assert_eq!((&store["writable"], &store["reason"]), (&true.into(), &serde_json::Value::Null));
     let found = host.stored(LIVE, "temperature", (START_MS, START_MS + 5_000), 1_000)?;
     assert_eq!(found.len(), 5, "what waited in memory is written as well");
+    // The journal was full as well: it tells of both when there is room again.
+    let failed = host.entry("store-failed", |_| true)?;
+    assert!(failed["facts"]["reason"].as_str().is_some_and(|text| text.contains("full")), "{failed}");
+    let back = host.entry("store-back", |_| true)?;
+    assert_eq!((&back["severity"], &back["facts"]["points_dropped"]), (&"info".into(), &0.into()), "{back}");
+    assert_eq!(host.metric("geminus_store_points_dropped_total")?, Some(0.0));
     host.stop()
 }

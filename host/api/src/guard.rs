@@ -23,8 +23,8 @@ pub(crate) fn check_origin(hosts: &[String], uri: &Uri, headers: &HeaderMap) -> 
     let host = text(header::HOST).or(uri.authority().map(Authority::as_str)).unwrap_or_default();
     if !is_ours(hosts, host) {
         let message = format!(
-            "this host does not answer to the name {host:?}; use its address or localhost, or add the name to the \
-             configuration"
+            "this host does not answer to the name {host:?}; use its address or localhost, or add the name to \
+             http.hosts in site.toml"
         );
         return Err(Failure::new(StatusCode::FORBIDDEN, "host-not-allowed", message));
     }

@@ -244,7 +244,7 @@ impl Running {
         let (token_file, hash) = token::token(&data)?;
         let (stop_serving, stopped) = watch::channel(false);
         let (address, server) =
-            serve(listen, Arc::clone(&rooms), Arc::clone(&bus), Arc::clone(&clock), hash, stopped).await?;
+            serve(listen, site.document.http.hosts.clone(), Arc::clone(&rooms), &bus, &clock, hash, stopped).await?;
         chronicle.tell(Event::new(
             "host-started",
             Severity::Info,
@@ -401,9 +401,10 @@ fn series_owners(plant: &Plant, count: usize) -> Arc<[u16]> {
 
 async fn serve(
     listen: SocketAddr,
+    hosts: Vec<String>,
     rooms: Arc<Rooms>,
-    bus: Arc<EventBus>,
-    clock: Arc<dyn Clock>,
+    bus: &Arc<EventBus>,
+    clock: &Arc<dyn Clock>,
     token: Digest,
     mut stopped: watch::Receiver<bool>,
 ) -> anyhow::Result<(SocketAddr, Task<()>)> {
@@ -411,7 +412,8 @@ async fn serve(
         .await
         .with_context(|| format!("cannot listen on {listen}: choose another address with --listen"))?;
     let address = listener.local_addr()?;
-    let mut options = geminus_api::Options::new(env!("CARGO_PKG_VERSION"), token, bus, clock);
+    let mut options = geminus_api::Options::new(env!("CARGO_PKG_VERSION"), token, Arc::clone(bus), Arc::clone(clock));
+    options.hosts = hosts;
     options.dashboard = Some(asset);
     let traffic = Arc::clone(&options.traffic);
     let router = geminus_api::router(rooms, options);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use geminus_core::Digest;
@@ -135,6 +136,9 @@ fn digest_of_refused(path: &Path) -> Digest {
     Digest::of(&[b"refused".as_slice(), bytes.bytes(), &beside].concat())
 }
 
+/// Numbers the parts of this process, so that two that write the same name never share one.
+static PARTS: AtomicU64 = AtomicU64::new(0);
+
 /// Writes `bytes` as `folder/name` so that no reader ever sees a part of it: temporary file, fsync, rename,
 /// fsync of the folder. Blocks on the disk.
 ///
@@ -142,7 +146,8 @@ fn digest_of_refused(path: &Path) -> Digest {
 /// When any of these steps fails; the temporary file is then removed.
 pub fn store_bytes(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
-    let part = folder.join(format!(".{name}.{}.part", std::process::id()));
+    let (process, number) = (std::process::id(), PARTS.fetch_add(1, Ordering::Relaxed));
+    let part = folder.join(format!(".{name}.{process}-{number}.part"));
     let target = folder.join(name);
     let written = fs::File::create(&part)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
@@ -202,6 +207,25 @@ mod tests {
         fs::write(folder.path().join(".b.wasm"), b"half").expect("written");
         fs::write(folder.path().join("readme.md"), b"text").expect("written");
         assert_eq!(Folder::new(folder.path()).scan(false).expect("scan").0.len(), 0);
+    }
+
+    #[test]
+    fn many_that_write_one_name_leave_one_whole_file() {
+        let folder = tempfile::tempdir().expect("folder");
+        let target = folder.path().join("a.wasm");
+        std::thread::scope(|scope| {
+            for letter in b'a'..=b'h' {
+                let folder = folder.path();
+                scope.spawn(move || {
+                    for _ in 0..20 {
+                        store_bytes(folder, "a.wasm", &vec![letter; 100_000]).expect("written");
+                    }
+                });
+            }
+        });
+        let bytes = fs::read(&target).expect("a file");
+        assert!(bytes.len() == 100_000 && bytes.iter().all(|byte| *byte == bytes[0]), "of one writer only");
+        assert_eq!(fs::read_dir(folder.path()).expect("folder").count(), 1, "no part stays behind");
     }
 
     #[test]

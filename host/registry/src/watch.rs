@@ -6,6 +6,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use geminus_core::{Clock as _, SystemClock};
 use notify::Watcher as _;
 
 use crate::{Folder, Package, PackageError};
@@ -55,7 +56,15 @@ impl Watcher {
     ///
     /// # Errors
     /// When the folder cannot be made or no thread can be had.
-    pub fn start(mut folder: Folder, tell: impl Fn(Change) + Send + 'static) -> std::io::Result<Self> {
+    pub fn start(folder: Folder, tell: impl Fn(Change) + Send + 'static) -> std::io::Result<Self> {
+        Self::start_every(RESCAN_EVERY, folder, tell)
+    }
+
+    fn start_every(
+        rescan_every: Duration,
+        mut folder: Folder,
+        tell: impl Fn(Change) + Send + 'static,
+    ) -> std::io::Result<Self> {
         std::fs::create_dir_all(folder.path())?;
         let (signal, signals) = mpsc::channel();
         let touched = signal.clone();
@@ -70,14 +79,24 @@ impl Watcher {
             tracing::warn!(%error, "no file notifications, rescanning only");
         }
         let thread = std::thread::Builder::new().name("plugin-watch".into()).spawn(move || {
+            let clock = SystemClock::new();
+            // Kept over scans, so that a folder which is touched again and again does not put the rescan off.
+            let mut due = clock.monotonic() + rescan_every;
             loop {
-                let thorough = match signals.recv_timeout(RESCAN_EVERY) {
-                    Ok(Signal::Touched) => settle(&signals),
-                    Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                    Err(RecvTimeoutError::Timeout) => Some(true),
+                let left = || due.saturating_sub(clock.monotonic());
+                let goes_on = match signals.recv_timeout(left()) {
+                    Ok(Signal::Touched) => settle(&signals, left),
+                    Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => false,
+                    Err(RecvTimeoutError::Timeout) => true,
                 };
-                let Some(thorough) = thorough else { return };
+                if !goes_on {
+                    return;
+                }
+                let thorough = left().is_zero();
                 scan(&mut folder, thorough, &tell);
+                if thorough {
+                    due = clock.monotonic() + rescan_every;
+                }
             }
         })?;
         Ok(Self { signal, thread: Some(thread), _notify: notify.ok() })
@@ -106,16 +125,19 @@ impl Rescan {
     }
 }
 
-/// Swallows the rest of a burst, bounded; `None` when told to stop.
-fn settle(signals: &mpsc::Receiver<Signal>) -> Option<bool> {
+/// Swallows the rest of a burst, bounded in number and by the time that is `left`; `false` when told to stop.
+fn settle(signals: &mpsc::Receiver<Signal>, left: impl Fn() -> Duration) -> bool {
     for _ in 0..SETTLES_MAX {
-        match signals.recv_timeout(SETTLE) {
+        match signals.recv_timeout(SETTLE.min(left())) {
             Ok(Signal::Touched) => {}
-            Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return None,
+            Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
             Err(RecvTimeoutError::Timeout) => break,
         }
+        if left().is_zero() {
+            break;
+        }
     }
-    Some(false)
+    true
 }
 
 fn scan(folder: &mut Folder, thorough: bool, tell: &impl Fn(Change)) {
@@ -149,6 +171,36 @@ impl Drop for Watcher {
 mod tests {
     use super::*;
     use crate::store_bytes;
+
+    #[test]
+    fn a_folder_that_never_rests_is_reread_all_the_same() {
+        let dir = tempfile::tempdir().expect("folder");
+        let path = dir.path().join("junk.wasm");
+        let (tell, told) = mpsc::channel();
+        let every = Duration::from_millis(500);
+        let watcher =
+            Watcher::start_every(every, Folder::new(dir.path()), move |change| drop(tell.send(change)))
+                .expect("watching");
+        let (quiet, quieted) = mpsc::channel::<()>();
+        let signal = watcher.signal();
+        let nuisance = std::thread::spawn(move || {
+            while let Err(RecvTimeoutError::Timeout) = quieted.recv_timeout(Duration::from_millis(5)) {
+                signal.rescan();
+            }
+        });
+        std::fs::write(&path, b"junk").expect("written");
+        let patience = Duration::from_secs(30);
+        told.recv_timeout(patience).expect("told");
+        // Other bytes under the same length, time and inode: only who reads them sees it.
+        let file = std::fs::File::options().write(true).open(&path).expect("the file");
+        let modified = file.metadata().and_then(|meta| meta.modified()).expect("a time");
+        std::io::Write::write_all(&mut &file, b"gunk").expect("written");
+        file.set_modified(modified).expect("set back");
+        let change = told.recv_timeout(patience / 6);
+        drop(quiet);
+        nuisance.join().expect("an end");
+        assert!(matches!(change, Ok(Change::Refused { .. })), "{change:?}");
+    }
 
     #[test]
     fn a_file_renamed_into_the_folder_is_told() {

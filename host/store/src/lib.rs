@@ -32,4 +32,4 @@ pub use reader::rows::{Row, Rows};
 pub use reader::{Damage, Reader};
 pub use snapshots::{Generation, Loaded, Snapshots, StateSnapshot};
 pub use stats::{JournalStats, Spread, Stats};
-pub use store::Store;
+pub use store::{Store, check_free};

@@ -188,6 +188,17 @@ pub(crate) fn spawn(
         .map_err(|source| StoreError::Thread { name, source })
 }
 
+/// Refuses when a host uses this data folder; one that is not there is used by nobody. Holds nothing afterwards.
+///
+/// # Errors
+/// [`StoreError::Locked`] when one does, [`StoreError::Folder`] when it cannot be told.
+pub fn check_free(dir: &Path) -> Result<(), StoreError> {
+    if !dir.join(LOCK_FILE).exists() {
+        return Ok(());
+    }
+    lock(dir).map(drop)
+}
+
 fn lock(dir: &Path) -> Result<File, StoreError> {
     let path: PathBuf = dir.join(LOCK_FILE);
     let opened = File::options().create(true).truncate(false).write(true).open(&path);

@@ -154,7 +154,8 @@ pub struct About {
     pub plugins: String,
     /// Folder for history, journal and snapshots, relative to this file. Made when it does not exist.
     pub data: String,
-    /// Number of shards: threads that each own a part of the twins. 0 is one per core.
+    /// Number of shards: threads that each own a part of the twins; 16 at most. 0 is one
+    /// for two cores.
     pub shards: u32,
 }
 
@@ -177,11 +178,14 @@ pub struct Http {
     /// Address and port to listen on. Anything but loopback is reachable from the network: put it behind a
     /// gateway that authenticates.
     pub listen: String,
+    /// Names under which the page may be reached, without port, beside `localhost` and plain addresses: those of a
+    /// gateway, say. Every other name is refused, so that a foreign web page cannot rebind its own name to this host.
+    pub hosts: Vec<String>,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".to_owned() }
+        Self { listen: "127.0.0.1:8080".to_owned(), hosts: Vec::new() }
     }
 }
 

@@ -82,11 +82,13 @@ metrics! {
     PROPOSALS Counter "geminus_proposals_total" ["verdict"] "Proposals of behaviors by verdict: refused, held, dropped.";
     STORE_COMMIT_SECONDS Gauge "geminus_store_commit_seconds" ["spread"] "Time of one group commit of history, fsync included: p50, p99, max.";
     STORE_POINTS Counter "geminus_store_points_total" [] "Points made durable.";
+    STORE_POINTS_DROPPED Counter "geminus_store_points_dropped_total" [] "Points without a ticket that were given up because too many waited for a store that could not write them.";
+    STORE_BLOCKS_DAMAGED Counter "geminus_store_blocks_damaged_total" [] "Blocks of history found damaged while folding, and set aside.";
     STORE_BYTES Gauge "geminus_store_bytes" ["file"] "Size of the store's files.";
     STORE_WRITABLE Gauge "geminus_store_writable" [] "1 while history and journal can be written, else 0.";
     JOURNAL_ENTRIES Counter "geminus_journal_entries_total" ["fate"] "Journal entries: written, dropped.";
-    QUEUE_DEPTH Gauge "geminus_queue_depth" ["queue"] "Batches that wait in a queue.";
-    QUEUE_CAPACITY Gauge "geminus_queue_capacity" ["queue"] "Batches that a queue can hold.";
+    QUEUE_DEPTH Gauge "geminus_queue_depth" ["queue"] "Samples that wait in a queue: those of the shards, and `store` for what waits for a commit.";
+    QUEUE_CAPACITY Gauge "geminus_queue_capacity" ["queue"] "Samples that the queue of a shard can hold.";
     SSE_STREAMS Gauge "geminus_sse_streams" [] "Event streams open.";
     SSE_STREAMS_OPENED Counter "geminus_sse_streams_opened_total" [] "Event streams opened.";
     SSE_STREAMS_REFUSED Counter "geminus_sse_streams_refused_total" [] "Event streams refused because as many as allowed were open.";

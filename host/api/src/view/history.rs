@@ -29,9 +29,9 @@ pub struct SeriesView {
     pub unit: String,
     /// False: every sample is here. True: each entry stands for a bucket of time that had at least one sample.
     pub decimated: bool,
-    /// N: milliseconds since 1970-01-01T00:00:00Z of the sample, or of the last sample of the bucket.
+    /// N: milliseconds since 1970-01-01T00:00:00Z of the sample, or of the start of the bucket.
     pub times_ms: Vec<u64>,
-    /// N: the sample, or the last sample of the bucket.
+    /// N: the sample, or the mean of the usable values of the bucket.
     #[schema(value_type = Vec<Option<f64>>)]
     pub values: Vec<f64>,
     /// N: the lowest usable value of the bucket; empty when not decimated.

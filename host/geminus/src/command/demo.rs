@@ -48,16 +48,17 @@ pub(crate) fn run(
 
 /// An empty folder with the type; the site follows when the broker's port is known.
 fn prepare(data: Option<PathBuf>) -> anyhow::Result<PathBuf> {
-    let folder = match data {
-        Some(folder) => folder,
-        None => {
-            let folder = std::env::temp_dir().join("geminus-demo");
-            if folder.exists() {
-                std::fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
-            }
-            folder
-        }
+    let (folder, keep) = match data {
+        Some(folder) => (folder, true),
+        None => (std::env::temp_dir().join("geminus-demo"), false),
     };
+    // Before anything is written or emptied: what is there may belong to a demo that runs.
+    geminus_store::check_free(&folder.join("data")).with_context(|| {
+        format!("another demo runs in {}: stop it, or give this one a folder with --data", folder.display())
+    })?;
+    if !keep && folder.exists() {
+        std::fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    }
     let types = folder.join("types");
     std::fs::create_dir_all(&types).with_context(|| types.display().to_string())?;
     std::fs::write(types.join("pump-rig.json"), TYPE)?;
@@ -111,7 +112,7 @@ async fn play(
     let twin = running.house().twin("pump-rig-1".to_owned()).await?;
     stop.send_replace(true);
     rig.await?;
-    running.stop().await?;
+    super::run::stop(running).await?;
     broker.stop().await;
     let rows: u64 = twin.behaviors.iter().map(|behavior| behavior.rows).sum();
     println!(

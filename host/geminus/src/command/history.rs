@@ -56,10 +56,17 @@ pub(crate) fn run(history: History) -> anyhow::Result<()> {
     };
     let (from, to) = (from.unwrap_or(Timestamp(0)), to.unwrap_or(Timestamp(u64::MAX)));
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut more = None;
     let written = match buckets {
-        None => reader.range(series, from, to, limit)?.iter().try_fold((), |(), sample| {
-            writeln!(out, "{},{},{}", Time(sample.time), number(sample.value), sample.quality.name())
-        }),
+        None => {
+            // One more than asked tells whether there are more.
+            let mut samples = reader.range(series, from, to, limit.saturating_add(1))?;
+            more = samples.get(limit).map(|sample| sample.time);
+            samples.truncate(limit);
+            samples.iter().try_fold((), |(), sample| {
+                writeln!(out, "{},{},{}", Time(sample.time), number(sample.value), sample.quality.name())
+            })
+        }
         Some(count) => {
             let to = match to.0 {
                 u64::MAX => reader.newest(series)?.map_or(from, |sample| Timestamp(sample.time.0 + 1)),
@@ -82,6 +89,9 @@ pub(crate) fn run(history: History) -> anyhow::Result<()> {
             })
         }
     };
+    if let Some(time) = more.filter(|_| written.is_ok()) {
+        eprintln!("only the first {limit} samples: more follow from {}; raise --limit or narrow --from", Time(time));
+    }
     // A reader that has seen enough (`| head`) is no failure.
     match written.and_then(|()| out.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),

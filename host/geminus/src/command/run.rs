@@ -15,8 +15,21 @@ pub(crate) fn run(site: &Path, listen: Option<SocketAddr>, for_: Option<Duration
         println!("{} runs: {}", running.name(), running.url());
         println!("token for whatever writes: {}", running.token_file().display());
         until_stopped(for_).await?;
-        running.stop().await
+        stop(running).await
     })
+}
+
+/// Stops in order; a second Ctrl-C or SIGTERM ends the process at once, as a power cut would.
+pub(crate) async fn stop(running: Running) -> anyhow::Result<()> {
+    tracing::info!("stopping; another signal ends the process at once");
+    tokio::select! {
+        stopped = running.stop() => stopped,
+        signal = stop_signal() => {
+            signal?;
+            eprintln!("ended before everything was closed; the next start checks it");
+            std::process::exit(1)
+        }
+    }
 }
 
 /// Two workers: they own sockets and timers, guests never run on them.

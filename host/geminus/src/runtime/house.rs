@@ -59,6 +59,15 @@ impl Rooms {
         found.ok().and_then(|place| self.by_id.get(place)).copied()
     }
 
+    /// Whether id, display name or type of a twin contains `text`, which is in lower case.
+    fn is_meant(&self, twin: TwinIndex, text: &str) -> bool {
+        let Some(twin) = self.plant.twin(twin) else { return false };
+        let has = |words: &str| words.to_lowercase().contains(text);
+        has(&twin.id)
+            || has(&self.plant.display_name(twin))
+            || self.plant.kind(twin).is_some_and(|kind| has(&kind.type_id))
+    }
+
     fn known(&self, id: &str) -> Result<TwinIndex, Trouble> {
         self.find(id).ok_or_else(|| Trouble::NotFound(format!("there is no twin {id}")))
     }
@@ -170,7 +179,7 @@ impl House for Rooms {
         let id = |twin: &TwinIndex| self.plant.twin(*twin).map_or("", |twin| &*twin.id);
         let mut matches: Vec<TwinIndex> = self.by_id.clone();
         if let Some(text) = query.search.as_deref().map(str::to_lowercase) {
-            matches.retain(|twin| id(twin).to_lowercase().contains(&text));
+            matches.retain(|twin| self.is_meant(*twin, &text));
         }
         if let Some(state) = query.state {
             let here = self.ask_all(|reply| Ask::InState(state, reply)).await?;

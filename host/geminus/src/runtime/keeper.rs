@@ -1,6 +1,8 @@
 //! Keeps the state of behaviors over restarts: copies it at intervals and when the host stops, puts it back when
 //! it starts. Writes down the state at borders in a twin's record too (a start, a change of versions, a return), so
-//! that what followed can be made again.
+//! that what followed can be made again. Tells the journal what happens to the store.
+
+mod ledger;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use geminus_core::{Digest, Event, Severity, Timestamp, TwinIndex};
 use geminus_store::{Border, Checkpoint, Generation, StateSnapshot, Store};
 use geminus_twin::plant::Binding;
 use geminus_twin::{BindingIndex, Plant};
+
+use ledger::{LOOK_EVERY, Ledger};
 
 use super::chronicle::Chronicle;
 use super::cohorts;
@@ -76,6 +80,7 @@ impl Keeper {
 impl Desk {
     fn run(&self, stopped: &Receiver<()>, borders: &Receiver<AtBorder>, every: Duration) {
         let tick = crossbeam_channel::tick(every);
+        let (looks, mut ledger) = (crossbeam_channel::tick(LOOK_EVERY), Ledger::default());
         loop {
             select! {
                 recv(borders) -> border => match border {
@@ -84,14 +89,22 @@ impl Desk {
                     Err(_) => drop(stopped.recv()),
                 },
                 recv(tick) -> _ => self.save(),
+                recv(looks) -> _ => self.look(&mut ledger),
                 recv(stopped) -> _ => {
                     self.save();
+                    self.look(&mut ledger);
                     while let Ok(border) = borders.try_recv() {
                         self.at_border(border, borders);
                     }
                     return;
                 }
             }
+        }
+    }
+
+    fn look(&self, ledger: &mut Ledger) {
+        for event in ledger.look(&self.store.stats()) {
+            self.chronicle.tell(event);
         }
     }
 

@@ -23,7 +23,7 @@ use crate::decode::Decoder;
 use crate::refusal::QUIET;
 use crate::{Sink, SinkClosed};
 
-/// How long a stopping reader waits for the commits of what it delivered.
+/// How long a stopping reader waits for a full sink, and again for the commits of what it delivered.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// A connection that held as long starts the waits over.
 const HELD: Duration = Duration::from_secs(10);
@@ -43,6 +43,12 @@ pub(super) struct Reader<L: Line, S> {
     memo: Memo,
     /// Filters of each SUBSCRIBE that was not answered yet.
     asked: std::collections::VecDeque<Vec<String>>,
+    /// Whether every filter of those that were answered was taken.
+    all_taken: bool,
+    /// Whether the broker had our session, of a connection whose subscriptions do not stand yet.
+    standing: Option<bool>,
+    /// What could not be asked of the broker: such a connection is given up.
+    unasked: Option<LineError>,
     backoff: Backoff,
     /// Monotonic time of the last connection.
     since: Duration,
@@ -97,6 +103,9 @@ impl<L: Line, S: Sink> Reader<L, S> {
             ends,
             memo,
             asked: std::collections::VecDeque::new(),
+            all_taken: true,
+            standing: None,
+            unasked: None,
             backoff: Backoff::new(house.clock.now().0),
             since: Duration::ZERO,
             told: None,
@@ -150,9 +159,17 @@ impl<L: Line, S: Sink> Reader<L, S> {
             if self.intake.is_full(now.1) {
                 self.flush().await?;
             }
+            if let Some(error) = self.unasked.take() {
+                return ControlFlow::Continue(Some(error));
+            }
             self.hear_ends();
             if self.redeliver {
                 return ControlFlow::Continue(None);
+            }
+            // A flood always has a next step, so nothing else would ever hear of a stop.
+            if *self.stopped.borrow() {
+                self.flush().await?;
+                return ControlFlow::Break(Leave::Stopped);
             }
         }
     }
@@ -165,12 +182,11 @@ impl<L: Line, S: Sink> Reader<L, S> {
         if let Some(step) = at_once(poll.as_mut()).await {
             return ControlFlow::Continue(Some(step));
         }
-        if let Err(closed) = intake.flush(house, ledger, book).await {
-            return ControlFlow::Break(closed.into());
-        }
+        deliver(intake, house, ledger, book, stopped).await?;
         loop {
             tokio::select! {
                 biased;
+                _ = stopped.wait_for(|stopped| *stopped) => return ControlFlow::Break(Leave::Stopped),
                 end = ends.recv() => {
                     let Some(end) = end else { continue };
                     *redeliver |= hear(end, house, ledger, voice);
@@ -179,7 +195,6 @@ impl<L: Line, S: Sink> Reader<L, S> {
                     }
                 }
                 step = &mut poll => return ControlFlow::Continue(Some(step)),
-                _ = stopped.wait_for(|stopped| *stopped) => return ControlFlow::Break(Leave::Stopped),
             }
         }
     }
@@ -196,10 +211,8 @@ impl<L: Line, S: Sink> Reader<L, S> {
     }
 
     async fn flush(&mut self) -> ControlFlow<Leave> {
-        match self.intake.flush(&self.house, &mut self.ledger, &self.book).await {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(closed) => ControlFlow::Break(closed.into()),
-        }
+        let Self { intake, house, ledger, book, stopped, .. } = self;
+        deliver(intake, house, ledger, book, stopped).await
     }
 
     fn hear_ends(&mut self) {
@@ -212,19 +225,30 @@ impl<L: Line, S: Sink> Reader<L, S> {
 
     fn connected(&mut self, session_present: bool) {
         self.since = self.house.clock.monotonic();
-        self.set_connected(true);
         self.house.stats.connections.fetch_add(1, Ordering::Relaxed);
+        self.standing = Some(session_present);
         let changes = self.memo.changes(session_present);
         if !changes.unsubscribe.is_empty() {
             self.log_if_failed(self.voice.unsubscribe(&changes.unsubscribe));
         }
         for filters in changes.subscribe.chunks(FILTERS_MAX) {
             self.asked.push_back(filters.to_vec());
-            self.log_if_failed(self.voice.subscribe(filters, self.options.qos == QoS::AtLeastOnce));
+            if let Err(error) = self.voice.subscribe(filters, self.options.qos == QoS::AtLeastOnce) {
+                self.unasked = Some(error);
+                return;
+            }
         }
         if self.asked.is_empty() {
             self.remember();
+            self.stands();
         }
+    }
+
+    /// The broker has answered every SUBSCRIBE, or none was needed: what is published from now on comes. Only now is
+    /// the source called connected, because before that a message may pass it by.
+    fn stands(&mut self) {
+        let Some(session_present) = self.standing.take() else { return };
+        self.set_connected(true);
         let broker = &self.broker;
         let event = match self.told {
             None => Some(("source-connected", format!("connected to broker {broker}"))),
@@ -248,9 +272,14 @@ impl<L: Line, S: Sink> Reader<L, S> {
             let facts = serde_json::json!({ "broker": self.broker, "filter": filter, "reason": why });
             self.house.tell(Event::new("subscription-refused", Severity::Error, message).facts(facts));
         }
-        if all_taken && self.asked.is_empty() {
+        self.all_taken &= all_taken;
+        if !self.asked.is_empty() {
+            return;
+        }
+        if std::mem::replace(&mut self.all_taken, true) {
             self.remember();
         }
+        self.stands();
     }
 
     fn remember(&mut self) {
@@ -267,6 +296,7 @@ impl<L: Line, S: Sink> Reader<L, S> {
         self.line.hang_up();
         self.ledger.start_over();
         self.asked.clear();
+        (self.all_taken, self.standing, self.unasked) = (true, None, None);
         self.set_connected(false);
         let broker = &self.broker;
         let quiet = self.redelivery_told.is_some_and(|told| now.saturating_sub(told) < QUIET);
@@ -326,6 +356,30 @@ impl<L: Line, S: Sink> Reader<L, S> {
     }
 }
 
+/// Delivers the batch under way. A sink that stays full does not keep a stopping reader for ever: what it did not
+/// take in time is given up, and the broker keeps what was sent at QoS 1.
+async fn deliver<S: Sink>(
+    intake: &mut Intake,
+    house: &House<S>,
+    ledger: &mut Ledger,
+    book: &TicketBook,
+    stopped: &mut watch::Receiver<bool>,
+) -> ControlFlow<Leave> {
+    let too_late = async {
+        // An error means that nobody is left who could stop it, which is a stop too.
+        drop(stopped.wait_for(|stopped| *stopped).await);
+        drop(tokio::time::timeout(STOP_GRACE, std::future::pending::<()>()).await);
+    };
+    tokio::select! {
+        biased;
+        delivered = intake.flush(house, ledger, book) => match delivered {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(closed) => ControlFlow::Break(closed.into()),
+        },
+        () = too_late => ControlFlow::Break(Leave::Stopped),
+    }
+}
+
 /// Acts on the end of a ticket; `true` asks for redelivery.
 fn hear<S>(end: TicketEnd, house: &House<S>, ledger: &mut Ledger, voice: &impl Voice) -> bool {
     match end {
@@ -365,3 +419,6 @@ async fn at_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
     })
     .await
 }
+
+#[cfg(test)]
+mod tests;

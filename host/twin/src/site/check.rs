@@ -49,6 +49,12 @@ impl Check<'_> {
                 format!("\"{listen}\" is not an address and port like 127.0.0.1:8080"),
             );
         }
+        for host in document.http.hosts.iter().filter(|host| !is_host(host)) {
+            self.report(
+                "http.hosts",
+                format!("\"{host}\" is not a name without port like pump-house.example"),
+            );
+        }
         let (limits, store) = (&document.limits, &document.store);
         self.range("limits.stale_after_intervals", limits.stale_after_intervals, 2..=1000);
         self.range("limits.frame_rows_max", limits.frame_rows_max, 1..=65_536);
@@ -228,6 +234,12 @@ fn is_id(id: &str) -> bool {
     !id.is_empty()
         && id.len() <= 128
         && id.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.' | ':'))
+}
+
+fn is_host(host: &str) -> bool {
+    !host.is_empty()
+        && host.split('.').all(|label| !label.is_empty())
+        && host.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.'))
 }
 
 fn is_name(name: &str) -> bool {

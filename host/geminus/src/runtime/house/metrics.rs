@@ -138,6 +138,8 @@ impl Rooms {
     fn store_metrics(&self, out: &mut Exposition) {
         let stats = self.store.stats();
         out.count(&catalogue::STORE_POINTS, &[], stats.points_written);
+        out.count(&catalogue::STORE_POINTS_DROPPED, &[], stats.points_dropped);
+        out.count(&catalogue::STORE_BLOCKS_DAMAGED, &[], stats.blocks_damaged);
         out.count(&catalogue::STORE_BYTES, &["hot.db"], stats.file_bytes);
         let commit = &stats.commit;
         for (spread, millis) in [("p50", commit.p50_ms), ("p99", commit.p99_ms), ("max", commit.max_ms)] {
