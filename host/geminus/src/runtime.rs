@@ -244,7 +244,8 @@ impl Running {
         let (token_file, hash) = token::token(&data)?;
         let (stop_serving, stopped) = watch::channel(false);
         let (address, server) =
-            serve(listen, site.document.http.hosts.clone(), Arc::clone(&rooms), &bus, &clock, hash, stopped).await?;
+            serve(listen, site.document.http.hosts.clone(), Arc::clone(&rooms), &bus, &clock, hash, stopped)
+                .await?;
         chronicle.tell(Event::new(
             "host-started",
             Severity::Info,
@@ -412,7 +413,8 @@ async fn serve(
         .await
         .with_context(|| format!("cannot listen on {listen}: choose another address with --listen"))?;
     let address = listener.local_addr()?;
-    let mut options = geminus_api::Options::new(env!("CARGO_PKG_VERSION"), token, Arc::clone(bus), Arc::clone(clock));
+    let mut options =
+        geminus_api::Options::new(env!("CARGO_PKG_VERSION"), token, Arc::clone(bus), Arc::clone(clock));
     options.hosts = hosts;
     options.dashboard = Some(asset);
     let traffic = Arc::clone(&options.traffic);

@@ -90,7 +90,10 @@ pub(crate) fn run(history: History) -> anyhow::Result<()> {
         }
     };
     if let Some(time) = more.filter(|_| written.is_ok()) {
-        eprintln!("only the first {limit} samples: more follow from {}; raise --limit or narrow --from", Time(time));
+        eprintln!(
+            "only the first {limit} samples: more follow from {}; raise --limit or narrow --from",
+            Time(time)
+        );
     }
     // A reader that has seen enough (`| head`) is no failure.
     match written.and_then(|()| out.flush()) {

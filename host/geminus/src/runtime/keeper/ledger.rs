@@ -93,7 +93,7 @@ mod tests {
         let mut ledger = Ledger::default();
         let mut check = |stats: Stats, expect: &[(&str, &str)]| {
             let told = ledger.look(&stats);
-            let told: Vec<(&str, &str)> = told.iter().map(|event| (event.kind, &*event.message)).collect();
+            let told: Vec<(&str, &str)> = told.iter().map(|event| (&*event.kind, &*event.message)).collect();
             assert_eq!(told.len(), expect.len(), "{told:?}");
             for ((kind, message), (wanted, part)) in told.into_iter().zip(expect) {
                 assert!(kind == *wanted && message.contains(part), "{kind}: {message}");
