@@ -17,7 +17,7 @@ pub use harness::http::{asking, asking_whatever_the_status};
 pub use harness::place::{free_port, geminus, recorded_data, repository};
 pub use harness::pulse::{Answers, Pulse, Sent, answered, tally, tally_without};
 pub use harness::question::PATIENCE;
-pub use harness::rebuild::{rebuild, with_second_schema};
+pub use harness::rebuild::{rebuild, rebuild_file, with_second_schema};
 pub use harness::rounds::{Rounds, START_MS, publish_round, whole};
 pub use harness::site::SiteFolder;
 pub use harness::stream::{Page, Probe};

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use anyhow::Context as _;
 use geminus_tests::{Broker, Browser, Host, Publisher, SiteFolder, rebuild, repository, wait_for};
+use serde_json::Value;
 
 fn now_ms() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis()
@@ -50,10 +52,27 @@ fn see(browser: &Browser, test_id: &str, what: &str, wish: impl Fn(&str) -> bool
     })
 }
 
-/// The pixels of the first plot, as one long text.
-fn pixels(browser: &Browser) -> anyhow::Result<String> {
-    let script = "return document.querySelector('canvas')?.toDataURL() ?? ''";
-    Ok(browser.run(script)?.as_str().unwrap_or_default().to_owned())
+/// What the plot of estimated temperatures draws.
+#[derive(Debug, PartialEq)]
+struct Drawn {
+    /// Numbers of its curves.
+    points: u64,
+    /// Time of the newest.
+    last_ms: f64,
+    /// The picture itself.
+    pixels: String,
+}
+
+/// `None` while the page has no such plot, or one without data.
+fn drawn(browser: &Browser) -> anyhow::Result<Option<Drawn>> {
+    let script = "const plot = document.querySelector('[data-testid=\"plot-estimated-cel\"]');
+        if (!plot?.querySelector('canvas')) return null;
+        return [plot.dataset.points, plot.dataset.lastMs, plot.querySelector('canvas').toDataURL()]";
+    let found = browser.run(script)?;
+    let texts: Vec<&str> = found.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let [points, last_ms, pixels] = texts[..] else { return Ok(None) };
+    let (Ok(points), Ok(last_ms)) = (points.parse(), last_ms.parse()) else { return Ok(None) };
+    Ok(Some(Drawn { points, last_ms, pixels: pixels.to_owned() }).filter(|drawn| drawn.points > 0))
 }
 
 #[test]
@@ -78,10 +97,12 @@ fn the_curve_moves_staleness_shows_and_a_swap_shows_its_version() -> anyhow::Res
             see(&browser, "point-value-thermal.winding_temperature", "an estimate", |text| {
                 text.contains(char::is_numeric)
             })?;
-            let before = pixels(&browser)?;
-            anyhow::ensure!(before.len() > 1_000, "there is no plot");
+            let before = wait_for("estimates in the plot", Duration::from_secs(20), || drawn(&browser))?;
+            anyhow::ensure!(before.pixels.len() > 1_000, "there is no picture");
             wait_for("the curve to move", Duration::from_secs(20), || {
-                Ok((pixels(&browser)? != before).then_some(()))
+                let now = drawn(&browser)?.context("the plot is gone")?;
+                let grown = now.points > before.points && now.last_ms > before.last_ms;
+                Ok((grown && now.pixels != before.pixels).then_some(()))
             })?;
             see(&browser, "behavior-version-thermal", "the first version", |text| text.contains("0.1.0"))?;
             rebuild("motor-thermal", "0.1.1", &site.path("plugins"), |text| text)?;

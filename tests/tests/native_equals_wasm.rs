@@ -1,10 +1,12 @@
-//! The shipped plugins give the same bits as components and as native code: outputs row by row, and state.
+//! The shipped plugins give the same bits as components and as native code: outputs and their qualities row by row,
+//! alerts, and state.
 
 use std::sync::Arc;
 
 use geminus_behavior::{Cohort, Engine, HostCalls, Limits, Opening, Series};
-use geminus_core::{Frame, Quality, Timestamp, TwinIndex};
-use geminus_sdk::{Behavior, OpeningRequest, Random, Rows, SlotTable};
+use geminus_core::declaration::Role;
+use geminus_core::{Declaration, Frame, Quality, Timestamp, TwinIndex};
+use geminus_sdk::{Behavior, OpeningRequest, Outcome, Random, Rows, SlotTable};
 use geminus_tests::repository;
 use motor_thermal::MotorThermal;
 use pump_health::PumpHealth;
@@ -46,6 +48,35 @@ fn frame(random: &mut Random, now: &mut [u64], usual: &[f64]) -> Frame {
     frame
 }
 
+/// What the host makes of the behavior's own qualities in row `number` of each twin: a cell without a number is bad
+/// unless the behavior said that there is none, and a row that is warming up or rests on a doubtful input is uncertain.
+fn qualities(declaration: &Declaration, number: usize, frame: &Frame, native: &Outcome) -> Vec<Quality> {
+    let outputs = declaration.outputs.len();
+    let own = native.values.iter().enumerate().map(|(cell, value)| {
+        let said = native.quality.get(cell).map_or(Quality::Good, |quality| Quality::from_u8(*quality));
+        if value.is_finite() || said == Quality::Missing { said } else { said.worse(Quality::Bad) }
+    });
+    let mut qualities: Vec<Quality> = own.collect();
+    let converged = declaration.outputs.iter().position(|output| output.role == Role::Converged);
+    let inputs = frame.quality.chunks(frame.quality.len() / frame.twins.len());
+    for ((row, inputs), values) in
+        qualities.chunks_mut(outputs).zip(inputs).zip(native.values.chunks(outputs))
+    {
+        let doubtful = [Quality::Uncertain, Quality::Bad, Quality::Stale];
+        let warm = number >= declaration.warm_up_rows as usize
+            && converged.is_none_or(|output| values[output] == 1.0 && row[output].usable());
+        if !warm || inputs.iter().any(|input| doubtful.contains(input)) {
+            row.iter_mut().for_each(|quality| *quality = quality.worse(Quality::Uncertain));
+        }
+    }
+    qualities
+}
+
+/// The bits of a number; those of any NaN are the same.
+fn bits(value: f64) -> u64 {
+    if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() }
+}
+
 fn check<B: Behavior>(plugin: &str, usual: &[f64]) {
     let built = geminus_registry::author::build(&repository().join("plugins").join(plugin), None, |_| ());
     let package = built.expect("the plugin builds").package;
@@ -73,7 +104,7 @@ fn check<B: Behavior>(plugin: &str, usual: &[f64]) {
     native.open(&openings).expect("opens");
 
     let (mut random, mut now) = (Random::new(20_261_121), [START; TWINS as usize]);
-    let mut numbers = 0;
+    let (mut numbers, mut alerts) = (0, 0);
     for number in 0..FRAMES {
         let frame = frame(&mut random, &mut now, usual);
         let stepped = cohort.step(&frame).expect("the frame fits");
@@ -85,12 +116,27 @@ fn check<B: Behavior>(plugin: &str, usual: &[f64]) {
         let expected = native.step(rows).expect("the row is stepped");
         assert_eq!(stepped.outcome.values.len(), expected.values.len());
         for (cell, (wasm, native)) in stepped.outcome.values.iter().zip(&expected.values).enumerate() {
-            let same = wasm.to_bits() == native.to_bits() || (wasm.is_nan() && native.is_nan());
-            assert!(same, "{plugin} frame {number} cell {cell}: {wasm:e} in wasm, {native:e} natively");
+            assert!(
+                bits(*wasm) == bits(*native),
+                "{plugin} frame {number} cell {cell}: {wasm:e} in wasm, {native:e} natively"
+            );
             numbers += usize::from(wasm.is_finite());
         }
-        assert_eq!(stepped.outcome.alerts.len(), expected.alerts.len(), "{plugin} frame {number}");
+        let judged = qualities(&package.declaration, number, &frame, &expected);
+        assert_eq!(stepped.outcome.quality, judged, "{plugin} frame {number}");
+        let wasm = stepped.outcome.alerts.iter();
+        let wasm = wasm.map(|alert| (alert.row, alert.alert, bits(alert.value), alert.detail.as_str()));
+        let native = expected.alerts.iter();
+        let native = native.map(|alert| (alert.row, alert.alert, bits(alert.value), alert.detail.as_str()));
+        assert!(
+            wasm.eq(native),
+            "{plugin} frame {number}: {:?}, natively {:?}",
+            stepped.outcome.alerts,
+            expected.alerts
+        );
+        alerts += expected.alerts.len();
     }
+    assert!(alerts > 0, "no alert was compared");
     // Every behavior has an output that is always a number; more must have been there than that one.
     assert!(numbers > 2 * FRAMES * TWINS as usize, "only {numbers} numbers were compared");
 

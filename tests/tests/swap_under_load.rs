@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use geminus_tests::{Broker, Host, PATIENCE, Publisher, SiteFolder, rebuild, wait_for};
+use geminus_tests::{Broker, Host, PATIENCE, Publisher, SiteFolder, rebuild, rebuild_file, wait_for};
 use serde_json::Value;
 
 const TWINS: u64 = 20;
@@ -185,5 +185,55 @@ fn a_restart_in_probation_runs_the_version_before_and_its_rows_go_on() -> anyhow
     })?;
     let host = second.expect("the second run");
     whole(&host, rounds)?;
+    host.stop()
+}
+
+/// Rounds of one whole wave of the field, over which its own movement is nothing on average.
+const WAVE: u64 = 251;
+
+/// Mean winding temperature of the first twin over the wave that ends with this round.
+fn mean_winding(host: &Host, end: u64) -> anyhow::Result<f64> {
+    let range = (START_MS + (end - WAVE) * 1_000, START_MS + end * 1_000);
+    let found = host.stored(&twin(1), "thermal.winding_temperature", range, 1_000)?;
+    let values: Vec<f64> = found.iter().filter_map(|(_, value)| *value).collect();
+    anyhow::ensure!(values.len() as u64 == WAVE, "{} of {WAVE} estimates", values.len());
+    Ok(values.iter().sum::<f64>() / WAVE as f64)
+}
+
+#[test]
+fn an_edited_default_under_the_same_version_number_takes_over_and_the_estimate_climbs() -> anyhow::Result<()>
+{
+    let broker = Broker::start(100_000)?;
+    let site = site(&broker, "{ probation = { rows = 20, seconds = 1 } }")?;
+    let host = Host::start(&site.site())?;
+    host.entry("source-connected", |_| true)?;
+    let mut swapped_at = 0;
+    let rounds = fed(broker.port, || {
+        // The first wave is the filter's own beginning.
+        wait_for("two waves", PATIENCE, || Ok((rows(&host)? > Some(3 * WAVE)).then_some(())))?;
+        let before = thermal(&host, &twin(1))?;
+        // The walk of the README: twice the heat in the winding, the version left as it is.
+        rebuild_file("motor-thermal", "0.1.0", "src/parameters.rs", &site.path("plugins"), |text| {
+            let (was, is) = ("default = 10.0, min = 0.0, max = 1e7)]\n    pub copper_loss", "default = 20.0");
+            assert_eq!(text.matches(was).count(), 1, "copper_loss is declared otherwise");
+            text.replace(was, &was.replace("default = 10.0", is))
+        })?;
+        host.entry("swap-done", |entry| entry["plugin"] == "motor-thermal@0.1.0")?;
+        let after = thermal(&host, &twin(1))?;
+        assert_eq!((&before["version"], &after["version"]), (&"0.1.0".into(), &"0.1.0".into()));
+        assert_ne!(before["digest"], after["digest"], "{after}");
+        swapped_at = rows(&host)?.unwrap_or_default();
+        wait_for("three waves more", PATIENCE, || {
+            Ok((rows(&host)? > Some(swapped_at + 3 * WAVE)).then_some(()))
+        })
+    })?;
+    whole(&host, rounds)?;
+    let answer = host.get(&format!("/twins/{}/history?points=temperature&from={START_MS}", twin(1)))?;
+    let mark = &answer["marks"][0];
+    assert_eq!(mark["kind"], "swap", "{}", answer["marks"]);
+    // The new one answered some rows before `swap-done`, so the wave before is taken from before it was built.
+    let (cold, warm) = (mean_winding(&host, 3 * WAVE)?, mean_winding(&host, swapped_at + 3 * WAVE)?);
+    println!("winding {cold:.2} before, {warm:.2} after");
+    assert!(warm > cold + 1.0, "twice the heat: {cold} before, {warm} after");
     host.stop()
 }

@@ -3,8 +3,8 @@
 //! [`Recording`] reads a file, [`ColumnMap`] says which column is which topic, [`feed`] publishes through MQTT
 //! and [`CsvSource`] replays without a broker. Both send the same payloads in the same order.
 //!
-//! A point takes each source time once, so rows that repeat the time of the row before (SKAB is said to have a
-//! few) would lose their values: such a row gets the time of the row before plus one millisecond. Rows whose
+//! A point takes each source time once, so rows that repeat the time of the row before, as recorders with coarse
+//! clocks write them, would lose their values: such a row gets the time of the row before plus one millisecond. Rows whose
 //! time goes *back* keep it, and the host counts them as late.
 
 mod feed;

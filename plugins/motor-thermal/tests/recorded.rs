@@ -24,7 +24,7 @@ fn recorded_data() -> Option<PathBuf> {
 /// Only the noise of the rig's sensors differs from the defaults: they are steadier than half a kelvin.
 const PARAMETERS: &str = r#"{"surface_noise": 0.15, "ambient_noise": 0.06}"#;
 
-/// Seconds since the first row, current, engine temperature, thermocouple; a few times repeat and are passed over.
+/// Seconds since midnight of the first day, current, engine temperature, thermocouple; times must rise.
 fn rows(file: &Path) -> Vec<[f64; 4]> {
     let text = std::fs::read_to_string(file).expect("readable");
     let mut rows: Vec<[f64; 4]> = Vec::new();
@@ -40,9 +40,8 @@ fn rows(file: &Path) -> Vec<[f64; 4]> {
         }
         before_s = clock_s;
         let time_s = day_s + clock_s;
-        if rows.last().is_none_or(|row| row.first().is_some_and(|last| time_s > *last)) {
-            rows.push([time_s, number(3), number(5), number(6)]);
-        }
+        assert!(rows.last().is_none_or(|[last, ..]| time_s > *last), "{}: {line}", file.display());
+        rows.push([time_s, number(3), number(5), number(6)]);
     }
     rows
 }
@@ -55,7 +54,9 @@ fn every_run_of_the_water_rig_gives_estimates_that_fit_its_sensors() {
     for file in files {
         let mut motor = Host::<MotorThermal>::open(PARAMETERS).expect("parameters that work");
         let (mut count, mut nis, mut squares, mut above, mut raised) = (0.0, 0.0, 0.0, 0.0, 0);
-        for [time_s, current, surface, ambient] in rows(&file) {
+        let rows = rows(&file);
+        let expected = rows.len() - 1;
+        for [time_s, current, surface, ambient] in rows {
             let measured = Measured {
                 surface_temperature: Reading::good(surface),
                 ambient_temperature: Reading::good(ambient),
@@ -71,9 +72,19 @@ fn every_run_of_the_water_rig_gives_estimates_that_fit_its_sensors() {
             }
         }
         let (nis, rms, above) = (nis / count, (squares / count).sqrt(), above / count);
-        let name = file.strip_prefix(&skab).expect("inside").display();
+        let name = file.strip_prefix(&skab).expect("inside").display().to_string();
         println!(
             "{name}: {count} rows, NIS {nis:.2}, innovation {rms:.2} K, winding {above:.1} K above the surface, {raised} alerts"
         );
+        // The computation is deterministic: these are the figures of the README, rounded as they stand there.
+        assert_eq!(count as usize, expected, "{name}: an innovation in every row but the first");
+        let (usual_rms, usual_nis, usual_above) = match name.starts_with("valve1") {
+            true => (0.105..0.125, 0.275..0.355, 1.0..4.0),
+            false => (0.195..0.205, 0.885..0.895, 12.5..13.0),
+        };
+        assert!(usual_rms.contains(&rms), "{name}: innovation {rms} K");
+        assert!(usual_nis.contains(&nis), "{name}: mean NIS {nis}");
+        assert!(usual_above.contains(&above), "{name}: winding {above} K above the surface");
+        assert_eq!(raised, 0, "{name}: alerts");
     }
 }

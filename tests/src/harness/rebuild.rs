@@ -19,12 +19,26 @@ pub fn rebuild(
     out: &Path,
     edit: impl Fn(String) -> String,
 ) -> anyhow::Result<PathBuf> {
+    rebuild_file(name, version, "src/lib.rs", out, edit)
+}
+
+/// The same with `edit` applied to another of its files.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn rebuild_file(
+    name: &str,
+    version: &str,
+    file: &str,
+    out: &Path,
+    edit: impl Fn(String) -> String,
+) -> anyhow::Result<PathBuf> {
     let root = repository();
     let from = root.join("plugins").join(name);
     let copy = tempfile::tempdir()?;
     copy_sources(&from.join("src"), &copy.path().join("src"))?;
-    let lib = copy.path().join("src/lib.rs");
-    fs::write(&lib, edit(fs::read_to_string(&lib)?))?;
+    let edited = copy.path().join(file);
+    fs::write(&edited, edit(fs::read_to_string(&edited)?))?;
     fs::copy(from.join("README.md"), copy.path().join("README.md"))?;
     let manifest = fs::read_to_string(from.join("Cargo.toml"))?;
     fs::write(copy.path().join("Cargo.toml"), stand_alone(&manifest, version, &root))?;

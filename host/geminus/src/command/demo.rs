@@ -125,7 +125,7 @@ async fn play(
 }
 
 fn introduce(running: &Running, folder: &Path) {
-    let thermal = Path::new("plugins/motor-thermal/src/lib.rs");
+    let thermal = Path::new("plugins/motor-thermal/src/parameters.rs");
     println!();
     println!("  open      {}", running.url());
     println!("  watch     pump-rig-1: winding and bearing temperature, which no sensor measures");

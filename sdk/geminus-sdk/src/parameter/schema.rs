@@ -48,7 +48,8 @@ impl FieldSchema {
         minimum: (f64, &'static str),
         maximum: (f64, &'static str),
     ) -> [&'static str; 4] {
-        if !self.bounded && !(minimum.1.is_empty() && maximum.1.is_empty()) {
+        let given = !minimum.1.is_empty() || !maximum.1.is_empty();
+        if given && !self.bounded {
             panic!("min and max are for parameters that are numbers");
         }
         let minimum = if minimum.0 > self.minimum.0 { minimum } else { self.minimum };
