@@ -8,8 +8,9 @@ use crate::StoreError;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// How long samples wait for others to share one durable commit with, in milliseconds. Longer spares flash
-    /// memory and processor, shorter acknowledges sooner. 0 … 10,000; default 5.
+    /// How long samples that somebody waits for wait for others to share one durable commit with, in milliseconds; the
+    /// others wait five times as long at most. Longer spares flash memory and processor, shorter acknowledges sooner.
+    /// 0 … 10,000; default 5.
     pub group_commit_ms: u64,
     /// Most points of one block; a group that reaches it is committed at once. 1 … 1,000,000; default 65,536.
     pub block_points_max: usize,

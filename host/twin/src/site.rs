@@ -270,7 +270,7 @@ impl Default for Limits {
 #[serde(deny_unknown_fields, default)]
 pub struct Store {
     /// Milliseconds of samples that are made durable by one commit; a QoS 1 message waits at most about this long for
-    /// its acknowledgement. 1 … 10000.
+    /// its acknowledgement. Where nobody waits for one (QoS 0, recordings) it may be five times as long. 1 … 10000.
     pub group_commit_ms: u32,
     /// Days that history is kept; 0 keeps everything.
     pub retention_days: u32,

@@ -1,8 +1,8 @@
 //! The thread that writes `hot.db`: it gathers what arrives into groups, commits them, and folds and forgets
 //! in between.
 //!
-//! A group is committed when its first samples waited `group_commit_ms`, when it fills a block, or when somebody
-//! flushes. Tickets are committed after the transaction, whose end is an fsync. When a commit fails everything
+//! A group is committed when the first samples that somebody waits for waited `group_commit_ms`, when any waited five
+//! times as long, when it fills a block, or when somebody flushes. Tickets are committed after the transaction, whose end is an fsync. When a commit fails everything
 //! stays queued and is tried again each second; after a failure of the disk the connection is opened anew first.
 
 mod names;
@@ -30,6 +30,8 @@ use crate::{Fault, Options, StoreError};
 
 /// How long after a failure it is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Samples that nobody waits for are worth a larger group: a commit costs by the series in it more than by the samples.
+const UNAWAITED_FACTOR: u32 = 5;
 /// SQLite's way of saying that there is no quota.
 const NO_QUOTA_PAGES: u64 = 4_294_967_294;
 
@@ -56,6 +58,8 @@ pub(crate) struct Writer {
     group: Group,
     backlog: VecDeque<Parcel>,
     backlog_points: usize,
+    /// When the oldest parcel came that somebody waits for.
+    awaited_since: Option<Duration>,
     flushes: Vec<Sender<Result<(), StoreError>>>,
     folds: Vec<Sender<Result<(), StoreError>>>,
     fold: Option<Fold>,
@@ -92,6 +96,7 @@ impl Writer {
             group: Group::default(),
             backlog: VecDeque::new(),
             backlog_points: 0,
+            awaited_since: None,
             flushes: Vec::new(),
             folds: Vec::new(),
             fold: None,
@@ -155,16 +160,21 @@ impl Writer {
             Some(_) if self.backlog_points >= self.options.block_points_max => {
                 (Duration::ZERO, Awaited::Group)
             }
-            Some(first) => {
-                (until(first.at + Duration::from_millis(self.options.group_commit_ms)), Awaited::Group)
-            }
+            Some(first) => (until(self.commit_at(first)), Awaited::Group),
             None => (until(self.upkeep_at), Awaited::Upkeep),
         }
+    }
+
+    fn commit_at(&self, first: &Parcel) -> Duration {
+        commit_at(first.at, self.awaited_since, Duration::from_millis(self.options.group_commit_ms))
     }
 
     fn accept(&mut self, work: Work) {
         match work {
             Work::Parcel(parcel) => {
+                if !parcel.tickets.is_empty() {
+                    self.awaited_since.get_or_insert(parcel.at);
+                }
                 self.backlog_points += parcel.samples.len();
                 self.backlog.push_back(parcel);
             }
@@ -194,9 +204,7 @@ impl Writer {
         let due = match self.retry_at {
             Some(at) => awaited == Awaited::Retry || now >= at,
             None => {
-                let waited = self.backlog.front().is_some_and(|first| {
-                    now >= first.at + Duration::from_millis(self.options.group_commit_ms)
-                });
+                let waited = self.backlog.front().is_some_and(|first| now >= self.commit_at(first));
                 waited
                     || awaited == Awaited::Group
                     || self.backlog_points >= self.options.block_points_max
@@ -260,6 +268,8 @@ impl Writer {
             gauges.queue_points.fetch_sub(points as u64, Ordering::Relaxed);
             parcel.tickets.into_iter().for_each(geminus_core::Ticket::commit);
         }
+        self.awaited_since =
+            self.backlog.iter().find(|parcel| !parcel.tickets.is_empty()).map(|parcel| parcel.at);
         let now = self.clock.monotonic();
         add(&gauges.points_written, self.group.sorted.len());
         add(&gauges.points_duplicate, self.group.duplicates);
@@ -350,6 +360,13 @@ fn answer_one<T>(reply: &Sender<T>, answer: T) {
     }
 }
 
+/// When what waits is committed at the latest: the oldest samples came at `first`, the oldest of those that somebody waits
+/// for at `awaited`.
+fn commit_at(first: Duration, awaited: Option<Duration>, wait: Duration) -> Duration {
+    let of_any = first + wait * UNAWAITED_FACTOR;
+    awaited.map_or(of_any, |since| of_any.min(since + wait))
+}
+
 fn set_quota(connection: &Connection, mib: u64) -> Result<(), StoreError> {
     let pages = match mib {
         0 => NO_QUOTA_PAGES,
@@ -358,4 +375,19 @@ fn set_quota(connection: &Connection, mib: u64) -> Result<(), StoreError> {
     number(connection, &format!("PRAGMA max_page_count={pages}"))
         .map_err(StoreError::database(FILE.name, "setting its quota"))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_waited_for_is_committed_first_and_nobody_waits_for_ever() {
+        let ms = Duration::from_millis;
+        for (first, awaited, expect) in
+            [(100, None, 125), (100, Some(100), 105), (100, Some(110), 115), (100, Some(124), 125)]
+        {
+            assert_eq!(commit_at(ms(first), awaited.map(ms), ms(5)), ms(expect), "{first} {awaited:?}");
+        }
+    }
 }

@@ -104,7 +104,7 @@ struct Rig {
     steps: mpsc::UnboundedSender<Step>,
     stop: watch::Sender<bool>,
     stats: Arc<MqttStats>,
-    told: Arc<Mutex<VecDeque<&'static str>>>,
+    told: Arc<Mutex<VecDeque<String>>>,
     said: Said,
     task: JoinHandle<()>,
 }
@@ -113,7 +113,7 @@ fn start<S: Sink>(sink: S, endless: bool, filters: usize) -> Rig {
     let (steps, script) = mpsc::unbounded_channel();
     let (stop, stopped) = watch::channel(false);
     let (stats, said) = (Arc::new(MqttStats::default()), Said::default());
-    let told: Arc<Mutex<VecDeque<&'static str>>> = Arc::default();
+    let told: Arc<Mutex<VecDeque<String>>> = Arc::default();
     let ear = Arc::clone(&told);
     let house = House {
         routes: Arc::new(Routes::build(vec![Route::value("a", SeriesId(0))]).expect("routes")),
