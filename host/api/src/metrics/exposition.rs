@@ -126,11 +126,11 @@ mod tests {
         let expect = r#"# HELP geminus_info Always 1; the version is the label.
 # TYPE geminus_info gauge
 geminus_info{version="0.1.0"} NaN
-# HELP geminus_rows_total Rows that a behavior stepped.
+# HELP geminus_rows_total Rows that a behavior stepped, under the behavior's name.
 # TYPE geminus_rows_total counter
 geminus_rows_total{plugin="thermal@1.0.0"} 18446744073709551615
 geminus_rows_total{plugin="a\"b\\c\nd"} 1
-# HELP geminus_step_seconds_total Time spent in calls of step.
+# HELP geminus_step_seconds_total Time spent in calls of step, under the behavior's name.
 # TYPE geminus_step_seconds_total counter
 geminus_step_seconds_total{plugin="thermal@1.0.0"} 0.125
 # HELP geminus_swap_pause_seconds Time for which rows of a cohort waited for a switch.

@@ -324,9 +324,9 @@ fn a_host_that_starts_ends_what_it_finds_unless_it_was_settled() {
 fn a_phase_is_ripe_when_its_minimum_is_reached_or_its_time_is_over() {
     let progress = |rows_min| super::Progress { twins: 8, enrolled: 8, warm: 8, authoritative: 2, rows_min };
     for (script, phase, cases) in [
-        // Shadow: 10 rows and 20 s; canary: 5 rows, from 10 on, and 10 s; probation: 60 s.
+        // Shadow: 10 rows and 20 s; canary: 5 rows of its own and 10 s; probation: 60 s.
         (shadow(), Phase::Shadow, vec![(10, 19, false), (9, 20, false), (10, 20, true), (0, 100, true)]),
-        (canary(), Phase::Canary, vec![(14, 10, false), (15, 9, false), (15, 10, true), (5, 10, true)]),
+        (canary(), Phase::Canary, vec![(4, 10, false), (5, 9, false), (5, 10, true), (15, 10, true)]),
         (promoting(), Phase::Promoting, vec![(900, 3_000, false)]),
         (probation(), Phase::Probation, vec![(16, 59, false), (16, 60, true)]),
         (settling(), Phase::Settling, vec![(900, 900, false)]),
