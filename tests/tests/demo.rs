@@ -88,6 +88,12 @@ fn a_demo_is_stopped_by_a_signal_and_keeps_its_data_where_it_was_told() -> anyho
         let site = get(&site)?;
         Ok((site["twins"]["live"] == 3).then_some(()))
     })?;
+    // Another one in the same folder is refused before it has written anything.
+    let site = data.path().join("site.toml");
+    let before = std::fs::read(&site)?;
+    let refused = Demo::start(data.path(), &[])?.end().expect_err("the folder is in use").to_string();
+    assert!(refused.contains("another demo runs in"), "{refused}");
+    assert_eq!(std::fs::read(&site)?, before, "and the running one keeps its files");
     let id = demo.child.as_ref().map(Child::id).context("running")?;
     let status = Command::new("kill").args(["-TERM", &id.to_string()]).status()?;
     anyhow::ensure!(status.success(), "kill failed");

@@ -77,6 +77,8 @@ pub struct MqttOptions {
     pub packet_bytes_max: u32,
     /// What is subscribed; may hold wildcards.
     pub filters: Vec<String>,
+    /// What is subscribed at QoS 0 whatever `qos` says; none of `filters`.
+    pub at_most_once: Vec<String>,
     /// Remembers the filters of the session over restarts, so that filters which were taken out of the site
     /// are unsubscribed. `None` subscribes anew at each start and never unsubscribes.
     pub memo: Option<PathBuf>,
@@ -98,6 +100,7 @@ impl MqttOptions {
             keep_alive: Duration::from_secs(30),
             packet_bytes_max: 16 << 20,
             filters,
+            at_most_once: Vec::new(),
             memo: None,
             limits: DecodeLimits::default(),
         }
@@ -258,7 +261,7 @@ fn check(options: &MqttOptions) -> Result<Address, MqttError> {
     let address = options.url.parse()?;
     match options {
         _ if options.client_id.is_empty() => Err(MqttError::ClientId),
-        _ if options.filters.is_empty() => Err(MqttError::NoFilter),
+        _ if options.filters.is_empty() && options.at_most_once.is_empty() => Err(MqttError::NoFilter),
         _ if options.receive_maximum == 0 => Err(MqttError::ReceiveMaximum),
         _ => Ok(address),
     }

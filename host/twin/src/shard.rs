@@ -118,7 +118,7 @@ pub struct Shard {
     dirty: Vec<u32>,
     changed: Vec<u32>,
     events: Vec<Event>,
-    refusals: intake::Refusals,
+    notices: intake::Notices,
     counters: Counters,
     spare: Vec<Frame>,
 }
@@ -169,7 +169,7 @@ impl Shard {
             dirty: Vec::new(),
             changed: Vec::new(),
             events: Vec::new(),
-            refusals: intake::Refusals::default(),
+            notices: intake::Notices::default(),
             counters: Counters::default(),
             spare: Vec::new(),
             plant,

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use geminus_tests::START_MS;
 use serde_json::json;
 
 use crate::hall::{Hall, OFF, version};
@@ -57,9 +58,19 @@ fn a_version_whose_file_is_gone_can_be_gone_back_to() -> anyhow::Result<()> {
     assert_eq!((&view["from"]["version"], &view["to"]["version"]), (&"1.1.0".into(), &"1.0.0".into()));
     hall.alone("1.0.0")?;
     hall.pulse.wait(5)?;
+    let mark = |hall: &Hall| -> anyhow::Result<serde_json::Value> {
+        Ok(hall.host.get(&format!("/twins/cell-07/history?points=a&from={START_MS}"))?["marks"].take())
+    };
+    let before = mark(&hall)?;
+    assert_eq!(before.as_array().map(Vec::len), Some(2), "up and down: {before}");
     let hall = hall.restarted()?;
     hall.alone("1.0.0")?;
     hall.host.entry("plugin-revived", |_| true)?;
+    let after = mark(&hall)?;
+    let times = |marks: &serde_json::Value| -> Vec<serde_json::Value> {
+        marks.as_array().into_iter().flatten().map(|mark| mark["time_ms"].clone()).collect()
+    };
+    assert_eq!(times(&after), times(&before), "a restart loses no mark: {before} {after}");
     // And up again, after a restart, by its digest.
     let digest = view["from"]["digest"].as_str().unwrap_or_default();
     hall.says(&["start", &format!("tally@{digest}"), "--probation-seconds", "1"])?;

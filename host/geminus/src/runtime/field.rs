@@ -1,5 +1,6 @@
 //! From the plant's neutral routes to running sources.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,7 +85,7 @@ fn options(
     routes: &[Route],
     data: &Path,
 ) -> anyhow::Result<MqttOptions> {
-    let filters = topics(routes);
+    let (filters, at_most_once) = filters(routes);
     let client_id =
         mqtt.client_id.clone().unwrap_or_else(|| format!("geminus-{}-{}", plant.name, source.name));
     let mut options = MqttOptions::new(with_credentials(mqtt)?, client_id, filters);
@@ -92,10 +93,7 @@ fn options(
         MqttVersion::V5 => ingest::ProtocolVersion::V5,
         MqttVersion::V311 => ingest::ProtocolVersion::V311,
     };
-    options.qos = match routes.iter().map(|route| route.qos).max().unwrap_or(mqtt.qos) {
-        0 => ingest::QoS::AtMostOnce,
-        _ => ingest::QoS::AtLeastOnce,
-    };
+    options.at_most_once = at_most_once;
     options.receive_maximum = mqtt.receive_maximum;
     options.keep_alive = Duration::from_secs(mqtt.keep_alive_s.into());
     options.session_expiry = Duration::from_secs(mqtt.session_expiry_s.into());
@@ -132,6 +130,20 @@ fn decode_limits(plant: &Plant) -> DecodeLimits {
         accept_future: Duration::from_secs(plant.limits.accept_future_s),
         payload_bytes_max: plant.limits.payload_bytes_max as usize,
     }
+}
+
+/// Topics to subscribe at QoS 1, and at QoS 0. One that several routes share has the highest of theirs.
+fn filters(routes: &[Route]) -> (Vec<String>, Vec<String>) {
+    let mut wanted: BTreeMap<&str, u8> = BTreeMap::new();
+    for route in routes {
+        let qos = wanted.entry(&route.topic).or_default();
+        *qos = (*qos).max(route.qos);
+    }
+    let of = |kept: bool| {
+        let topics = wanted.iter().filter(|(_, qos)| (**qos > 0) == kept);
+        topics.map(|(topic, _)| (*topic).to_owned()).collect()
+    };
+    (of(true), of(false))
 }
 
 /// Each topic once, in order.
@@ -205,6 +217,16 @@ mod tests {
         let mut mqtt: site::Mqtt = toml::from_str(&text).expect("a source");
         mqtt.username = username.map(str::to_owned);
         mqtt
+    }
+
+    #[test]
+    fn each_topic_is_subscribed_at_the_highest_quality_of_its_routes() {
+        let route = |topic: &str, qos| {
+            let payload = Payload::Object(Vec::new());
+            Route { topic: topic.to_owned(), qos, payload, envelope: Arc::default() }
+        };
+        let routes = [route("a", 1), route("b", 0), route("c", 0), route("c", 2)];
+        assert_eq!(filters(&routes), (vec!["a".to_owned(), "c".to_owned()], vec!["b".to_owned()]));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The house as the API sees it: questions go to shards as messages, to the store on blocking threads.
 
+mod marks;
 mod metrics;
 mod plugins;
 
@@ -24,7 +25,7 @@ use tokio::sync::oneshot;
 
 use super::field::Source;
 use super::manager::Heard;
-use super::message::{Ask, Past, Totals};
+use super::message::{Ask, Totals};
 use super::meters::ShardMeters;
 use super::plugins::Board;
 use super::proposals;
@@ -234,12 +235,14 @@ impl House for Rooms {
             points.into_iter().map(|point| stretch(&reader, point, from, to, buckets)).collect()
         })
         .await?;
+        let (control, plant, id) = (self.store.control(), Arc::clone(&self.plant), query.twin.clone());
+        let earlier = blocking(move || marks::earlier(&control, &plant, twin, &id)).await?;
         Ok(api::HistoryView {
             twin: query.twin,
             from: from.into(),
             to: to.into(),
             series,
-            marks: marks(&past, from, to),
+            marks: marks::inside(past.swaps, earlier, from, to),
         })
     }
 
@@ -415,15 +418,4 @@ fn stretch(
         view.quality.push(bucket.quality as u8);
     }
     Ok(view)
-}
-
-fn marks(past: &Past, from: Timestamp, to: Timestamp) -> Vec<api::MarkView> {
-    let inside = past.swaps.iter().filter(|(time, _)| (from..to).contains(time));
-    inside
-        .map(|(time, text)| api::MarkView {
-            time_ms: time.millis(),
-            kind: api::MarkKind::Swap,
-            text: text.clone(),
-        })
-        .collect()
 }

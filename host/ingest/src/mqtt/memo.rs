@@ -14,13 +14,18 @@ struct Page {
     broker: String,
     qos: u8,
     filters: BTreeSet<String>,
+    /// At QoS 0 whatever `qos` says. Hosts of before knew none.
+    #[serde(default)]
+    at_most_once: BTreeSet<String>,
 }
 
 /// What must be done to bring a session to the wanted filters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Changes {
-    /// To subscribe.
+    /// To subscribe at the quality of service of the source.
     pub(crate) subscribe: Vec<String>,
+    /// To subscribe at QoS 0.
+    pub(crate) at_most_once: Vec<String>,
     /// To unsubscribe.
     pub(crate) unsubscribe: Vec<String>,
 }
@@ -44,12 +49,14 @@ impl Memo {
         broker: &str,
         qos: u8,
         filters: Vec<String>,
+        at_most_once: Vec<String>,
     ) -> Self {
         let wanted = Page {
             client_id: client_id.to_owned(),
             broker: broker.to_owned(),
             qos,
             filters: filters.into_iter().collect(),
+            at_most_once: at_most_once.into_iter().collect(),
         };
         let known = path
             .as_ref()
@@ -62,17 +69,30 @@ impl Memo {
 
     /// What a connection must do first.
     pub(crate) fn changes(&self, session_present: bool) -> Changes {
-        let all = || self.wanted.filters.iter().cloned().collect();
+        let wanted = &self.wanted;
+        let all = || wanted.filters.iter().cloned().collect();
         match &self.known {
             None if session_present && self.is_confirmed => Changes::default(),
             Some(known) if session_present => Changes {
-                subscribe: match known.qos == self.wanted.qos {
-                    true => self.wanted.filters.difference(&known.filters).cloned().collect(),
+                subscribe: match known.qos == wanted.qos {
+                    true => wanted.filters.difference(&known.filters).cloned().collect(),
                     false => all(),
                 },
-                unsubscribe: known.filters.difference(&self.wanted.filters).cloned().collect(),
+                at_most_once: wanted.at_most_once.difference(&known.at_most_once).cloned().collect(),
+                unsubscribe: known
+                    .filters
+                    .union(&known.at_most_once)
+                    .filter(|filter| {
+                        !wanted.filters.contains(*filter) && !wanted.at_most_once.contains(*filter)
+                    })
+                    .cloned()
+                    .collect(),
             },
-            _ => Changes { subscribe: all(), unsubscribe: Vec::new() },
+            _ => Changes {
+                subscribe: all(),
+                at_most_once: wanted.at_most_once.iter().cloned().collect(),
+                unsubscribe: Vec::new(),
+            },
         }
     }
 
@@ -104,16 +124,22 @@ mod tests {
     fn only_what_changed_is_changed() {
         let folder = tempfile::tempdir().expect("folder");
         let path = Some(folder.path().join("session.json"));
-        let open = |filters: &[&str], qos| Memo::open(path.clone(), "me", "mqtt://b:1", qos, names(filters));
+        let open = |filters: &[&str], qos| {
+            Memo::open(path.clone(), "me", "mqtt://b:1", qos, names(filters), Vec::new())
+        };
         let mut first = open(&["a", "b"], 1);
         assert_eq!(first.changes(true).subscribe, ["a", "b"], "nobody knows what the session has");
         first.confirmed().expect("written");
         assert_eq!(first.changes(true), Changes::default());
         assert_eq!(first.changes(false).subscribe, ["a", "b"]);
         let second = open(&["b", "c"], 1);
-        assert_eq!(second.changes(true), Changes { subscribe: names(&["c"]), unsubscribe: names(&["a"]) });
+        let changes = Changes { subscribe: names(&["c"]), unsubscribe: names(&["a"]), ..Changes::default() };
+        assert_eq!(second.changes(true), changes);
+        let moved = Memo::open(path.clone(), "me", "mqtt://b:1", 1, names(&["a"]), names(&["b", "d"]));
+        let changes = Changes { at_most_once: names(&["b", "d"]), ..Changes::default() };
+        assert_eq!(moved.changes(true), changes, "a filter that moves is asked for anew and not given up");
         assert_eq!(open(&["a", "b"], 0).changes(true).subscribe, ["a", "b"]);
-        let other = Memo::open(path.clone(), "another", "mqtt://b:1", 1, names(&["a", "b"]));
+        let other = Memo::open(path.clone(), "another", "mqtt://b:1", 1, names(&["a", "b"]), Vec::new());
         assert_eq!(other.changes(true).subscribe, ["a", "b"]);
         std::fs::write(folder.path().join("session.json"), b"{torn").expect("torn");
         assert_eq!(

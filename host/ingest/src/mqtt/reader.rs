@@ -92,7 +92,8 @@ impl<L: Line, S: Sink> Reader<L, S> {
         let qos = u8::from(options.qos == QoS::AtLeastOnce);
         // Kept once: a fleet's filters are many.
         let filters = std::mem::take(&mut options.filters);
-        let memo = Memo::open(options.memo.clone(), &options.client_id, &broker, qos, filters);
+        let at_most_once = std::mem::take(&mut options.at_most_once);
+        let memo = Memo::open(options.memo.clone(), &options.client_id, &broker, qos, filters, at_most_once);
         Self {
             voice: line.voice(),
             line,
@@ -231,11 +232,15 @@ impl<L: Line, S: Sink> Reader<L, S> {
         if !changes.unsubscribe.is_empty() {
             self.log_if_failed(self.voice.unsubscribe(&changes.unsubscribe));
         }
-        for filters in changes.subscribe.chunks(FILTERS_MAX) {
-            self.asked.push_back(filters.to_vec());
-            if let Err(error) = self.voice.subscribe(filters, self.options.qos == QoS::AtLeastOnce) {
-                self.unasked = Some(error);
-                return;
+        let at_least_once = self.options.qos == QoS::AtLeastOnce;
+        let parts = [(changes.subscribe, at_least_once), (changes.at_most_once, false)];
+        for (filters, at_least_once) in &parts {
+            for filters in filters.chunks(FILTERS_MAX) {
+                self.asked.push_back(filters.to_vec());
+                if let Err(error) = self.voice.subscribe(filters, *at_least_once) {
+                    self.unasked = Some(error);
+                    return;
+                }
             }
         }
         if self.asked.is_empty() {

@@ -102,6 +102,31 @@ async fn quality_of_service_0_needs_no_tickets() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_filter_has_its_own_quality_of_service() {
+    let Some(broker) = Mosquitto::start().await else { return };
+    for version in BOTH {
+        let house = House::with(&["kept", "live"]);
+        let options = MqttOptions {
+            version,
+            at_most_once: vec!["live".to_owned()],
+            ..MqttOptions::new(broker.url(), "mixed", vec!["kept".to_owned()])
+        };
+        let (source, mut batches) = house.spawn(options);
+        house.wait_for("source-connected", 1).await;
+        let mut publisher = house.publisher(&broker.url(), version, QoS::AtLeastOnce).await;
+        for (topic, has_ticket) in [("kept", true), ("live", false)] {
+            publish(&mut publisher, topic, 0..1).await;
+            let batch = next(&mut batches).await;
+            assert_eq!((batch.samples.len(), batch.ticket.is_some()), (1, has_ticket), "{topic} {version:?}");
+            if let Some(ticket) = batch.ticket {
+                ticket.commit();
+            }
+        }
+        source.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_before_a_stop_does_not_come_again() {
     for version in BOTH {
         let Some(broker) = Mosquitto::start().await else { return };

@@ -136,6 +136,25 @@ impl ControlReader {
         self.select(binding, twin, "c.row_time >= ?3 AND c.row_time < ?4", "ASC", (from, to), usize::MAX)
     }
 
+    /// Borders and periodic checkpoints of a twin without their states, in order of time: row time, why, and the
+    /// incarnation that goes on from there. Their CRC is not looked at, as it covers the state. Blocks.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn borders(&self, binding: &str, twin: &str) -> Result<Vec<(Timestamp, Border, u32)>, StoreError> {
+        self.shared.read("reading borders", |connection| {
+            let mut select = connection.prepare(
+                "SELECT row_time, border, incarnation FROM checkpoint
+                 WHERE holder = (SELECT id FROM holder WHERE binding = ?1 AND twin = ?2) ORDER BY row_time, id",
+            )?;
+            let rows = select.query_map((binding, twin), |row| {
+                let border = Border::from_column(row.get(1)?);
+                Ok((time_from_column(row.get(0)?), border, number_from_column(row.get(2)?)))
+            })?;
+            rows.collect()
+        })
+    }
+
     fn select(
         &self,
         binding: &str,

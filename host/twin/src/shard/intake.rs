@@ -13,14 +13,36 @@ pub(super) struct Window {
     to: u64,
 }
 
-/// Refused samples since the journal last heard of them.
+/// Samples of which the journal hears, by why.
 #[derive(Debug, Default)]
-pub(super) struct Refusals {
+pub(super) struct Notices {
+    refused: Notice,
+    /// Late ones and duplicates.
+    late: Notice,
+    /// Values that are no numbers.
+    bad: Notice,
+}
+
+/// Samples since the journal last heard of their kind.
+#[derive(Debug, Default)]
+struct Notice {
     count: u64,
     quiet_until: u64,
 }
 
-/// How long the journal is left in peace after it heard of refused samples.
+impl Notice {
+    /// One more; gives how many there were since the last time when it is time to tell.
+    fn due(&mut self, now: Moment) -> Option<u64> {
+        self.count += 1;
+        if now.monotonic < self.quiet_until {
+            return None;
+        }
+        self.quiet_until = now.monotonic + QUIET_NS;
+        Some(std::mem::take(&mut self.count))
+    }
+}
+
+/// How long the journal is left in peace after it heard of samples of one kind.
 const QUIET_NS: u64 = 60_000_000_000;
 const DAY_NS: u64 = 86_400_000_000_000;
 
@@ -65,9 +87,15 @@ impl Shard {
             let late = time < slot.time;
             self.counters.late += u64::from(late);
             self.counters.duplicates += u64::from(!late);
+            self.belated(place, sample.time, now);
             return late;
         }
+        let slot = *slot;
         if !sample.value.is_finite() {
+            // Who says itself that a value is bad has told already.
+            if sample.quality != Quality::Bad {
+                self.unusable(place, sample.time, now);
+            }
             (sample.value, sample.quality) = (f64::NAN, Quality::Bad);
         }
         let (twin, point) = (slot.twin as usize, usize::from(slot.point));
@@ -115,14 +143,40 @@ impl Shard {
     #[cold]
     fn refuse(&mut self, place: usize, sample: &Sample, now: Moment) {
         self.counters.refused += 1;
-        self.refusals.count += 1;
-        if now.monotonic < self.refusals.quiet_until {
-            return;
-        }
-        let count = std::mem::take(&mut self.refusals.count);
-        self.refusals.quiet_until = now.monotonic + QUIET_NS;
+        let Some(count) = self.notices.refused.due(now) else { return };
         let event = self.refusal(place, sample.time, now, count);
         self.events.extend(event);
+    }
+
+    #[cold]
+    fn belated(&mut self, place: usize, time: Timestamp, now: Moment) {
+        let Some(count) = self.notices.late.due(now) else { return };
+        let what = "came late or twice: it is not newer than the last one, and steps no behavior";
+        let event = self.notice(place, ("samples-late", Severity::Info, what), time, count);
+        self.events.extend(event);
+    }
+
+    #[cold]
+    fn unusable(&mut self, place: usize, time: Timestamp, now: Moment) {
+        let Some(count) = self.notices.bad.due(now) else { return };
+        let what = "is no number and counts as bad";
+        let event = self.notice(place, ("sample-bad", Severity::Warning, what), time, count);
+        self.events.extend(event);
+    }
+
+    fn notice(
+        &self,
+        place: usize,
+        (kind, severity, what): (&str, Severity, &str),
+        time: Timestamp,
+        count: u64,
+    ) -> Option<Event> {
+        let slot = self.slots.get(place)?;
+        let twin = self.plant.twin(self.twins.get(slot.twin as usize)?.index)?;
+        let point = &self.plant.kind(twin)?.points.get(usize::from(slot.point))?.name;
+        let message = format!("sample of {} {point} {what}; {count} such since the last notice", twin.id);
+        let facts = serde_json::json!({ "point": point, "time_ms": time.millis(), "count": count });
+        Some(Event::new(kind, severity, message).twin(&*twin.id).facts(facts))
     }
 
     fn refusal(&self, place: usize, time: Timestamp, now: Moment, count: u64) -> Option<Event> {

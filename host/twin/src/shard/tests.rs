@@ -190,6 +190,18 @@ fn samples_that_do_not_belong_are_counted_under_their_reason() {
         events.iter().filter(|event| event.kind == "sample-refused").map(|event| &event.message).collect();
     assert_eq!(told.len(), 2, "the journal hears once a minute");
     assert!(told[0].starts_with("sample of rig-1 hot refused: its time is 601 s ahead of"), "{}", told[0]);
+    let late: Vec<_> = events.iter().filter(|event| event.kind == "samples-late").collect();
+    assert_eq!(late.len(), 1, "of both kinds one entry a minute");
+    assert!(late[0].message.contains("rig-1 hot came late or twice") && late[0].facts["count"] == 1);
+    assert!(!give(&mut shard, HOT, 601_000, 1.0));
+    let mut events = Vec::new();
+    shard.take_events(&mut events);
+    let late: Vec<_> = events.iter().filter(|event| event.kind == "samples-late").collect();
+    assert_eq!(
+        (late.len(), &late[0].facts["count"]),
+        (1, &2.into()),
+        "the late one and this, after a minute"
+    );
     assert!(told[1].contains("86400 s behind") || told[1].contains("86401 s behind"), "{}", told[1]);
 }
 
@@ -201,6 +213,13 @@ fn what_is_no_number_is_bad_and_missing_for_behaviors() {
         shard.take(&mut samples, at_ms(time));
         assert!(samples[0].value.is_nan() && samples[0].quality == Quality::Bad);
     }
+    let mut known = vec![Sample { quality: Quality::Bad, ..sample(LOAD, 0, 0, f64::NAN) }];
+    shard.take(&mut known, at_ms(120_000));
+    let mut events = Vec::new();
+    shard.take_events(&mut events);
+    let told: Vec<_> = events.iter().filter(|event| event.kind == "sample-bad").collect();
+    assert_eq!(told.len(), 1, "once a minute, and never of what its source calls bad: {told:?}");
+    assert!(told[0].message.starts_with("sample of rig-1 hot is no number"), "{told:?}");
     let rows = ready(&mut shard);
     assert!(
         rows.iter().all(|(_, _, _, values, quality)| values[0].is_none() && quality[0] == Quality::Missing)
@@ -289,7 +308,7 @@ fn staleness_goes_by_the_time_of_receipt() {
     let mut events = Vec::new();
     shard.take_events(&mut events);
     let kinds: Vec<_> = events.iter().map(|event| event.kind.as_str()).collect();
-    assert_eq!(kinds, ["twin-stale", "twin-live"]);
+    assert_eq!(kinds, ["twin-stale", "samples-late", "twin-live"]);
     // The other twin never spoke, and is not stale but waiting.
     assert_eq!(shard.summary(TwinIndex(1), at_ms(99_000)).expect("it").state, State::Waiting);
 }
