@@ -21,6 +21,7 @@ use crate::{EventSink, Routes, Sink};
 mod address;
 mod backoff;
 mod cork;
+mod gulp;
 mod intake;
 mod ledger;
 pub(crate) mod line;

@@ -12,6 +12,7 @@ use rumqttc::{
 use super::MqttOptions;
 use super::address::Address;
 use super::cork::Cork;
+use super::gulp::{Gulp, Reading};
 use super::line::{Line, LineError, Step, Voice};
 
 /// The largest remaining length that the protocol can write.
@@ -27,7 +28,7 @@ pub(crate) struct LineV4 {
 impl LineV4 {
     /// A line that receives, with a persistent session.
     pub(crate) fn subscriber(address: &Address, options: &MqttOptions) -> Self {
-        let mut line = base(address, &options.client_id, options.keep_alive);
+        let mut line = base(address, &options.client_id, options.keep_alive, Reading::InGulps);
         line.set_session_mode(SessionMode::Persistent).set_inflight(16).set_ack_mode(AckMode::Manual);
         let (client, events) = AsyncClient::builder(line).capacity(WINDOW_MAX + 64).build();
         Self { client, events: undelayed(events) }
@@ -35,7 +36,7 @@ impl LineV4 {
 
     /// A line that publishes, starting clean.
     pub(crate) fn publisher(address: &Address, client_id: &str, window: u16) -> Self {
-        let mut line = base(address, client_id, Duration::from_secs(30));
+        let mut line = base(address, client_id, Duration::from_secs(30), Reading::AtOnce);
         line.set_session_mode(SessionMode::Clean).set_inflight(window);
         let (client, events) = AsyncClient::builder(line).capacity(usize::from(window)).build();
         Self { client, events: undelayed(events) }
@@ -43,7 +44,7 @@ impl LineV4 {
 
     /// A line that receives and acknowledges by itself, starting clean.
     pub(crate) fn bare(address: &Address, client_id: &str) -> Self {
-        let mut line = base(address, client_id, Duration::from_secs(30));
+        let mut line = base(address, client_id, Duration::from_secs(30), Reading::AtOnce);
         line.set_session_mode(SessionMode::Clean).set_inflight(16);
         let (client, events) = AsyncClient::builder(line).capacity(64).build();
         Self { client, events: undelayed(events) }
@@ -55,7 +56,7 @@ impl LineV4 {
     }
 }
 
-fn base(address: &Address, client_id: &str, keep_alive: Duration) -> rumqttc::MqttOptions {
+fn base(address: &Address, client_id: &str, keep_alive: Duration, reading: Reading) -> rumqttc::MqttOptions {
     let mut line = rumqttc::MqttOptions::new(client_id, Broker::tcp(address.host.clone(), address.port));
     line.set_keep_alive(u16::try_from(keep_alive.as_secs().max(1)).unwrap_or(u16::MAX))
         .set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX)
@@ -64,8 +65,9 @@ fn base(address: &Address, client_id: &str, keep_alive: Duration) -> rumqttc::Mq
     if let Some((user, password)) = &address.credentials {
         line.set_credentials(user.clone(), password.clone().into_bytes());
     }
-    line.set_socket_connector(|host, network| async move {
-        rumqttc::default_socket_connect(host, network).await.map(Cork::new)
+    line.set_socket_connector(move |host, network| async move {
+        let socket = rumqttc::default_socket_connect(host, network).await;
+        socket.map(|socket| Cork::new(Gulp::new(socket, reading)))
     });
     line
 }

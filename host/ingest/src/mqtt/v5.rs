@@ -15,6 +15,7 @@ use rumqttc::{
 use super::MqttOptions;
 use super::address::Address;
 use super::cork::Cork;
+use super::gulp::{Gulp, Reading};
 use super::line::{Line, LineError, Step, Voice};
 
 /// Our own QoS 1 messages under way on a subscribing line, which sends none. The library scans this window
@@ -30,7 +31,7 @@ pub(crate) struct LineV5 {
 impl LineV5 {
     /// A line that receives, with a persistent session.
     pub(crate) fn subscriber(address: &Address, options: &MqttOptions) -> Self {
-        let mut line = base(address, &options.client_id, options.keep_alive);
+        let mut line = base(address, &options.client_id, options.keep_alive, Reading::InGulps);
         line.set_session_mode(SessionMode::Persistent)
             .set_session_expiry_interval(Some(
                 u32::try_from(options.session_expiry.as_secs()).unwrap_or(u32::MAX),
@@ -49,7 +50,7 @@ impl LineV5 {
 
     /// A line that publishes, starting clean.
     pub(crate) fn publisher(address: &Address, client_id: &str, window: u16) -> Self {
-        let mut line = base(address, client_id, Duration::from_secs(30));
+        let mut line = base(address, client_id, Duration::from_secs(30), Reading::AtOnce);
         line.set_session_mode(SessionMode::Clean)
             .set_outgoing_inflight_upper_limit(window)
             .set_max_packet_size(Some(16 << 20))
@@ -61,7 +62,7 @@ impl LineV5 {
 
     /// A line that receives and acknowledges by itself, starting clean.
     pub(crate) fn bare(address: &Address, client_id: &str) -> Self {
-        let mut line = base(address, client_id, Duration::from_secs(30));
+        let mut line = base(address, client_id, Duration::from_secs(30), Reading::AtOnce);
         line.set_session_mode(SessionMode::Clean)
             .set_receive_maximum(Some(20_000))
             .set_outgoing_inflight_upper_limit(SUBSCRIBER_WINDOW)
@@ -76,7 +77,7 @@ impl LineV5 {
     }
 }
 
-fn base(address: &Address, client_id: &str, keep_alive: Duration) -> rumqttc::MqttOptions {
+fn base(address: &Address, client_id: &str, keep_alive: Duration, reading: Reading) -> rumqttc::MqttOptions {
     let mut line = rumqttc::MqttOptions::new(client_id, Broker::tcp(address.host.clone(), address.port));
     line.set_keep_alive(u16::try_from(keep_alive.as_secs().max(1)).unwrap_or(u16::MAX))
         .set_connect_timeout(CONNECT_TIMEOUT);
@@ -86,8 +87,9 @@ fn base(address: &Address, client_id: &str, keep_alive: Duration) -> rumqttc::Mq
     let mut network = line.network_options();
     network.set_tcp_nodelay(true);
     line.set_network_options(network);
-    line.set_socket_connector(|host, network| async move {
-        rumqttc::default_socket_connect(host, network).await.map(Cork::new)
+    line.set_socket_connector(move |host, network| async move {
+        let socket = rumqttc::default_socket_connect(host, network).await;
+        socket.map(|socket| Cork::new(Gulp::new(socket, reading)))
     });
     line
 }
