@@ -1,6 +1,6 @@
 //! Twins that misbehave: contained, named, and without a trace in what their neighbours get.
 
-use geminus_behavior::{Cohort, FaultKind, Limits};
+use geminus_behavior::{Cohort, FaultKind, Flood, Limits, Rule};
 use geminus_core::TwinIndex;
 
 use crate::probe::{ENGINE, Oracle, Probe, frame, limits, step};
@@ -137,6 +137,8 @@ fn values_that_are_no_numbers_leave_as_bad_and_long_words_are_cut() {
     let alerts: Vec<_> = stepped.outcome.alerts.iter().map(|a| (a.row, a.alert, a.detail.len())).collect();
     assert_eq!(alerts, [(1, 0, 512)]);
     assert_eq!(stepped.faults, []);
+    let flood = Flood { twin: Some(TwinIndex(0)), rule: Rule::NotFinite, limit: 0, count: 2 };
+    assert_eq!(stepped.floods, [flood]);
 }
 
 #[test]

@@ -28,6 +28,7 @@ use super::cohorts::side::{Berth, Watch};
 use super::cohorts::trial::{Moved, Trial};
 use super::cohorts::{Cohorts, Saved};
 use super::crumb::Crumb;
+use super::floods::Floods;
 use super::keeper::AtBorder;
 use super::lane::Exit;
 use super::live::Live;
@@ -100,6 +101,7 @@ pub(crate) struct ShardRunner {
     substitutes: Substitutes,
     /// Last fault of a behavior of a twin, and when it was told.
     faults: HashMap<(BindingIndex, TwinIndex), (String, Duration)>,
+    floods: Floods,
     next_tick: Duration,
     next_totals: Duration,
 }
@@ -119,6 +121,7 @@ impl ShardRunner {
             trials: HashMap::new(),
             substitutes: Substitutes::default(),
             faults: HashMap::new(),
+            floods: Floods::default(),
             next_tick: Duration::ZERO,
             next_totals: Duration::ZERO,
             parts,
@@ -221,6 +224,9 @@ impl ShardRunner {
             for fault in &answer.silent {
                 self.silent_fault(index, fault);
             }
+            for flooded in std::mem::take(&mut stepped.floods) {
+                self.flood(index, &flooded, now);
+            }
             let (shard, samples) = (&self.parts.shard, &mut self.samples);
             rows::record(&plant, index, &frame, &stepped, now, samples);
             self.substitutes.stand_in(binding, index, &frame, &mut stepped, shard);
@@ -292,11 +298,17 @@ impl ShardRunner {
         }
         self.live.publish(&mut self.parts.shard, now);
         let monotonic = Duration::from_nanos(now.monotonic);
+        for told in self.floods.due(monotonic) {
+            self.parts.chronicle.tell(told.event(&self.parts.plant));
+        }
         if monotonic >= self.next_totals {
             let many = self.parts.shard.twins().nth(LARGE_FLEET).is_some();
             self.next_totals = monotonic + if many { TOTALS_EVERY * 5 } else { TOTALS_EVERY };
             self.parts.meters.note_totals(self.totals(now), self.court.verdicts());
             self.parts.cohorts.account(&self.parts.meters.accounts());
+            if self.parts.plant.has_metrics_by_twin() {
+                self.parts.meters.note_charges(self.parts.cohorts.charges());
+            }
         }
         self.parts.meters.note(self.parts.shard.counters(), self.parts.exit.waiting());
         for index in self.indices() {

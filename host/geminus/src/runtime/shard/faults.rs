@@ -12,7 +12,7 @@ use geminus_twin::plant::Binding;
 use geminus_twin::shard::Moment;
 
 use super::ShardRunner;
-use crate::runtime::cohorts::side::Berth;
+use crate::runtime::cohorts::side::{Berth, Flooded};
 use crate::runtime::cohorts::trial::Apart;
 use crate::runtime::manager;
 use crate::runtime::message::Note;
@@ -27,6 +27,14 @@ impl ShardRunner {
         let now = Moment::of(self.parts.clock.as_ref());
         for Apart { twin, kind, message } in apart {
             self.tell_apart(index, *twin, (kind, message), now);
+        }
+    }
+
+    /// A version does something more often than it may; the host has cut it.
+    pub(super) fn flood(&mut self, index: BindingIndex, flooded: &Flooded, now: Moment) {
+        let now = Duration::from_nanos(now.monotonic);
+        if let Some(told) = self.floods.note(index, flooded, now) {
+            self.parts.chronicle.tell(told.event(&self.parts.plant));
         }
     }
 
