@@ -1,7 +1,7 @@
 //! What breaks nothing but is too much: lines, look-ups and numbers that the house does not take. It is told at once with
 //! plugin, version, twin and rule, not again within the minute, and all of it is counted by version.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use geminus_tests::{answered, tally, wait_for};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ static FLOODS: [(&str, &str, u64, u64); 4] = [
     ("infinite", "finite-outputs", 0, 2),
 ];
 
-/// Floods of this version in the journal.
+/// Floods of this version in the journal, newest first.
 fn told(house: &House, label: &str) -> anyhow::Result<Vec<Value>> {
     let all = house.host.journal()?.into_iter();
     Ok(all.filter(|entry| entry["kind"] == "behavior-flood" && entry["plugin"] == label).collect())
@@ -48,6 +48,7 @@ fn a_flood_names_who_did_it_once_a_minute_and_is_counted_by_version() -> anyhow:
     {
         let (label, twin) = (item.guest.label(), bad(item));
         counted(&house, name, rule, 0)?;
+        let began = Instant::now();
         house.pulse.poison(&twin, &[POISON]);
         house.told(&label, Some(&twin), item.rule)?;
         counted(&house, name, rule, *count)?;
@@ -55,8 +56,9 @@ fn a_flood_names_who_did_it_once_a_minute_and_is_counted_by_version() -> anyhow:
         house.pulse.poison(&twin, &[POISON]);
         counted(&house, name, rule, 2 * count)?;
         let entries = told(&house, &label)?;
-        assert_eq!(entries.len(), 1, "{entries:?}");
-        let entry = &entries[0];
+        let minutes = began.elapsed().as_secs() / 60;
+        assert!((1..=1 + minutes).contains(&(entries.len() as u64)), "{minutes} minutes: {entries:?}");
+        let entry = &entries[entries.len() - 1];
         assert_eq!((&entry["twin"], &entry["severity"]), (&twin.into(), &"warning".into()), "{entry}");
         let facts = json!({ "binding": name, "rule": rule, "limit": limit, "count": count });
         assert_eq!(entry["facts"], facts, "{entry}");
@@ -66,8 +68,9 @@ fn a_flood_names_who_did_it_once_a_minute_and_is_counted_by_version() -> anyhow:
     }
     // Nobody else is said to flood.
     let journal = house.host.journal()?;
-    let floods = journal.iter().filter(|entry| entry["kind"] == "behavior-flood").count();
-    assert_eq!(floods, FLOODS.len(), "{journal:?}");
+    for entry in journal.iter().filter(|entry| entry["kind"] == "behavior-flood") {
+        assert!(items.iter().any(|item| entry["twin"] == bad(item).as_str()), "{entry}");
+    }
     let (closed, sent) = house.innocent_lost_nothing()?;
     for item in items.iter().filter(|item| item.end == End::Cut) {
         answered(&closed.host, &bad(item), item.name, &tally(&sent[&bad(item)]))?;

@@ -25,10 +25,12 @@ fn whatever_a_twin_does_in_a_step_only_it_is_stopped() {
     let check = |mode: char, kind: FaultKind, expect: &str| {
         let mut cohort = cohort_with(mode);
         let mut oracle = Oracle::default();
+        let mut rebuilds = 0;
         for time in 1..=40 {
             let hostile = if time == 20 { 666.0 } else { 1.0 };
             let frame = tick(time, hostile);
             let stepped = step(&mut cohort, &frame);
+            rebuilds += stepped.rebuilds;
             let silent = if time >= 20 { vec![HOSTILE as usize] } else { vec![] };
             oracle.check(&frame, &stepped, &silent);
             if time == 20 {
@@ -46,6 +48,7 @@ fn whatever_a_twin_does_in_a_step_only_it_is_stopped() {
             }
         }
         assert_eq!(cohort.quarantined().collect::<Vec<_>>(), [TwinIndex(HOSTILE)]);
+        assert_eq!(cohort.rebuilds(), rebuilds, "mode {mode}");
     };
     check('t', FaultKind::Trap, "unreachable");
     check('m', FaultKind::Trap, "out of bounds memory access");
