@@ -138,6 +138,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_slot_that_another_twin_gets_begins_anew() {
+        let mut costs = Costs::for_twins(1);
+        let rows = |costs: &mut Costs, slot, twin| costs.entry(slot, TwinIndex(twin)).map(|cost| cost.rows);
+        if let Some(cost) = costs.entry(0, TwinIndex(5)) {
+            cost.rows = 3;
+        }
+        assert_eq!(rows(&mut costs, 0, 5), Some(3));
+        assert_eq!(rows(&mut costs, 2, 7), Some(0), "a slot that was opened later");
+        assert_eq!(rows(&mut costs, 0, 5), Some(3));
+        assert_eq!(rows(&mut costs, 0, 6), Some(0));
+        assert_eq!(rows(&mut costs, 0, 5), Some(0));
+    }
+
+    #[test]
     fn shares_are_equal_and_make_the_sum() {
         let check = |sum: u64, count: u64, expect: &[u64]| {
             let share = Share::of(sum, count);
