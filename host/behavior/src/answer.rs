@@ -21,6 +21,8 @@ pub(crate) struct Answers {
     pub(crate) quality: Vec<Quality>,
     pub(crate) alerts: Vec<Alert>,
     pub(crate) proposals: Vec<Proposal>,
+    /// Rows with outputs that are no finite numbers and do not say that they are not to be used, and how many.
+    pub(crate) not_finite: Vec<(usize, u64)>,
     /// Rows without an answer, with the reason.
     pub(crate) refused: Vec<(usize, Trouble)>,
     rows: usize,
@@ -53,11 +55,19 @@ impl Answers {
         let alerts = bounds.alerts(rows, self.rows, alerts)?;
         let proposals = bounds.proposals(rows, self.rows, proposals)?;
         self.quality.reserve(expected);
+        let mut not_finite = 0_usize;
+        let mut judged = |value: &mut f64, quality: Quality| {
+            not_finite += usize::from(quality.usable() && !value.is_finite());
+            judge(value, quality)
+        };
         if quality.is_empty() {
-            self.quality.extend(values.iter_mut().map(|value| judge(value, Quality::Good)));
+            self.quality.extend(values.iter_mut().map(|value| judged(value, Quality::Good)));
         } else {
             let pairs = values.iter_mut().zip(&quality);
-            self.quality.extend(pairs.map(|(value, &number)| judge(value, Quality::from_u8(number))));
+            self.quality.extend(pairs.map(|(value, &number)| judged(value, Quality::from_u8(number))));
+        }
+        if not_finite > 0 {
+            self.note_not_finite(bounds.declaration.outputs.len(), &values, &quality);
         }
         if self.values.is_empty() {
             self.values = values;
@@ -68,6 +78,19 @@ impl Answers {
         self.proposals.extend(proposals);
         self.rows += rows;
         Ok(())
+    }
+
+    /// Says in which of the next rows there are values that are no numbers, by what the behavior itself says of them.
+    fn note_not_finite(&mut self, outputs: usize, values: &[f64], quality: &[u8]) {
+        let usable = |cell: usize| quality.get(cell).is_none_or(|&number| Quality::from_u8(number).usable());
+        for (row, cells) in values.chunks(outputs.max(1)).enumerate() {
+            let odd =
+                cells.iter().zip(row * outputs..).filter(|(value, cell)| value.is_nan() && usable(*cell));
+            match odd.count() as u64 {
+                0 => {}
+                count => self.not_finite.push((self.rows + row, count)),
+            }
+        }
     }
 
     /// Notes that the next row has no answer.
@@ -228,11 +251,15 @@ mod tests {
         }))
         .unwrap();
         assert!(answers.values.iter().all(|value| value.to_bits() == f64::NAN.to_bits()));
+        assert_eq!(answers.not_finite, [(0, 1), (1, 1)]);
         assert_eq!(answers.quality, [Quality::Bad, Quality::Bad]);
         assert_eq!(answers.alerts[0].detail.len(), 512);
         assert_eq!(answers.proposals.len(), 1);
         let missing = take(outcome(|o| o.quality = vec![4, 1])).unwrap();
         assert_eq!(missing.quality, [Quality::Missing, Quality::Uncertain]);
         assert!(missing.values[0].is_nan() && missing.values[1] == 2.0);
+        assert_eq!(missing.not_finite, []);
+        let honest = take(outcome(|o| (o.values, o.quality) = (vec![f64::NAN; 2], vec![2, 1]))).unwrap();
+        assert_eq!(honest.not_finite, [(1, 1)], "bad is what a behavior may say of it");
     }
 }

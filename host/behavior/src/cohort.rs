@@ -31,6 +31,7 @@ pub use succession::{ColdStart, SwapError, handover_schema};
 use crate::base::Base;
 use crate::columns::Sheet;
 use crate::compiled::Compiled;
+use crate::flood::Flood;
 use crate::host::HostCalls;
 use crate::instance::Instance;
 use crate::meter::Meter;
@@ -60,7 +61,8 @@ pub struct Cohort {
     /// What the running step may spend on searching.
     purse: Purse,
     rows: u64,
-    rebuilds: u32,
+    /// Times that an instance was built for it since its start, whatever for: for good, or to find out who broke it.
+    rebuilds: u64,
 }
 
 /// What a step gave.
@@ -72,10 +74,12 @@ pub struct Stepped {
     pub faults: Vec<TwinFault>,
     /// Fuel used, which is a deterministic measure of work; recovery included.
     pub fuel: u64,
-    /// Times that the instance was built anew during this step.
-    pub rebuilds: u32,
+    /// Times that an instance was built during this step: anew, or to find out who broke it.
+    pub rebuilds: u64,
     /// Proposals that were left out because their twin is not warm yet.
     pub inhibited: u64,
+    /// What was cut because it was too much, since the step before.
+    pub floods: Vec<Flood>,
 }
 
 /// A frame that was not made for this cohort's declaration.
@@ -116,6 +120,21 @@ impl Cohort {
         self.rows
     }
 
+    /// Times that an instance was built for its twins since it was started: anew after a crash, or to find out who broke
+    /// it. Each costs the time of the rows since the last save, which all twins of the shard wait for.
+    #[must_use]
+    pub fn rebuilds(&self) -> u64 {
+        self.rebuilds
+    }
+
+    /// The twin's slot, dense from 0 and given out anew after a close, and how it stands; `None` when it has none here.
+    #[must_use]
+    #[inline]
+    pub fn slot(&self, twin: TwinIndex) -> Option<(u32, Standing)> {
+        let slot = self.slots.find(twin)?;
+        self.slots.pace(slot).map(|pace| (slot, pace.standing))
+    }
+
     /// Faults found since the last step: by a snapshot, an opening, a closing. The next step reports them too.
     pub fn take_faults(&mut self) -> Vec<TwinFault> {
         std::mem::take(&mut self.faults)
@@ -129,7 +148,7 @@ impl Cohort {
     pub fn step(&mut self, frame: &Frame) -> Result<Stepped, FrameError> {
         self.check(frame)?;
         self.begin();
-        let fuel_before = self.meter.fuel();
+        let (fuel_before, rebuilds_before) = (self.meter.fuel(), self.rebuilds);
         let mut faults = std::mem::take(&mut self.faults);
         let start = self.log.rows();
         self.admit(frame, start, &mut faults);
@@ -141,7 +160,8 @@ impl Cohort {
             self.save(&mut faults);
         }
         let fuel = self.meter.fuel().saturating_sub(fuel_before);
-        Ok(Stepped { outcome, faults, fuel, rebuilds: self.rebuilds, inhibited })
+        let rebuilds = self.rebuilds - rebuilds_before;
+        Ok(Stepped { outcome, faults, fuel, rebuilds, inhibited, floods: self.meter.take_floods() })
     }
 
     fn check(&self, frame: &Frame) -> Result<(), FrameError> {

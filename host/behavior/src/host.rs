@@ -8,6 +8,7 @@ use geminus_core::{Quality, Timestamp, TwinIndex};
 use wasmtime::ResourceLimiter;
 
 use crate::bindings::geminus::behavior::{log, lookups, types};
+use crate::flood::{Flood, Rule};
 use crate::limits::{Limits, cut};
 use crate::trouble::FaultKind;
 
@@ -75,6 +76,8 @@ pub(crate) struct Room {
     lines: u32,
     log_bytes: usize,
     lookups: u32,
+    /// Whose look-up was the last one that was refused because there were too many.
+    greedy: Option<TwinIndex>,
     /// Bytes of linear memory that the instance holds.
     pub(crate) memory_bytes: usize,
     /// What the host itself refused, which ended the call.
@@ -94,6 +97,7 @@ impl Room {
             lines: 0,
             log_bytes: 0,
             lookups: 0,
+            greedy: None,
             memory_bytes: 0,
             refused: None,
         }
@@ -103,6 +107,7 @@ impl Room {
     pub(crate) fn begin(&mut self, purpose: Purpose, only: Option<TwinIndex>) {
         (self.purpose, self.only) = (purpose, only);
         (self.calls, self.lines, self.log_bytes, self.lookups) = (0, 0, 0, 0);
+        self.greedy = None;
     }
 
     /// Counts a call of the host; one too many ends the guest's call.
@@ -121,12 +126,31 @@ impl Room {
         Ok(())
     }
 
-    /// Reports what the finished call was refused.
-    pub(crate) fn end(&mut self) {
-        let dropped = self.lines.saturating_sub(self.limits.log_lines_per_call);
-        if dropped > 0 && self.purpose != Purpose::Again {
+    /// Reports what the finished call was refused; `slot`: the only one that it was about.
+    pub(crate) fn end(&self, slot: Option<u32>) -> Vec<Flood> {
+        // What is done again was told the first time.
+        let mut floods = Vec::new();
+        if self.purpose == Purpose::Again {
+            return floods;
+        }
+        let only = self.only.or_else(|| slot.and_then(|slot| self.twin(slot)));
+        let mut over = |rule, count: u32, limit: u32, twin| {
+            let count = count.saturating_sub(limit);
+            if count > 0 {
+                floods.push(Flood { twin, rule, limit: limit.into(), count: count.into() });
+            }
+            count
+        };
+        let dropped = over(Rule::LogLines, self.lines, self.limits.log_lines_per_call, only);
+        over(Rule::LookUps, self.lookups, self.limits.lookups_per_call, self.greedy.or(only));
+        if dropped > 0 {
             self.host.log_dropped(self.only, dropped);
         }
+        floods
+    }
+
+    fn twin(&self, slot: u32) -> Option<TwinIndex> {
+        self.twins.get(slot as usize).copied().flatten()
     }
 
     /// Notes whose slot it is from now on.
@@ -146,10 +170,10 @@ impl Room {
         }
         self.lookups = self.lookups.saturating_add(1);
         if self.lookups > self.limits.lookups_per_call {
+            self.greedy = self.twin(slot);
             return Err(format!("the call's budget of {} look-ups is used up", self.limits.lookups_per_call));
         }
-        let twin = self.twins.get(slot as usize).copied().flatten();
-        let twin = twin.ok_or_else(|| format!("slot {slot} is not open"))?;
+        let twin = self.twin(slot).ok_or_else(|| format!("slot {slot} is not open"))?;
         let limit = limit.min(self.limits.lookup_samples_max);
         let series = self.host.lookup(twin, lookup, Timestamp(from), Timestamp(to), limit)?;
         let count = series.times.len();

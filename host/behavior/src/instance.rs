@@ -316,7 +316,9 @@ impl Instance {
         arm(&mut self.store, &self.limits, call.fuel, transfer, call.export)?;
         self.store.data_mut().begin(call.purpose, call.only);
         let result = run(&self.plugin, &mut self.store);
-        self.store.data_mut().end();
+        for flood in self.store.data().end(call.slot) {
+            self.meter.enter_flood(flood);
+        }
         let fuel = call.fuel.saturating_sub(self.store.get_fuel().unwrap_or(0));
         self.meter.enter(fuel, result.is_err());
         match result {

@@ -12,6 +12,7 @@ mod cohort;
 mod columns;
 mod compiled;
 mod engine;
+mod flood;
 mod host;
 mod instance;
 mod limits;
@@ -27,6 +28,7 @@ pub use cohort::{
 };
 pub use compiled::{CompileError, Compiled};
 pub use engine::{Engine, EngineError};
+pub use flood::{Flood, Rule};
 pub use host::{HostCalls, Series};
 pub use limits::Limits;
 pub use slots::{Opening, Standing};

@@ -3,13 +3,19 @@
 //! so whatever never returns burns no more than one's share, and whether something is too much never depends on who
 //! happened to stand beside it. Fuel is deterministic, so all of this is.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::flood::{Flood, Floods};
 
 /// Accounts of a cohort, shared by all instances that it goes through.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     fuel: AtomicU64,
     burnt: AtomicU64,
+    /// Whether there is something in `floods`: a look at every step, where a lock is one only after a flood.
+    flooded: AtomicBool,
+    floods: Mutex<Floods>,
     pub(crate) step: Appetite,
     pub(crate) open: Appetite,
     pub(crate) snapshot: Appetite,
@@ -30,6 +36,20 @@ impl Meter {
         self.fuel.fetch_add(fuel, Ordering::Relaxed);
         if failed {
             self.burnt.fetch_add(fuel, Ordering::Relaxed);
+        }
+    }
+
+    /// Enters what a call was not allowed.
+    pub(crate) fn enter_flood(&self, flood: Flood) {
+        self.floods.lock().unwrap_or_else(PoisonError::into_inner).add(flood);
+        self.flooded.store(true, Ordering::Relaxed);
+    }
+
+    /// What was not allowed since this was asked last.
+    pub(crate) fn take_floods(&self) -> Vec<Flood> {
+        match self.flooded.swap(false, Ordering::Relaxed) {
+            true => self.floods.lock().unwrap_or_else(PoisonError::into_inner).take(),
+            false => Vec::new(),
         }
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod cohorts;
 pub(crate) mod compile;
 mod crumb;
 mod field;
+mod floods;
 mod floor;
 pub(crate) mod guests;
 mod house;

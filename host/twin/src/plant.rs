@@ -210,6 +210,12 @@ impl Plant {
         self.twins.get(index.0 as usize)
     }
 
+    /// Whether the site is small enough for metrics of each twin (`limits.metrics_twins_max`).
+    #[must_use]
+    pub fn has_metrics_by_twin(&self) -> bool {
+        self.twins.len() <= self.limits.metrics_twins_max as usize
+    }
+
     /// The kind of a twin.
     #[must_use]
     pub fn kind(&self, twin: &Twin) -> Option<&Kind> {

@@ -250,6 +250,9 @@ pub struct Limits {
     /// Fuel (roughly instructions) that a row of a behavior may use at most, whatever its plugin declares. A million is
     /// about a millisecond, which the other twins of a shard wait when a row never ends; 10000 … 1000000000.
     pub fuel_per_row_max: u64,
+    /// Twins of which `/metrics` has series of their own (`geminus_twin_…`). A site with more has them by version only, and
+    /// `geminus_metrics_twins_left_out` says how many it leaves out; 0 … 100000.
+    pub metrics_twins_max: u32,
 }
 
 impl Default for Limits {
@@ -261,6 +264,7 @@ impl Default for Limits {
             payload_bytes_max: 1 << 20,
             frame_rows_max: 4096,
             fuel_per_row_max: 2_000_000,
+            metrics_twins_max: 1_000,
         }
     }
 }

@@ -92,7 +92,7 @@ async function stranger() {
 async function contained() {
   await browser.size(1300, 1000);
   await browser.go(`${url}#/twin/motor-7`);
-  await fact('a behavior shows what it costs', async () => /fuel a row[\s\S]*time a row[\s\S]*memory[\s\S]*strikes/.test(await browser.text('behavior-thermal') ?? ''));
+  await fact('a twin shows what its behaviors cost, side by side', async () => /thermal[\s\S]*health[\s\S]*Fuel a row[\s\S]*11\s840[\s\S]*1\s204[\s\S]*Time a row[\s\S]*Memory[\s\S]*Faults[\s\S]*Strikes/.test(await browser.text('costs') ?? ''));
   await fact('and the version on trial', async () => /rollout \d+, shadow · the old version counts here/.test(await browser.text('trial-thermal') ?? ''));
   await fact('points hide no column at 1300 px', async () => browser.run('const all = [...document.querySelectorAll(".points")]; return all.length === 2 && all.every((t) => t.parentElement.scrollWidth <= t.parentElement.clientWidth && getComputedStyle(t.querySelector("td .quality")).display !== "none")'));
   await happen('fault');

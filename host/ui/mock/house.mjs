@@ -131,13 +131,16 @@ export class House {
     const bare = { ...twin, display_name: '', measured: [], estimated: [], behaviors: [], alerts: [], suppressed_alerts: 0 };
     if (twin.id !== 'motor-7') return bare;
     const behavior = { rows: this.rows, since: iso(this.swapped), fault: null, trial: null };
-    const cost = { rows: this.rows, fuel_per_row: 11_840.4, step_us_per_row: 3.61, memory_bytes: 1_310_720, deadline_misses: 0, strikes: 0, substitute: null };
+    const cost = {
+      rows: this.rows, fuel: Math.round(this.rows * 11_840.4), fuel_per_row: 11_840.4, step_ms: this.rows * 3.61e-3, step_us_per_row: 3.61,
+      memory_bytes: 16_181, instance_bytes: 1_310_720, instance_twins: 81, rebuilds: 0, deadline_misses: 0, faults: 0, strikes: 0, substitute: null,
+    };
     const open = this.rollouts.list.findLast((one) => one.binding === 'thermal' && one.ended === null);
     return {
       ...bare, display_name: 'Cooling water pump 7, motor', measured: this.points(MOTOR_POINTS), estimated: this.points(MOTOR_ESTIMATES),
       behaviors: [
         { ...behavior, name: 'thermal', plugin: 'motor-thermal', version: this.version, digest: digestOf(this.version), kind: 'estimator', state: 'running', cost: { ...cost, version: this.version }, trial: open ? { rollout: open.id, phase: open.phase, authoritative: open.twins.authoritative === 81, warm: false } : null },
-        { ...behavior, name: 'health', plugin: 'pump-health', version: '0.9.2', digest: digestOf('0.9.2'), kind: 'health-rule', state: this.faulty ? 'quarantined' : 'running', fault: this.faulty ? 'step trapped: out of bounds memory access in row 3' : null, since: iso(this.started), cost: { ...cost, version: '0.9.2', fuel_per_row: 1_204, step_us_per_row: 0.42, deadline_misses: this.faulty ? 2 : 0, strikes: this.faulty ? 3 : 0, substitute: this.faulty ? 'hold' : null } },
+        { ...behavior, name: 'health', plugin: 'pump-health', version: '0.9.2', digest: digestOf('0.9.2'), kind: 'health-rule', state: this.faulty ? 'quarantined' : 'running', fault: this.faulty ? 'step trapped: out of bounds memory access in row 3' : null, since: iso(this.started), cost: { ...cost, version: '0.9.2', fuel: this.rows * 1_204, fuel_per_row: 1_204, step_ms: this.rows * 0.42e-3, step_us_per_row: 0.42, rebuilds: this.faulty ? 4 : 0, deadline_misses: this.faulty ? 2 : 0, faults: this.faulty ? 3 : 0, strikes: this.faulty ? 3 : 0, substitute: this.faulty ? 'hold' : null } },
       ],
       alerts: this.alerts(), suppressed_alerts: this.state() === 'stale' ? this.raised().length : 0,
     };

@@ -73,10 +73,17 @@ export interface Behavior {
 export interface Cost {
   version: string;
   rows: number;
+  fuel: number;
   fuel_per_row: number | null;
+  step_ms: number;
   step_us_per_row: number | null;
-  memory_bytes: number | null;
+  /** Its share of the instance's. */
+  memory_bytes: number;
+  instance_bytes: number;
+  instance_twins: number;
+  rebuilds: number;
   deadline_misses: number;
+  faults: number;
   strikes: number;
   /** What stands in for the outputs while the twin is held apart. */
   substitute: string | null;

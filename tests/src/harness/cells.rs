@@ -30,6 +30,13 @@ impl Cells {
         Self { text }
     }
 
+    /// Has so many shards, where a scenario is about who shares an instance.
+    #[must_use]
+    pub fn shards(mut self, count: u32) -> Self {
+        self.text = self.text.replacen("[site]\n", &format!("[site]\nshards = {count}\n"), 1);
+        self
+    }
+
     /// Adds twins: an id, or a pattern such as `calm-{01..20}`.
     #[must_use]
     pub fn twins(mut self, id: &str, interval_ms: u64) -> Self {

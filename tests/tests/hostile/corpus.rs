@@ -24,7 +24,7 @@ pub(crate) struct Item {
     pub(crate) name: &'static str,
     pub(crate) guest: Guest,
     pub(crate) end: End,
-    /// What the message must say; empty where nothing needs to be said.
+    /// What the message must say.
     pub(crate) rule: &'static str,
 }
 
@@ -54,10 +54,10 @@ const STEPS: [(&str, &str, End, &str); 25] = [
     ("alert-index", "alert=7", End::Apart, "alert 7 of 1"),
     ("proposal", "propose=1", End::Apart, "command 0 of 0"),
     ("fault", "fault", End::Unanswered, "on request"),
-    ("nan", "nan", End::NoNumbers, ""),
-    ("infinite", "infinite", End::NoNumbers, ""),
-    ("log-flood", "logs=1000", End::Cut, ""),
-    ("read-flood", "reads=1000", End::Cut, ""),
+    ("nan", "nan", End::NoNumbers, "2 outputs are bad: they are no finite numbers"),
+    ("infinite", "infinite", End::NoNumbers, "2 outputs are bad: they are no finite numbers"),
+    ("log-flood", "logs=1000", End::Cut, "log_lines_per_call"),
+    ("read-flood", "reads=1000", End::Cut, "lookups_per_call"),
 ];
 
 /// As much as the house allows.

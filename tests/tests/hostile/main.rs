@@ -2,11 +2,13 @@
 //! name plugin, version, twin and rule, and nobody else loses a row.
 //!
 //! `corpus` is what they do. `from_the_start` runs each for one twin beside a neighbour in the same instance;
+//! `floods` are those that break nothing;
 //! `as_update` brings each as the next version of a good incumbent; `ladder` climbs from restart to quarantine.
 
 mod as_update;
 mod corpus;
 mod exports;
+mod floods;
 mod from_the_start;
 mod house;
 mod ladder;

@@ -1,7 +1,7 @@
 //! Every metric of the host: name, unit, labels, meaning.
 //!
-//! Names end in their unit or in `_total`. Labels have few values, none of them chosen by the field: a twin's id
-//! is never a label.
+//! Names end in their unit or in `_total`. Labels have few values, none of them chosen by the field. A twin's id is a
+//! label of `geminus_twin_…` alone, and of as many twins only as the site allows (`limits.metrics_twins_max`).
 
 use std::fmt::Write as _;
 
@@ -75,6 +75,15 @@ metrics! {
     BEHAVIOR_MEMORY Gauge "geminus_behavior_memory_bytes" ["behavior", "version"] "Memory of the instances of a version of a behavior.";
     BEHAVIOR_DEADLINE_MISSES Counter "geminus_behavior_deadline_misses_total" ["behavior", "version"] "Calls of step that took longer than the deadline of the behavior.";
     BEHAVIOR_STRIKES Counter "geminus_behavior_strikes_total" ["behavior", "version"] "Rows that made a version of a behavior fail for a twin.";
+    BEHAVIOR_REBUILDS Counter "geminus_behavior_rebuilds_total" ["behavior", "version"] "Instances of a version of a behavior that were built because one broke: anew, or to find out whose row it was.";
+    BEHAVIOR_CUT Counter "geminus_behavior_cut_total" ["behavior", "version", "rule"] "What a version of a behavior did more often than it may, and the host did not take, by rule: log_lines_per_call (lines dropped), lookups_per_call (look-ups refused), finite-outputs (numbers made bad).";
+    TWIN_ROWS Counter "geminus_twin_rows_total" ["twin", "behavior", "version"] "Rows of a twin that a version of a behavior stepped since the twin is in its instance.";
+    TWIN_FUEL Counter "geminus_twin_fuel_total" ["twin", "behavior", "version"] "Fuel (roughly wasm instructions) of these rows: of each call the twin's share by rows, exact where it is alone in its instance.";
+    TWIN_STEP_SECONDS Counter "geminus_twin_step_seconds_total" ["twin", "behavior", "version"] "Time of these rows in calls of step, shared in the same way.";
+    TWIN_MEMORY Gauge "geminus_twin_memory_bytes" ["twin", "behavior", "version"] "Memory of the instance that the twin lives in, divided by the twins in it.";
+    TWIN_DEADLINE_MISSES Counter "geminus_twin_deadline_misses_total" ["twin", "behavior", "version"] "Calls of step with a row of the twin that took longer than the deadline of the behavior.";
+    TWIN_FAULTS Counter "geminus_twin_faults_total" ["twin", "behavior", "version"] "Times that the twin had no result because of what a version of a behavior did.";
+    TWINS_LEFT_OUT Gauge "geminus_metrics_twins_left_out" [] "Twins without series of their own (geminus_twin_…), because the site has more than limits.metrics_twins_max.";
     ROLLOUTS Gauge "geminus_rollouts" ["phase"] "Rollouts under way by phase.";
     ROLLOUTS_ENDED Counter "geminus_rollouts_ended_total" ["phase"] "Rollouts that ended by how: permanent, rolled-back, failed, cancelled.";
     SHADOW_ROWS Counter "geminus_shadow_rows_total" ["behavior", "version"] "Rows for which the outcome of a version on trial was compared.";

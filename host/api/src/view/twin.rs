@@ -219,24 +219,36 @@ pub struct BehaviorView {
     pub trial: Option<TrialView>,
 }
 
-/// What one behavior of a twin costs. Twins that share an instance share its figures; strikes are the twin's own.
+/// What one behavior of a twin costs, since the twin lives in the instance that answers for it. A call steps rows of
+/// many twins, and its fuel and time are shared by rows: exact where `instance_twins` is 1.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct CostView {
     /// The version that these figures are of.
     pub version: String,
-    /// Rows that they are of.
+    /// Rows of this twin that they are of.
     pub rows: u64,
-    /// Fuel (roughly wasm instructions) a row; null before the first row.
+    /// Fuel (roughly wasm instructions) of these rows.
+    pub fuel: u64,
+    /// The same a row; null before the first row.
     #[schema(required)]
     pub fuel_per_row: Option<f64>,
-    /// Microseconds of a call of step a row; null before the first row.
+    /// Milliseconds of these rows in calls of step.
+    pub step_ms: f64,
+    /// Microseconds a row; null before the first row.
     #[schema(required)]
     pub step_us_per_row: Option<f64>,
-    /// Memory of the instance that the twin lives in; null when not known.
-    #[schema(required)]
-    pub memory_bytes: Option<u64>,
-    /// Calls that took longer than the deadline.
+    /// The twin's share of the memory of its instance.
+    pub memory_bytes: u64,
+    /// Memory of the instance that the twin lives in.
+    pub instance_bytes: u64,
+    /// Twins that live in it.
+    pub instance_twins: u64,
+    /// Instances that were built because something broke this one: anew, or to find out whose row it was.
+    pub rebuilds: u64,
+    /// Calls with a row of this twin that took longer than the deadline.
     pub deadline_misses: u64,
+    /// Times that this twin had no result because of what the behavior did.
+    pub faults: u64,
     /// Rows of this twin that made this version fail, within the window that counts.
     pub strikes: u64,
     /// What stands in for the outputs while the twin is held apart, as the site chose; null while it is not.

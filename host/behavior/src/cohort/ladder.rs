@@ -28,7 +28,7 @@ impl Cohort {
     /// How the twin stands; `None` when it has no slot here.
     #[must_use]
     pub fn standing(&self, twin: TwinIndex) -> Option<Standing> {
-        self.slots.pace(self.slots.find(twin)?).map(|pace| pace.standing)
+        self.slot(twin).map(|(_, standing)| standing)
     }
 
     /// Lets a quarantined twin have rows again, with its last good state. False when it is not quarantined: a lost one

@@ -235,7 +235,7 @@ impl Cohort {
     }
 
     pub(super) fn spend(&mut self, purse: Purse) {
-        self.rebuilds += purse.trials - self.purse.trials;
+        self.rebuilds += u64::from(purse.trials - self.purse.trials);
         self.purse = purse;
     }
 

@@ -33,7 +33,6 @@ impl Cohort {
     /// Opens the purse for what the caller is about to do.
     pub(super) fn begin(&mut self) {
         self.purse = Purse { trials: 0, burnt_before: self.meter.burnt() };
-        self.rebuilds = 0;
     }
 
     /// Finds those in `suspects` that fail `trial` on their own. `reason` is what they did together. Empty when nobody

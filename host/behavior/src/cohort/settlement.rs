@@ -6,6 +6,7 @@ use geminus_core::{Alert, Declaration, Frame, Outcome, Proposal, Quality};
 
 use crate::answer::Answers;
 use crate::cohort::Cohort;
+use crate::flood::{Flood, Rule};
 use crate::trouble::TwinFault;
 
 impl Cohort {
@@ -49,8 +50,18 @@ impl Cohort {
             answers.proposals.retain(|proposal| cold.binary_search(&proposal.row).is_err());
         }
         let inhibited = (proposed - answers.proposals.len()) as u64;
+        self.book_not_finite(start, &answers);
         self.strike_refused(start, &mut answers, faults);
         (self.outcome(frame, answers), inhibited)
+    }
+
+    /// Enters outputs that should have been numbers, by whose row they are of.
+    fn book_not_finite(&self, start: usize, answers: &Answers) {
+        for (row, count) in &answers.not_finite {
+            let slot = self.log.columns().slots.get(start + row).copied();
+            let twin = slot.and_then(|slot| self.slots.twin(slot));
+            self.meter.enter_flood(Flood { twin, rule: Rule::NotFinite, limit: 0, count: *count });
+        }
     }
 
     /// Rows that the behavior answered with a fault are reported and leave no trace in the log.

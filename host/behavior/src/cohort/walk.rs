@@ -29,10 +29,8 @@ impl Walk<'_> {
 
     /// Steps `rows` in one call; on a fault, which changes nothing, by halves, until the row stands alone.
     fn part(&mut self, instance: &mut Instance, rows: Columns<'_>) -> Result<(), Trouble> {
-        let only = match rows.slots {
-            [one] => self.slots.twin(*one),
-            _ => None,
-        };
+        let alone = rows.slots.first().filter(|first| rows.slots.iter().all(|slot| slot == *first));
+        let only = alone.and_then(|slot| self.slots.twin(*slot));
         match instance.step(rows, self.purpose, only, self.answers) {
             Err(trouble) if trouble.kind == FaultKind::Fault => {
                 if rows.rows() == 1 {

@@ -1,6 +1,6 @@
 //! Twins that misbehave: contained, named, and without a trace in what their neighbours get.
 
-use geminus_behavior::{Cohort, FaultKind, Limits};
+use geminus_behavior::{Cohort, FaultKind, Flood, Limits, Rule};
 use geminus_core::TwinIndex;
 
 use crate::probe::{ENGINE, Oracle, Probe, frame, limits, step};
@@ -25,10 +25,12 @@ fn whatever_a_twin_does_in_a_step_only_it_is_stopped() {
     let check = |mode: char, kind: FaultKind, expect: &str| {
         let mut cohort = cohort_with(mode);
         let mut oracle = Oracle::default();
+        let mut rebuilds = 0;
         for time in 1..=40 {
             let hostile = if time == 20 { 666.0 } else { 1.0 };
             let frame = tick(time, hostile);
             let stepped = step(&mut cohort, &frame);
+            rebuilds += stepped.rebuilds;
             let silent = if time >= 20 { vec![HOSTILE as usize] } else { vec![] };
             oracle.check(&frame, &stepped, &silent);
             if time == 20 {
@@ -46,6 +48,7 @@ fn whatever_a_twin_does_in_a_step_only_it_is_stopped() {
             }
         }
         assert_eq!(cohort.quarantined().collect::<Vec<_>>(), [TwinIndex(HOSTILE)]);
+        assert_eq!(cohort.rebuilds(), rebuilds, "mode {mode}");
     };
     check('t', FaultKind::Trap, "unreachable");
     check('m', FaultKind::Trap, "out of bounds memory access");
@@ -137,6 +140,8 @@ fn values_that_are_no_numbers_leave_as_bad_and_long_words_are_cut() {
     let alerts: Vec<_> = stepped.outcome.alerts.iter().map(|a| (a.row, a.alert, a.detail.len())).collect();
     assert_eq!(alerts, [(1, 0, 512)]);
     assert_eq!(stepped.faults, []);
+    let flood = Flood { twin: Some(TwinIndex(0)), rule: Rule::NotFinite, limit: 0, count: 2 };
+    assert_eq!(stepped.floods, [flood]);
 }
 
 #[test]

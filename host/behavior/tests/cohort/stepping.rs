@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use geminus_behavior::{Flood, Rule};
 use geminus_core::{Quality, Timestamp, TwinIndex};
 
 use crate::probe::{Listener, Oracle, Probe, frame, opening, step};
@@ -99,8 +100,13 @@ fn log_lines_and_look_ups_are_bounded() {
             .all(|(twin, level, line)| (*twin, *level, line.len()) == (Some(TwinIndex(0)), 2, 1_024))
     );
     assert!(lines[32].2.contains("68 more"), "{}", lines[32].2);
+    let flood = |twin, rule, limit, count| Flood { twin: Some(TwinIndex(twin)), rule, limit, count };
+    assert_eq!(stepped.floods, [flood(0, Rule::LogLines, 32, 68)]);
     let stepped = step(&mut cohort, &frame([(1, 1, 666.0, 0.0)]));
     assert_eq!(stepped.outcome.values, [666.0, 16.0]);
+    assert_eq!(stepped.floods, [flood(1, Rule::LookUps, 16, 4)]);
+    let stepped = step(&mut cohort, &frame([(0, 2, 1.0, 0.0), (1, 2, 1.0, 0.0)]));
+    assert_eq!(stepped.floods, []);
 }
 
 #[test]

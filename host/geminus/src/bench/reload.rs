@@ -169,7 +169,7 @@ impl House {
 
     fn berth(&self, cohort: Cohort, incarnation: u32) -> Berth {
         let version = cohort.compiled().declaration().version.to_string();
-        Berth { account: self.meters.account(BindingIndex(0), &version), cohort, incarnation }
+        Berth::new(cohort, incarnation, self.meters.account(BindingIndex(0), &version))
     }
 
     fn begin(&mut self, package: &Package) -> anyhow::Result<()> {

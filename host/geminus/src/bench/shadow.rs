@@ -104,7 +104,7 @@ fn measure_batch(
     let berth = |compiled: &Arc<Compiled>, incarnation| -> anyhow::Result<Vec<Berth>> {
         let version = compiled.declaration().version.to_string();
         let account = meters.account(BindingIndex(0), &version);
-        Ok(vec![Berth { cohort: cohort(compiled)?, incarnation, account }])
+        Ok(vec![Berth::new(cohort(compiled)?, incarnation, account)])
     };
     let tally = Tally::between(old.declaration(), new.declaration(), &Acceptance::default());
     let mut ways = Ways {

@@ -2,6 +2,7 @@
 //! instance has its memory limit, one per twin where the site asks for isolation) and, while a rollout is under way,
 //! a candidate beside it. Whatever moves between them moves between two rows.
 
+pub(crate) mod costs;
 pub(crate) mod side;
 pub(crate) mod trial;
 
@@ -18,7 +19,7 @@ use geminus_twin::site::Isolation;
 use geminus_twin::{BindingIndex, Plant};
 
 use crate::runtime::meters::Account;
-use side::{Berth, Side, Stepped, Watch};
+use side::{Berth, Charge, Side, Stepped, Watch};
 use trial::{Apart, Aside, Counts, Moved, Standing, Trial, Wanted};
 
 /// Twins in one instance: with four kibibytes a twin, which is much, half of the memory that plugins usually ask for.
@@ -51,6 +52,16 @@ struct Group {
 pub(crate) struct Cohorts {
     groups: HashMap<BindingIndex, Group>,
     quarantined: HashSet<(BindingIndex, TwinIndex)>,
+}
+
+/// What a twin costs in one version of one behavior.
+#[derive(Clone, Debug)]
+pub(crate) struct TwinCharge {
+    pub(crate) twin: TwinIndex,
+    pub(crate) binding: BindingIndex,
+    /// Of the version.
+    pub(crate) account: Arc<Account>,
+    pub(crate) charge: Charge,
 }
 
 /// A frame's answers, and what the side made that does not count.
@@ -124,11 +135,7 @@ impl Cohorts {
             match Cohort::start(Arc::clone(&version.compiled), Arc::clone(host), some) {
                 Ok((cohort, some)) => {
                     refused.extend(some);
-                    berths.push(Berth {
-                        cohort,
-                        incarnation: version.incarnation,
-                        account: Arc::clone(account),
-                    });
+                    berths.push(Berth::new(cohort, version.incarnation, Arc::clone(account)));
                 }
                 Err(StartError::AllRefused { label, refused: all }) => {
                     refused.extend(all.iter().cloned());
@@ -491,6 +498,23 @@ impl Cohorts {
             }
         }
         reasons
+    }
+
+    /// What each twin costs in each version that has it, on trial or not.
+    pub(crate) fn charges(&self) -> Vec<TwinCharge> {
+        let mut all = Vec::new();
+        for (index, group) in &self.groups {
+            let sides = std::iter::once(&group.incumbent).chain(group.trial.as_ref().map(Trial::side));
+            for berth in sides.flat_map(Side::berths) {
+                all.extend(berth.charges().map(|(twin, charge)| TwinCharge {
+                    twin,
+                    binding: *index,
+                    account: Arc::clone(&berth.account),
+                    charge,
+                }));
+            }
+        }
+        all
     }
 
     /// Writes into the books what each version holds; one that runs no more holds nothing.

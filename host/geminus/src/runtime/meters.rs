@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use geminus_api::metrics::Histogram;
+use geminus_behavior::Rule;
 use geminus_twin::BindingIndex;
 use geminus_twin::shard::Counters;
 
+use super::cohorts::TwinCharge;
 use super::message::Totals;
 use super::proposals::VERDICTS;
 
@@ -38,6 +40,10 @@ pub(crate) struct Account {
     pub(crate) strikes: AtomicU64,
     /// Commands whose step was limited because they were among its first.
     pub(crate) limited: AtomicU64,
+    /// Instances that were built because something broke one.
+    pub(crate) rebuilds: AtomicU64,
+    /// What was cut, in the order of [`Rule::ALL`].
+    pub(crate) cut: [AtomicU64; Rule::ALL.len()],
     pub(crate) memory_bytes: AtomicU64,
     pub(crate) twins: AtomicU64,
 }
@@ -56,6 +62,8 @@ impl Account {
             compared: zero(),
             strikes: zero(),
             limited: zero(),
+            rebuilds: zero(),
+            cut: std::array::from_fn(|_| zero()),
             memory_bytes: zero(),
             twins: zero(),
         }
@@ -67,6 +75,17 @@ impl Account {
         self.step_ns.fetch_add(u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.fuel.fetch_add(fuel, Ordering::Relaxed);
         self.misses.fetch_add(misses, Ordering::Relaxed);
+    }
+
+    pub(crate) fn rebuilt(&self, times: u64) {
+        self.rebuilds.fetch_add(times, Ordering::Relaxed);
+    }
+
+    /// Something was done more often than it may, and not taken.
+    pub(crate) fn cut(&self, rule: Rule, count: u64) {
+        if let Some(cut) = self.cut.get(rule as usize) {
+            cut.fetch_add(count, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn holds(&self, memory_bytes: usize, twins: usize) {
@@ -84,6 +103,8 @@ pub(crate) struct ShardMeters {
     totals: Mutex<(Totals, [u64; VERDICTS.len()])>,
     pub(crate) bindings: Vec<BindingMeters>,
     accounts: Mutex<Vec<Arc<Account>>>,
+    /// By twin, behavior and version.
+    charges: Mutex<Vec<TwinCharge>>,
     pauses: Mutex<Histogram>,
     /// For measurements.
     #[cfg(feature = "bench")]
@@ -98,6 +119,7 @@ impl ShardMeters {
             counters: Mutex::default(),
             totals: Mutex::default(),
             accounts: Mutex::default(),
+            charges: Mutex::default(),
             pauses: Mutex::new(super::house::pause_histogram()),
             #[cfg(feature = "bench")]
             tap: super::tap::Tap::default(),
@@ -166,6 +188,15 @@ impl ShardMeters {
 
     pub(crate) fn note_totals(&self, totals: Totals, verdicts: [u64; VERDICTS.len()]) {
         *self.totals.lock().unwrap_or_else(PoisonError::into_inner) = (totals, verdicts);
+    }
+
+    pub(crate) fn note_charges(&self, charges: Vec<TwinCharge>) {
+        *self.charges.lock().unwrap_or_else(PoisonError::into_inner) = charges;
+    }
+
+    /// What each twin costs, as it was last noted; nothing where the site has too many.
+    pub(crate) fn charges(&self) -> Vec<TwinCharge> {
+        self.charges.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Twins by state and alerts, as they were last counted.

@@ -5,6 +5,10 @@
 //! that a swap always falls between two rows. When the store is behind, samples stay on the lane until it has caught
 //! up, so that the source is slowed down rather than history thinned out; a store that cannot write holds nobody up.
 
+mod answers;
+mod faults;
+mod rows;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,27 +17,27 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, select_biased};
 use geminus_api::EventBus;
 use geminus_behavior::HostCalls;
-use geminus_core::{Batch, Clock, Event, Frame, Quality, Sample, Severity, Ticket, TwinIndex};
+use geminus_core::{Batch, Clock, Event, Sample, Ticket, TwinIndex};
 use geminus_store::{Border, Recorder};
+use geminus_twin::BindingIndex;
 use geminus_twin::plant::Plant;
 use geminus_twin::shard::{Moment, Shard};
-use geminus_twin::{BindingIndex, shard};
 
 use super::chronicle::Chronicle;
-use super::cohorts::side::{Berth, Stepped, Watch};
-use super::cohorts::trial::{Apart, Moved, Trial};
-use super::cohorts::{Cohorts, Return, Saved};
+use super::cohorts::side::{Berth, Watch};
+use super::cohorts::trial::{Moved, Trial};
+use super::cohorts::{Cohorts, Saved};
 use super::crumb::Crumb;
+use super::floods::Floods;
 use super::keeper::AtBorder;
 use super::lane::Exit;
 use super::live::Live;
 use super::manager;
-use super::message::{Ask, Candidate, Note, Past, Totals};
+use super::message::{Ask, Candidate};
 use super::meters::ShardMeters;
 use super::plugins::Board;
 use super::proposals::{Court, Hearing};
 use super::substitutes::Substitutes;
-use super::view;
 
 /// Samples taken in one round: bounds how long a question waits.
 const ROUND_SAMPLES_MAX: usize = 8_192;
@@ -50,8 +54,6 @@ const TOTALS_EVERY: Duration = Duration::from_secs(1);
 const LARGE_FLEET: usize = 10_000;
 /// Swaps that are remembered for marks in plots.
 const SWAPS_MAX: usize = 64;
-/// A behavior's fault that repeats is told once in this time for each twin.
-const FAULT_TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// A swap that this shard has made: what it was, and the last row of each twin before it.
 #[derive(Debug)]
@@ -99,6 +101,7 @@ pub(crate) struct ShardRunner {
     substitutes: Substitutes,
     /// Last fault of a behavior of a twin, and when it was told.
     faults: HashMap<(BindingIndex, TwinIndex), (String, Duration)>,
+    floods: Floods,
     next_tick: Duration,
     next_totals: Duration,
 }
@@ -118,6 +121,7 @@ impl ShardRunner {
             trials: HashMap::new(),
             substitutes: Substitutes::default(),
             faults: HashMap::new(),
+            floods: Floods::default(),
             next_tick: Duration::ZERO,
             next_totals: Duration::ZERO,
             parts,
@@ -220,8 +224,11 @@ impl ShardRunner {
             for fault in &answer.silent {
                 self.silent_fault(index, fault);
             }
+            for flooded in std::mem::take(&mut stepped.floods) {
+                self.flood(index, &flooded, now);
+            }
             let (shard, samples) = (&self.parts.shard, &mut self.samples);
-            record(&plant, index, &frame, &stepped, now, samples);
+            rows::record(&plant, index, &frame, &stepped, now, samples);
             self.substitutes.stand_in(binding, index, &frame, &mut stepped, shard);
             let cohorts = &self.parts.cohorts;
             let by = |row: usize| Some((*frame.twins.get(row)?, *stepped.by.get(row)?));
@@ -282,90 +289,6 @@ impl ShardRunner {
         self.apart(index, &moved.apart);
     }
 
-    /// Twins have come to a side that holds them apart: nobody answers for them any more, and that is told as a fault of
-    /// that side is.
-    fn apart(&mut self, index: BindingIndex, apart: &[Apart]) {
-        let now = Moment::of(self.parts.clock.as_ref());
-        for Apart { twin, kind, message } in apart {
-            self.tell_apart(index, *twin, (kind, message), now);
-        }
-    }
-
-    fn tell_apart(
-        &mut self,
-        index: BindingIndex,
-        twin: TwinIndex,
-        (kind, message): (&'static str, &str),
-        now: Moment,
-    ) {
-        let (plant, now) = (Arc::clone(&self.parts.plant), Duration::from_nanos(now.monotonic));
-        let (Some(binding), Some(of)) = (plant.binding(index), plant.twin(twin)) else { return };
-        let berth = self.parts.cohorts.incumbent(index, twin);
-        let label = label(berth, binding);
-        drop(self.parts.notes.send(manager::Heard::Note(Note::Apart {
-            binding: index,
-            twin,
-            incarnation: berth.map_or(0, |berth| berth.incarnation),
-            kind,
-            message: message.to_owned(),
-        })));
-        let words = format!("{kind}: {message}");
-        let text =
-            format!("{} of {}: {words}; its rows have no result until it comes back", binding.name, of.id);
-        let event = Event::new("twin-apart", Severity::Warning, text).twin(&*of.id).plugin(label);
-        self.parts.chronicle.tell(event);
-        self.faults.insert((index, twin), (words, now));
-    }
-
-    /// The incumbent fails in a twin that the candidate answers for: it costs no row, and is the incumbent's own.
-    fn silent_fault(&mut self, index: BindingIndex, fault: &geminus_behavior::TwinFault) {
-        self.parts.meters.fault(index, fault.kind.name());
-        let (Some(binding), Some(twin)) =
-            (self.parts.plant.binding(index), self.parts.plant.twin(fault.twin))
-        else {
-            return;
-        };
-        let berth = self.parts.cohorts.incumbent(index, fault.twin);
-        if let Some(berth) = berth {
-            berth.account.strikes.fetch_add(1, Relaxed);
-        }
-        if fault.quarantined {
-            let text = format!(
-                "{} of {}: {}: {}; the version under trial answers for it",
-                binding.name,
-                twin.id,
-                fault.kind.name(),
-                fault.message
-            );
-            let event = Event::new("behavior-fault", Severity::Warning, text);
-            self.parts.chronicle.tell(event.twin(&*twin.id).plugin(label(berth, binding)));
-        }
-    }
-
-    fn fault(&mut self, index: BindingIndex, fault: &geminus_behavior::TwinFault, moment: Moment) {
-        self.parts.meters.fault(index, fault.kind.name());
-        let (plant, now) = (Arc::clone(&self.parts.plant), Duration::from_nanos(moment.monotonic));
-        let (Some(binding), Some(twin)) = (plant.binding(index), plant.twin(fault.twin)) else { return };
-        let message = format!("{}: {}", fault.kind.name(), fault.message);
-        let known = self.faults.get(&(index, fault.twin));
-        let told = known.is_some_and(|(_, at)| now.saturating_sub(*at) < FAULT_TOLD_EVERY);
-        if told && !fault.quarantined {
-            return;
-        }
-        // What is told here is always the incumbent's: a candidate's faults stand in its tally.
-        let berth = self.parts.cohorts.incumbent(index, fault.twin);
-        if let Some(berth) = berth {
-            berth.account.strikes.fetch_add(1, Relaxed);
-        }
-        if fault.quarantined {
-            return self.tell_apart(index, fault.twin, (fault.kind.name(), &fault.message), moment);
-        }
-        let text = format!("{} of {}: {message}", binding.name, twin.id);
-        let event = Event::new("behavior-fault", Severity::Warning, text);
-        self.parts.chronicle.tell(event.twin(&*twin.id).plugin(label(berth, binding)));
-        self.faults.insert((index, fault.twin), (message, now));
-    }
-
     /// What happens a few times a second: staleness, events, pages.
     fn tick(&mut self, now: Moment) {
         self.parts.shard.tick(now);
@@ -375,11 +298,17 @@ impl ShardRunner {
         }
         self.live.publish(&mut self.parts.shard, now);
         let monotonic = Duration::from_nanos(now.monotonic);
+        for told in self.floods.due(monotonic) {
+            self.parts.chronicle.tell(told.event(&self.parts.plant));
+        }
         if monotonic >= self.next_totals {
             let many = self.parts.shard.twins().nth(LARGE_FLEET).is_some();
             self.next_totals = monotonic + if many { TOTALS_EVERY * 5 } else { TOTALS_EVERY };
             self.parts.meters.note_totals(self.totals(now), self.court.verdicts());
             self.parts.cohorts.account(&self.parts.meters.accounts());
+            if self.parts.plant.has_metrics_by_twin() {
+                self.parts.meters.note_charges(self.parts.cohorts.charges());
+            }
         }
         self.parts.meters.note(self.parts.shard.counters(), self.parts.exit.waiting());
         for index in self.indices() {
@@ -389,109 +318,6 @@ impl ShardRunner {
 
     fn indices(&self) -> impl Iterator<Item = BindingIndex> + use<> {
         (0..u32::try_from(self.parts.plant.bindings.len()).unwrap_or(u32::MAX)).map(BindingIndex)
-    }
-
-    /// Answers; a reply whose asker has gone is thrown away.
-    fn answer(&mut self, ask: Ask) {
-        let now = Moment::of(self.parts.clock.as_ref());
-        match ask {
-            Ask::Twin(twin, reply) => drop(reply.send(self.view(twin, now))),
-            Ask::Past(twin, reply) => drop(reply.send(self.past(twin, now))),
-            Ask::Summaries(twins, reply) => {
-                let brief = |&twin: &TwinIndex| {
-                    let summary = self.parts.shard.summary(twin, now)?;
-                    view::summary(&self.parts.plant, &summary)
-                };
-                drop(reply.send(twins.iter().filter_map(brief).collect()));
-            }
-            Ask::InState(state, reply) => {
-                let shard = &self.parts.shard;
-                let here = |twin: &TwinIndex| {
-                    shard.summary(*twin, now).is_some_and(|summary| view::state(summary.state) == state)
-                };
-                drop(reply.send(shard.twins().filter(here).collect()));
-            }
-            Ask::Households(index, twins, reply) => {
-                drop(reply.send(self.parts.cohorts.households(index, twins.as_deref())));
-            }
-            Ask::Copy(index, twins, schema, reply) => {
-                drop(reply.send(self.parts.cohorts.copy(index, &twins, schema)));
-            }
-            Ask::Begin(index, candidate, reply) => drop(reply.send(self.begin(index, *candidate))),
-            Ask::Conduct(index, wanted, phase, reply) => {
-                reply.send(self.parts.cohorts.want(index, wanted, phase)).unwrap_or_default();
-            }
-            Ask::Standing(index, reply) => {
-                let shard = &self.parts.shard;
-                let is_stale = |twin| shard.state(twin) == Some(shard::State::Stale);
-                drop(reply.send(self.parts.cohorts.standing(index, &is_stale)));
-            }
-            Ask::Settle(index, reply) => {
-                self.trials.remove(&index);
-                let (left, apart) = self.parts.cohorts.settle(index);
-                self.apart(index, &apart);
-                drop(reply.send(left));
-            }
-            Ask::Withdraw(index, rollout, reply) => drop(reply.send(self.withdraw(index, rollout))),
-            Ask::Apart(index, twin, of, reply) => {
-                reply.send(self.parts.cohorts.is_apart(index, twin, of)).unwrap_or_default();
-            }
-            Ask::Reinstate(index, twin, of, how, reply) => {
-                let moves = matches!(how, Return::Move(_));
-                let done = self.parts.cohorts.reinstate(index, twin, of, how);
-                if done.is_ok() {
-                    self.faults.remove(&(index, twin));
-                    self.border(index, twin);
-                }
-                if let (Ok(_), true, Some(binding)) = (&done, moves, self.parts.plant.binding(index)) {
-                    // No plan goes with a rung of the ladder: the site's own stages say how a change is limited.
-                    self.court.switched_by(index, &[twin], &binding.stages.bumpless.clone());
-                }
-                drop(reply.send(done));
-            }
-            Ask::Snapshot(reply) => drop(reply.send(self.snapshot())),
-            Ask::Stop => {}
-        }
-    }
-
-    fn view(&self, twin: TwinIndex, now: Moment) -> Option<geminus_api::view::TwinView> {
-        let seen = self.parts.shard.view(twin, now)?;
-        let fault = |index: BindingIndex| self.faults.get(&(index, twin)).map(|(message, _)| message.clone());
-        let standing = |index: BindingIndex| view::Standing {
-            runs: self.parts.cohorts.runs(index),
-            quarantined: self.parts.cohorts.is_quarantined(index, twin),
-            fault: fault(index),
-            berth: self.parts.cohorts.berth(index, twin),
-            trial: self.parts.cohorts.trial(index).filter(|trial| trial.has(twin)),
-            substituted: self.substitutes.in_force(index, twin),
-        };
-        view::twin(seen, &self.parts.plant, &self.parts.board, standing)
-    }
-
-    fn past(&self, twin: TwinIndex, now: Moment) -> Past {
-        let newest = self.parts.shard.view(twin, now).and_then(|view| {
-            view.measured.iter().chain(&view.estimated).filter_map(|point| point.time).max()
-        });
-        let swaps = self.swaps.iter().filter_map(|mark| Some((*mark.before.get(&twin)?, mark.text.clone())));
-        Past { newest, swaps: swaps.collect() }
-    }
-
-    fn totals(&self, now: Moment) -> Totals {
-        let mut totals = Totals::default();
-        for summary in self.parts.shard.twins().filter_map(|twin| self.parts.shard.summary(twin, now)) {
-            match summary.state {
-                shard::State::Live => totals.live += 1,
-                shard::State::Stale => totals.stale += 1,
-                shard::State::Waiting => totals.waiting += 1,
-            }
-            if let (Some(priority), true) = (summary.highest, summary.alerts > 0)
-                && let Some(count) = totals.by_priority.get_mut(priority as usize)
-            {
-                // Counted under the highest of the twin: the others stand on its page.
-                *count += summary.alerts as u64;
-            }
-        }
-        totals
     }
 
     fn begin(&mut self, index: BindingIndex, candidate: Candidate) -> Result<(), String> {
@@ -572,47 +398,7 @@ enum Heard {
     Stop,
 }
 
-/// What answers in this instance; without one, what the site began with.
-fn label(berth: Option<&Berth>, binding: &geminus_twin::plant::Binding) -> String {
-    berth.map_or_else(|| binding.declaration.label(), |berth| berth.cohort.compiled().declaration().label())
-}
-
 /// A call of the behavior that takes longer is a missed deadline.
 fn deadline(binding: &geminus_twin::plant::Binding) -> Duration {
     Duration::from_millis(binding.stages.acceptance.deadline_ms)
-}
-
-/// Records what a frame was and who answered it, so that its outcome can be made again: one sample for each input
-/// that was there, and one for the incarnation that answered. A missing input leaves none.
-fn record(
-    plant: &Plant,
-    index: BindingIndex,
-    frame: &Frame,
-    stepped: &Stepped,
-    now: Moment,
-    samples: &mut Vec<Sample>,
-) {
-    let inputs = frame.inputs;
-    for (row, (twin, time)) in frame.twins.iter().zip(&frame.times).enumerate() {
-        let series = plant.row_series(*twin, index);
-        let Some((who, cells)) = series.split_last() else { continue };
-        let from = row * inputs..(row + 1) * inputs;
-        let values = frame.values.get(from.clone()).unwrap_or_default();
-        let quality = frame.quality.get(from.clone()).unwrap_or_default();
-        let sample =
-            |series, value, quality| Sample { series, quality, value, time: *time, received: now.wall };
-        for ((series, value), quality) in cells.iter().zip(values).zip(quality) {
-            if *quality != Quality::Missing {
-                samples.push(sample(*series, *value, *quality));
-            }
-        }
-        let ages = frame.ages_ms.get(from).unwrap_or_default();
-        for ((series, age), quality) in cells.iter().skip(inputs).zip(ages).zip(quality) {
-            if *quality != Quality::Missing {
-                samples.push(sample(*series, f64::from(*age), Quality::Good));
-            }
-        }
-        let by = stepped.by.get(row).copied().unwrap_or(0);
-        samples.push(sample(*who, f64::from(by), if by == 0 { Quality::Bad } else { Quality::Good }));
-    }
 }

@@ -1,8 +1,5 @@
 //! From what the twin room knows to the shapes of the API.
 
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
-
 use geminus_api::view as api;
 use geminus_core::TwinIndex;
 use geminus_core::declaration::Role;
@@ -10,6 +7,7 @@ use geminus_rollout::Phase;
 use geminus_twin::shard as seen;
 use geminus_twin::{BindingIndex, Plant};
 
+use super::cohorts::costs::Cost;
 use super::cohorts::side::Berth;
 use super::cohorts::trial::Trial;
 use super::plugins::{Board, State};
@@ -133,24 +131,29 @@ fn behavior<'a>(
         rows: behavior.rows,
         since: api::Time(active.map(|active| active.since).unwrap_or_default()),
         fault,
-        cost: at.berth.map(|berth| cost(berth, strikes, at.substituted)),
+        cost: at.berth.map(|berth| cost(berth, twin, strikes, at.substituted)),
         trial,
     }
 }
 
-/// What the version costs that answers for a twin; twins of one instance share it.
-fn cost(berth: &Berth, strikes: u32, substitute: Option<&'static str>) -> api::CostView {
-    let of = |counter: &AtomicU64| counter.load(Relaxed);
-    let account = &berth.account;
-    let rows = of(&account.rows);
+/// What a twin costs in the version that answers for it.
+fn cost(berth: &Berth, twin: TwinIndex, strikes: u32, substitute: Option<&'static str>) -> api::CostView {
+    let charge = berth.charge(twin);
+    let Cost { rows, fuel, step_ns, misses, faults } = charge.cost;
     let per_row = |sum: u64, unit: f64| (rows > 0).then(|| sum as f64 / unit / rows as f64);
     api::CostView {
-        version: account.version.clone(),
+        version: berth.account.version.clone(),
         rows,
-        fuel_per_row: per_row(of(&account.fuel), 1.0),
-        step_us_per_row: per_row(of(&account.step_ns), 1e3),
-        memory_bytes: Some(berth.cohort.memory_bytes() as u64),
-        deadline_misses: of(&account.misses),
+        fuel,
+        fuel_per_row: per_row(fuel, 1.0),
+        step_ms: step_ns as f64 / 1e6,
+        step_us_per_row: per_row(step_ns, 1e3),
+        memory_bytes: charge.memory_bytes(),
+        instance_bytes: charge.instance_bytes,
+        instance_twins: charge.instance_twins,
+        rebuilds: charge.rebuilds,
+        deadline_misses: misses,
+        faults,
         strikes: u64::from(strikes),
         substitute: substitute.map(str::to_owned),
     }

@@ -59,6 +59,7 @@ impl Check<'_> {
         self.range("limits.stale_after_intervals", limits.stale_after_intervals, 2..=1000);
         self.range("limits.frame_rows_max", limits.frame_rows_max, 1..=65_536);
         self.range("limits.fuel_per_row_max", limits.fuel_per_row_max, 10_000..=1_000_000_000);
+        self.range("limits.metrics_twins_max", limits.metrics_twins_max, 0..=100_000);
         self.range("limits.payload_bytes_max", limits.payload_bytes_max, 1..=256 << 20);
         self.range("store.group_commit_ms", store.group_commit_ms, 1..=10_000);
         self.range("store.snapshot_s", store.snapshot_s, 1..=86_400);

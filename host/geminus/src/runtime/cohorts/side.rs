@@ -7,9 +7,10 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use geminus_behavior::{Cohort, Standing, TwinFault};
-use geminus_core::{Clock, Frame, Outcome, Quality, TwinIndex};
+use geminus_behavior::{Cohort, Flood, Standing, TwinFault};
+use geminus_core::{Clock, Declaration, Frame, Outcome, Quality, TwinIndex};
 
+use super::costs::{Cost, Costs};
 use crate::runtime::crumb::Crumb;
 use crate::runtime::meters::Account;
 
@@ -20,6 +21,26 @@ pub(crate) struct Berth {
     /// Number of this version with these parameters for this binding, as `control.db` knows it; never 0.
     pub(crate) incarnation: u32,
     pub(crate) account: Arc<Account>,
+    costs: Costs,
+    /// Of the instances that were built for it, those that are in the account.
+    rebuilds_booked: u64,
+}
+
+/// What a twin costs in its instance.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Charge {
+    pub(crate) cost: Cost,
+    pub(crate) instance_bytes: u64,
+    pub(crate) instance_twins: u64,
+    /// Instances that were built because something broke this one.
+    pub(crate) rebuilds: u64,
+}
+
+impl Charge {
+    /// The twin's share of the instance's memory: exact where it is alone.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.instance_bytes / self.instance_twins.max(1)
+    }
 }
 
 /// What stepping needs besides the frame.
@@ -28,6 +49,15 @@ pub(crate) struct Watch<'a> {
     pub(crate) crumb: &'a Crumb,
     /// A call that takes longer is a missed deadline.
     pub(crate) deadline: Duration,
+}
+
+/// What a version did more often than it may.
+#[derive(Clone, Debug)]
+pub(crate) struct Flooded {
+    pub(crate) incarnation: u32,
+    /// Of the version.
+    pub(crate) declaration: Arc<Declaration>,
+    pub(crate) flood: Flood,
 }
 
 /// What a step of one frame gave.
@@ -43,6 +73,8 @@ pub(crate) struct Stepped {
     pub(crate) inhibited: u64,
     /// Calls that took longer than they may.
     pub(crate) misses: u64,
+    /// Of both sides of a trial.
+    pub(crate) floods: Vec<Flooded>,
 }
 
 /// Instances for some twins of a binding.
@@ -164,6 +196,32 @@ impl Side {
 }
 
 impl Berth {
+    pub(crate) fn new(cohort: Cohort, incarnation: u32, account: Arc<Account>) -> Self {
+        let costs = Costs::for_twins(cohort.twins().count());
+        Self { cohort, incarnation, account, costs, rebuilds_booked: 0 }
+    }
+
+    /// What one of its twins costs.
+    pub(crate) fn charge(&self, twin: TwinIndex) -> Charge {
+        Charge {
+            cost: self.costs.of(&self.cohort, twin),
+            instance_bytes: self.cohort.memory_bytes() as u64,
+            instance_twins: self.cohort.twins().count() as u64,
+            rebuilds: self.cohort.rebuilds(),
+        }
+    }
+
+    /// The same of all of them.
+    pub(crate) fn charges(&self) -> impl Iterator<Item = (TwinIndex, Charge)> {
+        let instance_twins = self.cohort.twins().count() as u64;
+        let instance_bytes = self.cohort.memory_bytes() as u64;
+        let rebuilds = self.cohort.rebuilds();
+        self.cohort.twins().map(move |twin| {
+            let cost = self.costs.of(&self.cohort, twin);
+            (twin, Charge { cost, instance_bytes, instance_twins, rebuilds })
+        })
+    }
+
     fn step(&mut self, outputs: usize, frame: &Frame, watch: &Watch<'_>) -> Stepped {
         let start = watch.clock.monotonic();
         watch.crumb.enter(self.incarnation);
@@ -178,8 +236,15 @@ impl Berth {
                 return Stepped::unanswered(outputs, frame.rows());
             }
         };
-        let misses = u64::from(spent > watch.deadline);
+        let late = spent > watch.deadline;
+        let misses = u64::from(late);
         self.account.stepped(frame.rows(), spent, stepped.fuel, misses);
+        self.costs.charge(&self.cohort, frame, &stepped, (spent, late));
+        // Those that a save or an opening since the last step took are among them.
+        let rebuilds = self.cohort.rebuilds();
+        self.account.rebuilt(rebuilds - self.rebuilds_booked);
+        self.rebuilds_booked = rebuilds;
+        let floods = stepped.floods.into_iter().map(|flood| self.flooded(flood)).collect();
         let by = self.answered(outputs, frame, &stepped.outcome, &stepped.faults);
         Stepped {
             outcome: stepped.outcome,
@@ -189,7 +254,14 @@ impl Berth {
             spent,
             inhibited: stepped.inhibited,
             misses,
+            floods,
         }
+    }
+
+    fn flooded(&self, flood: Flood) -> Flooded {
+        self.account.cut(flood.rule, flood.count);
+        let declaration = Arc::clone(self.cohort.compiled().declaration());
+        Flooded { incarnation: self.incarnation, declaration, flood }
     }
 
     /// Whose each row's answer is. A row without one has no value at all, and its twin is held apart or was named
@@ -261,6 +333,7 @@ impl Stepped {
         self.spent += part.spent;
         self.inhibited += part.inhibited;
         self.misses += part.misses;
+        self.floods.extend(part.floods);
     }
 
     /// Alerts and proposals in the order of rows.

@@ -384,7 +384,8 @@ impl Trial {
                 (&part, Some(part_of(&old.outcome, &rows)))
             }
         };
-        let new = self.side.step(outputs, frame, watch);
+        let mut new = self.side.step(outputs, frame, watch);
+        old.floods.append(&mut new.floods);
         let usual = self.learn(frame, &new);
         let words = self.words(frame, &old.by, &rows);
         let compared = share.as_ref().unwrap_or(&old.outcome);

@@ -5,11 +5,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, PoisonError};
 
 use geminus_api::metrics::{Exposition, Histogram, catalogue};
+use geminus_behavior::Rule;
 use geminus_ingest::Reason;
 use geminus_rollout::Phase;
 use geminus_twin::BindingIndex;
 
 use super::Rooms;
+use crate::runtime::cohorts::TwinCharge;
+use crate::runtime::cohorts::costs::Cost;
 use crate::runtime::field::Source;
 use crate::runtime::meters::Account;
 use crate::runtime::{lane, proposals};
@@ -47,6 +50,7 @@ impl Rooms {
             out.count(&catalogue::ALERTS_ACTIVE, &[priority], count);
         }
         self.binding_metrics(out);
+        self.twin_metrics(out);
         self.store_metrics(out);
         for (number, meters) in self.meters.iter().enumerate() {
             let name = format!("shard-{number}");
@@ -107,8 +111,44 @@ impl Rooms {
             let misses = sum(|account| account.misses.load(Relaxed));
             out.count(&catalogue::BEHAVIOR_DEADLINE_MISSES, &labels, misses);
             out.count(&catalogue::BEHAVIOR_STRIKES, &labels, sum(|account| account.strikes.load(Relaxed)));
+            out.count(&catalogue::BEHAVIOR_REBUILDS, &labels, sum(|account| account.rebuilds.load(Relaxed)));
+            for rule in Rule::ALL {
+                let cut = of.iter().filter_map(|account| account.cut.get(rule as usize));
+                let cut = cut.map(|count| count.load(Relaxed)).sum();
+                out.count(&catalogue::BEHAVIOR_CUT, &[behavior, version, rule.name()], cut);
+            }
             out.count(&catalogue::SHADOW_ROWS, &labels, sum(|account| account.compared.load(Relaxed)));
             out.count(&catalogue::BUMPLESS_LIMITS, &labels, sum(|account| account.limited.load(Relaxed)));
+        }
+    }
+
+    /// By twin, where the site is small enough for that. One version may have a twin on both sides of a trial, with
+    /// other parameters: that is one series.
+    fn twin_metrics(&self, out: &mut Exposition) {
+        let all = self.plant.has_metrics_by_twin();
+        let left_out = if all { 0 } else { self.plant.twins.len() as u64 };
+        out.count(&catalogue::TWINS_LEFT_OUT, &[], left_out);
+        if !all {
+            return;
+        }
+        let charges: Vec<TwinCharge> = self.meters.iter().flat_map(|meters| meters.charges()).collect();
+        let mut costs: BTreeMap<(&str, &str, &str), (Cost, u64)> = BTreeMap::new();
+        for TwinCharge { twin, binding, account, charge } in &charges {
+            let (Some(twin), Some(binding)) = (self.plant.twin(*twin), self.plant.binding(*binding)) else {
+                continue;
+            };
+            let (cost, memory) = costs.entry((&*twin.id, &*binding.name, &*account.version)).or_default();
+            *cost = cost.plus(charge.cost);
+            *memory += charge.memory_bytes();
+        }
+        for ((twin, behavior, version), (cost, memory)) in costs {
+            let labels = [twin, behavior, version];
+            out.count(&catalogue::TWIN_ROWS, &labels, cost.rows);
+            out.count(&catalogue::TWIN_FUEL, &labels, cost.fuel);
+            out.value(&catalogue::TWIN_STEP_SECONDS, &labels, cost.step_ns as f64 / 1e9);
+            out.count(&catalogue::TWIN_MEMORY, &labels, memory);
+            out.count(&catalogue::TWIN_DEADLINE_MISSES, &labels, cost.misses);
+            out.count(&catalogue::TWIN_FAULTS, &labels, cost.faults);
         }
     }
 

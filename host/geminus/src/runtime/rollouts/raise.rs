@@ -72,11 +72,7 @@ fn berths(floor: &Floor, wish: &Wish, shard: usize, mine: &[TwinIndex]) -> Resul
                 }
             }
         }
-        berths.push(Berth {
-            cohort: heir.into_cohort(),
-            incarnation: wish.version.incarnation,
-            account: Arc::clone(&account),
-        });
+        berths.push(Berth::new(heir.into_cohort(), wish.version.incarnation, Arc::clone(&account)));
     }
     Ok(berths)
 }
@@ -153,5 +149,5 @@ pub(crate) fn alone(
             return Err(first.to_string());
         }
     }
-    Ok(Berth { cohort, incarnation: version.incarnation, account })
+    Ok(Berth::new(cohort, version.incarnation, account))
 }

@@ -1,0 +1,116 @@
+//! What a shard answers when it is asked, and what it carries out when it is told to: always between two rounds.
+
+use geminus_api::view::TwinView;
+use geminus_core::TwinIndex;
+use geminus_twin::BindingIndex;
+use geminus_twin::shard::{self, Moment};
+
+use super::ShardRunner;
+use crate::runtime::cohorts::Return;
+use crate::runtime::message::{Ask, Past, Totals};
+use crate::runtime::view;
+
+impl ShardRunner {
+    /// Answers; a reply whose asker has gone is thrown away.
+    pub(super) fn answer(&mut self, ask: Ask) {
+        let now = Moment::of(self.parts.clock.as_ref());
+        match ask {
+            Ask::Twin(twin, reply) => drop(reply.send(self.view(twin, now))),
+            Ask::Past(twin, reply) => drop(reply.send(self.past(twin, now))),
+            Ask::Summaries(twins, reply) => {
+                let brief = |&twin: &TwinIndex| {
+                    let summary = self.parts.shard.summary(twin, now)?;
+                    view::summary(&self.parts.plant, &summary)
+                };
+                drop(reply.send(twins.iter().filter_map(brief).collect()));
+            }
+            Ask::InState(state, reply) => {
+                let shard = &self.parts.shard;
+                let here = |twin: &TwinIndex| {
+                    shard.summary(*twin, now).is_some_and(|summary| view::state(summary.state) == state)
+                };
+                drop(reply.send(shard.twins().filter(here).collect()));
+            }
+            Ask::Households(index, twins, reply) => {
+                drop(reply.send(self.parts.cohorts.households(index, twins.as_deref())));
+            }
+            Ask::Copy(index, twins, schema, reply) => {
+                drop(reply.send(self.parts.cohorts.copy(index, &twins, schema)));
+            }
+            Ask::Begin(index, candidate, reply) => drop(reply.send(self.begin(index, *candidate))),
+            Ask::Conduct(index, wanted, phase, reply) => {
+                reply.send(self.parts.cohorts.want(index, wanted, phase)).unwrap_or_default();
+            }
+            Ask::Standing(index, reply) => {
+                let shard = &self.parts.shard;
+                let is_stale = |twin| shard.state(twin) == Some(shard::State::Stale);
+                drop(reply.send(self.parts.cohorts.standing(index, &is_stale)));
+            }
+            Ask::Settle(index, reply) => {
+                self.trials.remove(&index);
+                let (left, apart) = self.parts.cohorts.settle(index);
+                self.apart(index, &apart);
+                drop(reply.send(left));
+            }
+            Ask::Withdraw(index, rollout, reply) => drop(reply.send(self.withdraw(index, rollout))),
+            Ask::Apart(index, twin, of, reply) => {
+                reply.send(self.parts.cohorts.is_apart(index, twin, of)).unwrap_or_default();
+            }
+            Ask::Reinstate(index, twin, of, how, reply) => {
+                let moves = matches!(how, Return::Move(_));
+                let done = self.parts.cohorts.reinstate(index, twin, of, how);
+                if done.is_ok() {
+                    self.faults.remove(&(index, twin));
+                    self.border(index, twin);
+                }
+                if let (Ok(_), true, Some(binding)) = (&done, moves, self.parts.plant.binding(index)) {
+                    // No plan goes with a rung of the ladder: the site's own stages say how a change is limited.
+                    self.court.switched_by(index, &[twin], &binding.stages.bumpless.clone());
+                }
+                drop(reply.send(done));
+            }
+            Ask::Snapshot(reply) => drop(reply.send(self.snapshot())),
+            Ask::Stop => {}
+        }
+    }
+
+    fn view(&self, twin: TwinIndex, now: Moment) -> Option<TwinView> {
+        let seen = self.parts.shard.view(twin, now)?;
+        let fault = |index: BindingIndex| self.faults.get(&(index, twin)).map(|(message, _)| message.clone());
+        let standing = |index: BindingIndex| view::Standing {
+            runs: self.parts.cohorts.runs(index),
+            quarantined: self.parts.cohorts.is_quarantined(index, twin),
+            fault: fault(index),
+            berth: self.parts.cohorts.berth(index, twin),
+            trial: self.parts.cohorts.trial(index).filter(|trial| trial.has(twin)),
+            substituted: self.substitutes.in_force(index, twin),
+        };
+        view::twin(seen, &self.parts.plant, &self.parts.board, standing)
+    }
+
+    fn past(&self, twin: TwinIndex, now: Moment) -> Past {
+        let newest = self.parts.shard.view(twin, now).and_then(|view| {
+            view.measured.iter().chain(&view.estimated).filter_map(|point| point.time).max()
+        });
+        let swaps = self.swaps.iter().filter_map(|mark| Some((*mark.before.get(&twin)?, mark.text.clone())));
+        Past { newest, swaps: swaps.collect() }
+    }
+
+    pub(super) fn totals(&self, now: Moment) -> Totals {
+        let mut totals = Totals::default();
+        for summary in self.parts.shard.twins().filter_map(|twin| self.parts.shard.summary(twin, now)) {
+            match summary.state {
+                shard::State::Live => totals.live += 1,
+                shard::State::Stale => totals.stale += 1,
+                shard::State::Waiting => totals.waiting += 1,
+            }
+            if let (Some(priority), true) = (summary.highest, summary.alerts > 0)
+                && let Some(count) = totals.by_priority.get_mut(priority as usize)
+            {
+                // Counted under the highest of the twin: the others stand on its page.
+                *count += summary.alerts as u64;
+            }
+        }
+        totals
+    }
+}
