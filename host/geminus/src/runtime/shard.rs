@@ -124,6 +124,13 @@ impl ShardRunner {
         }
     }
 
+    /// Holds a twin apart before the first row, as an earlier run did for this reason.
+    pub(crate) fn hold_apart(&mut self, index: BindingIndex, twin: TwinIndex, reason: String) {
+        if self.parts.cohorts.hold(index, twin) {
+            self.faults.insert((index, twin), (reason, self.parts.clock.monotonic()));
+        }
+    }
+
     /// Runs until [`Ask::Stop`].
     pub(crate) fn run(mut self) {
         loop {
@@ -222,7 +229,8 @@ impl ShardRunner {
             }
             let (shard, samples) = (&self.parts.shard, &mut self.samples);
             record(&plant, index, &frame, &stepped, now, samples);
-            self.substitutes.stand_in(binding, index, &frame, &mut stepped, shard);
+            let before = |twin| shard.outputs(twin, index);
+            self.substitutes.stand_in(&binding.substitute, index, &frame, &mut stepped, before);
             let cohorts = &self.parts.cohorts;
             let by = |row: usize| Some((*frame.twins.get(row)?, *stepped.by.get(row)?));
             let heard = |row: usize| by(row).and_then(|(twin, by)| cohorts.declared(index, twin, by));

@@ -33,6 +33,16 @@ impl Cohorts {
         self.quarantined.iter().filter(|(binding, _)| *binding == index).count()
     }
 
+    /// Holds a twin apart that an earlier run held apart. False when no instance has it.
+    pub(crate) fn hold(&mut self, index: BindingIndex, twin: TwinIndex) -> bool {
+        let berth = self.groups.get_mut(&index).and_then(|group| group.incumbent.berth_mut(twin));
+        let held = berth.is_some_and(|berth| berth.cohort.hold(twin));
+        if held {
+            self.quarantined.insert((index, twin));
+        }
+        held
+    }
+
     /// Whether a twin has no rows because the version with this number, which is the incumbent, holds it apart.
     pub(crate) fn is_apart(&self, index: BindingIndex, twin: TwinIndex, of: u32) -> bool {
         self.incumbent(index, twin).is_none_or(|berth| {
