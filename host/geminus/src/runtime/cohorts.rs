@@ -168,7 +168,9 @@ impl Cohorts {
         twin: TwinIndex,
         by: u32,
     ) -> Option<&Declaration> {
-        self.berths(index, twin).find(|berth| berth.incarnation != by).map(declaration)
+        let other = self.berths(index, twin).find(|berth| berth.incarnation != by);
+        // Both may run the same version, where a person gives a twin anew what it is quarantined in.
+        other.or_else(|| self.berths(index, twin).nth(1)).map(declaration)
     }
 
     /// The instances that have a twin, the candidate's first.
