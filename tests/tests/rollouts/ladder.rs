@@ -106,6 +106,29 @@ fn a_quarantine_holds_over_restarts_until_another_version_runs() -> anyhow::Resu
 }
 
 #[test]
+fn what_is_held_while_a_twin_is_quarantined_is_held_over_a_restart_too() -> anyhow::Result<()> {
+    let lines = "arrivals = \"ignore\"\nsubstitute = \"uncertain\"\n\n\
+                 [containment]\nrestarts_max = 0\nrestarts_older_max = 0";
+    let hall = Hall::start_with(lines, &[version("1.0.0", &breaks())?])?;
+    hall.rung("twin-quarantined", "substitute: uncertain")?;
+    hall.pulse.wait(20)?;
+    let held = |hall: &Hall| {
+        wait_for("a held value", SOON, || {
+            let point = hall.host.point(BAD, "tally.count")?;
+            anyhow::ensure!(point["value"].is_number() && point["quality"] == "uncertain", "{point}");
+            Ok(Some(point["value"].clone()))
+        })
+    };
+    let before = held(&hall)?;
+    assert!(before.as_f64() > Some(0.0), "{before}");
+    let hall = hall.restarted()?;
+    hall.stands("stood in for", |tally| tally["cost"]["substitute"] == "uncertain")?;
+    hall.pulse.wait(20)?;
+    assert_eq!(held(&hall)?, before, "the count of its last answered row");
+    hall.host.stop()
+}
+
+#[test]
 fn a_person_gives_a_twin_the_version_anew_that_it_is_quarantined_in() -> anyhow::Result<()> {
     let hall = Hall::start_with(STRICT, &[version("1.0.0", &breaks())?])?;
     hall.rung("twin-quarantined", "substitute: fail-safe")?;

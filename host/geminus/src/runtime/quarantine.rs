@@ -3,13 +3,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use geminus_core::{Digest, Event, Severity, TwinIndex};
-use geminus_store::{Control, Quarantine};
+use geminus_core::{Digest, Event, Quality, SeriesId, Severity, TwinIndex};
+use geminus_store::{Control, Quarantine, Store};
+use geminus_twin::plant::Substitute;
 use geminus_twin::{BindingIndex, Plant};
 
 use super::chronicle::Chronicle;
 use super::plugins::State;
 use super::start::Cast;
+use super::substitutes::Held;
 
 /// Twins that are named in the journal, of many.
 const NAMED_MAX: usize = 10;
@@ -94,6 +96,32 @@ impl Quarantines {
             chronicle.tell(event);
         }
     }
+}
+
+/// What stands last in history for the outputs of a twin that is quarantined, where the site wants it held for as long as
+/// it is; a value that was held for some time only is not held for as long again.
+pub(crate) fn last_outputs(
+    store: &Store,
+    plant: &Plant,
+    index: BindingIndex,
+    twin: TwinIndex,
+) -> Option<Held> {
+    let (binding, of) = (plant.binding(index)?, plant.twin(twin)?);
+    if binding.substitute != Substitute::Uncertain {
+        return None;
+    }
+    let first = plant.kind(of)?.behaviors.iter().find(|behavior| behavior.binding == index)?.first_output;
+    let series = plant.series(of).get(first..first + binding.declaration.outputs.len())?;
+    let reader = store.reader();
+    let newest = |series: &SeriesId| match reader.newest(*series) {
+        Ok(newest) => newest.map_or((f64::NAN, Quality::Bad), |sample| (sample.value, sample.quality)),
+        Err(error) => {
+            tracing::warn!(%error, "what a quarantined twin held is not read");
+            (f64::NAN, Quality::Bad)
+        }
+    };
+    let (values, quality) = series.iter().map(newest).unzip();
+    Some(Held { values, quality })
 }
 
 /// Every twin that starts, with the version that it starts with.

@@ -32,7 +32,7 @@ use super::message::{Ask, Candidate, Note, Past, Totals};
 use super::meters::ShardMeters;
 use super::plugins::Board;
 use super::proposals::{Court, Hearing};
-use super::substitutes::Substitutes;
+use super::substitutes::{Held, Substitutes};
 use super::view;
 
 /// Samples taken in one round: bounds how long a question waits.
@@ -124,10 +124,19 @@ impl ShardRunner {
         }
     }
 
-    /// Holds a twin apart before the first row, as an earlier run did for this reason.
-    pub(crate) fn hold_apart(&mut self, index: BindingIndex, twin: TwinIndex, reason: String) {
+    /// Holds a twin apart before the first row, as an earlier run did for this reason, with what it held.
+    pub(crate) fn hold_apart(
+        &mut self,
+        index: BindingIndex,
+        twin: TwinIndex,
+        reason: String,
+        held: Option<Held>,
+    ) {
         if self.parts.cohorts.hold(index, twin) {
             self.faults.insert((index, twin), (reason, self.parts.clock.monotonic()));
+            if let Some(held) = held {
+                self.substitutes.go_on(index, twin, held);
+            }
         }
     }
 

@@ -275,7 +275,8 @@ pub(crate) fn shard(
     let name = format!("shard-{}", parts.number);
     let mut runner = ShardRunner::new(parts);
     for (index, twin, reason) in held {
-        runner.hold_apart(index, twin, reason);
+        let last = super::quarantine::last_outputs(store, &plant, index, twin);
+        runner.hold_apart(index, twin, reason, last);
     }
     Ok(std::thread::Builder::new().name(name).spawn(move || runner.run())?)
 }

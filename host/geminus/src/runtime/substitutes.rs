@@ -13,12 +13,15 @@ use super::cohorts::side::Stepped;
 #[derive(Debug, Default)]
 pub(crate) struct Substitutes {
     since: HashMap<(BindingIndex, TwinIndex), (Timestamp, &'static str)>,
+    /// What an earlier run held, until the first row of this one.
+    earlier: HashMap<(BindingIndex, TwinIndex), Held>,
 }
 
 /// The outputs of the last row that was answered.
-struct Held {
-    values: Vec<f64>,
-    quality: Vec<Quality>,
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) values: Vec<f64>,
+    pub(crate) quality: Vec<Quality>,
 }
 
 impl Held {
@@ -37,6 +40,11 @@ impl Held {
 }
 
 impl Substitutes {
+    /// An earlier run held this, and so does this one until the twin is answered.
+    pub(crate) fn go_on(&mut self, index: BindingIndex, twin: TwinIndex, held: Held) {
+        self.earlier.insert((index, twin), held);
+    }
+
     /// Fills the rows that nobody answered. `before` gives a twin's outputs as they were before this frame.
     pub(crate) fn stand_in<'a>(
         &mut self,
@@ -47,7 +55,8 @@ impl Substitutes {
         before: impl Fn(TwinIndex) -> Option<(&'a [f64], &'a [Quality])>,
     ) {
         let outputs = stepped.outcome.outputs;
-        if outputs == 0 || (self.since.is_empty() && stepped.by.iter().all(|by| *by != 0)) {
+        let none_apart = self.since.is_empty() && self.earlier.is_empty();
+        if outputs == 0 || (none_apart && stepped.by.iter().all(|by| *by != 0)) {
             return;
         }
         let unanswered = frame.twins.iter().zip(&stepped.by).filter(|(_, by)| **by == 0);
@@ -59,6 +68,7 @@ impl Substitutes {
         for (((twin, time), by), (values, quality)) in rows.zip(cells) {
             if *by != 0 {
                 self.since.remove(&(index, *twin));
+                self.earlier.remove(&(index, *twin));
                 if missing.contains(twin) {
                     last.insert(*twin, Held::of((values, quality)));
                 }
@@ -77,10 +87,10 @@ impl Substitutes {
                 Substitute::Uncertain => Quality::Uncertain,
                 _ => continue,
             };
-            if !last.contains_key(twin)
-                && let Some(before) = before(*twin)
-            {
-                last.insert(*twin, Held::of(before));
+            if !last.contains_key(twin) {
+                let earlier = self.earlier.remove(&(index, *twin));
+                let held = earlier.or_else(|| before(*twin).map(Held::of));
+                last.extend(held.map(|held| (*twin, held)));
             }
             if let Some(held) = last.get(twin) {
                 held.put_in(values, quality, marked);
@@ -112,7 +122,7 @@ mod tests {
     const NO_VALUE: (f64, Quality) = (f64::NAN, Quality::Bad);
 
     /// A frame of twin 1 and its neighbour, twin 2, row by row from `second` on; `Some` is what was answered.
-    fn stepped(second: u64, rows: &[(u32, Option<f64>)]) -> (Frame, Stepped) {
+    fn a_frame(second: u64, rows: &[(u32, Option<f64>)]) -> (Frame, Stepped) {
         let mut frame = Frame::new(0);
         let mut outcome = Outcome { outputs: 2, ..Outcome::default() };
         let mut by = Vec::new();
@@ -131,11 +141,11 @@ mod tests {
         let mut substitutes = Substitutes::default();
         let mut last = (vec![1.0, -1.0], vec![Quality::Good; 2]);
         let frames = [
-            stepped(
+            a_frame(
                 10,
                 &[(1, Some(2.0)), (2, Some(7.0)), (1, Some(3.0)), (2, Some(8.0)), (1, None), (1, None)],
             ),
-            stepped(16, &[(1, None), (2, Some(9.0)), (1, None), (1, Some(4.0)), (1, None)]),
+            a_frame(16, &[(1, None), (2, Some(9.0)), (1, None), (1, Some(4.0)), (1, None)]),
         ];
         let mut found = Vec::new();
         for (frame, mut stepped) in frames {
@@ -196,7 +206,7 @@ mod tests {
     #[test]
     fn a_frame_that_begins_without_an_answer_holds_what_was_before_it() {
         let mut substitutes = Substitutes::default();
-        let (frame, mut stepped) = stepped(1, &[(1, None), (2, Some(5.0))]);
+        let (frame, mut stepped) = a_frame(1, &[(1, None), (2, Some(5.0))]);
         let (values, quality) = ([1.5, f64::NAN], [Quality::Good, Quality::Bad]);
         let before = |twin: TwinIndex| (twin.0 == 1).then_some((&values[..], &quality[..]));
         substitutes.stand_in(&Substitute::Uncertain, BindingIndex(0), &frame, &mut stepped, before);
@@ -205,5 +215,14 @@ mod tests {
         assert_eq!(stepped.outcome.quality, [Quality::Uncertain, Quality::Bad, Quality::Good, Quality::Good]);
         assert_eq!(substitutes.in_force(BindingIndex(0), TwinIndex(1)), Some("uncertain"));
         assert_eq!(substitutes.in_force(BindingIndex(0), TwinIndex(2)), None);
+        // What an earlier run held comes before what this one has not seen yet, once; then the twin has it.
+        let mut substitutes = Substitutes::default();
+        let held = Held { values: vec![2.5, 3.5], quality: vec![Quality::Uncertain; 2] };
+        substitutes.go_on(BindingIndex(0), TwinIndex(1), held);
+        for expect in [2.5, 1.5] {
+            let (frame, mut stepped) = a_frame(1, &[(2, Some(5.0)), (1, None)]);
+            substitutes.stand_in(&Substitute::Uncertain, BindingIndex(0), &frame, &mut stepped, before);
+            assert_eq!(stepped.outcome.values[2], expect);
+        }
     }
 }
