@@ -1,7 +1,9 @@
 //! What the ladder makes of versions: a pair of twin and version that it has given up stays given up, also over a restart,
 //! until a rollout brings it together again; and each rung goes by what the version declares that the twin runs.
 
-use geminus_tests::{START_MS, wait_for};
+use std::time::Duration;
+
+use geminus_tests::{Guest, START_MS, component, probe, slow_bomb, wait_for};
 use serde_json::{Value, json};
 
 use crate::hall::{Hall, SOON, cells, version};
@@ -79,6 +81,37 @@ fn two_versions_that_both_fail_do_not_hand_a_twin_to_and_fro() -> anyhow::Result
     hall.is_stood_in_for()?;
     assert_eq!(hall.count("twin-restarted")?, 1);
     hall.seen("as they were", |cell, tally| tally["version"] == if cell == BAD { "1.0.0" } else { "1.1.0" })?;
+    hall.host.stop()
+}
+
+#[test]
+fn nothing_waits_while_the_ladder_compiles_the_version_before() -> anyhow::Result<()> {
+    // What takes the compiler minutes is said to have run before.
+    let slow = Guest::of(component(&probe(&slow_bomb())?, "0.1.0", &[])?, "tally", "0.9.0").declares(|it| {
+        it["parameters"] =
+            json!({ "type": "object", "properties": { "m": { "type": "string", "default": "n" } } });
+    });
+    let hall = Hall::start_with(STRICT, &[version("1.0.0", &breaks())?, slow])?;
+    let plugins = hall.host.get("/plugins")?;
+    let mut all = plugins["plugins"].as_array().into_iter().flatten();
+    let slow = all.find(|one| one["version"] == "0.9.0").and_then(|one| one["digest"].as_str());
+    let books = rusqlite::Connection::open(hall.site.path("data/control.db"))?;
+    books.busy_timeout(Duration::from_secs(10))?;
+    books.execute(
+        "INSERT INTO activation(time, binding, plugin, version, digest, twins, outcome)
+         VALUES (1, 'tally', 'tally', '0.9.0', ?1, 20, 'activated')",
+        [slow.unwrap_or_default()],
+    )?;
+    drop(books);
+    hall.pulse.poison(BAD, &[POISON]);
+    wait_for("a compiler", SOON, || Ok((hall.host.children()? > 0).then_some(())))?;
+    // The manager hears of files and of orders, and a whole rollout goes by.
+    hall.offer(&version("1.1.0", "")?)?;
+    hall.says(&["start", "tally@1.1.0", "--probation-seconds", "1"])?;
+    hall.reach(1, "permanent")?;
+    assert!(hall.host.children()? > 0, "the ladder has ended before: nothing was shown");
+    hall.alone("1.1.0")?;
+    assert_eq!(hall.count("twin-quarantined")?, 0);
     hall.host.stop()
 }
 

@@ -250,12 +250,17 @@ impl Ladder {
         let (floor, Raised { berth, package }) = (&self.floor, raised);
         let binding = floor.binding(index).ok_or("there is no such binding")?;
         let (id, digest) = (super::id_of(&floor.plant, twin), package.digest);
+        let shard = floor.shard_of(twin);
+        // While it was compiled for, a rollout may have taken the twin over: then the ledger has the last word already.
+        if !floor.ask(shard, |reply| Ask::Apart(index, twin, incarnation, reply))? {
+            floor.drop_apart(vec![berth]);
+            return Err("it is not held apart by this version any more".to_owned());
+        }
         let pair = climb.pair(floor);
         floor.control.move_to(&pair, &digest.to_string()).map_err(|error| error.to_string())?;
         floor.board.lock().given_up.insert((index, twin, climb.of.digest));
         let how = Return::Move(Box::new(berth));
-        let asked =
-            floor.ask(floor.shard_of(twin), |reply| Ask::Reinstate(index, twin, incarnation, how, reply));
+        let asked = floor.ask(shard, |reply| Ask::Reinstate(index, twin, incarnation, how, reply));
         match asked.and_then(|done| done) {
             Ok(left) => floor.drop_apart(left),
             Err(why) => {
