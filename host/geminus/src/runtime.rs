@@ -23,6 +23,7 @@ mod meters;
 pub(crate) mod plan;
 mod plugins;
 mod proposals;
+mod quarantine;
 mod refeed;
 mod replay;
 mod rollouts;
@@ -66,6 +67,7 @@ pub(crate) use meters::Account;
 pub(crate) use meters::ShardMeters;
 use plan::Plan;
 use plugins::Board;
+use quarantine::Quarantines;
 use shard::ShardParts;
 
 /// Shards when the site does not say: one for two cores, so that sockets and the store have room beside it.
@@ -166,11 +168,14 @@ impl Running {
             control,
         });
         let cast = start::cast(&floor, &picked, &past);
+        let quarantines = Quarantines::read(&floor.control, &plant, &chronicle);
         {
             let mut board = floor.board.lock();
             board.active.clone_from(&cast.active);
             board.pinned.clone_from(&cast.pinned);
+            quarantines.show(&cast, &mut board);
         }
+        quarantines.tell(&cast, &plant, &chronicle);
         for package in picked.iter().map(|pick| &pick.package) {
             manager::record(&floor, package, &manager::file_name(&package.path));
         }
@@ -201,7 +206,7 @@ impl Running {
                 notes: heard_in.clone(),
                 borders: borders_in.clone(),
             };
-            threads.push(start::shard(parts, &cast, &store)?);
+            threads.push(start::shard(parts, &cast, &quarantines, &store)?);
         }
         drop(borders_in);
         let keeper = Keeper::start(

@@ -1,5 +1,5 @@
 //! `control.db`: what is in force and what was decided. Packages and incarnations, assignments, activations,
-//! rollouts, strikes, crashes, checkpoints for replay, and (in [`crate::Snapshots`]) the state that a restart needs.
+//! rollouts, strikes, quarantines, crashes, checkpoints for replay, and (in [`crate::Snapshots`]) the state that a restart needs.
 //!
 //! Decides nothing: it keeps what the manager thread says and gives it back. Each call is one commit with an fsync
 //! or one read, and blocks for it: call it off the hot path. Whatever grows has a named limit here; what is beyond it
@@ -11,6 +11,7 @@ mod checkpoints;
 mod crashes;
 mod incarnations;
 mod packages;
+mod quarantines;
 mod rollouts;
 pub(crate) mod shared;
 mod strikes;
@@ -29,6 +30,7 @@ pub use checkpoints::{Border, Checkpoint};
 pub use crashes::Crash;
 pub use incarnations::Incarnation;
 pub use packages::PackageRecord;
+pub use quarantines::Quarantine;
 pub use rollouts::{Release, RolloutRecord};
 pub use shared::DamagedState;
 use shared::Shared;
@@ -41,7 +43,7 @@ const MESSAGE_BYTES_MAX: usize = 4096;
 /// Most bytes of one JSON document: a declaration, a plan, the state of a rollout, its evidence.
 const DOCUMENT_BYTES_MAX: usize = 1 << 20;
 
-/// The file and its schemas: 1 is that of "First light", 2 knows rollouts.
+/// The file and its schemas: 1 is that of "First light", 2 knows rollouts, 3 quarantines.
 pub(crate) const FILE: File = File {
     name: "control.db",
     page_bytes: 4096,
@@ -79,6 +81,9 @@ pub(crate) const FILE: File = File {
             crc INTEGER NOT NULL, state BLOB NOT NULL) STRICT;
         CREATE INDEX checkpoint_by_time ON checkpoint(holder, row_time, id, border);
         CREATE TABLE mark(key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+        "
+        CREATE TABLE quarantine(id INTEGER PRIMARY KEY, binding TEXT NOT NULL, twin TEXT NOT NULL, digest TEXT NOT NULL,
+            since INTEGER NOT NULL, strikes INTEGER NOT NULL, reason TEXT NOT NULL, UNIQUE(binding, twin, digest)) STRICT",
     ],
 };
 

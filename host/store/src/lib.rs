@@ -1,5 +1,5 @@
 //! What happened, kept: history of samples (`hot.db`), the journal (`journal.db`), and what is in force (`control.db`):
-//! versions, rollouts, strikes, snapshots and checkpoints of behavior state.
+//! versions, rollouts, strikes, quarantines, snapshots and checkpoints of behavior state.
 //!
 //! This room alone names SQLite. It decides nothing: it takes samples and events from queues that never
 //! block their senders, makes them durable, and then says so (a ticket is committed after the fsync). What it
@@ -21,7 +21,7 @@ mod store;
 
 pub use control::{
     Activation, ActivationFilter, Assignment, Border, Checkpoint, Control, ControlReader, Crash,
-    DamagedState, Incarnation, LedgerChange, PackageRecord, Release, RolloutRecord, Strike,
+    DamagedState, Incarnation, LedgerChange, PackageRecord, Quarantine, Release, RolloutRecord, Strike,
 };
 pub use error::{Fault, StoreError};
 pub use hot::recorder::Recorder;

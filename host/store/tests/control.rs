@@ -15,7 +15,7 @@ use std::time::Duration;
 use geminus_core::{ManualClock, Timestamp};
 use geminus_store::{
     Activation, ActivationFilter, Control, ControlReader, Generation, Options, PackageRecord, Release,
-    RolloutRecord, Store, StoreError,
+    RolloutRecord, Store, StoreError, Strike,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -343,10 +343,15 @@ fn strikes_count_in_their_window_and_by_version() {
     let control = store.control();
     let day = 24 * HOUR;
     let at = |hours: u32| Timestamp::from_millis(1_700_000_000_000).plus(hours * HOUR);
+    let one = |twin: &str, number, hours| Strike {
+        binding: "thermal".to_owned(),
+        twin: twin.to_owned(),
+        digest: digest(number),
+        time: at(hours),
+        message: "trap: unreachable".to_owned(),
+    };
     let strike = |twin: &str, number, hours, window| {
-        control
-            .strike("thermal", twin, &digest(number), "trap: unreachable", at(hours), window)
-            .expect("strike")
+        control.strike(&[one(twin, number, hours)], window).expect("strike").remove(0)
     };
     let counted = [
         strike("motor-1", 1, 0, HOUR),
@@ -385,9 +390,14 @@ fn strikes_count_in_their_window_and_by_version() {
             at(30 * 24 + 4).0
         ))
         .expect("fill");
-    control.strike("b", "t", "d", &"x".repeat(9_000), at(30 * 24 + 4), HOUR).expect("strike");
+    let long = Strike { message: "x".repeat(9_000), ..one("t", 3, 30 * 24 + 4) };
+    control.strike(&[long], HOUR).expect("strike");
     let all = control.strikes(None, None, usize::MAX).expect("read");
     assert_eq!((all.len(), all[0].message.len()), (100_000, 4_096));
+    // Many in one commit count as one by one.
+    let many = [one("a", 1, 1_000), one("b", 1, 1_000), one("a", 1, 1_000), one("a", 2, 1_000)];
+    assert_eq!(control.strike(&many, HOUR).expect("strikes"), [1, 1, 2, 1]);
+    assert!(control.strike(&[], HOUR).expect("none").is_empty());
 }
 
 #[test]
@@ -491,7 +501,7 @@ fn a_file_of_the_version_before_keeps_what_it_held() {
     beside(dir.path()).execute_batch(SCHEMA_1).expect("old file");
     let refused = ControlReader::open(dir.path()).expect_err("only a host may migrate it");
     assert!(
-        matches!(refused, StoreError::OlderSchema { file: "control.db", found: 1, known: 2 }),
+        matches!(refused, StoreError::OlderSchema { file: "control.db", found: 1, known: 3 }),
         "{refused}"
     );
     let (store, _) = open(dir.path());
@@ -521,6 +531,7 @@ fn a_file_of_the_version_before_keeps_what_it_held() {
     assert_eq!(control.activations(&ActivationFilter::default()).expect("read"), [old]);
     store.snapshots().save(&by, &[("motor-1".to_owned(), Timestamp(18), vec![6])]).expect("save");
     assert_eq!(control.rollout_begin(&rollout("thermal")).expect("begin"), 1);
+    assert!(control.quarantines().expect("read").is_empty(), "the table is there");
     store.close().expect("close");
     let (store, _) = open(dir.path());
     let loaded = store.snapshots().load("thermal", &["motor-1"]).expect("load");

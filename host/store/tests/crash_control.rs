@@ -15,7 +15,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use geminus_core::{SystemClock, Timestamp};
-use geminus_store::{Border, Checkpoint, Generation, Options, Release, RolloutRecord, Store, StoreError};
+use geminus_store::{
+    Border, Checkpoint, Generation, Options, Release, RolloutRecord, Store, StoreError, Strike,
+};
 
 const DIR: &str = "GEMINUS_CONTROL_CRASH_DIR";
 const FROM: &str = "GEMINUS_CONTROL_CRASH_FROM";
@@ -52,7 +54,14 @@ fn write(store: &Store, rollout: u64, turn: u64) -> Result<(), StoreError> {
     control.checkpoint_save(&checkpoints)?;
     control.assign("thermal", None, &format!("sha256:{turn}"))?;
     control.rollout_save(rollout, "shadow", &format!("{turn}"), None)?;
-    control.strike("thermal", "motor-1", "sha256:1", &format!("{turn}"), Timestamp(turn), Duration::ZERO)?;
+    let strike = Strike {
+        binding: "thermal".to_owned(),
+        twin: "motor-1".to_owned(),
+        digest: "sha256:1".to_owned(),
+        time: Timestamp(turn),
+        message: format!("{turn}"),
+    };
+    control.strike(&[strike], Duration::ZERO)?;
     let by = Generation {
         binding: "thermal".to_owned(),
         plugin: "p@1".to_owned(),

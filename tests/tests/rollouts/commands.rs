@@ -36,10 +36,15 @@ fn policy(version: &str, commands: &[(&str, f64)], value: Option<f64>) -> anyhow
 
 impl Desk {
     fn start(authority: &str, first: &Guest) -> anyhow::Result<Self> {
+        Self::start_with(authority, first, "")
+    }
+
+    /// With more lines at the end of the site file.
+    fn start_with(authority: &str, first: &Guest, more: &str) -> anyhow::Result<Self> {
         let broker = Broker::start(100_000)?;
         let cells =
             Cells::new(&broker.url()).twins(CELL, 1_000).lines(&format!("authority = \"{authority}\""));
-        let site = cells.behavior("tally", "tally", CELL, "arrivals = \"ignore\"").folder()?;
+        let site = cells.behavior("tally", "tally", CELL, "arrivals = \"ignore\"").lines(more).folder()?;
         drop_bytes(&site.path("plugins"), "tally-1.0.0", &first.bytes()?)?;
         let host = Host::start(&site.site())?;
         host.entry("source-connected", |_| true)?;
@@ -69,10 +74,14 @@ impl Desk {
 
     /// One row of this moment.
     fn row(&self) -> anyhow::Result<()> {
+        self.row_of(1.0)
+    }
+
+    fn row_of(&self, a: f64) -> anyhow::Result<()> {
         let time = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
         let mut field = self.field.borrow_mut();
-        for point in ["a", "b"] {
-            let payload = format!(r#"{{"value":1.0,"time":{time},"quality":"good"}}"#);
+        for (point, value) in [("a", a), ("b", 1.0)] {
+            let payload = format!(r#"{{"value":{value:?},"time":{time},"quality":"good"}}"#);
             field.publish(&format!("plant/{CELL}/{point}"), payload.as_bytes(), 1)?;
         }
         field.flush().map(drop)
@@ -123,6 +132,31 @@ fn the_first_commands_after_a_change_are_limited_in_step_forward_and_back() -> a
     desk.order(id, "rollback")?;
     desk.reach(id, "rolled-back")?;
     desk.told("proposal-held", "speed = 0.75 1 is advised, limited from 0 after a change of versions (")?;
+    desk.host.stop()
+}
+
+#[test]
+fn the_first_commands_after_the_ladder_went_back_a_version_are_limited_in_step_too() -> anyhow::Result<()> {
+    let speed: &[(&str, f64)] = &[("speed", 1.0)];
+    let strict = "[containment]\nrestarts_max = 0\nrestarts_older_max = 0\nrestart_wait_s = 0";
+    let desk = Desk::start_with("advise", &policy("1.0.0", speed, Some(0.0))?, strict)?;
+    desk.told("proposal-held", "speed = 0 1 is advised (")?;
+    let stages =
+        json!({ "probation": { "rows": 1, "seconds": 1 }, "bumpless": { "step_share": 1.0, "commands": 0 } });
+    let next = policy("1.1.0", speed, Some(1.0))?.script("step propose=1; step trap value=666");
+    let id = desk.begin(&next, &stages)?;
+    desk.reach(id, "permanent")?;
+    desk.told("proposal-held", "speed = 1 1 is advised (")?;
+    wait_for("the ladder to go back", SOON, || {
+        desk.row_of(666.0)?;
+        let journal = desk.host.journal()?;
+        let back = |entry: &&Value| entry["kind"] == "twin-restarted";
+        let entry = journal.iter().find(back);
+        let says = entry.and_then(|entry| entry["message"].as_str()).unwrap_or_default();
+        Ok(says.contains("in tally@1.0.0, which ran before").then_some(()))
+    })?;
+    // As the site says where no plan does: a tenth of the range, from where the other version was.
+    desk.told("proposal-held", "speed = 0.9 1 is advised, limited from 0 after a change of versions (")?;
     desk.host.stop()
 }
 

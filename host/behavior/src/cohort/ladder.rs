@@ -44,6 +44,21 @@ impl Cohort {
         }
     }
 
+    /// Takes a twin out from outside: it gets no rows from here on, and keeps the state that it has. False when it has no
+    /// slot here.
+    pub fn hold(&mut self, twin: TwinIndex) -> bool {
+        let pace = self.slots.find(twin).and_then(|slot| self.slots.pace_mut(slot));
+        match pace {
+            Some(pace) => {
+                if pace.standing == Standing::Live {
+                    pace.standing = Standing::Quarantined;
+                }
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Closes the twin, opens it anew, and gives it the state that the snapshot has of it; without one it starts cold.
     /// Both are tried in an instance of its own first. Works for a twin in any standing, and for one that has no slot.
     ///

@@ -29,6 +29,22 @@ fn a_released_twin_goes_on_from_its_last_good_state() {
 }
 
 #[test]
+fn a_twin_that_is_held_from_outside_gets_no_rows_and_keeps_its_state() {
+    let mut cohort = Probe::default().cohort("nn");
+    let mut oracle = Oracle::default();
+    oracle.check(&tick(2, 1, 1.0), &step(&mut cohort, &tick(2, 1, 1.0)), &[]);
+    assert!(cohort.hold(TwinIndex(1)) && cohort.hold(TwinIndex(1)), "twice is once");
+    assert!(!cohort.hold(TwinIndex(9)), "it has no slot");
+    assert_eq!(cohort.standing(TwinIndex(1)), Some(Standing::Quarantined));
+    let stepped = step(&mut cohort, &tick(2, 2, 1.0));
+    assert!(stepped.faults.is_empty(), "nothing is told of it: {:?}", stepped.faults);
+    assert_eq!(stepped.outcome.quality[2..], [Quality::Bad; 2]);
+    assert_eq!(stepped.outcome.values[1], 2.0, "its neighbour goes on");
+    assert!(cohort.release(TwinIndex(1)));
+    assert_eq!(step(&mut cohort, &frame([(1, 3, 1.0, 0.5)])).outcome.values, [3.0, 2.0]);
+}
+
+#[test]
 fn a_twin_is_opened_anew_with_an_older_state_or_cold() {
     let mut cohort = Probe::default().cohort("nt");
     let mut oracle = Oracle::default();

@@ -2,7 +2,9 @@
 //! instance has its memory limit, one per twin where the site asks for isolation) and, while a rollout is under way,
 //! a candidate beside it. Whatever moves between them moves between two rows.
 
+mod apart;
 pub(crate) mod costs;
+mod saved;
 pub(crate) mod side;
 pub(crate) mod trial;
 
@@ -19,6 +21,9 @@ use geminus_twin::site::Isolation;
 use geminus_twin::{BindingIndex, Plant};
 
 use crate::runtime::meters::Account;
+pub(crate) use apart::Return;
+use apart::held_apart;
+pub(crate) use saved::Saved;
 use side::{Berth, Charge, Side, Stepped, Watch};
 use trial::{Apart, Aside, Counts, Moved, Standing, Trial, Wanted};
 
@@ -72,17 +77,6 @@ pub(crate) struct Answer {
     pub(crate) aside: Aside,
     /// Faults of the incumbent in twins that the candidate answers for.
     pub(crate) silent: Vec<TwinFault>,
-}
-
-/// How a twin that is held apart comes back.
-#[derive(Debug)]
-pub(crate) enum Return {
-    /// With the last state that was good.
-    Release,
-    /// Opened anew, with this state or none.
-    Reopen(Box<Opening>, Option<Snapshot>),
-    /// In an instance of another version, with its state in there already.
-    Move(Box<Berth>),
 }
 
 /// What each twin's slot is opened with. The seed depends on names only, so it is the same after a restart.
@@ -157,16 +151,6 @@ impl Cohorts {
         self.groups.get(&index).is_some_and(|group| !group.incumbent.is_empty())
     }
 
-    /// Whether this twin gets no rows of this binding because of what it did.
-    pub(crate) fn is_quarantined(&self, index: BindingIndex, twin: TwinIndex) -> bool {
-        self.quarantined.contains(&(index, twin))
-    }
-
-    /// Number of twins that are held apart.
-    pub(crate) fn quarantined(&self, index: BindingIndex) -> usize {
-        self.quarantined.iter().filter(|(binding, _)| *binding == index).count()
-    }
-
     /// The instance that answers for a twin.
     pub(crate) fn berth(&self, index: BindingIndex, twin: TwinIndex) -> Option<&Berth> {
         let group = self.groups.get(&index)?;
@@ -191,7 +175,9 @@ impl Cohorts {
         twin: TwinIndex,
         by: u32,
     ) -> Option<&Declaration> {
-        self.berths(index, twin).find(|berth| berth.incarnation != by).map(declaration)
+        let other = self.berths(index, twin).find(|berth| berth.incarnation != by);
+        // Both may run the same version, where a person gives a twin anew what it is quarantined in.
+        other.or_else(|| self.berths(index, twin).nth(1)).map(declaration)
     }
 
     /// The instances that have a twin, the candidate's first.
@@ -376,90 +362,6 @@ impl Cohorts {
         (moved, trial.into_side().into_berths())
     }
 
-    /// Whether a twin has no rows because the version with this number, which is the incumbent, holds it apart.
-    pub(crate) fn is_apart(&self, index: BindingIndex, twin: TwinIndex, of: u32) -> bool {
-        self.incumbent(index, twin).is_none_or(|berth| {
-            let live = berth.cohort.standing(twin) == Some(geminus_behavior::Standing::Live);
-            berth.incarnation == of && !live
-        })
-    }
-
-    /// Lets a twin come back that the version `of` holds apart.
-    ///
-    /// # Errors
-    /// Why it cannot.
-    pub(crate) fn reinstate(
-        &mut self,
-        index: BindingIndex,
-        twin: TwinIndex,
-        of: u32,
-        how: Return,
-    ) -> Result<Vec<Berth>, String> {
-        if !self.is_apart(index, twin, of) {
-            return Err("it is not held apart by this version any more".to_owned());
-        }
-        let group = self.groups.get_mut(&index).ok_or("nothing runs for it")?;
-        let left = match how {
-            Return::Move(berth) => group.incumbent.adopt(vec![*berth]),
-            Return::Release => {
-                let berth = group.incumbent.berth_mut(twin).ok_or("no instance has it")?;
-                if !berth.cohort.release(twin) {
-                    return Err("it has no state that is known to be good".to_owned());
-                }
-                Vec::new()
-            }
-            Return::Reopen(opening, state) => {
-                let berth = group.incumbent.berth_mut(twin).ok_or("no instance has it")?;
-                berth.cohort.reopen(*opening, state.as_ref()).map_err(|refused| refused.message)?;
-                Vec::new()
-            }
-        };
-        self.quarantined.remove(&(index, twin));
-        Ok(left)
-    }
-
-    /// State of every twin of a binding: of the side that answers for it, and then of the other side of a trial.
-    pub(crate) fn snapshots(&mut self, index: BindingIndex) -> Vec<Saved> {
-        let Some(group) = self.groups.get_mut(&index) else { return Vec::new() };
-        let mut saved: Vec<Saved> = Vec::new();
-        let candidate = group.trial.as_ref().map(|trial| {
-            trial.side().twins().filter(|twin| trial.is_authoritative(*twin)).collect::<HashSet<TwinIndex>>()
-        });
-        let candidate = candidate.unwrap_or_default();
-        let mut copy = |side: &mut Side, authoritative: &dyn Fn(TwinIndex) -> bool| {
-            for berth in side.berths_mut() {
-                let state = berth.cohort.snapshot(None).map_err(|error| error.to_string());
-                let (ours, theirs) = match state {
-                    Ok(snapshot) => {
-                        let (ours, theirs): (Vec<_>, Vec<_>) =
-                            snapshot.twins.into_iter().partition(|saved| authoritative(saved.twin));
-                        let part = |twins| Snapshot {
-                            label: snapshot.label.clone(),
-                            digest: snapshot.digest,
-                            schema: snapshot.schema,
-                            twins,
-                        };
-                        (Ok(part(ours)), Some(part(theirs)))
-                    }
-                    Err(error) => (Err(error), None),
-                };
-                let incarnation = berth.incarnation;
-                saved.push(Saved { incarnation, standby: false, state: ours });
-                if let Some(theirs) = theirs.filter(|part| !part.twins.is_empty()) {
-                    saved.push(Saved { incarnation, standby: true, state: Ok(theirs) });
-                }
-            }
-        };
-        copy(&mut group.incumbent, &|twin| !candidate.contains(&twin));
-        // A candidate for which nobody is authoritative yet is gone after a restart: its state is not kept.
-        if !candidate.is_empty()
-            && let Some(trial) = &mut group.trial
-        {
-            copy(trial.side_mut(), &|twin| candidate.contains(&twin));
-        }
-        Saved::together(saved)
-    }
-
     /// Steps rows of one twin that were stepped before, and throws away what comes out. False when one is refused.
     pub(crate) fn feed(&mut self, index: BindingIndex, twin: TwinIndex, frame: &Frame) -> bool {
         let Some(group) = self.groups.get_mut(&index) else { return false };
@@ -538,102 +440,4 @@ impl Cohorts {
 
 fn declaration(berth: &Berth) -> &Declaration {
     berth.cohort.compiled().declaration()
-}
-
-/// Notes of twins that a side has come to answer for whether it holds them apart; gives those of whom that is news.
-fn held_apart(
-    quarantined: &mut HashSet<(BindingIndex, TwinIndex)>,
-    index: BindingIndex,
-    side: &Side,
-    twins: &[TwinIndex],
-    why: impl Fn(TwinIndex) -> Apart,
-) -> Vec<Apart> {
-    let mut apart = Vec::new();
-    for twin in twins {
-        match side.standing(*twin) {
-            Some(geminus_behavior::Standing::Live) => {
-                quarantined.remove(&(index, *twin));
-            }
-            _ if quarantined.insert((index, *twin)) => apart.push(why(*twin)),
-            _ => {}
-        }
-    }
-    apart
-}
-
-/// State of one instance's twins.
-#[derive(Clone, Debug)]
-pub(crate) struct Saved {
-    pub(crate) incarnation: u32,
-    /// Whether another side answers for these twins.
-    pub(crate) standby: bool,
-    pub(crate) state: Result<Snapshot, String>,
-}
-
-impl Saved {
-    /// Puts together what one version has on one side, as many twins as share an instance: each is a commit.
-    fn together(all: Vec<Self>) -> Vec<Self> {
-        let mut together: Vec<Self> = Vec::new();
-        for one in all {
-            let count = one.twins();
-            let alike = |known: &&mut Self| {
-                let same = known.incarnation == one.incarnation && known.standby == one.standby;
-                same && known.state.is_ok() && known.twins() + count <= COHORT_TWINS_MAX
-            };
-            match (one.state, together.iter_mut().find(alike)) {
-                (Ok(more), Some(Self { state: Ok(known), .. })) => known.twins.extend(more.twins),
-                (state, _) => together.push(Self { state, ..one }),
-            }
-        }
-        together
-    }
-
-    fn twins(&self) -> usize {
-        self.state.as_ref().map_or(0, |state| state.twins.len())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use geminus_core::Timestamp;
-
-    #[test]
-    fn what_one_version_has_is_saved_together_as_far_as_an_instance_reaches() {
-        let saved = |incarnation, standby, twins: std::ops::Range<u32>| {
-            let one = |twin| geminus_behavior::Saved {
-                twin: TwinIndex(twin),
-                time: Timestamp(1),
-                rows: 1,
-                bytes: vec![7],
-            };
-            let (label, digest) = ("motor@1.0.0".to_owned(), Digest::of(b"motor"));
-            let state = Ok(Snapshot { label, digest, schema: 1, twins: twins.map(one).collect() });
-            Saved { incarnation, standby, state }
-        };
-        let broken = Saved { incarnation: 1, standby: false, state: Err("it broke".to_owned()) };
-        let many = u32::try_from(COHORT_TWINS_MAX).expect("fits");
-        let all = vec![
-            saved(1, false, 0..1),
-            saved(2, false, 1..2),
-            broken,
-            saved(1, false, 2..3),
-            saved(1, true, 3..4),
-        ];
-        let all = all.into_iter().chain([saved(1, false, 4..many + 2), saved(1, false, many + 2..many + 3)]);
-        let together = Saved::together(all.collect());
-        let found: Vec<(u32, bool, Option<usize>)> = together
-            .iter()
-            .map(|saved| (saved.incarnation, saved.standby, saved.state.as_ref().ok().map(|s| s.twins.len())))
-            .collect();
-        let (last, first) = (COHORT_TWINS_MAX - 2, 1);
-        let expect = [
-            (1, false, Some(2 + last)),
-            (2, false, Some(1)),
-            (1, false, None),
-            (1, true, Some(1)),
-            (1, false, Some(first)),
-        ];
-        assert_eq!(found, expect);
-    }
 }

@@ -30,6 +30,8 @@ const ANSWER: Duration = Duration::from_secs(60);
 pub(crate) struct Incarnation {
     pub(crate) digest: Digest,
     pub(crate) label: String,
+    /// What its twins are opened with.
+    pub(crate) parameters: Arc<[u8]>,
 }
 
 /// Shared by the manager and its workers.
@@ -123,7 +125,7 @@ impl Floor {
             .control
             .incarnation(&binding.name, &label, &digest.to_string(), &parameters)
             .map_err(|error| error.to_string())?;
-        self.know(incarnation, Incarnation { digest, label });
+        self.know(incarnation, Incarnation { digest, label, parameters: Arc::clone(&parameters) });
         Ok(Version { compiled, parameters, incarnation })
     }
 

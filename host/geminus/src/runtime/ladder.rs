@@ -1,23 +1,36 @@
 //! The ladder for a twin that is held apart because its behavior failed: it comes back with its last good state, then
 //! with an older one, then with the version that ran before; when nothing helps it stays apart and the site's
-//! substitute stands in. Strikes are counted for (twin, version), so another version starts with none.
+//! substitute stands in. Strikes are counted for (twin, version), and so is quarantine: a version that the ladder has
+//! given up for a twin is not chosen for it again.
+//!
+//! Here it is decided who climbs when. Climbing itself (asking shards, compiling, raising instances) is done on threads of
+//! its own (`climb`), whose results come back as messages; only the last step of a change of versions, which the ledger
+//! must know of before it is made, is done here, where the conductor of rollouts cannot come in between.
 
+mod climb;
+mod rota;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use geminus_behavior::{ColdStart, Snapshot, handover_schema};
-use geminus_core::{Digest, Event, Severity, TwinIndex};
-use geminus_store::{ActivationFilter, StateSnapshot};
+use crossbeam_channel::Sender;
+use geminus_core::{Event, Severity, Timestamp, TwinIndex};
+use geminus_store::{Quarantine, Strike};
 use geminus_twin::BindingIndex;
 
-use super::cohorts::{Return, openings};
-use super::compile::{Effort, WANTED};
+use super::cohorts::Return;
 use super::floor::{Floor, Incarnation};
-use super::keeper;
+use super::manager::Heard;
 use super::message::Ask;
+use climb::{End, Raised};
+use rota::{Lane, Rota};
 
-/// Twins that wait to come back; one more waits for the next fault.
-const WAITING_MAX: usize = 10_000;
+/// Failures that are counted at a look, in one commit. The others wait for the next one.
+const STRIKES_PER_LOOK: usize = 1_000;
+/// When it is tried again, when there was no thread to climb on or a shard did not answer.
+const RETRY_WAIT: Duration = Duration::from_secs(1);
 
 /// The next rung for a twin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,37 +41,86 @@ enum Rung {
     Quarantine,
 }
 
-/// A twin that waits for its rung.
-struct Waiting {
-    due: Duration,
-    binding: BindingIndex,
-    twin: TwinIndex,
-    /// Which version it failed in, by its number.
-    incarnation: u32,
-    of: Incarnation,
-    rung: Rung,
+impl Rung {
+    /// Whoever is only restarted does not wait for others that are compiled for.
+    fn lane(self) -> Lane {
+        match self {
+            Self::Restart | Self::Older => Lane::Quick,
+            Self::Previous | Self::Quarantine => Lane::Slow,
+        }
+    }
+
+    /// Which one strikes lead to; what was given up once stays so.
+    fn after(strikes: u32, given_up: bool, limits: &geminus_twin::site::Containment) -> Self {
+        let restarts = limits.restarts_max;
+        match strikes {
+            n if n <= restarts && !given_up => Self::Restart,
+            n if n <= restarts.saturating_add(limits.restarts_older_max) && !given_up => Self::Older,
+            _ if limits.previous_version => Self::Previous,
+            _ => Self::Quarantine,
+        }
+    }
 }
 
 /// A twin, and the version that holds it apart.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Case {
     index: BindingIndex,
     twin: TwinIndex,
     incarnation: u32,
 }
 
+/// A failure that no strike is counted for yet.
+struct Noted {
+    case: Case,
+    of: Incarnation,
+    words: String,
+    wall: Timestamp,
+    monotonic: Duration,
+}
+
+/// A twin that is to take its next rung.
+#[derive(Clone, Debug)]
+struct Climb {
+    case: Case,
+    of: Incarnation,
+    rung: Rung,
+    strikes: u32,
+    /// What its behavior did.
+    words: String,
+}
+
+/// What came of a climb.
+pub(crate) struct Climbed {
+    climb: Climb,
+    end: End,
+}
+
 /// All twins that are on it.
 pub(crate) struct Ladder {
     floor: Arc<Floor>,
-    waiting: Vec<Waiting>,
+    back: Sender<Heard>,
+    /// In the order of their failures: each twin of a behavior at most once, since it fails no more before it is back.
+    noted: VecDeque<Noted>,
+    rota: Rota<Climb>,
+    /// Turns false when the host stops, so that nobody goes on compiling.
+    wanted: Arc<AtomicBool>,
+}
+
+impl Drop for Ladder {
+    fn drop(&mut self) {
+        self.wanted.store(false, Ordering::Relaxed);
+    }
 }
 
 impl Ladder {
-    pub(crate) fn new(floor: Arc<Floor>) -> Self {
-        Self { floor, waiting: Vec::new() }
+    /// `back` is the way of results to the manager, who hands them to [`Ladder::climbed`].
+    pub(crate) fn new(floor: Arc<Floor>, back: Sender<Heard>) -> Self {
+        let wanted = Arc::new(AtomicBool::new(true));
+        Self { floor, back, noted: VecDeque::new(), rota: Rota::default(), wanted }
     }
 
-    /// A twin is held apart: counts the strike and chooses the rung.
+    /// A twin is held apart.
     pub(crate) fn apart(
         &mut self,
         index: BindingIndex,
@@ -67,243 +129,238 @@ impl Ladder {
         kind: &str,
         message: &str,
     ) {
-        let floor = Arc::clone(&self.floor);
-        let (Some(binding), Some(of)) = (floor.binding(index), floor.known(incarnation)) else { return };
-        let limits = &floor.plant.containment;
-        let id = super::id_of(&floor.plant, twin);
-        let window = Duration::from_secs(limits.strikes_window_s.into());
+        let Some(of) = self.floor.known(incarnation) else { return };
+        let clock = &self.floor.clock;
+        let (wall, monotonic) = (clock.now(), clock.monotonic());
+        let case = Case { index, twin, incarnation };
         let words = format!("{kind}: {message}");
-        let strike = floor.control.strike(
-            &binding.name,
-            id,
-            &of.digest.to_string(),
-            &words,
-            floor.clock.now(),
-            window,
-        );
-        let strikes = strike.unwrap_or_else(|error| {
-            tracing::error!(%error, "a strike was not counted, so it counts as the last");
-            u32::MAX
-        });
-        floor.board.lock().strikes.insert((index, twin), strikes);
-        let rung = match strikes {
-            n if n <= limits.restarts_max => Rung::Restart,
-            n if n <= limits.restarts_max.saturating_add(limits.restarts_older_max) => Rung::Older,
-            _ if limits.previous_version && self.previous(index, of.digest).is_some() => Rung::Previous,
-            _ => Rung::Quarantine,
-        };
-        let wait = Duration::from_secs(limits.restart_wait_s.into());
-        let rung = if self.waiting.len() < WAITING_MAX { rung } else { Rung::Quarantine };
-        let due = floor.clock.monotonic() + wait;
-        self.waiting.push(Waiting { due, binding: index, twin, incarnation, of, rung });
-        self.look();
+        self.noted.push_back(Noted { case, of, words, wall, monotonic });
     }
 
-    /// Lets those come back whose time it is.
+    /// Counts strikes, and lets those climb whose time it is.
     pub(crate) fn look(&mut self) {
-        let now = self.floor.clock.monotonic();
-        let (due, rest) = std::mem::take(&mut self.waiting)
-            .into_iter()
-            .partition(|waiting| waiting.due <= now || waiting.rung == Rung::Quarantine);
-        self.waiting = rest;
-        for waiting in due {
-            self.climb(waiting);
+        self.count();
+        self.send();
+    }
+
+    /// Counts the strikes of those that failed, and chooses their rungs.
+    fn count(&mut self) {
+        let some: Vec<Noted> = self.noted.drain(..self.noted.len().min(STRIKES_PER_LOOK)).collect();
+        if some.is_empty() {
+            return;
+        }
+        let (limits, wait) = {
+            let limits = &self.floor.plant.containment;
+            (limits.clone(), Duration::from_secs(limits.restart_wait_s.into()))
+        };
+        let strikes: Vec<Strike> = some.iter().map(|noted| self.strike(noted)).collect();
+        let window = Duration::from_secs(limits.strikes_window_s.into());
+        let counted = self.floor.control.strike(&strikes, window).unwrap_or_else(|error| {
+            tracing::error!(%error, "strikes were not counted, so each counts as its twin's last");
+            vec![u32::MAX; some.len()]
+        });
+        let mut board = self.floor.board.lock();
+        for (noted, strikes) in some.into_iter().zip(counted) {
+            let Noted { case, of, words, monotonic, .. } = noted;
+            let key = (case.index, case.twin);
+            board.strikes.insert(key, strikes);
+            let given_up = board.given_up.contains(&(case.index, case.twin, of.digest));
+            let rung = Rung::after(strikes, given_up, &limits);
+            let due = if rung == Rung::Quarantine { monotonic } else { monotonic + wait };
+            self.rota.put(rung.lane(), key, due, Climb { case, of, rung, strikes, words });
         }
     }
 
-    fn climb(&self, waiting: Waiting) {
-        let Waiting { binding: index, twin, incarnation, of, mut rung, .. } = waiting;
-        let case = Case { index, twin, incarnation };
-        loop {
-            if !self.is_apart(case) {
-                // Another version has come to answer for it while it waited, or it came back: nothing is to be mended, and
-                // an older state would only throw it back.
-                return;
+    fn strike(&self, noted: &Noted) -> Strike {
+        let Noted { case, of, words, wall, .. } = noted;
+        Strike {
+            binding: self.floor.binding(case.index).map(|binding| binding.name.clone()).unwrap_or_default(),
+            twin: super::id_of(&self.floor.plant, case.twin).to_owned(),
+            digest: of.digest.to_string(),
+            time: *wall,
+            message: words.clone(),
+        }
+    }
+
+    /// Lets some climb on a thread of their own, in each lane that is free.
+    fn send(&mut self) {
+        let now = self.floor.clock.monotonic();
+        for lane in Lane::ALL {
+            let some = self.rota.take(lane, now);
+            if !some.is_empty() {
+                self.send_off(some);
             }
-            let (done, next) = match rung {
-                Rung::Restart => (self.restart(case), Rung::Older),
-                Rung::Older => (self.older(case), Rung::Previous),
-                Rung::Previous => (self.move_back(case, &of), Rung::Quarantine),
-                Rung::Quarantine => return self.quarantine(index, twin, &of),
-            };
-            match done {
-                Ok(how) => return self.tell(index, twin, &of, "twin-restarted", Severity::Warning, &how),
-                Err(why) => {
-                    tracing::info!(%why, ?rung, "a rung of the ladder did not hold");
-                    rung = next;
+        }
+    }
+
+    fn send_off(&mut self, some: Vec<Climb>) {
+        let (floor, back, wanted) = (Arc::clone(&self.floor), self.back.clone(), Arc::clone(&self.wanted));
+        let kept = some.clone();
+        let work = move || {
+            for climb in some {
+                let end = climb::climb(&floor, &climb, &wanted);
+                // The manager has ended: nobody needs it any more.
+                if back.send(Heard::Climbed(Box::new(Climbed { climb, end }))).is_err() {
+                    return;
                 }
             }
-        }
-    }
-
-    /// Whether its version still holds it apart. A shard that does not answer is asked again by the rung itself.
-    fn is_apart(&self, case: Case) -> bool {
-        let Case { index, twin, incarnation } = case;
-        self.floor
-            .ask(self.floor.shard_of(twin), |reply| Ask::Apart(index, twin, incarnation, reply))
-            .unwrap_or(true)
-    }
-
-    fn restart(&self, case: Case) -> Result<String, String> {
-        match self.reinstate(case, Return::Release) {
-            Ok(()) => Ok("with its last good state".to_owned()),
-            // Its instance lost it: it comes back with what was saved last.
-            Err(_) => self.reopen(case, self.saved(case.index, case.twin, None)?),
-        }
-    }
-
-    fn older(&self, case: Case) -> Result<String, String> {
-        let Case { index, twin, .. } = case;
-        let newest = self.saved(index, twin, None)?;
-        let older =
-            newest.as_ref().map(|newest| self.saved(index, twin, Some(newest))).transpose()?.flatten();
-        self.reopen(case, older)
-    }
-
-    /// The newest saved state of a twin, or the newest that is older than another one.
-    fn saved(
-        &self,
-        index: BindingIndex,
-        twin: TwinIndex,
-        than: Option<&StateSnapshot>,
-    ) -> Result<Option<StateSnapshot>, String> {
-        let binding = self.floor.binding(index).ok_or("there is no such binding")?;
-        let id = super::id_of(&self.floor.plant, twin);
-        let found = match than {
-            Some(than) => self.floor.snapshots.older(&binding.name, id, than.saved),
-            None => {
-                self.floor.snapshots.load(&binding.name, &[id]).map(|loaded| loaded.states.into_iter().next())
+        };
+        if let Err(error) = std::thread::Builder::new().name("ladder".to_owned()).spawn(work) {
+            tracing::error!(%error, "the ladder has no thread to work on; it is tried again");
+            for climb in kept {
+                self.rota.done((climb.case.index, climb.case.twin));
+                self.again(climb, RETRY_WAIT);
             }
-        };
-        found.map_err(|error| error.to_string())
-    }
-
-    fn reopen(&self, case: Case, state: Option<StateSnapshot>) -> Result<String, String> {
-        let Case { index, twin, .. } = case;
-        let binding = self.floor.binding(index).ok_or("there is no such binding")?;
-        let how = match &state {
-            Some(state) => format!("with its state of {}", geminus_api::view::Time(state.saved)),
-            None if binding.allow_cold_start => "cold: no older state of it is known".to_owned(),
-            None => return Err("no older state of it is known, and the site allows no cold start".to_owned()),
-        };
-        let parameters = self.parameters(index, twin)?;
-        let opening =
-            openings(&self.floor.plant, binding, &[twin], &parameters).pop().ok_or("no such twin")?;
-        let snapshot = state.as_ref().and_then(|state| keeper::snapshot_of(twin, state));
-        self.reinstate(case, Return::Reopen(Box::new(opening), snapshot))?;
-        Ok(how)
-    }
-
-    fn parameters(&self, index: BindingIndex, _twin: TwinIndex) -> Result<Arc<[u8]>, String> {
-        let state = self.floor.board.lock();
-        let active = state.active.get(index.0 as usize).cloned().flatten();
-        active.map(|active| active.version.parameters).ok_or_else(|| "nothing runs for it".to_owned())
-    }
-
-    /// The version that ran for this binding before this one.
-    fn previous(&self, index: BindingIndex, digest: Digest) -> Option<Digest> {
-        let binding = self.floor.binding(index)?;
-        let filter = ActivationFilter { binding: Some(binding.name.clone()), ..ActivationFilter::default() };
-        let past = self.floor.control.activations(&filter).ok()?;
-        let failed =
-            |digest: Digest| self.floor.board.lock().failed.contains(&(binding.name.clone(), digest));
-        past.into_iter()
-            .filter(|activation| activation.outcome == "activated" || activation.outcome == "started")
-            .filter_map(|activation| activation.digest.parse().ok())
-            .find(|known: &Digest| {
-                *known != digest && !failed(*known) && self.floor.package(*known).is_some()
-            })
-    }
-
-    fn move_back(&self, case: Case, of: &Incarnation) -> Result<String, String> {
-        let Case { index, twin, .. } = case;
-        let floor = &self.floor;
-        let binding = floor.binding(index).ok_or("there is no such binding")?;
-        let digest = self.previous(index, of.digest).ok_or("no version ran before this one")?;
-        let package = floor.package(digest).ok_or("its package is gone")?;
-        let parameters = binding
-            .adopt_for(&package.declaration, &semver::VersionReq::STAR)
-            .map_err(|reasons| reasons.join("; "))?;
-        let limit = Duration::from_secs(binding.stages.compile_seconds_max);
-        let effort = Effort { limit, wanted: &WANTED, clock: floor.clock.as_ref() };
-        let compiled = super::compile::apart(&floor.engine, &package, &floor.cache, &effort)?;
-        let version = floor.version(index, compiled, parameters)?;
-        let present = floor.package(of.digest).map(|package| Arc::clone(&package.declaration));
-        let present = present.unwrap_or_else(|| Arc::clone(&binding.declaration));
-        let cold = if binding.allow_cold_start { ColdStart::Allow } else { ColdStart::Refuse };
-        let schema =
-            handover_schema(&present, &package.declaration, cold).map_err(|error| error.to_string())?;
-        let state = match schema {
-            Some(schema) => self.state_for(index, twin, schema)?,
-            None => None,
-        };
-        if schema.is_some() && state.is_none() && !binding.allow_cold_start {
-            return Err("no state of it can be carried, and the site allows no cold start".to_owned());
         }
-        let berth = super::rollouts::alone(floor, index, &version, twin, state.as_ref())?;
-        let id = super::id_of(&floor.plant, twin);
-        floor
-            .control
-            .assign(&binding.name, Some(id), &digest.to_string())
-            .map_err(|error| error.to_string())?;
-        self.reinstate(case, Return::Move(Box::new(berth)))?;
+    }
+
+    /// One that was sent off is back.
+    pub(crate) fn climbed(&mut self, climbed: Climbed) {
+        let Climbed { climb, end } = climbed;
+        let key = (climb.case.index, climb.case.twin);
+        self.rota.done(key);
+        match end {
+            End::Well => {}
+            End::Back(how) => self.tell_back(&climb, &how),
+            End::Further => self.again(Climb { rung: Rung::Previous, ..climb }, Duration::ZERO),
+            End::Raised(raised) => match self.move_back(&climb, *raised) {
+                Ok(how) => self.tell_back(&climb, &how),
+                Err(why) => {
+                    tracing::info!(%why, "a version that ran before does not take a twin over");
+                    self.again(Climb { rung: Rung::Quarantine, ..climb }, Duration::ZERO);
+                }
+            },
+            End::Quarantined(written) => self.quarantined(&climb, written),
+            End::Later(why) => {
+                tracing::warn!(%why, "it is not known whether a twin is still held apart; it is asked again");
+                self.again(climb, RETRY_WAIT);
+            }
+        }
+        self.send();
+    }
+
+    fn again(&mut self, climb: Climb, wait: Duration) {
+        let due = self.floor.clock.monotonic() + wait;
+        self.rota.put(climb.rung.lane(), (climb.case.index, climb.case.twin), due, climb);
+    }
+
+    /// Puts the version before in force for a twin, in the ledger first, and lets it answer.
+    fn move_back(&self, climb: &Climb, raised: Raised) -> Result<String, String> {
+        let Case { index, twin, incarnation } = climb.case;
+        let (floor, Raised { berth, package }) = (&self.floor, raised);
+        let binding = floor.binding(index).ok_or("there is no such binding")?;
+        let (id, digest) = (super::id_of(&floor.plant, twin), package.digest);
+        let shard = floor.shard_of(twin);
+        // While it was compiled for, a rollout may have taken the twin over: then the ledger has the last word already.
+        if !floor.ask(shard, |reply| Ask::Apart(index, twin, incarnation, reply))? {
+            floor.drop_apart(vec![berth]);
+            return Err("it is not held apart by this version any more".to_owned());
+        }
+        let pair = climb.pair(floor);
+        floor.control.move_to(&pair, &digest.to_string()).map_err(|error| error.to_string())?;
+        floor.board.lock().given_up.insert((index, twin, climb.of.digest));
+        let how = Return::Move(Box::new(berth));
+        let asked = floor.ask(shard, |reply| Ask::Reinstate(index, twin, incarnation, how, reply));
+        match asked.and_then(|done| done) {
+            Ok(left) => floor.drop_apart(left),
+            Err(why) => {
+                self.take_back(index, twin);
+                return Err(why);
+            }
+        }
         floor.board.lock().pinned.insert((index, twin), digest);
         let number = package.declaration.version.to_string();
         let named = (package.declaration.name.as_str(), number.as_str(), digest);
-        floor.remember(named, &binding.name, 1, None, format!("moved back: {id} failed in {}", of.label));
-        Ok(format!("in {}, which ran before", version.label()))
+        floor.remember(
+            named,
+            &binding.name,
+            1,
+            None,
+            format!("moved back: {id} failed in {}", climb.of.label),
+        );
+        Ok(format!("in {}, which ran before", package.declaration.label()))
     }
 
-    /// State of a twin in a schema: as its instance has it, else as it was saved.
-    fn state_for(
-        &self,
-        index: BindingIndex,
-        twin: TwinIndex,
-        schema: u32,
-    ) -> Result<Option<Snapshot>, String> {
-        let shard = self.floor.shard_of(twin);
-        let copies = self.floor.ask(shard, |reply| Ask::Copy(index, [twin].into(), Some(schema), reply))?;
-        let whole = copies.into_iter().flatten().find(|copy| !copy.twins.is_empty() && copy.schema == schema);
-        if let Some(copy) = whole {
-            return Ok(Some(copy));
+    /// The ledger says again what the twin runs.
+    fn take_back(&self, index: BindingIndex, twin: TwinIndex) {
+        let Some(binding) = self.floor.binding(index) else { return };
+        let own = self.floor.board.lock().pinned.get(&(index, twin)).copied();
+        let (control, id) = (&self.floor.control, super::id_of(&self.floor.plant, twin));
+        let done = match own {
+            Some(own) => control.assign(&binding.name, Some(id), &own.to_string()),
+            None => control.unassign(&binding.name, Some(id)).map(drop),
+        };
+        if let Err(error) = done {
+            tracing::error!(%error, "a twin keeps a version in the ledger that it does not run");
         }
-        let saved = self.saved(index, twin, None)?.filter(|state| state.by.schema == schema);
-        Ok(saved.and_then(|state| keeper::snapshot_of(twin, &state)))
     }
 
-    fn reinstate(&self, case: Case, how: Return) -> Result<(), String> {
-        let Case { index, twin, incarnation } = case;
-        let shard = self.floor.shard_of(twin);
-        let left = self.floor.ask(shard, |reply| Ask::Reinstate(index, twin, incarnation, how, reply))??;
-        self.floor.drop_apart(left);
-        Ok(())
-    }
-
-    fn quarantine(&self, index: BindingIndex, twin: TwinIndex, of: &Incarnation) {
+    fn quarantined(&self, climb: &Climb, written: Result<(), String>) {
+        let Case { index, twin, .. } = climb.case;
+        self.floor.board.lock().given_up.insert((index, twin, climb.of.digest));
         let substitute =
             self.floor.binding(index).map_or("none", |binding| super::substitutes::name(&binding.substitute));
-        let what = format!("quarantined until another version runs for it; substitute: {substitute}");
-        self.tell(index, twin, of, "twin-quarantined", Severity::Error, &what);
+        let trouble = written.map_or_else(
+            |error| format!("; this was not written down, so it ends with the host: {error}"),
+            |()| String::new(),
+        );
+        let what =
+            format!("quarantined until another version runs for it; substitute: {substitute}{trouble}");
+        self.tell(climb, "twin-quarantined", Severity::Error, &format!("is {what}"), &what);
     }
 
-    fn tell(
-        &self,
-        index: BindingIndex,
-        twin: TwinIndex,
-        of: &Incarnation,
-        kind: &'static str,
-        severity: Severity,
-        what: &str,
-    ) {
-        let id = super::id_of(&self.floor.plant, twin);
-        let binding = self.floor.binding(index).map_or("", |binding| binding.name.as_str());
-        let strikes = self.floor.board.lock().strikes.get(&(index, twin)).copied().unwrap_or_default();
-        let verb = if kind == "twin-restarted" { "comes back " } else { "is " };
-        let message = format!("{binding} of {id} ({}), strike {strikes}: it {verb}{what}", of.label);
+    fn tell_back(&self, climb: &Climb, how: &str) {
+        self.tell(climb, "twin-restarted", Severity::Warning, &format!("comes back {how}"), how);
+    }
+
+    fn tell(&self, climb: &Climb, kind: &'static str, severity: Severity, says: &str, rung: &str) {
+        let Climb { case, of, strikes, .. } = climb;
+        let id = super::id_of(&self.floor.plant, case.twin);
+        let binding = self.floor.binding(case.index).map_or("", |binding| binding.name.as_str());
+        let message = format!("{binding} of {id} ({}), strike {strikes}: it {says}", of.label);
         let facts = serde_json::json!({
-            "binding": binding, "strikes": strikes, "digest": of.digest.to_string(), "rung": what,
+            "binding": binding, "strikes": strikes, "digest": of.digest.to_string(), "rung": rung,
         });
         let event = Event::new(kind, severity, message).twin(id).plugin(&of.label).facts(facts);
         self.floor.chronicle.tell(event);
+    }
+}
+
+impl Climb {
+    /// Twin and version, as they are kept from each other.
+    fn pair(&self, floor: &Floor) -> Quarantine {
+        let Case { index, twin, .. } = self.case;
+        Quarantine {
+            binding: floor.binding(index).map(|binding| binding.name.clone()).unwrap_or_default(),
+            twin: super::id_of(&floor.plant, twin).to_owned(),
+            digest: self.of.digest.to_string(),
+            since: floor.clock.now(),
+            strikes: self.strikes,
+            reason: self.words.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use geminus_twin::site::Containment;
+
+    #[test]
+    fn strikes_lead_up_rung_by_rung_and_what_was_given_up_is_not_restarted() {
+        let limits = Containment { restarts_max: 2, restarts_older_max: 1, ..Containment::default() };
+        let without = Containment { previous_version: false, ..limits.clone() };
+        let check = |strikes, given_up, expect: [Rung; 2]| {
+            let found = [&limits, &without].map(|limits| Rung::after(strikes, given_up, limits));
+            assert_eq!(found, expect, "strike {strikes}, given up: {given_up}");
+        };
+        check(1, false, [Rung::Restart; 2]);
+        check(2, false, [Rung::Restart; 2]);
+        check(3, false, [Rung::Older; 2]);
+        check(4, false, [Rung::Previous, Rung::Quarantine]);
+        check(u32::MAX, false, [Rung::Previous, Rung::Quarantine]);
+        // Its strikes have left their window, and still it holds for the pair.
+        check(1, true, [Rung::Previous, Rung::Quarantine]);
+        assert_eq!((Rung::Older.lane(), Rung::Quarantine.lane()), (Lane::Quick, Lane::Slow));
     }
 }

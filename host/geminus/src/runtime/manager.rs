@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use geminus_api::Trouble;
 use geminus_api::view as api;
-use geminus_core::{Digest, Event, Severity};
+use geminus_core::{Digest, Event, Severity, TwinIndex};
 use geminus_registry::{Change, Package};
 use geminus_rollout::Plan;
 use geminus_store::{ActivationFilter, PackageRecord};
@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use super::floor::Floor;
 use super::kept;
-use super::ladder::Ladder;
+use super::ladder::{Climbed, Ladder};
 use super::message::Note;
 use super::plugins::Active;
 use super::rollouts::{Brought, Conductor, LOOK_EVERY};
@@ -37,6 +37,8 @@ pub(crate) enum Heard {
     Note(Note),
     /// A worker of a rollout is back.
     Brought(Box<Brought>),
+    /// A twin that the ladder has sent off is back.
+    Climbed(Box<Climbed>),
     /// A rollout of this binding has ended, or something else changed: should it run another version?
     Review(BindingIndex),
     /// What would this plan do?
@@ -64,11 +66,12 @@ pub(crate) struct Manager {
 
 impl Manager {
     pub(crate) fn new(floor: Arc<Floor>, heard: Receiver<Heard>, back: Sender<Heard>) -> Self {
+        let ladder = Ladder::new(Arc::clone(&floor), back.clone());
         let conductor = Conductor::new(Arc::clone(&floor), back);
         let interrupted = conductor.pick_up();
         let fresh = untried(&floor, &interrupted);
         let trusted_at = Some(floor.clock.monotonic() + TRUSTED_AFTER);
-        Self { ladder: Ladder::new(Arc::clone(&floor)), floor, conductor, heard, fresh, trusted_at }
+        Self { ladder, floor, conductor, heard, fresh, trusted_at }
     }
 
     /// Runs until it is told to stop.
@@ -106,6 +109,7 @@ impl Manager {
                 self.ladder.apart(binding, twin, incarnation, kind, &message);
             }
             Heard::Brought(brought) => self.conductor.brought(*brought),
+            Heard::Climbed(climbed) => self.ladder.climbed(*climbed),
             Heard::Review(index) => {
                 self.review(index);
                 kept::prune(&self.floor);
@@ -318,7 +322,9 @@ impl Manager {
                 |package: &&Package| !state.declined.contains(&(binding.name.clone(), package.digest));
             let package = state.shelf.pick(name, &pin.versions).filter(good).filter(wanted)?;
             let digest = package.digest;
-            let other = pin.twins.iter().find(|twin| state.runs(index, **twin) != Some(digest))?;
+            let given_up = |twin: &TwinIndex| state.given_up.contains(&(index, *twin, digest));
+            let runs = |twin: &TwinIndex| state.runs(index, *twin) == Some(digest);
+            let other = pin.twins.iter().find(|twin| !runs(twin) && !given_up(twin))?;
             let id = super::id_of(&self.floor.plant, *other).to_owned();
             Some((plan(binding, package, Some(id)), package.clone()))
         })

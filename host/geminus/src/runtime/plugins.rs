@@ -61,6 +61,8 @@ pub(crate) struct State {
     pub(crate) swaps_refused: u64,
     /// Strikes within their window.
     pub(crate) strikes: HashMap<(BindingIndex, TwinIndex), u32>,
+    /// Versions that the ladder has given up for a twin: it gets none of them again but by a rollout.
+    pub(crate) given_up: HashSet<(BindingIndex, TwinIndex, Digest)>,
 }
 
 impl State {

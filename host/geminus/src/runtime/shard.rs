@@ -37,7 +37,7 @@ use super::message::{Ask, Candidate};
 use super::meters::ShardMeters;
 use super::plugins::Board;
 use super::proposals::{Court, Hearing};
-use super::substitutes::Substitutes;
+use super::substitutes::{Held, Substitutes};
 
 /// Samples taken in one round: bounds how long a question waits.
 const ROUND_SAMPLES_MAX: usize = 8_192;
@@ -125,6 +125,22 @@ impl ShardRunner {
             next_tick: Duration::ZERO,
             next_totals: Duration::ZERO,
             parts,
+        }
+    }
+
+    /// Holds a twin apart before the first row, as an earlier run did for this reason, with what it held.
+    pub(crate) fn hold_apart(
+        &mut self,
+        index: BindingIndex,
+        twin: TwinIndex,
+        reason: String,
+        held: Option<Held>,
+    ) {
+        if self.parts.cohorts.hold(index, twin) {
+            self.faults.insert((index, twin), (reason, self.parts.clock.monotonic()));
+            if let Some(held) = held {
+                self.substitutes.go_on(index, twin, held);
+            }
         }
     }
 
@@ -229,7 +245,8 @@ impl ShardRunner {
             }
             let (shard, samples) = (&self.parts.shard, &mut self.samples);
             rows::record(&plant, index, &frame, &stepped, now, samples);
-            self.substitutes.stand_in(binding, index, &frame, &mut stepped, shard);
+            let before = |twin| shard.outputs(twin, index);
+            self.substitutes.stand_in(&binding.substitute, index, &frame, &mut stepped, before);
             let cohorts = &self.parts.cohorts;
             let by = |row: usize| Some((*frame.twins.get(row)?, *stepped.by.get(row)?));
             let heard = |row: usize| by(row).and_then(|(twin, by)| cohorts.declared(index, twin, by));

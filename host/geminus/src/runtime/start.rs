@@ -21,6 +21,7 @@ use super::floor::Floor;
 use super::keeper::{self, AtBorder};
 use super::plan::{Past, Pick};
 use super::plugins::Active;
+use super::quarantine::Quarantines;
 use super::rollouts::Document;
 use super::shard::{ShardParts, ShardRunner};
 use super::{compile, crumb, id_of, refeed};
@@ -250,19 +251,33 @@ fn ready(
     }
 }
 
-/// Starts the instances of a shard, puts their state back, and lets the thread run.
-pub(crate) fn shard(mut parts: ShardParts, cast: &Cast, store: &Store) -> anyhow::Result<JoinHandle<()>> {
+/// Starts the instances of a shard, puts their state back, and lets the thread run. Whoever is quarantined has its state
+/// too, and no rows.
+pub(crate) fn shard(
+    mut parts: ShardParts,
+    cast: &Cast,
+    quarantines: &Quarantines,
+    store: &Store,
+) -> anyhow::Result<JoinHandle<()>> {
     let plant = Arc::clone(&parts.plant);
     let here: HashSet<TwinIndex> = parts.shard.twins().collect();
+    let mut held: Vec<(BindingIndex, TwinIndex, String)> = Vec::new();
     for ((index, binding), own) in (0..).map(BindingIndex).zip(&plant.bindings).zip(&cast.parts) {
         for part in own {
             let mine: Vec<TwinIndex> =
                 part.twins.iter().copied().filter(|twin| here.contains(twin)).collect();
             start(&mut parts, &plant, (index, binding), &part.version, &mine, store);
+            let digest = part.version.compiled.digest();
+            let reason = |twin: &TwinIndex| quarantines.reason(index, *twin, digest).map(str::to_owned);
+            held.extend(mine.iter().filter_map(|twin| Some((index, *twin, reason(twin)?))));
         }
     }
     let name = format!("shard-{}", parts.number);
-    let runner = ShardRunner::new(parts);
+    let mut runner = ShardRunner::new(parts);
+    for (index, twin, reason) in held {
+        let last = super::quarantine::last_outputs(store, &plant, index, twin);
+        runner.hold_apart(index, twin, reason, last);
+    }
     Ok(std::thread::Builder::new().name(name).spawn(move || runner.run())?)
 }
 

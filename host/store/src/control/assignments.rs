@@ -24,8 +24,19 @@ pub struct Assignment {
 /// digest that is in force from then on; `None` takes back what a twin had of its own.
 pub type LedgerChange<'a> = (Option<&'a str>, Option<&'a str>);
 
-const UPSERT: &str = "INSERT INTO assignment(binding, twin, digest, since) VALUES (?1, ?2, ?3, ?4)
+pub(super) const UPSERT: &str = "INSERT INTO assignment(binding, twin, digest, since) VALUES (?1, ?2, ?3, ?4)
      ON CONFLICT DO UPDATE SET digest = excluded.digest, since = excluded.since WHERE digest <> excluded.digest";
+
+/// Forgets what a rollout's version did to the twins that now go with it: those that have it of their own, and where
+/// it is the whole binding's, those that have nothing of their own.
+const ABSOLVE: [&str; 2] = [
+    "DELETE FROM quarantine WHERE binding = ?2 AND digest = (SELECT to_digest FROM rollout WHERE id = ?1) AND digest =
+     coalesce((SELECT digest FROM assignment WHERE binding = ?2 AND twin = quarantine.twin),
+              (SELECT digest FROM assignment WHERE binding = ?2 AND twin = ''))",
+    "DELETE FROM strike WHERE binding = ?2 AND digest = (SELECT to_digest FROM rollout WHERE id = ?1) AND digest =
+     coalesce((SELECT digest FROM assignment WHERE binding = ?2 AND twin = strike.twin),
+              (SELECT digest FROM assignment WHERE binding = ?2 AND twin = ''))",
+];
 
 impl Control {
     /// Puts a version in force, for a twin or for the whole binding (which leaves twins with their own as they are).
@@ -55,7 +66,8 @@ impl Control {
     }
 
     /// Hands a binding over to the version of a rollout: all these changes and the rollout's `phase`, in one commit, so
-    /// that whoever reads the rollout's phase knows whether the ledger was written. Blocks.
+    /// that whoever reads the rollout's phase knows whether the ledger was written. Whoever goes with that version from
+    /// then on begins anew with it: strikes and quarantines of the two are forgotten. Blocks.
     ///
     /// # Errors
     /// When there is no such rollout under way, or it cannot be written; then nothing has changed.
@@ -91,6 +103,9 @@ impl Control {
                     None => delete.execute((binding, twin))?,
                 };
             }
+            ABSOLVE.iter().try_for_each(|absolve| {
+                transaction.execute(absolve, (column_from_number(rollout), binding)).map(drop)
+            })?;
             Ok(true)
         })?;
         if known { Ok(()) } else { Err(StoreError::NoRollout { id: rollout }) }

@@ -30,38 +30,37 @@ pub struct Strike {
 }
 
 impl Control {
-    /// Counts a strike, and returns how many of this (binding, twin, digest) there are since `at - window`, this one
-    /// among them. Strikes older than 30 days and those before the latest 100,000 are forgotten. Blocks.
+    /// Counts strikes in one commit, in this order, and returns for each how many of its (binding, twin, digest) there are
+    /// since its time less `window`, it among them. Strikes 30 days older than the last of these and those before the
+    /// latest 100,000 are forgotten. Blocks.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn strike(
-        &self,
-        binding: &str,
-        twin: &str,
-        digest: &str,
-        message: &str,
-        at: Timestamp,
-        window: Duration,
-    ) -> Result<u32, StoreError> {
-        names_fit(&[binding, twin, digest])?;
-        self.shared.write("counting a strike", |transaction| {
-            transaction
-                .prepare(
-                    "INSERT INTO strike(binding, twin, digest, time, message) VALUES (?1, ?2, ?3, ?4, ?5)",
-                )?
-                .execute((binding, twin, digest, column_from_time(at), cut(message)))?;
+    /// When they cannot be written; then none is counted.
+    pub fn strike(&self, strikes: &[Strike], window: Duration) -> Result<Vec<u32>, StoreError> {
+        for Strike { binding, twin, digest, .. } in strikes {
+            names_fit(&[binding, twin, digest])?;
+        }
+        let Some(last) = strikes.last() else { return Ok(Vec::new()) };
+        self.shared.write("counting strikes", |transaction| {
+            let mut insert = transaction.prepare(
+                "INSERT INTO strike(binding, twin, digest, time, message) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?;
+            let mut count = transaction.prepare(
+                "SELECT count(*) FROM strike WHERE binding = ?1 AND twin = ?2 AND digest = ?3 AND time >= ?4",
+            )?;
+            let mut counted = Vec::with_capacity(strikes.len());
+            for Strike { binding, twin, digest, time, message } in strikes {
+                insert.execute((binding, twin, digest, column_from_time(*time), cut(message)))?;
+                let since = column_from_time(time.minus(window));
+                counted.push(count.query_row((binding, twin, digest, since), |row| row.get(0))?);
+            }
             transaction
                 .prepare("DELETE FROM strike WHERE time < ?1")?
-                .execute([column_from_time(at.minus(STRIKE_AGE_MAX))])?;
+                .execute([column_from_time(last.time.minus(STRIKE_AGE_MAX))])?;
             transaction
                 .prepare("DELETE FROM strike WHERE id <= (SELECT max(id) FROM strike) - ?1")?
                 .execute([STRIKES_MAX])?;
-            transaction
-                .prepare(
-                    "SELECT count(*) FROM strike WHERE binding = ?1 AND twin = ?2 AND digest = ?3 AND time >= ?4",
-                )?
-                .query_row((binding, twin, digest, column_from_time(at.minus(window))), |row| row.get(0))
+            Ok(counted)
         })
     }
 

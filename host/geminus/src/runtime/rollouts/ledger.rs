@@ -102,6 +102,7 @@ impl Conductor {
                 false => board.pinned.insert((index, *twin), version.compiled.digest()),
             };
             board.strikes.remove(&(index, *twin));
+            board.given_up.remove(&(index, *twin, version.compiled.digest()));
         }
         if let Some(place) = board.active.get_mut(index.0 as usize).filter(|_| run.whole) {
             *place = Some(Active { version, since: self.floor.clock.now() });

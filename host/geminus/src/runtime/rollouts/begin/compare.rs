@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use geminus_core::Digest;
+use geminus_core::{Digest, TwinIndex};
 use geminus_registry::{ChangeSeverity, diff};
 
 use super::{Heir, Incumbent, Meaning};
@@ -64,10 +64,17 @@ impl Meaning {
                 self.refusals.extend(reasons.into_iter().filter(|reason| !known.contains(reason)));
             }
         }
-        let main =
-            floor.board.lock().active.get(index.0 as usize).and_then(Option::as_ref).map(Active::digest);
+        let (main, given_up) = {
+            let board = floor.board.lock();
+            let main = board.active.get(index.0 as usize).and_then(Option::as_ref).map(Active::digest);
+            let given_up = |twin: &TwinIndex| board.given_up.contains(&(index, *twin, package.digest));
+            (main, self.twins.iter().any(given_up))
+        };
         let all_run_it = self.incumbents.iter().all(|known| known.digest == package.digest);
-        if (self.whole && main == Some(package.digest)) || (!self.incumbents.is_empty() && all_run_it) {
+        let runs =
+            (self.whole && main == Some(package.digest)) || (!self.incumbents.is_empty() && all_run_it);
+        // A twin that is quarantined in it, or was moved off it, may be given it anew: that is how a person frees it.
+        if runs && !given_up {
             self.refusals.push(format!("{} runs already", package.declaration.label()));
         }
     }

@@ -1,0 +1,289 @@
+//! One rung after the other for one twin, on a thread of the ladder's own: it asks shards, reads the store, compiles and
+//! raises. Rungs that need no compiling are climbed in the quick lane, which hands on to the slow one.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use geminus_behavior::{ColdStart, Snapshot, handover_schema};
+use geminus_core::{Digest, Timestamp};
+use geminus_registry::Package;
+use geminus_store::{Activation, ActivationFilter, StateSnapshot, Strike};
+
+use super::rota::Lane;
+use super::{Case, Climb, Rung};
+use crate::runtime::cohorts::side::Berth;
+use crate::runtime::cohorts::{Return, openings};
+use crate::runtime::compile::{self, Effort};
+use crate::runtime::floor::Floor;
+use crate::runtime::keeper;
+use crate::runtime::message::Ask;
+
+/// Strikes of a twin that are looked through for a version whose strikes are used up.
+const STRIKES_READ: usize = 1_000;
+
+/// How a climb ended.
+pub(super) enum End {
+    /// Another version has come to answer for it while it waited, or it came back: nothing is to be mended, and an older
+    /// state would only throw it back.
+    Well,
+    /// It is back, in these words.
+    Back(String),
+    /// Its next rung is one of the other lane.
+    Further,
+    /// The version that ran before is ready to take it over.
+    Raised(Box<Raised>),
+    /// It stays apart; whether that could be written down.
+    Quarantined(Result<(), String>),
+    /// Its shard did not say how it stands: it has to wait.
+    Later(String),
+}
+
+/// A version for one twin.
+pub(super) struct Raised {
+    pub(super) berth: Berth,
+    pub(super) package: Package,
+}
+
+/// Climbs from its rung on until one holds. `wanted` turns false when the host stops.
+pub(super) fn climb(floor: &Floor, climb: &Climb, wanted: &AtomicBool) -> End {
+    let mut rung = climb.rung;
+    loop {
+        match is_apart(floor, climb.case) {
+            Ok(true) => {}
+            Ok(false) => return End::Well,
+            Err(why) => return End::Later(why),
+        }
+        if rung.lane() == Lane::Slow && climb.rung.lane() != Lane::Slow {
+            return End::Further;
+        }
+        let (done, next) = match rung {
+            Rung::Restart => (restart(floor, climb).map(End::Back), Rung::Older),
+            Rung::Older => (older(floor, climb).map(End::Back), Rung::Previous),
+            Rung::Previous => {
+                let raised = raise(floor, climb, wanted);
+                (raised.map(|raised| End::Raised(Box::new(raised))), Rung::Quarantine)
+            }
+            Rung::Quarantine => {
+                let written = floor.control.quarantine(&climb.pair(floor));
+                return End::Quarantined(written.map_err(|error| error.to_string()));
+            }
+        };
+        match done {
+            Ok(end) => return end,
+            Err(why) => {
+                tracing::info!(%why, ?rung, "a rung of the ladder did not hold");
+                rung = next;
+            }
+        }
+    }
+}
+
+/// Whether its version still holds it apart.
+fn is_apart(floor: &Floor, case: Case) -> Result<bool, String> {
+    let Case { index, twin, incarnation } = case;
+    floor.ask(floor.shard_of(twin), |reply| Ask::Apart(index, twin, incarnation, reply))
+}
+
+fn restart(floor: &Floor, climb: &Climb) -> Result<String, String> {
+    match reinstate(floor, climb.case, Return::Release) {
+        Ok(()) => Ok("with its last good state".to_owned()),
+        // Its instance lost it: it comes back with what was saved last.
+        Err(_) if is_stateless(floor, climb) => reopen(floor, climb, None),
+        Err(_) => reopen(floor, climb, saved(floor, climb.case, None)?),
+    }
+}
+
+/// Without state there is none that is older: it is opened anew.
+fn older(floor: &Floor, climb: &Climb) -> Result<String, String> {
+    if is_stateless(floor, climb) {
+        return reopen(floor, climb, None);
+    }
+    let newest = saved(floor, climb.case, None)?;
+    let older = newest.as_ref().map(|newest| saved(floor, climb.case, Some(newest))).transpose()?.flatten();
+    reopen(floor, climb, older)
+}
+
+/// Whether the version that it failed in keeps no state of a twin.
+fn is_stateless(floor: &Floor, climb: &Climb) -> bool {
+    let declaration = floor.declaration(climb.case.index, climb.of.digest);
+    declaration.is_some_and(|declaration| declaration.state.schema == 0)
+}
+
+/// The newest saved state of a twin, or the newest that is older than another one.
+fn saved(floor: &Floor, case: Case, than: Option<&StateSnapshot>) -> Result<Option<StateSnapshot>, String> {
+    let binding = floor.binding(case.index).ok_or("there is no such binding")?;
+    let id = crate::runtime::id_of(&floor.plant, case.twin);
+    let found = match than {
+        Some(than) => floor.snapshots.older(&binding.name, id, than.saved),
+        None => floor.snapshots.load(&binding.name, &[id]).map(|loaded| loaded.states.into_iter().next()),
+    };
+    found.map_err(|error| error.to_string())
+}
+
+/// Opens it anew in the version that it failed in, with the parameters of that version.
+fn reopen(floor: &Floor, climb: &Climb, state: Option<StateSnapshot>) -> Result<String, String> {
+    let Case { index, twin, .. } = climb.case;
+    let binding = floor.binding(index).ok_or("there is no such binding")?;
+    let how = match &state {
+        Some(state) => format!("with its state of {}", geminus_api::view::Time(state.saved)),
+        None if is_stateless(floor, climb) => "opened anew: it keeps no state".to_owned(),
+        None if binding.allow_cold_start => "cold: no older state of it is known".to_owned(),
+        None => return Err("no older state of it is known, and the site allows no cold start".to_owned()),
+    };
+    let opening =
+        openings(&floor.plant, binding, &[twin], &climb.of.parameters).pop().ok_or("no such twin")?;
+    let snapshot = state.as_ref().and_then(|state| keeper::snapshot_of(twin, state));
+    reinstate(floor, climb.case, Return::Reopen(Box::new(opening), snapshot))?;
+    Ok(how)
+}
+
+fn reinstate(floor: &Floor, case: Case, how: Return) -> Result<(), String> {
+    let Case { index, twin, incarnation } = case;
+    let shard = floor.shard_of(twin);
+    let left = floor.ask(shard, |reply| Ask::Reinstate(index, twin, incarnation, how, reply))??;
+    floor.drop_apart(left);
+    Ok(())
+}
+
+/// Compiles the version that ran before and opens the twin in it, with its state.
+fn raise(floor: &Floor, climb: &Climb, wanted: &AtomicBool) -> Result<Raised, String> {
+    let Case { index, twin, .. } = climb.case;
+    let binding = floor.binding(index).ok_or("there is no such binding")?;
+    if !floor.plant.containment.previous_version {
+        return Err("the site has no version used that ran before".to_owned());
+    }
+    let digest = previous(floor, climb)?.ok_or("no other version ran before that has not failed for it")?;
+    let package = floor.package(digest).ok_or("its package is gone")?;
+    let parameters = binding
+        .adopt_for(&package.declaration, binding.versions_of(twin))
+        .map_err(|reasons| reasons.join("; "))?;
+    let limit = Duration::from_secs(binding.stages.compile_seconds_max);
+    let effort = Effort { limit, wanted, clock: floor.clock.as_ref() };
+    let compiled = compile::apart(&floor.engine, &package, &floor.cache, &effort)?;
+    let version = floor.version(index, compiled, parameters)?;
+    let present = floor.declaration(index, climb.of.digest);
+    let present = present.ok_or_else(|| format!("the package of {} is gone", climb.of.label))?;
+    let cold = if binding.allow_cold_start { ColdStart::Allow } else { ColdStart::Refuse };
+    let schema = handover_schema(&present, &package.declaration, cold).map_err(|error| error.to_string())?;
+    let state = match schema {
+        Some(schema) => state_for(floor, climb.case, schema)?,
+        None => None,
+    };
+    if schema.is_some() && state.is_none() && !binding.allow_cold_start {
+        return Err("no state of it can be carried, and the site allows no cold start".to_owned());
+    }
+    let berth = crate::runtime::rollouts::alone(floor, index, &version, twin, state.as_ref())?;
+    Ok(Raised { berth, package })
+}
+
+/// State of a twin in a schema: as its instance has it, else as it was saved.
+fn state_for(floor: &Floor, case: Case, schema: u32) -> Result<Option<Snapshot>, String> {
+    let Case { index, twin, .. } = case;
+    let shard = floor.shard_of(twin);
+    let copies = floor.ask(shard, |reply| Ask::Copy(index, [twin].into(), Some(schema), reply))?;
+    let whole = copies.into_iter().flatten().find(|copy| !copy.twins.is_empty() && copy.schema == schema);
+    if let Some(copy) = whole {
+        return Ok(Some(copy));
+    }
+    let saved = saved(floor, case, None)?.filter(|state| state.by.schema == schema);
+    Ok(saved.and_then(|state| keeper::snapshot_of(twin, &state)))
+}
+
+/// The version that ran for this behavior before this one, and that has not failed the twin itself.
+fn previous(floor: &Floor, climb: &Climb) -> Result<Option<Digest>, String> {
+    let Case { index, twin, .. } = climb.case;
+    let binding = floor.binding(index).ok_or("there is no such binding")?;
+    let limits = &floor.plant.containment;
+    let filter = ActivationFilter { binding: Some(binding.name.clone()), ..ActivationFilter::default() };
+    let past = floor.control.activations(&filter).map_err(|error| error.to_string())?;
+    let id = crate::runtime::id_of(&floor.plant, twin);
+    let strikes = floor.control.strikes(Some(&binding.name), Some(id), STRIKES_READ);
+    let strikes = strikes.map_err(|error| error.to_string())?;
+    let since = floor.clock.now().minus(Duration::from_secs(limits.strikes_window_s.into()));
+    let strikes_max = limits.restarts_max.saturating_add(limits.restarts_older_max);
+    let has_failed = |digest: Digest| {
+        let board = floor.board.lock();
+        board.failed.contains(&(binding.name.clone(), digest))
+            || board.given_up.contains(&(index, twin, digest))
+    };
+    let is_allowed = |digest: Digest| {
+        let package = floor.package(digest);
+        package.is_some_and(|package| binding.versions_of(twin).matches(&package.declaration.version.0))
+    };
+    let fits = |digest: Digest| {
+        !has_failed(digest) && !are_used_up(&strikes, digest, since, strikes_max) && is_allowed(digest)
+    };
+    Ok(latest(&past, climb.of.digest, fits))
+}
+
+/// Whether the strikes of a version within the window are more than the ladder restarts for.
+fn are_used_up(strikes: &[Strike], digest: Digest, since: Timestamp, strikes_max: u32) -> bool {
+    let digest = digest.to_string();
+    let of_it = strikes.iter().filter(|strike| strike.digest == digest && strike.time >= since);
+    of_it.count() > strikes_max as usize
+}
+
+/// The version that was put to work last, of those that fit, other than `of`.
+fn latest(past: &[Activation], of: Digest, fits: impl Fn(Digest) -> bool) -> Option<Digest> {
+    past.iter()
+        .filter(|activation| activation.outcome == "activated" || activation.outcome == "started")
+        .filter_map(|activation| activation.digest.parse().ok())
+        .find(|digest: &Digest| *digest != of && fits(*digest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(number: u8) -> Digest {
+        Digest::of(&[number])
+    }
+
+    #[test]
+    fn the_version_before_is_the_latest_that_ran_and_has_not_failed_the_twin() {
+        let activation = |number: u8, outcome: &str| Activation {
+            digest: digest(number).to_string(),
+            outcome: outcome.to_owned(),
+            ..Activation::default()
+        };
+        // Newest first, as the books have them.
+        let past = [
+            activation(4, "refused: it broke"),
+            activation(3, "moved back: cell-1 failed in tally@2.0.0"),
+            activation(2, "activated"),
+            activation(1, "started"),
+        ];
+        let check = |of: u8, out: &[u8], expect: Option<u8>| {
+            let fits = |found: Digest| !out.iter().any(|number| digest(*number) == found);
+            assert_eq!(latest(&past, digest(of), fits), expect.map(digest), "of {of} without {out:?}");
+        };
+        check(2, &[], Some(1));
+        check(1, &[], Some(2));
+        // Both have failed: neither is a way out for the other.
+        check(1, &[2], None);
+        check(2, &[1], None);
+        check(3, &[2], Some(1));
+    }
+
+    #[test]
+    fn strikes_are_used_up_by_version_and_within_their_window() {
+        let strike = |number: u8, time: u64| Strike {
+            binding: "tally".to_owned(),
+            twin: "cell-1".to_owned(),
+            digest: digest(number).to_string(),
+            time: Timestamp(time),
+            message: String::new(),
+        };
+        let strikes = [strike(1, 9), strike(2, 8), strike(1, 7), strike(1, 5), strike(1, 2)];
+        let check = |number: u8, since: u64, strikes_max: u32, expect: bool| {
+            let found = are_used_up(&strikes, digest(number), Timestamp(since), strikes_max);
+            assert_eq!(found, expect, "version {number} since {since}, at most {strikes_max}");
+        };
+        check(1, 5, 2, true);
+        check(1, 5, 3, false);
+        check(1, 6, 2, false);
+        check(2, 0, 0, true);
+        check(2, 0, 1, false);
+        check(3, 0, 0, false);
+    }
+}

@@ -1,0 +1,135 @@
+//! Whom an earlier run quarantined: twins that start held apart in the version that failed for them, with the site's
+//! substitute, until another version runs for them. Nothing else frees them, a restart of the host least of all.
+
+use std::collections::{BTreeMap, HashMap};
+
+use geminus_core::{Digest, Event, Quality, SeriesId, Severity, TwinIndex};
+use geminus_store::{Control, Quarantine, Store};
+use geminus_twin::plant::Substitute;
+use geminus_twin::{BindingIndex, Plant};
+
+use super::chronicle::Chronicle;
+use super::plugins::State;
+use super::start::Cast;
+use super::substitutes::Held;
+
+/// Twins that are named in the journal, of many.
+const NAMED_MAX: usize = 10;
+
+/// A twin and a version that are kept from each other.
+type Pair = (BindingIndex, TwinIndex, Digest);
+
+/// All such pairs of this plant.
+#[derive(Debug, Default)]
+pub(crate) struct Quarantines(HashMap<Pair, Quarantine>);
+
+impl Quarantines {
+    /// As the books have them. Pairs of twins and behaviors that the site has no more are passed over.
+    pub(crate) fn read(control: &Control, plant: &Plant, chronicle: &Chronicle) -> Self {
+        match control.quarantines() {
+            Ok(all) => Self::of(all, plant),
+            Err(error) => {
+                let message = format!(
+                    "who was quarantined cannot be read: {error}; whoever was starts with the others"
+                );
+                chronicle.tell(Event::new("control-unreadable", Severity::Error, message));
+                Self::default()
+            }
+        }
+    }
+
+    fn of(all: Vec<Quarantine>, plant: &Plant) -> Self {
+        let twins: HashMap<&str, TwinIndex> =
+            plant.indices().map(|twin| (super::id_of(plant, twin), twin)).collect();
+        let bindings = (0..).map(BindingIndex).zip(&plant.bindings);
+        let bindings: HashMap<&str, BindingIndex> =
+            bindings.map(|(index, binding)| (binding.name.as_str(), index)).collect();
+        let pair = |one: &Quarantine| -> Option<Pair> {
+            let (index, twin) = (bindings.get(one.binding.as_str())?, twins.get(one.twin.as_str())?);
+            Some((*index, *twin, one.digest.parse().ok()?))
+        };
+        Self(all.into_iter().filter_map(|one| Some((pair(&one)?, one))).collect())
+    }
+
+    /// Why a version is kept from a twin.
+    pub(crate) fn reason(&self, index: BindingIndex, twin: TwinIndex, digest: Digest) -> Option<&str> {
+        self.0.get(&(index, twin, digest)).map(|one| one.reason.as_str())
+    }
+
+    /// Puts on the board what was given up, and the strikes of twins that start with what failed for them.
+    pub(crate) fn show(&self, cast: &Cast, board: &mut State) {
+        board.given_up.extend(self.0.keys().copied());
+        for (index, twin, digest) in started(cast) {
+            if let Some(one) = self.0.get(&(index, twin, digest)) {
+                board.strikes.insert((index, twin), one.strikes);
+            }
+        }
+    }
+
+    /// Says who starts held apart, in one entry for each behavior and version.
+    pub(crate) fn tell(&self, cast: &Cast, plant: &Plant, chronicle: &Chronicle) {
+        let mut apart: BTreeMap<(BindingIndex, Digest), Vec<&str>> = BTreeMap::new();
+        for (index, twin, digest) in started(cast).filter(|pair| self.0.contains_key(pair)) {
+            apart.entry((index, digest)).or_default().push(super::id_of(plant, twin));
+        }
+        for ((index, digest), twins) in apart {
+            let Some(binding) = plant.binding(index) else { continue };
+            let parts = cast.parts.get(index.0 as usize).into_iter().flatten();
+            let mut labels = parts.map(|part| &part.version).filter(|it| it.compiled.digest() == digest);
+            let label = labels.next().map(super::cohorts::Version::label).unwrap_or_default();
+            let named = twins.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
+            let more = match twins.len().checked_sub(NAMED_MAX) {
+                Some(more) if more > 0 => format!(" and {more} more"),
+                _ => String::new(),
+            };
+            let message = format!(
+                "{}: {} twins start quarantined, since {label} failed for them before: {named}{more}; substitute: {}; \
+                 another version brings them back",
+                binding.name,
+                twins.len(),
+                super::substitutes::name(&binding.substitute),
+            );
+            let facts = serde_json::json!({
+                "binding": binding.name, "digest": digest.to_string(), "twins": twins.len(),
+            });
+            let event = Event::new("quarantine-kept", Severity::Warning, message).plugin(label).facts(facts);
+            chronicle.tell(event);
+        }
+    }
+}
+
+/// What stands last in history for the outputs of a twin that is quarantined, where the site wants it held for as long as
+/// it is; a value that was held for some time only is not held for as long again.
+pub(crate) fn last_outputs(
+    store: &Store,
+    plant: &Plant,
+    index: BindingIndex,
+    twin: TwinIndex,
+) -> Option<Held> {
+    let (binding, of) = (plant.binding(index)?, plant.twin(twin)?);
+    if binding.substitute != Substitute::Uncertain {
+        return None;
+    }
+    let first = plant.kind(of)?.behaviors.iter().find(|behavior| behavior.binding == index)?.first_output;
+    let series = plant.series(of).get(first..first + binding.declaration.outputs.len())?;
+    let reader = store.reader();
+    let newest = |series: &SeriesId| match reader.newest(*series) {
+        Ok(newest) => newest.map_or((f64::NAN, Quality::Bad), |sample| (sample.value, sample.quality)),
+        Err(error) => {
+            tracing::warn!(%error, "what a quarantined twin held is not read");
+            (f64::NAN, Quality::Bad)
+        }
+    };
+    let (values, quality) = series.iter().map(newest).unzip();
+    Some(Held { values, quality })
+}
+
+/// Every twin that starts, with the version that it starts with.
+fn started(cast: &Cast) -> impl Iterator<Item = Pair> {
+    (0..).map(BindingIndex).zip(&cast.parts).flat_map(|(index, parts)| {
+        parts.iter().flat_map(move |part| {
+            let digest = part.version.compiled.digest();
+            part.twins.iter().map(move |twin| (index, *twin, digest))
+        })
+    })
+}
