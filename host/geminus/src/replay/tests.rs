@@ -10,6 +10,7 @@ use super::*;
 
 mod golden;
 mod record;
+mod words;
 
 use record::{PARAMETERS, Plant, half_more, package, second};
 

@@ -1,6 +1,7 @@
 //! A plant that records itself by hand, as the host does: three twins of `tests/guests/probe.wat` in one cohort, rows in
 //! frames of changing size, states at borders.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use wit_parser::Resolve;
 
 use crate::replay::Subject;
 use crate::runtime::cohorts::seed;
+use crate::said::{self, Said};
 
 const GUEST: &str = include_str!("../../../../../tests/guests/probe.wat");
 const CONTRACT: &str = include_str!("../../../../../wit/next/behavior.wit");
@@ -26,6 +28,24 @@ pub(super) const PARAMETERS: &[u8] = br#"{"m":"f"}"#;
 
 /// A package of the probe with this version and state schema; `change` is made to its text.
 pub(super) fn package(version: &str, schema: u32, change: impl Fn(String) -> String) -> Package {
+    declared(version, schema, change, |_| {})
+}
+
+/// One that may propose a speed besides.
+pub(super) fn policy(version: &str, change: impl Fn(String) -> String) -> Package {
+    declared(version, 1, change, |declaration| {
+        declaration["kind"] = "command-policy".into();
+        declaration["commands"] =
+            serde_json::json!([{ "name": "speed", "unit": "1", "minimum": 0.0, "maximum": 1.0 }]);
+    })
+}
+
+fn declared(
+    version: &str,
+    schema: u32,
+    change: impl Fn(String) -> String,
+    declare: impl Fn(&mut serde_json::Value),
+) -> Package {
     let text = GUEST.replace("{{contract}}", "0.1.0").replace("{{import}}", "");
     let text = change(text.replace("{{schema}}", &schema.to_string()));
     let mut module = wat::parse_str(text).expect("wat");
@@ -39,7 +59,7 @@ pub(super) fn package(version: &str, schema: u32, change: impl Fn(String) -> Str
     let encoder = ComponentEncoder::default().module(&module).expect("module");
     let mut component = encoder.validate(true).encode().expect("component");
     let schemas: Vec<u32> = (1..=schema).collect();
-    let declaration = serde_json::json!({
+    let mut declaration = serde_json::json!({
         "declaration": 1, "name": "probe", "version": version, "kind": "estimator", "ages": true,
         "inputs": [{"name": "a", "unit": "1", "arrival": "event"}, {"name": "b", "unit": "1", "required": false}],
         "outputs": [{"name": "sum", "unit": "1"}, {"name": "count", "unit": "1"}],
@@ -48,6 +68,7 @@ pub(super) fn package(version: &str, schema: u32, change: impl Fn(String) -> Str
         "lookups": [{"name": "past", "kind": "history", "unit": "1"}], "forecast": true,
         "state": {"schema": schema, "reads": schemas, "writes": schemas}, "warm_up_rows": 3,
     });
+    declare(&mut declaration);
     let stamp = r#"{"contract":"0.1.0","sdk":"none","toolchain":"unknown"}"#;
     for (name, data) in [("geminus:stamp", stamp), ("geminus:declaration", &declaration.to_string())] {
         section(&mut component, name, data);
@@ -76,6 +97,34 @@ pub(super) fn half_more(text: String) -> String {
     text.replace(plain, "(f64.store (local.get $out) (f64.add (f64.load (local.get $rec)) (f64.const 0.5)))")
 }
 
+/// A version that raises its alert, with the sum so far, and wishes for a speed in each row where `a` is above 6.
+pub(super) fn talks(text: String) -> String {
+    let count = "(f64.store offset=8 (local.get $out) (f64.load offset=8 (local.get $rec)))";
+    assert_eq!(text.matches(count).count(), 1, "probe.wat no longer has the line that is added to here");
+    let talk = "
+      (if (f64.gt (f64.load (i32.add (local.get $values) (i32.shl (local.get $r) (i32.const 4)))) (f64.const 6)) (then
+        (if (i32.eqz (i32.load (i32.const 1044))) (then
+          (i32.store (i32.const 1044) (call $alloc (i32.const 8) (i32.mul (local.get $n) (i32.const 24))))
+          (i32.store (i32.const 1052) (call $alloc (i32.const 8) (i32.mul (local.get $n) (i32.const 40))))))
+        (local.set $cell (i32.add (i32.load (i32.const 1044)) (i32.mul (i32.load (i32.const 1048)) (i32.const 24))))
+        (i32.store (local.get $cell) (local.get $r))
+        (i32.store offset=4 (local.get $cell) (i32.const 0))
+        (f64.store offset=8 (local.get $cell) (f64.load (local.get $rec)))
+        (i32.store offset=16 (local.get $cell) (i32.const 64))
+        (i32.store offset=20 (local.get $cell) (i32.const 11))
+        (i32.store (i32.const 1048) (i32.add (i32.load (i32.const 1048)) (i32.const 1)))
+        (local.set $cell (i32.add (i32.load (i32.const 1052)) (i32.mul (i32.load (i32.const 1056)) (i32.const 40))))
+        (i32.store (local.get $cell) (local.get $r))
+        (i32.store offset=4 (local.get $cell) (i32.const 0))
+        (f64.store offset=8 (local.get $cell) (f64.const 0.5))
+        (f64.store offset=16 (local.get $cell) (f64.const 1))
+        (i32.store offset=24 (local.get $cell) (i32.const 900))
+        (i32.store offset=28 (local.get $cell) (i32.const 48))
+        (i32.store offset=32 (local.get $cell) (i32.const 14))
+        (i32.store (i32.const 1056) (i32.add (i32.load (i32.const 1056)) (i32.const 1)))))";
+    text.replace(count, &format!("{count}{talk}"))
+}
+
 /// A running plant.
 pub(super) struct Plant {
     pub(super) folder: TempDir,
@@ -86,6 +135,8 @@ pub(super) struct Plant {
     cohort: Option<Cohort>,
     incarnation: u32,
     second: u64,
+    /// Whether it records what rows say besides outputs, as hosts did not always.
+    pub(super) keeps_words: bool,
     /// Whether the row before gave a number.
     number_before: bool,
     /// What the last row was.
@@ -100,7 +151,8 @@ impl Plant {
         let store = store.expect("store");
         let names = ["in/a", "in/b", "age/a", "age/b", "by"].map(|name| ("middle", format!("sum up/{name}")));
         let outputs = ["sum", "count"].map(|name| ("middle", format!("sum up.{name}")));
-        let series = store.series(&[names.as_slice(), &outputs].concat()).expect("series");
+        let said = [("middle", "sum up/said".to_owned())];
+        let series = store.series(&[names.as_slice(), &outputs, &said].concat()).expect("series");
         let limits = Limits { instances_max: 40, memory_bytes_max: 64 << 20, ..Limits::default() };
         let engine = Engine::new(limits).expect("engine");
         let last = Timestamp(0);
@@ -113,6 +165,7 @@ impl Plant {
             cohort: None,
             incarnation: 0,
             second: 1000,
+            keeps_words: true,
             number_before: false,
             last,
         }
@@ -214,6 +267,7 @@ impl Plant {
         let stepped = cohort.step(frame).expect("fits");
         self.clock.advance(std::time::Duration::from_secs(frame.rows() as u64 / 3));
         let mut samples = Vec::new();
+        let said: BTreeMap<usize, Said> = Said::of(&stepped.outcome).into_iter().collect();
         for row in (0..frame.rows()).filter(|row| frame.twins[*row] == TWIN) {
             let time = frame.times[row];
             self.last = time;
@@ -232,8 +286,11 @@ impl Plant {
                 }
             }
             let fault = stepped.faults.iter().any(|fault| fault.row == u32::try_from(row).ok());
-            let (by, quality) = if fault { (0, Quality::Bad) } else { (self.incarnation, Quality::Good) };
-            samples.push(sample(4, f64::from(by), quality));
+            let half = if self.keeps_words { said::KEPT } else { 0.0 };
+            let by = f64::from(self.incarnation) + half;
+            samples.push(if fault { sample(4, 0.0, Quality::Bad) } else { sample(4, by, Quality::Good) });
+            let words = said.get(&row).filter(|_| self.keeps_words);
+            samples.extend(words.map(|said| sample(7, said.value(), Quality::Good)));
             let (mut number, first) = (false, row * 2);
             for output in 0..2 {
                 let (value, quality) =
@@ -249,8 +306,8 @@ impl Plant {
         self.store.recorder().record(samples, Vec::new());
     }
 
-    /// Writes over what a row's `sum` was, or its `a`, in a plant of its own: history keeps what came first, so this
-    /// comes before the row.
+    /// Writes over what a row's `sum` was (5), its `a` (0) or its words (7), in a plant of its own: history keeps what
+    /// came first, so this comes before the row.
     pub(super) fn forge(&mut self, place: usize, second_of: u64, value: f64) {
         let time = second(second_of);
         let (series, quality) = (self.series[place], Quality::Good);
