@@ -120,8 +120,10 @@ pub(crate) struct Comparison {
     pub(crate) evidence: Evidence,
     /// What a rollout would judge and a replay cannot.
     pub(crate) not_judged: Vec<&'static str>,
-    /// SHA-256 over its outputs.
+    /// SHA-256 over its outputs; the same as `digest` when it says of every row what was recorded.
     pub(crate) outputs_digest: String,
+    /// SHA-256 over its alerts and proposals, to be held against that of the recorded version.
+    pub(crate) signals_digest: String,
 }
 
 /// Where two versions differ first.
@@ -253,6 +255,7 @@ impl Comparison {
         checks.retain(|check| check.name != "deadline");
         Self {
             outputs_digest: trial.digest_of_outputs(),
+            signals_digest: trial.digest_of_signals(),
             verdict: Verdict::of(checks),
             evidence: trial.tally.evidence(&|_| twin.to_owned()),
             version: trial.label,

@@ -146,7 +146,11 @@ impl fmt::Display for Comparison {
             writeln!(f, "    {ended}")?;
         }
         self.not_judged.iter().try_for_each(|what| writeln!(f, "    not judged: {what}"))?;
-        writeln!(f, "    fuel {} over {} rows; outputs {}", self.fuel, self.rows, self.outputs_digest)
+        writeln!(
+            f,
+            "    fuel {} over {} rows; outputs {}; alerts and proposals {}",
+            self.fuel, self.rows, self.outputs_digest, self.signals_digest
+        )
     }
 }
 
