@@ -5,6 +5,8 @@
 //! that a swap always falls between two rows. When the store is behind, samples stay on the lane until it has caught
 //! up, so that the source is slowed down rather than history thinned out; a store that cannot write holds nobody up.
 
+mod rows;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,14 +15,14 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, select_biased};
 use geminus_api::EventBus;
 use geminus_behavior::HostCalls;
-use geminus_core::{Batch, Clock, Event, Frame, Quality, Sample, Severity, Ticket, TwinIndex};
+use geminus_core::{Batch, Clock, Event, Sample, Severity, Ticket, TwinIndex};
 use geminus_store::{Border, Recorder};
 use geminus_twin::plant::Plant;
 use geminus_twin::shard::{Moment, Shard};
 use geminus_twin::{BindingIndex, shard};
 
 use super::chronicle::Chronicle;
-use super::cohorts::side::{Berth, Stepped, Watch};
+use super::cohorts::side::{Berth, Watch};
 use super::cohorts::trial::{Apart, Moved, Trial};
 use super::cohorts::{Cohorts, Return, Saved};
 use super::crumb::Crumb;
@@ -34,7 +36,6 @@ use super::plugins::Board;
 use super::proposals::{Court, Hearing};
 use super::substitutes::Substitutes;
 use super::view;
-use crate::said::{self, Said};
 
 /// Samples taken in one round: bounds how long a question waits.
 const ROUND_SAMPLES_MAX: usize = 8_192;
@@ -222,7 +223,7 @@ impl ShardRunner {
                 self.silent_fault(index, fault);
             }
             let (shard, samples) = (&self.parts.shard, &mut self.samples);
-            record(&plant, index, &frame, &stepped, now, samples);
+            rows::record(&plant, index, &frame, &stepped, now, samples);
             self.substitutes.stand_in(binding, index, &frame, &mut stepped, shard);
             let cohorts = &self.parts.cohorts;
             let by = |row: usize| Some((*frame.twins.get(row)?, *stepped.by.get(row)?));
@@ -581,49 +582,4 @@ fn label(berth: Option<&Berth>, binding: &geminus_twin::plant::Binding) -> Strin
 /// A call of the behavior that takes longer is a missed deadline.
 fn deadline(binding: &geminus_twin::plant::Binding) -> Duration {
     Duration::from_millis(binding.stages.acceptance.deadline_ms)
-}
-
-/// Records what a frame was and who answered it, so that its outcome can be made again: one sample for each input
-/// that was there, one for the incarnation that answered, and one for what a row said besides its outputs. A missing
-/// input and a row that said nothing leave none.
-fn record(
-    plant: &Plant,
-    index: BindingIndex,
-    frame: &Frame,
-    stepped: &Stepped,
-    now: Moment,
-    samples: &mut Vec<Sample>,
-) {
-    let inputs = frame.inputs;
-    for (row, (twin, time)) in frame.twins.iter().zip(&frame.times).enumerate() {
-        let series = plant.row_series(*twin, index);
-        let [cells @ .., _said, who] = series else { continue };
-        let from = row * inputs..(row + 1) * inputs;
-        let values = frame.values.get(from.clone()).unwrap_or_default();
-        let quality = frame.quality.get(from.clone()).unwrap_or_default();
-        let sample =
-            |series, value, quality| Sample { series, quality, value, time: *time, received: now.wall };
-        for ((series, value), quality) in cells.iter().zip(values).zip(quality) {
-            if *quality != Quality::Missing {
-                samples.push(sample(*series, *value, *quality));
-            }
-        }
-        let ages = frame.ages_ms.get(from).unwrap_or_default();
-        for ((series, age), quality) in cells.iter().skip(inputs).zip(ages).zip(quality) {
-            if *quality != Quality::Missing {
-                samples.push(sample(*series, f64::from(*age), Quality::Good));
-            }
-        }
-        samples.push(match stepped.by.get(row).copied().unwrap_or(0) {
-            0 => sample(*who, 0.0, Quality::Bad),
-            by => sample(*who, f64::from(by) + said::KEPT, Quality::Good),
-        });
-    }
-    for (row, said) in Said::of(&stepped.outcome) {
-        let (Some(twin), Some(time)) = (frame.twins.get(row), frame.times.get(row)) else { continue };
-        if let [.., series, _who] = plant.row_series(*twin, index) {
-            let (value, quality) = (said.value(), Quality::Good);
-            samples.push(Sample { series: *series, quality, value, time: *time, received: now.wall });
-        }
-    }
 }
