@@ -3,6 +3,10 @@
 //! Where a version began, or a state was put back, `control.db` has a checkpoint: there the component is opened anew
 //! with that state. Where one was kept as time went by, it is held against the state that was computed. Rows whose
 //! answerer is known, but not its state, cannot be run again; they are told with the reason.
+//!
+//! One state is known though it was not kept: a version on trial that fails in a row leaves that row to the incumbent,
+//! which had been fed all rows beside it. Its state is written down after that row; before it, it is the last one that
+//! was written down of it, and all rows since, whoever answered them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -167,7 +171,7 @@ impl Course {
         let first = next.frame.times.first().copied().unwrap_or_default();
         let within = first >= self.span.from;
         if by != 0 && self.deck.as_ref().is_none_or(|deck| deck.incarnation != by) {
-            self.stand_in(archive, by);
+            self.stand_in(archive, by, first);
         }
         if let Some(declaration) = self.deck.as_ref().map(|deck| Arc::clone(deck.declaration()))
             && !self.tape.as_ref().is_some_and(|tape| tape.fits(&declaration))
@@ -204,17 +208,50 @@ impl Course {
         }))
     }
 
-    /// Another one answers than the state at hand is of: goes on only when it has no state.
-    fn stand_in(&mut self, archive: &mut Archive, by: u32) {
+    /// Another one answers than the state at hand is of: goes on only when it has no state, or was fed beside it.
+    fn stand_in(&mut self, archive: &mut Archive, by: u32, first: Timestamp) {
         self.deck = None;
-        self.why = match archive.opened(&self.subject, by) {
-            Err(error) => format!("{error:#}"),
-            Ok(deck) if deck.declaration().state.schema == 0 => {
-                self.deck = Some(deck);
-                return;
-            }
-            Ok(deck) => format!("the state with which {} began was not kept", deck.declaration().label()),
+        let found =
+            archive.opened(&self.subject, by).and_then(|deck| match deck.declaration().state.schema {
+                0 => Ok(deck),
+                _ => self.fed_beside(archive, deck, first),
+            });
+        match found {
+            Ok(deck) => self.deck = Some(deck),
+            Err(error) => self.why = format!("{error:#}"),
+        }
+    }
+
+    /// The state before `first` of whoever takes a row back, as its next checkpoint says: on trial both versions are
+    /// given every row, whoever answers it.
+    fn fed_beside(&self, archive: &Archive, mut deck: Deck, first: Timestamp) -> anyhow::Result<Deck> {
+        let by = deck.incarnation;
+        let takes_back = |mark: &Checkpoint| mark.border == Border::Switch && mark.incarnation == by;
+        let (behavior, twin) = (&self.subject.behavior, &self.subject.twin);
+        let mut last = match self.marks.front().is_some_and(takes_back) {
+            true => archive.control.checkpoint_before(behavior, twin, first)?,
+            false => None,
         };
+        while let Some(other) = last.take_if(|mark| mark.incarnation != by) {
+            last = archive.control.checkpoint_before(behavior, twin, other.row_time)?;
+        }
+        let label = || deck.declaration().label();
+        let mark = last.with_context(|| format!("the state with which {} began was not kept", label()))?;
+        deck.put(&Kept {
+            schema: mark.schema,
+            row_time: mark.row_time,
+            rows: mark.rows,
+            bytes: &mark.bytes,
+        })?;
+        let span = Span { from: after(mark.row_time), to: first };
+        let mut tape = Tape::open(&archive.reader, &self.subject, deck.declaration(), span)?;
+        loop {
+            let reel = tape.read(first, ROWS_PER_CALL)?;
+            if reel.by.is_empty() {
+                return Ok(deck);
+            }
+            deck.step(&reel.frame)?;
+        }
     }
 
     /// Passes a checkpoint.

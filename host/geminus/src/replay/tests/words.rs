@@ -1,7 +1,7 @@
 //! Alerts and proposals are recorded with their rows: proved to the word, found when a record was changed, judged when
 //! another version says others.
 
-use super::record::{policy, talks};
+use super::guest::{policy, talks};
 use super::*;
 use crate::said::Said;
 
