@@ -3,11 +3,11 @@
 //! | in / what | verifying, compiling, raising | shadow, canary, promoting, probation | settling, withdrawing |
 //! |---|---|---|---|
 //! | ok | `versions` | `versions` | `versions` |
-//! | trap, hang, bad state | `before_the_first_row` | here | no code of the candidate decides there any more |
-//! | wrong output | no row is answered there | here | as above |
-//! | cancelled | `before_the_first_row` | here | `rollouts` |
-//! | killed with -9 | `kills` | `kills` | `kills` |
-//! | second swap | `before_the_first_row`, `supersede` | here, `supersede` | `supersede` |
+//! | trap, hang, bad state | `before_the_first_row` | here | decided already: from there on the ladder, `hostile` |
+//! | wrong output | no row is answered there | here | decided already |
+//! | cancelled | `before_the_first_row` | here | tests of the machine in `host/rollout` |
+//! | killed with -9 | `kills` | `kills` | `rollouts` |
+//! | second swap | `before_the_first_row` | here, `supersede` | tests of the machine |
 //!
 //! After each case `runs` sees the incumbent alone, and at the end every row of every twin is held against a run without
 //! any rollout: sums and counts go on from row to row, so a state that changed in any case would show in every later row.
