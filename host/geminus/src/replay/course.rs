@@ -80,6 +80,8 @@ pub(super) struct Course {
     tape: Option<Tape>,
     /// Checkpoints to come.
     marks: VecDeque<Checkpoint>,
+    /// The last row before the last border that was passed.
+    turned: Option<Timestamp>,
     deck: Option<Deck>,
     /// Why there is no deck.
     why: String,
@@ -95,13 +97,16 @@ impl Course {
     pub(super) fn begin(archive: &mut Archive, subject: &Subject, span: Span) -> anyhow::Result<Self> {
         let (behavior, twin) = (&subject.behavior, &subject.twin);
         let first = archive.control.checkpoint_before(behavior, twin, span.from)?;
-        let rest = archive.control.checkpoints(behavior, twin, span.from, span.to)?;
+        // With all that were written down after the same row.
+        let from = first.as_ref().map_or(span.from, |mark| mark.row_time);
+        let marks = archive.control.checkpoints(behavior, twin, from, span.to)?;
         let read = first.as_ref().map_or(span.from, |mark| after(mark.row_time));
         let mut course = Self {
             subject: subject.clone(),
             span,
             tape: None,
-            marks: first.into_iter().chain(rest).collect(),
+            marks: marks.into(),
+            turned: None,
             deck: None,
             why: "no state before it was kept".to_owned(),
             read,
@@ -260,8 +265,14 @@ impl Course {
         let own = self.deck.as_mut().filter(|deck| deck.incarnation == mark.incarnation);
         let equal = own.map(|deck| deck.is_at(&kept)).transpose().unwrap_or(Some(false));
         let time = mark.row_time;
-        if let (Border::Periodic, Some(true)) = (mark.border, equal) {
-            return Ok((time >= self.span.from).then_some(Scene::State { time, equal: true }));
+        match (mark.border, equal) {
+            (Border::Periodic, Some(true)) => {
+                return Ok((time >= self.span.from).then_some(Scene::State { time, equal: true }));
+            }
+            // Taken before that border, with no row between, and written down after it.
+            (Border::Periodic, _) if self.turned == Some(time) => return Ok(None),
+            (Border::Periodic, _) => {}
+            _ => self.turned = Some(time),
         }
         let opened = archive.opened(&self.subject, mark.incarnation).and_then(|mut deck| {
             deck.put(&kept)

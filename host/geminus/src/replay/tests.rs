@@ -178,6 +178,23 @@ fn a_row_that_a_failing_version_left_to_the_one_before_is_computed_again() {
 }
 
 #[test]
+fn a_state_that_was_written_down_after_a_turn_that_it_preceded_leads_nobody_astray() {
+    let mut plant = Plant::new();
+    plant.run(&package("1.0.0", 1, |text| text), Some(Border::Start));
+    plant.rows(100);
+    let late = plant.checkpoint(Border::Periodic);
+    plant.run(&package("2.0.0", 2, |text| text), Some(Border::Switch));
+    plant.write_down(late);
+    plant.rows(50);
+    plant.flush();
+    for (from, rows) in [(1001, 149), (1101, 49), (1120, 31)] {
+        let report = replayed(&plant, Span { from: second(from), to: second(1151) }, None);
+        assert!(report.equal && report.complete, "{report}");
+        assert_eq!((report.rows, report.gaps.len()), (rows, 0), "{report}");
+    }
+}
+
+#[test]
 fn an_output_without_a_row_is_a_hole() {
     let mut plant = Plant::new();
     plant.run(&package("1.0.0", 1, |text| text), Some(Border::Start));

@@ -135,10 +135,20 @@ impl Plant {
 
     /// Keeps the state as it is now.
     pub(super) fn keep(&mut self, border: Border) {
+        let checkpoint = self.checkpoint(border);
+        self.write_down(checkpoint);
+    }
+
+    pub(super) fn write_down(&self, checkpoint: Checkpoint) {
+        self.store.control().checkpoint_save(&[checkpoint]).expect("saved");
+    }
+
+    /// The state as it is now, to be written down later.
+    pub(super) fn checkpoint(&mut self, border: Border) -> Checkpoint {
         let cohort = self.cohort.as_mut().expect("runs");
         let snapshot = cohort.copy(&[TWIN], None).expect("state");
         let saved = &snapshot.twins[0];
-        let checkpoint = Checkpoint {
+        Checkpoint {
             binding: "sum up".to_owned(),
             twin: "middle".to_owned(),
             row_time: self.last,
@@ -147,8 +157,7 @@ impl Plant {
             schema: snapshot.schema,
             border,
             bytes: saved.bytes.clone(),
-        };
-        self.store.control().checkpoint_save(&[checkpoint]).expect("saved");
+        }
     }
 
     /// The state as it is now, to be put back later.
