@@ -8,6 +8,7 @@ pub(crate) mod field;
 pub(crate) mod guest;
 pub(crate) mod host;
 pub(crate) mod http;
+pub(crate) mod machine;
 pub(crate) mod place;
 pub(crate) mod pulse;
 pub(crate) mod question;

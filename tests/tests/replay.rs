@@ -70,6 +70,11 @@ fn a_record_is_computed_again_to_the_bit_and_another_version_shows_where_it_diff
     assert_eq!(replays.len(), 2, "both behaviors of the rig: {json:#}");
     for replay in replays {
         assert_eq!((&replay["equal"], &replay["rows"]), (&true.into(), &rounds.into()), "{replay:#}");
+        assert_eq!(
+            (&replay["signals_rows"], &replay["signals_rows_differ"]),
+            (&rounds.into(), &0.into()),
+            "alerts and proposals of every row: {replay:#}"
+        );
         assert_eq!(replay["gaps"].as_array().map(Vec::len), Some(0), "{replay:#}");
         assert_eq!(replay["notes"].as_array().map(Vec::len), Some(0), "{replay:#}");
         assert!(replay["states_compared"].as_u64() > Some(0), "{replay:#}");

@@ -95,7 +95,7 @@ fn on_one_cpu_nobody_waits_for_a_runaway_for_long() -> anyhow::Result<()> {
     let site = site(&broker)?;
     let host = Host::start_on_one_cpu(&site.site())?;
     host.entry("source-connected", |_| true)?;
-    assert_eq!(host.cpus()?, "0", "one CPU for all its threads");
+    assert_eq!(host.cpus()?, ["0"], "one CPU for all its threads");
     let of = |prefix: &str, numbers: std::ops::RangeInclusive<u32>, width: usize| {
         numbers.map(|number| format!("{prefix}-{number:0width$}")).collect::<Vec<_>>()
     };
@@ -139,6 +139,7 @@ fn on_one_cpu_nobody_waits_for_a_runaway_for_long() -> anyhow::Result<()> {
 
     drop(watch);
     host.lives()?;
+    assert_eq!(host.cpus()?, ["0"], "nor has any thread got away since");
     let sent = pulse.stop()?;
     for cell in &calm {
         answered(&host, cell, "tally", &tally(&sent[cell]))?;

@@ -9,6 +9,7 @@ mod command;
 mod log;
 mod replay;
 mod runtime;
+mod said;
 
 use std::process::ExitCode;
 

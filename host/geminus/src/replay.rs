@@ -15,6 +15,7 @@ mod report;
 mod signals;
 mod tape;
 mod trial;
+mod words;
 
 #[cfg(test)]
 mod tests;

@@ -117,14 +117,22 @@ impl Host {
         Ok(())
     }
 
-    /// The CPUs that it may run on, as the system writes them.
+    /// The CPUs that its threads may run on, as the system writes them; one list for each that some thread has.
     ///
     /// # Errors
     /// When it has ended.
-    pub fn cpus(&self) -> anyhow::Result<String> {
-        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let cpus = text.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
-        Ok(cpus.context("no list of CPUs")?.trim().to_owned())
+    pub fn cpus(&self) -> anyhow::Result<Vec<String>> {
+        let mut lists = Vec::new();
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            // Another thread may end while it is looked at.
+            let text = std::fs::read_to_string(thread?.path().join("status")).unwrap_or_default();
+            let cpus = text.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+            lists.extend(cpus.map(|cpus| cpus.trim().to_owned()));
+        }
+        anyhow::ensure!(!lists.is_empty(), "the system tells of no thread");
+        lists.sort();
+        lists.dedup();
+        Ok(lists)
     }
 
     /// Processes that it has started and not yet taken leave of: compilers.

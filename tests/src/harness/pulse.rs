@@ -88,9 +88,14 @@ impl Pulse {
         lock(&self.shared.poison).entry(cell.to_owned()).or_default().extend_from_slice(values);
     }
 
-    /// This cell gets nothing from the next round on.
+    /// This cell gets nothing from the next round on, until it is to speak.
     pub fn silence(&self, cell: &str) {
         lock(&self.shared.silent).push(cell.to_owned());
+    }
+
+    /// This cell gets something again, from the next round on.
+    pub fn speak(&self, cell: &str) {
+        lock(&self.shared.silent).retain(|silent| silent != cell);
     }
 
     /// Sends nothing until it is resumed; a round under way is finished.

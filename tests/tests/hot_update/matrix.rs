@@ -1,9 +1,21 @@
 //! Every phase × everything that can go wrong in it, one rollout after another, all kinds at the same time.
+//!
+//! | in / what | verifying, compiling, raising | shadow, canary, promoting, probation | settling, withdrawing |
+//! |---|---|---|---|
+//! | ok | `versions` | `versions` | `versions` |
+//! | trap, hang, bad state | `before_the_first_row` | here | decided already: from there on the ladder, `hostile` |
+//! | wrong output | no row is answered there | here | decided already |
+//! | cancelled | `before_the_first_row` | here | tests of the machine in `host/rollout` |
+//! | killed with -9 | `kills` | `kills` | `rollouts` |
+//! | second swap | `before_the_first_row` | here, `supersede` | tests of the machine |
+//!
+//! After each case `runs` sees the incumbent alone, and at the end every row of every twin is held against a run without
+//! any rollout: sums and counts go on from row to row, so a state that changed in any case would show in every later row.
 
 use geminus_tests::{Guest, component, probe, slow_bomb};
 use serde_json::{Value, json};
 
-use crate::rig::{KINDS, Rig, guest, twins};
+use crate::rig::{KINDS, Rig, TWINS, guest, twins};
 
 /// What happens in a phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +53,25 @@ fn resting_in(phase: &str) -> Value {
     stages
 }
 
+/// Rows that no twin of the scenario gets to.
+const NEVER_WARM_ROWS: u64 = 1_000_000;
+/// A twin that is this far behind the others is not warm where they are.
+const BEHIND_ROWS: u64 = 20;
+
+/// The twin of a kind that is left behind.
+fn last_twin(kind: &str) -> String {
+    twins(kind).pop().unwrap_or_default()
+}
+
+/// Silences a twin of each kind until the others are far ahead. Gives a number of rows that they have and it has not: a
+/// version that is warm from then on answers for them, and goes on waiting for that one.
+fn leave_one_behind(rig: &Rig) -> anyhow::Result<u64> {
+    KINDS.iter().for_each(|kind| rig.pulse.silence(&last_twin(kind)));
+    rig.pulse.wait(2 * BEHIND_ROWS)?;
+    let rows = KINDS.iter().map(|kind| rig.pulse.sent(&last_twin(kind)).iter().flatten().count() as u64);
+    Ok(rows.max().unwrap_or_default() + BEHIND_ROWS)
+}
+
 /// What the new version does besides adding up.
 fn script(case: Case, poison: f64, sum: f64) -> String {
     match case {
@@ -62,36 +93,51 @@ fn highest_sum(rig: &Rig) -> f64 {
 fn play(rig: &Rig, phase: &str, case: Case, number: u32) -> anyhow::Result<()> {
     let (version, poison) = (format!("1.0.{number}"), POISON + f64::from(number) * 0.25);
     let misdeed = script(case, poison, highest_sum(rig));
+    // A version is judged by twins that it is warm for. In promotion it answers for these at once, so it is wrong there
+    // while another twin, which it is not warm for, keeps the phase open.
+    let one_behind = phase == "promoting" && case == Case::WrongOutput;
+    let warm_up_rows = if one_behind { leave_one_behind(rig)? } else { NEVER_WARM_ROWS };
     rig.offer(&version, |kind| {
         let mut next = guest(kind, &version, &misdeed)?;
         if phase == "promoting" {
-            next.declaration["warm_up_rows"] = 1_000_000.into();
+            next.declaration["warm_up_rows"] = warm_up_rows.into();
         }
         Ok(next)
     })?;
     let rollouts = rig.start_all(&version, &resting_in(phase))?;
     rig.reach(&rollouts, &[phase])?;
     rig.pulse.wait(3)?;
+    // Whoever has answered for a twin is rolled back; whoever has not has failed, or was cancelled.
+    let failed = if phase == "shadow" { "failed" } else { "rolled-back" };
+    let ended = if phase == "probation" { "rolled-back" } else { "cancelled" };
     match case {
-        // Before it is warm, an answer that differs says nothing against it; nobody is shown it either.
-        Case::WrongOutput if phase == "promoting" => {
+        Case::WrongOutput => {
+            if one_behind {
+                for kind in KINDS {
+                    rig.answers_for(kind, &twins(kind)[..TWINS - 1])?;
+                    let behind = rig.host.behavior(&last_twin(kind), kind)?;
+                    anyhow::ensure!(behind["trial"]["authoritative"] == false, "{behind}");
+                }
+                rig.reach(&rollouts, &[phase])?;
+            }
             rig.poison(poison)?;
-            rig.pulse.wait(20)?;
-            rig.reach(&rollouts, &[phase])?;
-            rig.order(&rollouts, "cancel")?;
-            rig.reach(&rollouts, &["cancelled", "rolled-back"])?;
+            rig.reach(&rollouts, &[failed])?;
+            for reason in rig.reasons(&rollouts)? {
+                anyhow::ensure!(reason.contains("difference sum: "), "it failed in something else: {reason}");
+            }
+            KINDS.iter().for_each(|kind| rig.pulse.speak(&last_twin(kind)));
         }
-        Case::Trap | Case::Hang | Case::WrongOutput => {
+        Case::Trap | Case::Hang => {
             rig.poison(poison)?;
-            rig.reach(&rollouts, &["failed", "rolled-back"])?;
+            rig.reach(&rollouts, &[failed])?;
         }
         Case::BadState => {
             rig.poison(LIFT)?;
-            rig.reach(&rollouts, &["failed", "rolled-back"])?;
+            rig.reach(&rollouts, &[failed])?;
         }
         Case::Cancelled => {
             rig.order(&rollouts, "cancel")?;
-            rig.reach(&rollouts, &["cancelled", "rolled-back"])?;
+            rig.reach(&rollouts, &[ended])?;
         }
         Case::SecondSwap => {
             for kind in KINDS {
@@ -100,14 +146,34 @@ fn play(rig: &Rig, phase: &str, case: Case, number: u32) -> anyhow::Result<()> {
             }
             rig.reach(&rollouts, &[phase])?;
             rig.order(&rollouts, "cancel")?;
-            rig.reach(&rollouts, &["cancelled", "rolled-back"])?;
+            rig.reach(&rollouts, &[ended])?;
         }
     }
     rig.runs("1.0.0")
 }
 
+/// Before it is warm, an answer that differs says nothing against a version; nobody is shown it either.
+fn unjudged_while_cold(rig: &Rig, number: u32) -> anyhow::Result<()> {
+    let (version, poison) = (format!("1.0.{number}"), POISON + f64::from(number) * 0.25);
+    rig.offer(&version, |kind| {
+        let next = guest(kind, &version, &script(Case::WrongOutput, poison, 0.0))?;
+        Ok(next.declares(|it| it["warm_up_rows"] = NEVER_WARM_ROWS.into()))
+    })?;
+    let rollouts = rig.start_all(&version, &resting_in("promoting"))?;
+    rig.reach(&rollouts, &["promoting"])?;
+    rig.poison(poison)?;
+    rig.pulse.wait(20)?;
+    rig.reach(&rollouts, &["promoting"])?;
+    rig.order(&rollouts, "cancel")?;
+    rig.reach(&rollouts, &["cancelled"])?;
+    rig.runs("1.0.0")
+}
+
 fn all_cases_in(phase: &str, first: u32) -> anyhow::Result<()> {
     let rig = Rig::start("arrivals = \"ignore\"")?;
+    if phase == "promoting" {
+        unjudged_while_cold(&rig, first + 100)?;
+    }
     let mut wrong = None;
     for (case, number) in CASES.into_iter().zip(first..) {
         play(&rig, phase, case, number).map_err(|error| error.context(format!("{case:?} in {phase}")))?;
@@ -116,7 +182,7 @@ fn all_cases_in(phase: &str, first: u32) -> anyhow::Result<()> {
         }
     }
     // In the shadow nobody believes it.
-    let believed = phase == "canary" || phase == "probation";
+    let believed = phase != "shadow";
     rig.held_against_no_rollout(|a| if believed && Some(a) == wrong { OFF } else { 0.0 })
 }
 

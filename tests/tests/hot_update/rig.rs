@@ -148,6 +148,27 @@ impl Rig {
         self.pulse.wait(3)
     }
 
+    /// Waits until the candidate answers for these twins of a kind.
+    pub(crate) fn answers_for(&self, kind: &str, twins: &[String]) -> anyhow::Result<()> {
+        for twin in twins {
+            wait_for(&format!("the new version to answer for {twin}"), REACHED_MAX, || {
+                let now = self.host.behavior(twin, kind)?;
+                anyhow::ensure!(now["trial"]["authoritative"] == true, "{now}");
+                Ok(Some(()))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Why each of these rollouts ended.
+    pub(crate) fn reasons(&self, rollouts: &[u64]) -> anyhow::Result<Vec<String>> {
+        let reason = |id: &u64| {
+            let view = self.host.get(&format!("/rollouts/{id}"))?;
+            Ok(view["reason"].as_str().unwrap_or_default().to_owned())
+        };
+        rollouts.iter().map(reason).collect()
+    }
+
     /// Processes that compile for this site, whoever has started them.
     pub(crate) fn compilers(&self) -> anyhow::Result<usize> {
         let folder = self.site.path("").display().to_string();
@@ -177,9 +198,14 @@ impl Rig {
         self.pulse.wait(2)
     }
 
-    /// Stops, and holds every answer against a run without any rollout. `may` says of a row's `a` by how much its sum
-    /// may be another, because a version that was believed in answered it.
+    /// As [`Rig::closed`], when nothing else is to be looked at.
     pub(crate) fn held_against_no_rollout(self, may: impl Fn(f64) -> f64) -> anyhow::Result<()> {
+        self.closed(may).map(drop)
+    }
+
+    /// Stops, and holds every answer against a run without any rollout. `may` says of a row's `a` by how much its sum
+    /// may be another, because a version that was believed in answered it. Gives the site that is left.
+    pub(crate) fn closed(self, may: impl Fn(f64) -> f64) -> anyhow::Result<SiteFolder> {
         self.host.lives()?;
         let sent = self.pulse.stop()?;
         for kind in KINDS {
@@ -189,8 +215,9 @@ impl Rig {
                 let stored = self.host.stored(&twin, &format!("{kind}.sum"), range, 1_000)?;
                 let found: BTreeMap<u64, f64> =
                     stored.into_iter().filter_map(|(time, value)| Some((time as u64, value?))).collect();
-                for ((time, answer), given) in expect.iter_mut().zip(&sent[&twin]) {
-                    let by = given.map_or(0.0, |(a, _)| may(a));
+                // Rounds in which it was silent have no row.
+                for ((time, answer), (a, _)) in expect.iter_mut().zip(sent[&twin].iter().flatten()) {
+                    let by = may(*a);
                     if let Some(answer) = answer
                         && by != 0.0
                         && found.get(&(*time as u64)) == Some(&(answer[0] + by))
@@ -201,6 +228,7 @@ impl Rig {
                 answered(&self.host, &twin, kind, &expect)?;
             }
         }
-        self.host.stop()
+        self.host.stop()?;
+        Ok(self.site)
     }
 }

@@ -19,6 +19,7 @@ use super::step::Deaf;
 use super::{Figure, Workbench, median};
 use crate::replay::{Archive, Span, Subject, run};
 use crate::runtime::cohorts::seed;
+use crate::said::{self, Said};
 
 /// Rows of the history: two days and a third, one a second.
 const ROWS: usize = 200_000;
@@ -125,8 +126,10 @@ fn record(bench: &Workbench, package: &Package, data: &Path) -> anyhow::Result<(
         let mut samples = Vec::new();
         let inputs = frame.values.chunks(3).zip(frame.quality.chunks(3));
         let outputs = outcome.values.chunks(outcome.outputs).zip(outcome.quality.chunks(outcome.outputs));
-        for ((time, (values, quality)), (outputs, judged)) in frame.times.iter().zip(inputs).zip(outputs) {
-            let by = (Some(f64::from(incarnation)), Quality::Good);
+        let mut said = Said::of(&outcome).into_iter().peekable();
+        let rows = frame.times.iter().zip(inputs).zip(outputs).enumerate();
+        for (row, ((time, (values, quality)), (outputs, judged))) in rows {
+            let by = (Some(f64::from(incarnation) + said::KEPT), Quality::Good);
             let input =
                 |(value, quality): (&f64, &Quality)| (Some(*value).filter(|value| !value.is_nan()), *quality);
             let mut cells: Vec<(Option<f64>, Quality)> = vec![by];
@@ -139,6 +142,8 @@ fn record(bench: &Workbench, package: &Package, data: &Path) -> anyhow::Result<(
                 });
                 *usable = !value.is_nan() && quality.usable();
             }
+            let words = said.next_if(|(of, _)| *of == row).map(|(_, said)| said.value());
+            cells.push((words, Quality::Good));
             for (series, (value, quality)) in series.iter().zip(cells) {
                 samples.extend(value.map(|value| Sample {
                     series: *series,
@@ -156,11 +161,12 @@ fn record(bench: &Workbench, package: &Package, data: &Path) -> anyhow::Result<(
     Ok(store.close()?)
 }
 
-/// Who answered, inputs, outputs.
+/// Who answered, inputs, outputs, what was said besides.
 fn names(declaration: &Declaration) -> Vec<String> {
     let inputs = declaration.inputs.iter().map(|input| format!("thermal/in/{}", input.name));
     let outputs = declaration.outputs.iter().map(|output| format!("thermal.{}", output.name));
-    std::iter::once("thermal/by".to_owned()).chain(inputs).chain(outputs).collect()
+    let by = std::iter::once("thermal/by".to_owned());
+    by.chain(inputs).chain(outputs).chain(["thermal/said".to_owned()]).collect()
 }
 
 fn series(reader: &Reader, declaration: &Declaration) -> anyhow::Result<Vec<SeriesId>> {

@@ -3,6 +3,10 @@
 //! Where a version began, or a state was put back, `control.db` has a checkpoint: there the component is opened anew
 //! with that state. Where one was kept as time went by, it is held against the state that was computed. Rows whose
 //! answerer is known, but not its state, cannot be run again; they are told with the reason.
+//!
+//! One state is known though it was not kept: a version on trial that fails in a row leaves that row to the incumbent,
+//! which had been fed all rows beside it. Its state is written down after that row; before it, it is the last one that
+//! was written down of it, and all rows since, whoever answered them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -76,6 +80,8 @@ pub(super) struct Course {
     tape: Option<Tape>,
     /// Checkpoints to come.
     marks: VecDeque<Checkpoint>,
+    /// The last row before the last border that was passed.
+    turned: Option<Timestamp>,
     deck: Option<Deck>,
     /// Why there is no deck.
     why: String,
@@ -91,13 +97,16 @@ impl Course {
     pub(super) fn begin(archive: &mut Archive, subject: &Subject, span: Span) -> anyhow::Result<Self> {
         let (behavior, twin) = (&subject.behavior, &subject.twin);
         let first = archive.control.checkpoint_before(behavior, twin, span.from)?;
-        let rest = archive.control.checkpoints(behavior, twin, span.from, span.to)?;
+        // With all that were written down after the same row.
+        let from = first.as_ref().map_or(span.from, |mark| mark.row_time);
+        let marks = archive.control.checkpoints(behavior, twin, from, span.to)?;
         let read = first.as_ref().map_or(span.from, |mark| after(mark.row_time));
         let mut course = Self {
             subject: subject.clone(),
             span,
             tape: None,
-            marks: first.into_iter().chain(rest).collect(),
+            marks: marks.into(),
+            turned: None,
             deck: None,
             why: "no state before it was kept".to_owned(),
             read,
@@ -167,7 +176,7 @@ impl Course {
         let first = next.frame.times.first().copied().unwrap_or_default();
         let within = first >= self.span.from;
         if by != 0 && self.deck.as_ref().is_none_or(|deck| deck.incarnation != by) {
-            self.stand_in(archive, by);
+            self.stand_in(archive, by, first);
         }
         if let Some(declaration) = self.deck.as_ref().map(|deck| Arc::clone(deck.declaration()))
             && !self.tape.as_ref().is_some_and(|tape| tape.fits(&declaration))
@@ -204,17 +213,50 @@ impl Course {
         }))
     }
 
-    /// Another one answers than the state at hand is of: goes on only when it has no state.
-    fn stand_in(&mut self, archive: &mut Archive, by: u32) {
+    /// Another one answers than the state at hand is of: goes on only when it has no state, or was fed beside it.
+    fn stand_in(&mut self, archive: &mut Archive, by: u32, first: Timestamp) {
         self.deck = None;
-        self.why = match archive.opened(&self.subject, by) {
-            Err(error) => format!("{error:#}"),
-            Ok(deck) if deck.declaration().state.schema == 0 => {
-                self.deck = Some(deck);
-                return;
-            }
-            Ok(deck) => format!("the state with which {} began was not kept", deck.declaration().label()),
+        let found =
+            archive.opened(&self.subject, by).and_then(|deck| match deck.declaration().state.schema {
+                0 => Ok(deck),
+                _ => self.fed_beside(archive, deck, first),
+            });
+        match found {
+            Ok(deck) => self.deck = Some(deck),
+            Err(error) => self.why = format!("{error:#}"),
+        }
+    }
+
+    /// The state before `first` of whoever takes a row back, as its next checkpoint says: on trial both versions are
+    /// given every row, whoever answers it.
+    fn fed_beside(&self, archive: &Archive, mut deck: Deck, first: Timestamp) -> anyhow::Result<Deck> {
+        let by = deck.incarnation;
+        let takes_back = |mark: &Checkpoint| mark.border == Border::Switch && mark.incarnation == by;
+        let (behavior, twin) = (&self.subject.behavior, &self.subject.twin);
+        let mut last = match self.marks.front().is_some_and(takes_back) {
+            true => archive.control.checkpoint_before(behavior, twin, first)?,
+            false => None,
         };
+        while let Some(other) = last.take_if(|mark| mark.incarnation != by) {
+            last = archive.control.checkpoint_before(behavior, twin, other.row_time)?;
+        }
+        let label = || deck.declaration().label();
+        let mark = last.with_context(|| format!("the state with which {} began was not kept", label()))?;
+        deck.put(&Kept {
+            schema: mark.schema,
+            row_time: mark.row_time,
+            rows: mark.rows,
+            bytes: &mark.bytes,
+        })?;
+        let span = Span { from: after(mark.row_time), to: first };
+        let mut tape = Tape::open(&archive.reader, &self.subject, deck.declaration(), span)?;
+        loop {
+            let reel = tape.read(first, ROWS_PER_CALL)?;
+            if reel.by.is_empty() {
+                return Ok(deck);
+            }
+            deck.step(&reel.frame)?;
+        }
     }
 
     /// Passes a checkpoint.
@@ -223,8 +265,14 @@ impl Course {
         let own = self.deck.as_mut().filter(|deck| deck.incarnation == mark.incarnation);
         let equal = own.map(|deck| deck.is_at(&kept)).transpose().unwrap_or(Some(false));
         let time = mark.row_time;
-        if let (Border::Periodic, Some(true)) = (mark.border, equal) {
-            return Ok((time >= self.span.from).then_some(Scene::State { time, equal: true }));
+        match (mark.border, equal) {
+            (Border::Periodic, Some(true)) => {
+                return Ok((time >= self.span.from).then_some(Scene::State { time, equal: true }));
+            }
+            // Taken before that border, with no row between, and written down after it.
+            (Border::Periodic, _) if self.turned == Some(time) => return Ok(None),
+            (Border::Periodic, _) => {}
+            _ => self.turned = Some(time),
         }
         let opened = archive.opened(&self.subject, mark.incarnation).and_then(|mut deck| {
             deck.put(&kept)

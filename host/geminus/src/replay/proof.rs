@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::course::Played;
 use super::report::times;
 use super::signals::Signals;
+use super::words::Words;
 
 /// Most differences that are kept; all are counted.
 const DIFFERENCES_MAX: usize = 20;
@@ -28,6 +29,8 @@ pub(super) struct Proof {
     pub(super) worst: Option<Difference>,
     /// What was said besides outputs.
     pub(super) signals: Signals,
+    /// The same held against the record, row by row.
+    pub(super) words: Words,
     hash: Sha256,
     /// Quality of each output before the row; empty when it is not known.
     before: Vec<Quality>,
@@ -71,6 +74,7 @@ impl Proof {
         let outputs = outcome.outputs;
         hash_rows(&mut self.hash, &reel.frame.times, outcome);
         self.signals.take(&reel.frame.times, outcome);
+        self.words.check(played);
         for (row, time) in reel.frame.times.iter().enumerate() {
             let cells = row * outputs..(row + 1) * outputs;
             let differ_before = self.cells_differ;

@@ -9,6 +9,7 @@ use super::course::Passed;
 use super::proof::{Difference, Proof};
 use super::tape::Reel;
 use super::trial::Trial;
+use super::words::WordsDiffer;
 use super::{Span, Subject};
 
 mod text;
@@ -31,7 +32,8 @@ pub(crate) struct Report {
     pub(crate) behavior: String,
     pub(crate) from: String,
     pub(crate) to: String,
-    /// Whether every output that could be computed again is the one in history, bit for bit, and there was one.
+    /// Whether every output that could be computed again is the one in history, bit for bit, and there was one; and
+    /// every alert and proposal, where those were recorded.
     pub(crate) equal: bool,
     /// Whether the proof has no hole: no gap, and nothing that was not recorded or cannot be read.
     pub(crate) complete: bool,
@@ -68,8 +70,14 @@ pub(crate) struct Report {
     pub(crate) proposals: u64,
     /// SHA-256 over them; the same on every machine.
     pub(crate) signals_digest: String,
+    /// Rows whose alerts and proposals, or that there were none, were held against the record.
+    pub(crate) signals_rows: u64,
+    /// Of these, rows that say something else than was recorded.
+    pub(crate) signals_rows_differ: u64,
+    /// The first of them.
+    pub(crate) signals_differences: Vec<WordsDiffer>,
     /// What was computed again, but is not held against a record.
-    pub(crate) not_proved: Vec<&'static str>,
+    pub(crate) not_proved: Vec<String>,
     /// The other version, when one was asked for.
     pub(crate) with: Option<Comparison>,
 }
@@ -112,8 +120,10 @@ pub(crate) struct Comparison {
     pub(crate) evidence: Evidence,
     /// What a rollout would judge and a replay cannot.
     pub(crate) not_judged: Vec<&'static str>,
-    /// SHA-256 over its outputs.
+    /// SHA-256 over its outputs; the same as `digest` when it says of every row what was recorded.
     pub(crate) outputs_digest: String,
+    /// SHA-256 over its alerts and proposals, to be held against that of the recorded version.
+    pub(crate) signals_digest: String,
 }
 
 /// Where two versions differ first.
@@ -154,9 +164,10 @@ impl Report {
             alerts: 0,
             proposals: 0,
             signals_digest: String::new(),
-            not_proved: vec![
-                "alerts and proposals: of these the journal keeps what became of them, not each row's; their digest can be compared",
-            ],
+            signals_rows: 0,
+            signals_rows_differ: 0,
+            signals_differences: Vec::new(),
+            not_proved: Vec::new(),
             with: None,
         }
     }
@@ -177,7 +188,7 @@ impl Report {
         let gaps = self.gaps.iter().map(|gap| {
             format!("{} rows from {} could not be computed again: {}", gap.rows, gap.from, gap.why)
         });
-        gaps.chain(self.notes.iter().cloned()).collect()
+        gaps.chain(self.notes.iter().cloned()).chain(self.not_proved.iter().cloned()).collect()
     }
 
     pub(super) fn finish(&mut self, proof: Proof, trial: Option<(Trial, &Acceptance)>) {
@@ -187,7 +198,11 @@ impl Report {
         (self.rows, self.rows_differ) = (proof.rows, proof.rows_differ);
         (self.outputs, self.outputs_differ) = (proof.cells, proof.cells_differ);
         (self.differences, self.worst) = (proof.differences, proof.worst);
-        self.equal = self.rows > 0 && self.rows_differ == 0 && self.states_differ.is_empty();
+        self.not_proved.extend(proof.words.unproved());
+        (self.signals_rows, self.signals_rows_differ) = (proof.words.rows, proof.words.rows_differ);
+        self.signals_differences = proof.words.differences;
+        let outputs_equal = self.rows > 0 && self.rows_differ == 0;
+        self.equal = outputs_equal && self.signals_rows_differ == 0 && self.states_differ.is_empty();
         self.complete = self.holes().is_empty();
         let twin = self.twin.clone();
         self.with = trial.map(|(trial, acceptance)| Comparison::new(trial, acceptance, &twin));
@@ -200,12 +215,19 @@ impl Report {
             return Some(format!("no row of {of} could be computed again"));
         }
         if !self.equal {
+            let words = self.signals_differences.first().map(|first| {
+                format!(
+                    "; alerts or proposals differ in {} rows, first at {}: recorded {}, computed {}",
+                    self.signals_rows_differ, first.time, first.recorded, first.computed
+                )
+            });
             return Some(format!(
-                "{of} is not what was recorded: {} of {} rows and {} of {} kept states differ",
+                "{of} is not what was recorded: {} of {} rows and {} of {} kept states differ{}",
                 self.rows_differ,
                 self.rows,
                 self.states_differ.len(),
-                self.states_compared
+                self.states_compared,
+                words.unwrap_or_default()
             ));
         }
         if !self.complete {
@@ -233,6 +255,7 @@ impl Comparison {
         checks.retain(|check| check.name != "deadline");
         Self {
             outputs_digest: trial.digest_of_outputs(),
+            signals_digest: trial.digest_of_signals(),
             verdict: Verdict::of(checks),
             evidence: trial.tally.evidence(&|_| twin.to_owned()),
             version: trial.label,

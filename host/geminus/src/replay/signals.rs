@@ -1,12 +1,13 @@
 //! Alerts and proposals that were computed again, as one digest that is the same however rows were batched.
 //!
-//! The record has only what became of them (an alert that stays raised is journaled once, a proposal after it was judged),
-//! so they are not held against it: two replays can be held against each other.
+//! What each row of a record said is held against it by `super::proof`; this is one number for all rows, by which two
+//! replays can be held against each other.
 
 use geminus_core::{Outcome, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::proof::digest_of;
+use crate::said::{alert_bytes, proposal_bytes};
 
 /// What was said so far.
 #[derive(Debug, Default)]
@@ -19,22 +20,8 @@ pub(super) struct Signals {
 impl Signals {
     /// Takes what these rows said: row by row, alerts before proposals, each in its order.
     pub(super) fn take(&mut self, times: &[Timestamp], outcome: &Outcome) {
-        let alerts = outcome.alerts.iter().map(|alert| {
-            let mut bytes = vec![0];
-            bytes.extend_from_slice(&alert.alert.to_le_bytes());
-            bytes.extend_from_slice(&alert.value.to_bits().to_le_bytes());
-            text(&mut bytes, &alert.detail);
-            (alert.row, bytes)
-        });
-        let proposals = outcome.proposals.iter().map(|proposal| {
-            let mut bytes = vec![1];
-            bytes.extend_from_slice(&proposal.command.to_le_bytes());
-            bytes.extend_from_slice(&proposal.value.to_bits().to_le_bytes());
-            bytes.extend_from_slice(&proposal.confidence.to_bits().to_le_bytes());
-            bytes.extend_from_slice(&proposal.valid_for_ms.to_le_bytes());
-            text(&mut bytes, &proposal.reason);
-            (proposal.row, bytes)
-        });
+        let alerts = outcome.alerts.iter().map(|alert| (alert.row, alert_bytes(alert)));
+        let proposals = outcome.proposals.iter().map(|proposal| (proposal.row, proposal_bytes(proposal)));
         let mut said: Vec<(u32, Vec<u8>)> = alerts.chain(proposals).collect();
         said.sort_by_key(|(row, _)| *row);
         for (row, bytes) in said {
@@ -51,11 +38,6 @@ impl Signals {
     pub(super) fn digest(&self) -> String {
         digest_of(&self.hash)
     }
-}
-
-fn text(bytes: &mut Vec<u8>, text: &str) {
-    bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(text.as_bytes());
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! Recorded rows of one behavior of one twin, read from history a reel at a time.
 //!
 //! A row is where the `by` series has a sample. Its inputs stand in the series `<behavior>/in/<input>` at the same time; a
-//! missing input has left none. Its outputs are the samples of the estimated points `<behavior>.<output>`.
+//! missing input has left none. Its outputs are the samples of the estimated points `<behavior>.<output>`; what it said
+//! besides them stands in `<behavior>/said`.
 
 use geminus_core::{Declaration, Frame, Quality, Sample, Timestamp};
 use geminus_store::{Reader, Row, Rows, StoreError};
 
 use super::deck::TWIN;
 use super::{Span, Subject};
+use crate::said;
 
 /// What a series of the tape holds.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +18,7 @@ enum Track {
     Input(usize),
     Age(usize),
     Output(usize),
+    Said,
 }
 
 /// A reading of rows.
@@ -56,6 +59,9 @@ pub(super) struct Reel {
     pub(super) by: Vec<u32>,
     /// Rows × outputs: what was recorded, if anything.
     pub(super) outputs: Vec<Option<(f64, Quality)>>,
+    /// Rows: what was recorded of what they said besides outputs, 0 when they said nothing; `None` when that was not
+    /// recorded.
+    pub(super) said: Vec<Option<f64>>,
 }
 
 impl Tape {
@@ -76,7 +82,8 @@ impl Tape {
                     .filter(|_| declaration.ages)
                     .map(|(at, name)| (Track::Age(at), format!("{behavior}/age/{name}"))),
             )
-            .chain(outputs.map(|(at, name)| (Track::Output(at), format!("{behavior}.{name}"))));
+            .chain(outputs.map(|(at, name)| (Track::Output(at), format!("{behavior}.{name}"))))
+            .chain([(Track::Said, format!("{behavior}/said"))]);
         let (mut tracks, mut series, mut absent) = (Vec::new(), Vec::new(), Vec::new());
         for (track, name) in wanted {
             match reader.series(&subject.twin, &name)? {
@@ -84,6 +91,8 @@ impl Tape {
                     tracks.push(track);
                     series.push(found);
                 }
+                // Whether it should be there stands in each row.
+                None if matches!(track, Track::Said) => {}
                 None => absent.push(name),
             }
         }
@@ -128,6 +137,8 @@ impl Tape {
         reel.frame.ages_ms.resize(if self.ages { cells + self.inputs } else { 0 }, u32::MAX);
         reel.outputs.resize(outputs + self.outputs, None);
         reel.by.push(incarnation(&by));
+        let kept = by.quality == Quality::Good && by.value.fract() == said::KEPT;
+        reel.said.push(kept.then_some(0.0));
         for (track, sample) in samples() {
             match track {
                 Track::By => {}
@@ -138,6 +149,10 @@ impl Tape {
                 Track::Age(at) => set(&mut reel.frame.ages_ms, cells + at, whole(sample.value)),
                 Track::Output(at) => {
                     set(&mut reel.outputs, outputs + at, Some((sample.value, sample.quality)))
+                }
+                Track::Said => {
+                    let row = reel.said.len().saturating_sub(1);
+                    set(&mut reel.said, row, Some(sample.value));
                 }
             }
         }
@@ -158,6 +173,7 @@ impl Reel {
             frame: super::part::frame(&self.frame, from, to),
             by: self.by.get(from..to).unwrap_or_default().to_vec(),
             outputs: self.outputs.get(from * outputs..to * outputs).unwrap_or_default().to_vec(),
+            said: self.said.get(from..to).unwrap_or_default().to_vec(),
         }
     }
 
@@ -176,7 +192,7 @@ impl Reel {
     }
 }
 
-/// Who answered, by the sample that says so.
+/// Who answered, by the sample that says so; the half that may be added is no part of it.
 fn incarnation(sample: &Sample) -> u32 {
     match sample.quality {
         Quality::Good => whole(sample.value),

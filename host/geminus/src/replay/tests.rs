@@ -9,9 +9,12 @@ use geminus_store::Border;
 use super::*;
 
 mod golden;
+mod guest;
 mod record;
+mod words;
 
-use record::{PARAMETERS, Plant, half_more, package, second};
+use guest::{half_more, package};
+use record::{PARAMETERS, Plant, second};
 
 const ALL: Span = Span { from: Timestamp(0), to: Timestamp(u64::MAX) };
 
@@ -146,6 +149,49 @@ fn what_cannot_be_run_again_is_told_with_its_reason() {
     let report = replayed(&plant, Span { from: second(1101), to: second(1140) }, None);
     assert_eq!((report.rows, report.equal), (0, false), "{report}");
     assert!(report.failure().expect("a failure").contains("no row of sum up of middle"), "{report}");
+}
+
+#[test]
+fn a_row_that_a_failing_version_left_to_the_one_before_is_computed_again() {
+    let mut plant = Plant::new();
+    let (first, other) = (package("1.0.0", 1, |text| text), package("2.0.0", 1, half_more));
+    plant.run(&first, Some(Border::Start));
+    plant.rows(100);
+    for rows in [1, 60, 5] {
+        plant.try_out(&other);
+        plant.rows(rows);
+        plant.fail();
+        plant.rows(10);
+    }
+    plant.flush();
+    let report = replayed(&plant, ALL, None);
+    assert!(report.equal && report.complete, "{report}");
+    assert_eq!((report.rows + report.rows_unanswered, report.gaps.len()), (199, 0), "{report}");
+    // Each time it went back, the state after that row is the one that was kept.
+    let back: Vec<_> = report.borders.iter().skip(1).map(|border| border.continues).collect();
+    assert_eq!(back, [None, Some(true), None, Some(true), None, Some(true)], "{report}");
+    // From the middle of a trial on as well, and that row alone.
+    for (from, to) in [(1125, 1190), (1173, 1174)] {
+        let report = replayed(&plant, Span { from: second(from), to: second(to) }, None);
+        assert!(report.equal && report.complete && report.rows > 0, "{report}");
+    }
+}
+
+#[test]
+fn a_state_that_was_written_down_after_a_turn_that_it_preceded_leads_nobody_astray() {
+    let mut plant = Plant::new();
+    plant.run(&package("1.0.0", 1, |text| text), Some(Border::Start));
+    plant.rows(100);
+    let late = plant.checkpoint(Border::Periodic);
+    plant.run(&package("2.0.0", 2, |text| text), Some(Border::Switch));
+    plant.write_down(late);
+    plant.rows(50);
+    plant.flush();
+    for (from, rows) in [(1001, 149), (1101, 49), (1120, 31)] {
+        let report = replayed(&plant, Span { from: second(from), to: second(1151) }, None);
+        assert!(report.equal && report.complete, "{report}");
+        assert_eq!((report.rows, report.gaps.len()), (rows, 0), "{report}");
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ use super::course::{Handover, Played};
 use super::deck::{Deck, TWIN};
 use super::proof::{digest_of, hash_rows};
 use super::report::{FirstDifference, times};
+use super::signals::Signals;
 use super::tape::Reel;
 use super::{Archive, Other, Subject, part};
 
@@ -34,6 +35,7 @@ pub(super) struct Trial {
     /// Why it gets no more rows.
     pub(super) ended: Option<String>,
     hash: Sha256,
+    signals: Signals,
 }
 
 impl Trial {
@@ -64,6 +66,7 @@ impl Trial {
             first: None,
             ended: None,
             hash: Sha256::default(),
+            signals: Signals::default(),
         })
     }
 
@@ -128,6 +131,7 @@ impl Trial {
     fn step(&mut self, frame: &Frame) -> anyhow::Result<Stepped> {
         let stepped = self.deck.step(frame)?;
         hash_rows(&mut self.hash, &frame.times, &stepped.outcome);
+        self.signals.take(&frame.times, &stepped.outcome);
         (self.rows, self.fuel) = (self.rows + frame.rows() as u64, self.fuel + stepped.fuel);
         if !self.deck.is_live() {
             let time = frame.times.last().map(|time| times::rfc3339(*time)).unwrap_or_default();
@@ -140,6 +144,11 @@ impl Trial {
     /// SHA-256 of all its outputs, as that of the recorded version.
     pub(super) fn digest_of_outputs(&self) -> String {
         digest_of(&self.hash)
+    }
+
+    /// SHA-256 of all its alerts and proposals, as that of the recorded version.
+    pub(super) fn digest_of_signals(&self) -> String {
+        self.signals.digest()
     }
 }
 

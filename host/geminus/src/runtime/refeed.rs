@@ -90,7 +90,8 @@ fn frames(
     let mut rows = 0;
     for row in reader.rows(series, from, to)? {
         let row = row?;
-        let Some((Some(by), cells)) = row.values.split_last() else { continue };
+        // Inputs, their ages, what the row said, who answered it.
+        let [cells @ .., _said, Some(by)] = row.values.as_slice() else { continue };
         if by.quality != Quality::Good {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Series in which the rows of a behavior are recorded: what it was given, and who answered.
+//! Series in which the rows of a behavior are recorded: what it was given, what it said besides outputs, who answered.
 //!
 //! They are numbered like points, but are none: no page lists them, no sample of the field is routed to them. The shard
 //! writes them, `geminus replay` reads them. Beside them a row's outputs stand in the series of its estimated points.
@@ -9,7 +9,8 @@ use super::{Binding, BindingIndex, Plant};
 
 impl Binding {
     /// Names of the series in which a row is recorded: `<behavior>/in/<input>` for each declared input, then
-    /// `<behavior>/age/<input>` for each when ages are declared, then `<behavior>/by`. None when it is not recorded.
+    /// `<behavior>/age/<input>` for each when ages are declared, then `<behavior>/said`, last `<behavior>/by`. None when
+    /// it is not recorded.
     #[must_use]
     pub fn row_series_names(&self) -> Vec<String> {
         if !self.record {
@@ -19,7 +20,7 @@ impl Binding {
         let values = inputs().map(|input| format!("{}/in/{}", self.name, input.name));
         let ages = inputs().filter(|_| self.declaration.ages);
         let ages = ages.map(|input| format!("{}/age/{}", self.name, input.name));
-        values.chain(ages).chain([format!("{}/by", self.name)]).collect()
+        values.chain(ages).chain(["said", "by"].map(|what| format!("{}/{what}", self.name))).collect()
     }
 }
 

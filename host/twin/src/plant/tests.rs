@@ -297,9 +297,10 @@ fn rows_are_recorded_in_series_of_their_own() {
         "core/age/hot",
         "core/age/load",
         "core/age/spare",
+        "core/said",
         "core/by",
     ];
-    let judge = ["judge/in/inside", "judge/in/sure", "judge/in/shake", "judge/by"];
+    let judge = ["judge/in/inside", "judge/in/sure", "judge/in/shake", "judge/said", "judge/by"];
     check(SITE, &core, &judge);
     check(&format!("{SITE}record = false\n"), &[], &judge);
 }

@@ -6,6 +6,7 @@ use geminus_rollout::VerdictState;
 
 use super::{Comparison, Report, times};
 use crate::replay::proof::Difference;
+use crate::replay::words::WordsDiffer;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,9 +59,12 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "  {} alerts and {} proposals; all of them {}",
-            self.alerts, self.proposals, self.signals_digest
+            "  {} alerts and {} proposals; all of them {}; {} rows held against what they were recorded to say, {} differ",
+            self.alerts, self.proposals, self.signals_digest, self.signals_rows, self.signals_rows_differ
         )?;
+        for difference in &self.signals_differences {
+            writeln!(f, "    {difference}")?;
+        }
         self.not_proved.iter().try_for_each(|what| writeln!(f, "  not held against a record: {what}"))?;
         self.with.as_ref().map_or(Ok(()), |with| write!(f, "{with}"))
     }
@@ -78,6 +82,16 @@ impl fmt::Display for Difference {
             self.computed_quality.name()
         )?;
         self.fault.as_ref().map_or(Ok(()), |fault| write!(f, ", {fault}"))
+    }
+}
+
+impl fmt::Display for WordsDiffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} alerts and proposals: recorded {}, computed {}",
+            self.time, self.recorded, self.computed
+        )
     }
 }
 
@@ -132,7 +146,11 @@ impl fmt::Display for Comparison {
             writeln!(f, "    {ended}")?;
         }
         self.not_judged.iter().try_for_each(|what| writeln!(f, "    not judged: {what}"))?;
-        writeln!(f, "    fuel {} over {} rows; outputs {}", self.fuel, self.rows, self.outputs_digest)
+        writeln!(
+            f,
+            "    fuel {} over {} rows; outputs {}; alerts and proposals {}",
+            self.fuel, self.rows, self.outputs_digest, self.signals_digest
+        )
     }
 }
 

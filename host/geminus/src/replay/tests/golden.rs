@@ -27,8 +27,7 @@ fn rounding(text: String) -> String {
 }
 
 /// Two versions that take over from each other, rows without an answer, kept states.
-fn recorded() -> Plant {
-    let mut plant = Plant::new();
+fn recorded(mut plant: Plant) -> Plant {
     plant.run(&package("1.0.0", 1, rounding), Some(Border::Start));
     for rows in [1, 2, 97, 100] {
         plant.rows(rows);
@@ -62,27 +61,46 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn holds(data: &Path) {
+fn holds(data: &Path) -> Report {
     let mut archive = Archive::at(data, &data.join("plugins"), Limits::default()).expect("archive");
     let report = run(&mut archive, &Plant::subject(), ALL, None).expect("replays");
-    assert!(report.equal && report.complete, "{report}");
+    assert!(report.equal, "{report}");
     assert_eq!((report.rows, report.states_compared), (ROWS, 2), "{report}");
     assert_eq!((report.digest.as_str(), report.fuel), (DIGEST, FUEL), "{report}");
+    report
+}
+
+/// The recording that lies here was made before hosts recorded what rows say besides outputs, and stays so: such a
+/// record is still proved as far as it goes, and the rest of it is named.
+fn of_old() -> Plant {
+    let mut plant = Plant::new();
+    plant.keeps_words = false;
+    recorded(plant)
 }
 
 #[test]
 fn a_recording_comes_to_the_same_on_every_machine() {
     if std::env::var_os("UPDATE_GENERATED").is_some() {
-        copy(recorded().close().path(), &folder());
+        copy(of_old().close().path(), &folder());
     }
     // What is opened gets files beside it, so it is not the one of the repository.
     let data = tempfile::tempdir().expect("folder");
     copy(&folder(), data.path());
-    holds(data.path());
+    let report = holds(data.path());
+    let unproved = format!(
+        "alerts and proposals not recorded up to the last row, 1970-01-01T00:23:20Z: {ROWS} rows; the host that ran them \
+         did not yet"
+    );
+    assert_eq!(
+        (report.complete, report.signals_rows, report.not_proved.clone()),
+        (false, 0, vec![unproved]),
+        "{report}"
+    );
 }
 
 #[test]
 fn a_recording_made_here_comes_to_what_the_one_made_there_does() {
-    let plant = recorded();
-    holds(&plant.data());
+    let plant = recorded(Plant::new());
+    let report = holds(&plant.data());
+    assert_eq!((report.complete, report.signals_rows), (true, ROWS), "{report}");
 }

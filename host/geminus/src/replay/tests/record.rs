@@ -1,6 +1,7 @@
 //! A plant that records itself by hand, as the host does: three twins of `tests/guests/probe.wat` in one cohort, rows in
 //! frames of changing size, states at borders.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,72 +10,16 @@ use geminus_core::{Clock, Frame, ManualClock, Quality, Sample, SeriesId, Timesta
 use geminus_registry::{Package, Vault};
 use geminus_store::{Border, Checkpoint, Options, Store};
 use tempfile::TempDir;
-use wit_component::{ComponentEncoder, StringEncoding};
-use wit_parser::Resolve;
 
 use crate::replay::Subject;
 use crate::runtime::cohorts::seed;
-
-const GUEST: &str = include_str!("../../../../../tests/guests/probe.wat");
-const CONTRACT: &str = include_str!("../../../../../wit/next/behavior.wit");
+use crate::said::{self, Said};
 
 /// The recorded twin; the others are its neighbours in the cohort.
 pub(super) const TWIN: TwinIndex = TwinIndex(1);
 pub(super) const TWINS: [&str; 3] = ["left", "middle", "right"];
 /// Mode `f`: a row where `a` is 666 is answered with a fault.
 pub(super) const PARAMETERS: &[u8] = br#"{"m":"f"}"#;
-
-/// A package of the probe with this version and state schema; `change` is made to its text.
-pub(super) fn package(version: &str, schema: u32, change: impl Fn(String) -> String) -> Package {
-    let text = GUEST.replace("{{contract}}", "0.1.0").replace("{{import}}", "");
-    let text = change(text.replace("{{schema}}", &schema.to_string()));
-    let mut module = wat::parse_str(text).expect("wat");
-    let mut resolve = Resolve::default();
-    resolve.push_str("behavior.wit", CONTRACT).expect("contract");
-    let world = "package test:probe; world probe { include geminus:behavior/plugin@0.1.0; }";
-    let world = resolve.push_str("probe.wit", world).expect("world");
-    let world = resolve.select_world(&[world], Some("probe")).expect("world");
-    wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
-        .expect("embed");
-    let encoder = ComponentEncoder::default().module(&module).expect("module");
-    let mut component = encoder.validate(true).encode().expect("component");
-    let schemas: Vec<u32> = (1..=schema).collect();
-    let declaration = serde_json::json!({
-        "declaration": 1, "name": "probe", "version": version, "kind": "estimator", "ages": true,
-        "inputs": [{"name": "a", "unit": "1", "arrival": "event"}, {"name": "b", "unit": "1", "required": false}],
-        "outputs": [{"name": "sum", "unit": "1"}, {"name": "count", "unit": "1"}],
-        "parameters": {"type": "object", "properties": {"m": {"type": "string", "default": "f"}}},
-        "alerts": [{"code": "odd", "priority": "low", "text": "odd"}],
-        "lookups": [{"name": "past", "kind": "history", "unit": "1"}], "forecast": true,
-        "state": {"schema": schema, "reads": schemas, "writes": schemas}, "warm_up_rows": 3,
-    });
-    let stamp = r#"{"contract":"0.1.0","sdk":"none","toolchain":"unknown"}"#;
-    for (name, data) in [("geminus:stamp", stamp), ("geminus:declaration", &declaration.to_string())] {
-        section(&mut component, name, data);
-    }
-    Package::check("probe.wasm".as_ref(), component).expect("a package")
-}
-
-fn section(component: &mut Vec<u8>, name: &str, data: &str) {
-    let mut body = vec![u8::try_from(name.len()).expect("short")];
-    body.extend_from_slice(name.as_bytes());
-    body.extend_from_slice(data.as_bytes());
-    component.push(0);
-    let mut length = body.len();
-    while length >= 0x80 {
-        component.push(u8::try_from(length & 0x7f).expect("seven bits") | 0x80);
-        length >>= 7;
-    }
-    component.push(u8::try_from(length).expect("seven bits"));
-    component.extend_from_slice(&body);
-}
-
-/// A version that answers half a unit more.
-pub(super) fn half_more(text: String) -> String {
-    let plain = "(f64.store (local.get $out) (f64.load (local.get $rec)))";
-    assert!(text.contains(plain), "probe.wat no longer has the line that is changed here");
-    text.replace(plain, "(f64.store (local.get $out) (f64.add (f64.load (local.get $rec)) (f64.const 0.5)))")
-}
 
 /// A running plant.
 pub(super) struct Plant {
@@ -85,7 +30,11 @@ pub(super) struct Plant {
     series: Vec<SeriesId>,
     cohort: Option<Cohort>,
     incarnation: u32,
+    /// Who was at work before, and is given every row still.
+    beside: Option<(Cohort, u32)>,
     second: u64,
+    /// Whether it records what rows say besides outputs, as hosts did not always.
+    pub(super) keeps_words: bool,
     /// Whether the row before gave a number.
     number_before: bool,
     /// What the last row was.
@@ -100,7 +49,8 @@ impl Plant {
         let store = store.expect("store");
         let names = ["in/a", "in/b", "age/a", "age/b", "by"].map(|name| ("middle", format!("sum up/{name}")));
         let outputs = ["sum", "count"].map(|name| ("middle", format!("sum up.{name}")));
-        let series = store.series(&[names.as_slice(), &outputs].concat()).expect("series");
+        let said = [("middle", "sum up/said".to_owned())];
+        let series = store.series(&[names.as_slice(), &outputs, &said].concat()).expect("series");
         let limits = Limits { instances_max: 40, memory_bytes_max: 64 << 20, ..Limits::default() };
         let engine = Engine::new(limits).expect("engine");
         let last = Timestamp(0);
@@ -112,7 +62,9 @@ impl Plant {
             series,
             cohort: None,
             incarnation: 0,
+            beside: None,
             second: 1000,
+            keeps_words: true,
             number_before: false,
             last,
         }
@@ -127,12 +79,16 @@ impl Plant {
         self.engine.compile(package.digest, &package.bytes, declaration, None).expect("compiles")
     }
 
+    /// Keeps a package, and gives the number that it answers under.
+    fn number(&self, package: &Package) -> u32 {
+        Vault::new(self.folder.path().join("packages")).keep(package).expect("kept");
+        let (label, digest) = (package.declaration.label(), package.digest.to_string());
+        self.store.control().incarnation("sum up", &label, &digest, PARAMETERS).expect("a number")
+    }
+
     /// Puts a version to work, with the state of the one before where there is one, and keeps that if it is told to.
     pub(super) fn run(&mut self, package: &Package, border: Option<Border>) {
-        Vault::new(self.folder.path().join("packages")).keep(package).expect("kept");
-        let control = self.store.control();
-        let (label, digest) = (package.declaration.label(), package.digest.to_string());
-        let number = control.incarnation("sum up", &label, &digest, PARAMETERS).expect("a number");
+        let number = self.number(package);
         let state = self.cohort.as_mut().map(|cohort| {
             let from = Arc::clone(cohort.compiled().declaration());
             let schema = handover_schema(&from, &package.declaration, ColdStart::Refuse).expect("carried");
@@ -140,6 +96,24 @@ impl Plant {
         });
         self.open(package, number, state.as_ref());
         border.into_iter().for_each(|border| self.keep(border));
+    }
+
+    /// Lets another version take over on trial: the one before goes on beside it.
+    pub(super) fn try_out(&mut self, package: &Package) {
+        let state = self.state();
+        let before = self.cohort.take().expect("runs");
+        self.beside = Some((before, self.incarnation));
+        let number = self.number(package);
+        self.open(package, number, Some(&state));
+        self.keep(Border::Switch);
+    }
+
+    /// The version on trial fails in the next row: the one beside it answers that row and goes on.
+    pub(super) fn fail(&mut self) {
+        let (before, incarnation) = self.beside.take().expect("on trial");
+        (self.cohort, self.incarnation) = (Some(before), incarnation);
+        self.rows(1);
+        self.keep(Border::Switch);
     }
 
     fn open(&mut self, package: &Package, number: u32, state: Option<&Snapshot>) {
@@ -161,10 +135,20 @@ impl Plant {
 
     /// Keeps the state as it is now.
     pub(super) fn keep(&mut self, border: Border) {
+        let checkpoint = self.checkpoint(border);
+        self.write_down(checkpoint);
+    }
+
+    pub(super) fn write_down(&self, checkpoint: Checkpoint) {
+        self.store.control().checkpoint_save(&[checkpoint]).expect("saved");
+    }
+
+    /// The state as it is now, to be written down later.
+    pub(super) fn checkpoint(&mut self, border: Border) -> Checkpoint {
         let cohort = self.cohort.as_mut().expect("runs");
         let snapshot = cohort.copy(&[TWIN], None).expect("state");
         let saved = &snapshot.twins[0];
-        let checkpoint = Checkpoint {
+        Checkpoint {
             binding: "sum up".to_owned(),
             twin: "middle".to_owned(),
             row_time: self.last,
@@ -173,8 +157,7 @@ impl Plant {
             schema: snapshot.schema,
             border,
             bytes: saved.bytes.clone(),
-        };
-        self.store.control().checkpoint_save(&[checkpoint]).expect("saved");
+        }
     }
 
     /// The state as it is now, to be put back later.
@@ -212,8 +195,12 @@ impl Plant {
     fn step(&mut self, frame: &Frame) {
         let cohort = self.cohort.as_mut().expect("runs");
         let stepped = cohort.step(frame).expect("fits");
+        if let Some((beside, _)) = &mut self.beside {
+            beside.step(frame).expect("fits");
+        }
         self.clock.advance(std::time::Duration::from_secs(frame.rows() as u64 / 3));
         let mut samples = Vec::new();
+        let said: BTreeMap<usize, Said> = Said::of(&stepped.outcome).into_iter().collect();
         for row in (0..frame.rows()).filter(|row| frame.twins[*row] == TWIN) {
             let time = frame.times[row];
             self.last = time;
@@ -232,8 +219,11 @@ impl Plant {
                 }
             }
             let fault = stepped.faults.iter().any(|fault| fault.row == u32::try_from(row).ok());
-            let (by, quality) = if fault { (0, Quality::Bad) } else { (self.incarnation, Quality::Good) };
-            samples.push(sample(4, f64::from(by), quality));
+            let half = if self.keeps_words { said::KEPT } else { 0.0 };
+            let by = f64::from(self.incarnation) + half;
+            samples.push(if fault { sample(4, 0.0, Quality::Bad) } else { sample(4, by, Quality::Good) });
+            let words = said.get(&row).filter(|_| self.keeps_words);
+            samples.extend(words.map(|said| sample(7, said.value(), Quality::Good)));
             let (mut number, first) = (false, row * 2);
             for output in 0..2 {
                 let (value, quality) =
@@ -249,8 +239,8 @@ impl Plant {
         self.store.recorder().record(samples, Vec::new());
     }
 
-    /// Writes over what a row's `sum` was, or its `a`, in a plant of its own: history keeps what came first, so this
-    /// comes before the row.
+    /// Writes over what a row's `sum` was (5), its `a` (0) or its words (7), in a plant of its own: history keeps what
+    /// came first, so this comes before the row.
     pub(super) fn forge(&mut self, place: usize, second_of: u64, value: f64) {
         let time = second(second_of);
         let (series, quality) = (self.series[place], Quality::Good);

@@ -5,9 +5,11 @@ use geminus_twin::shard::Moment;
 use geminus_twin::{BindingIndex, Plant};
 
 use crate::runtime::cohorts::side::Stepped;
+use crate::said::{self, Said};
 
 /// Records what a frame was and who answered it, so that its outcome can be made again: one sample for each input
-/// that was there, and one for the incarnation that answered. A missing input leaves none.
+/// that was there, one for the incarnation that answered, and one for what a row said besides its outputs. A missing
+/// input and a row that said nothing leave none.
 pub(super) fn record(
     plant: &Plant,
     index: BindingIndex,
@@ -19,7 +21,7 @@ pub(super) fn record(
     let inputs = frame.inputs;
     for (row, (twin, time)) in frame.twins.iter().zip(&frame.times).enumerate() {
         let series = plant.row_series(*twin, index);
-        let Some((who, cells)) = series.split_last() else { continue };
+        let [cells @ .., _said, who] = series else { continue };
         let from = row * inputs..(row + 1) * inputs;
         let values = frame.values.get(from.clone()).unwrap_or_default();
         let quality = frame.quality.get(from.clone()).unwrap_or_default();
@@ -36,7 +38,16 @@ pub(super) fn record(
                 samples.push(sample(*series, f64::from(*age), Quality::Good));
             }
         }
-        let by = stepped.by.get(row).copied().unwrap_or(0);
-        samples.push(sample(*who, f64::from(by), if by == 0 { Quality::Bad } else { Quality::Good }));
+        samples.push(match stepped.by.get(row).copied().unwrap_or(0) {
+            0 => sample(*who, 0.0, Quality::Bad),
+            by => sample(*who, f64::from(by) + said::KEPT, Quality::Good),
+        });
+    }
+    for (row, said) in Said::of(&stepped.outcome) {
+        let (Some(twin), Some(time)) = (frame.twins.get(row), frame.times.get(row)) else { continue };
+        if let [.., series, _who] = plant.row_series(*twin, index) {
+            let (value, quality) = (said.value(), Quality::Good);
+            samples.push(Sample { series: *series, quality, value, time: *time, received: now.wall });
+        }
     }
 }
