@@ -17,6 +17,7 @@ use geminus_twin::plant::Binding;
 use geminus_twin::site::Isolation;
 use geminus_twin::{BindingIndex, Plant};
 
+use crate::runtime::crumb;
 use crate::runtime::meters::Account;
 use side::{Berth, Side, Stepped, Watch};
 use trial::{Apart, Aside, Counts, Moved, Standing, Trial, Wanted};
@@ -264,7 +265,7 @@ impl Cohorts {
         for (berth, here) in group.incumbent.housed(twins) {
             let newest = berth.cohort.compiled().declaration().state.schema;
             let asked = schema.filter(|schema| *schema != newest);
-            copies.push(berth.cohort.copy(&here, asked).map_err(|error| error.to_string()));
+            copies.push(berth.enter().copy(&here, asked).map_err(|error| error.to_string()));
         }
         copies
     }
@@ -396,14 +397,14 @@ impl Cohorts {
             Return::Move(berth) => group.incumbent.adopt(vec![*berth]),
             Return::Release => {
                 let berth = group.incumbent.berth_mut(twin).ok_or("no instance has it")?;
-                if !berth.cohort.release(twin) {
+                if !berth.enter().release(twin) {
                     return Err("it has no state that is known to be good".to_owned());
                 }
                 Vec::new()
             }
             Return::Reopen(opening, state) => {
                 let berth = group.incumbent.berth_mut(twin).ok_or("no instance has it")?;
-                berth.cohort.reopen(*opening, state.as_ref()).map_err(|refused| refused.message)?;
+                berth.enter().reopen(*opening, state.as_ref()).map_err(|refused| refused.message)?;
                 Vec::new()
             }
         };
@@ -420,8 +421,10 @@ impl Cohorts {
         });
         let candidate = candidate.unwrap_or_default();
         let mut copy = |side: &mut Side, authoritative: &dyn Fn(TwinIndex) -> bool| {
+            // One crumb around all of one version, however many instances it has.
+            let _inside = side.berths().first().map(|berth| crumb::inside(berth.incarnation));
             for berth in side.berths_mut() {
-                let state = berth.cohort.snapshot(None).map_err(|error| error.to_string());
+                let state = berth.enter().snapshot(None).map_err(|error| error.to_string());
                 let (ours, theirs) = match state {
                     Ok(snapshot) => {
                         let (ours, theirs): (Vec<_>, Vec<_>) =
@@ -457,7 +460,7 @@ impl Cohorts {
     pub(crate) fn feed(&mut self, index: BindingIndex, twin: TwinIndex, frame: &Frame) -> bool {
         let Some(group) = self.groups.get_mut(&index) else { return false };
         let Some(berth) = group.incumbent.berth_mut(twin) else { return false };
-        let stepped = berth.cohort.step(frame);
+        let stepped = berth.enter().step(frame);
         let quarantined =
             |fault: &geminus_behavior::TwinFault| fault.quarantined.then_some((index, fault.twin));
         match stepped {
@@ -483,7 +486,8 @@ impl Cohorts {
                 schema: snapshot.schema,
                 twins: here.iter().filter_map(|twin| of.remove(twin).cloned()).collect(),
             };
-            match berth.cohort.restore(&part) {
+            let restored = berth.enter().restore(&part);
+            match restored {
                 Ok(refused) => {
                     reasons.extend(refused.into_iter().map(|twin| format!("{}: {}", twin.id, twin.message)))
                 }

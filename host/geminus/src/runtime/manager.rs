@@ -18,6 +18,7 @@ use geminus_twin::plant::Binding;
 use geminus_twin::site::Arrivals;
 use tokio::sync::oneshot;
 
+use super::crumb;
 use super::floor::Floor;
 use super::kept;
 use super::ladder::Ladder;
@@ -73,6 +74,8 @@ impl Manager {
 
     /// Runs until it is told to stop.
     pub(crate) fn run(mut self) {
+        // The ladder opens a twin of another version here.
+        let _carried = crumb::carry_for_work(&self.floor.data, "ladder");
         for index in self.indices() {
             self.review(index);
         }

@@ -23,7 +23,7 @@ use super::chronicle::Chronicle;
 use super::cohorts::side::{Berth, Stepped, Watch};
 use super::cohorts::trial::{Apart, Moved, Trial};
 use super::cohorts::{Cohorts, Return, Saved};
-use super::crumb::Crumb;
+use super::crumb::{self, Crumb};
 use super::keeper::AtBorder;
 use super::lane::Exit;
 use super::live::Live;
@@ -76,7 +76,7 @@ pub(crate) struct ShardParts {
     pub(crate) board: Board,
     pub(crate) host: Arc<dyn HostCalls>,
     pub(crate) meters: Arc<ShardMeters>,
-    pub(crate) crumb: Crumb,
+    pub(crate) crumb: Arc<Crumb>,
     /// To the manager. Never waited for.
     pub(crate) notes: crossbeam_channel::Sender<manager::Heard>,
     /// To the keeper.
@@ -126,6 +126,7 @@ impl ShardRunner {
 
     /// Runs until [`Ask::Stop`].
     pub(crate) fn run(mut self) {
+        let _carried = crumb::carry(Arc::clone(&self.parts.crumb));
         loop {
             match self.wait() {
                 Heard::Stop => break self.finish(),

@@ -1,5 +1,6 @@
 //! What a rollout becomes that the last process left under way. The ledger decides whether its version runs; what it was
-//! being withdrawn for stays its reason; everything else was interrupted, which speaks against nobody.
+//! being withdrawn for stays its reason; a version that the process ended inside of has failed, and is not begun again by
+//! itself; everything else was interrupted, which speaks against nobody.
 
 use geminus_core::{Digest, Event, Severity};
 use geminus_rollout::{Input, Phase};
@@ -22,7 +23,8 @@ impl Conductor {
                 self.save_words(record.id, "failed", &record.document);
                 continue;
             };
-            document.end_for_start(&record.phase, self.now());
+            let blamed = document.target().is_some_and(|target| self.floor.ended_inside.contains(&target));
+            document.end_for_start(&record.phase, blamed, self.now());
             if let Err(reason) = self.save(record.id, &document) {
                 tracing::warn!(%reason, "the next start ends it once more");
             }
@@ -65,12 +67,25 @@ impl Conductor {
 
 impl Document {
     /// Ends it as a start of the host finds it. `phase` is that of its row, which is written in one commit with the
-    /// ledger: the machine itself was written the last time before that.
-    pub(super) fn end_for_start(&mut self, phase: &str, now: geminus_core::Timestamp) {
+    /// ledger: the machine itself was written the last time before that. `blamed`: the last process ended inside of its
+    /// version.
+    pub(super) fn end_for_start(&mut self, phase: &str, blamed: bool, now: geminus_core::Timestamp) {
+        let (decided, was) = (self.is_decided(phase), self.machine.phase());
+        let blamed = blamed && !decided;
+        if blamed {
+            let record = &self.record;
+            let reason =
+                format!("the host ended inside {}@{} while it was {was}", record.plugin, record.to.version);
+            self.machine.hear(Input::Failed(reason), now);
+        }
         let assigned = phase == Phase::Permanent.name();
-        let decided = assigned || self.machine.phase() == Phase::Withdrawing;
         self.machine.hear(if assigned { Input::Settled } else { Input::HostStarted }, now);
         self.record.ended = Some(now);
-        self.record.interrupted = !decided;
+        self.record.interrupted = !decided && !blamed;
+    }
+
+    /// Whether what it ends in was settled before the last process ended, as [`Document::end_for_start`] finds it.
+    pub(crate) fn is_decided(&self, phase: &str) -> bool {
+        phase == Phase::Permanent.name() || self.machine.phase() == Phase::Withdrawing
     }
 }
