@@ -164,8 +164,20 @@ impl Hall {
         Ok(Self { host, ..self })
     }
 
-    /// Kills the host, lets something be done to what it left, and starts it again.
+    /// Kills the host while it is inside of no component, lets something be done to what it left, and starts it again.
     pub(crate) fn killed(
+        self,
+        meanwhile: impl FnOnce(&SiteFolder) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
+        self.host.kill_outside()?;
+        meanwhile(&self.site)?;
+        let host = Host::start(&self.site.site())?;
+        host.entry("source-connected", |_| true)?;
+        Ok(Self { host, ..self })
+    }
+
+    /// The same, and wherever it is.
+    pub(crate) fn killed_at_once(
         self,
         meanwhile: impl FnOnce(&SiteFolder) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {

@@ -43,3 +43,38 @@ fn panicked(thread: JoinHandle<()>) -> Option<String> {
     let name = thread.thread().name().unwrap_or("a thread").to_owned();
     thread.join().err().map(|_| name)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use geminus_core::SystemClock;
+    use geminus_store::Options;
+
+    use super::*;
+
+    /// Whether a run that ends so counts as one that ended in order.
+    fn check(panics: bool, broken: bool, in_order: bool) {
+        let folder = tempfile::tempdir().expect("folder");
+        let open = || Store::open(folder.path(), Options::default(), Arc::new(SystemClock::new()));
+        let store = open().expect("opens");
+        store.control().mark_running().expect("marked");
+        let thread = std::thread::Builder::new().name("shard-0".to_owned());
+        let thread = thread.spawn(move || assert!(!panics, "on request")).expect("a thread");
+        let closed = close(&store, vec![thread], &AtomicBool::new(broken), 7);
+        assert_eq!(closed.is_ok(), in_order, "{closed:?}");
+        let said = closed.map_or_else(|error| error.to_string(), |()| String::new());
+        assert_eq!(said.contains("shard-0"), panics, "{said}");
+        assert_eq!(said.contains("a worker of a rollout"), broken, "{said}");
+        drop(store);
+        assert_eq!(open().expect("opens again").control().was_clean(), in_order);
+    }
+
+    #[test]
+    fn whatever_panicked_a_run_did_not_end_in_order() {
+        check(false, false, true);
+        check(true, false, false);
+        check(false, true, false);
+        check(true, true, false);
+    }
+}

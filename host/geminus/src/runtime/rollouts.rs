@@ -14,7 +14,6 @@ mod run;
 mod steady;
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -323,12 +322,10 @@ impl Conductor {
     ) {
         let (back, floor) = (self.back.clone(), Arc::clone(&self.floor));
         let run = move || {
-            let carried = crumb::carry_for_work(&floor.data, &format!("rollout-{id}"));
-            let brought = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+            let brought = crumb::work(&floor.data, &format!("rollout-{id}"), work).unwrap_or_else(|_| {
                 floor.broken.store(true, Relaxed);
                 lost(id, "the host itself broke on it (a panic): its log says where".to_owned())
             });
-            drop(carried);
             // The manager has ended: nobody needs it any more.
             drop(back.send(Heard::Brought(Box::new(brought))));
         };
