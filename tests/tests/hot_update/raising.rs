@@ -132,8 +132,11 @@ fn a_version_that_the_host_dies_in_while_it_is_raised_has_failed_and_is_not_begu
     let mut yard = Yard::start()?;
     yard.arrives("1.1.0", SLOW)?;
     yard.reach(1, "raising")?;
-    let inside = |crumbs: &geminus_tests::Crumbs| crumbs.get("rollout-1").is_some_and(|inside| *inside != 0);
-    yard.host.kill_when("inside of the candidate", inside)?;
+    let inside = |crumbs: &geminus_tests::Crumbs| {
+        let mut inside = crumbs.iter().filter(|(_, inside)| **inside != 0).map(|(name, _)| name.as_str());
+        inside.next() == Some("rollout-1") && inside.next().is_none()
+    };
+    yard.host.kill_when("inside of the candidate alone", inside)?;
     let read = "SELECT phase FROM rollout WHERE id = 1";
     yard.host = {
         let books = Connection::open(yard.site.path("data/control.db"))?;
