@@ -170,21 +170,17 @@ impl Hall {
         meanwhile: impl FnOnce(&SiteFolder) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
         self.host.kill_outside()?;
-        meanwhile(&self.site)?;
-        let host = Host::start(&self.site.site())?;
-        host.entry("source-connected", |_| true)?;
+        let host = up_again(&self.site, meanwhile)?;
         Ok(Self { host, ..self })
     }
 
-    /// The same, and wherever it is.
+    /// The same, wherever it is.
     pub(crate) fn killed_at_once(
         self,
         meanwhile: impl FnOnce(&SiteFolder) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
         self.host.kill()?;
-        meanwhile(&self.site)?;
-        let host = Host::start(&self.site.site())?;
-        host.entry("source-connected", |_| true)?;
+        let host = up_again(&self.site, meanwhile)?;
         Ok(Self { host, ..self })
     }
 
@@ -199,6 +195,16 @@ impl Hall {
             .collect::<anyhow::Result<_>>()?;
         Ok((self.host, cells.into_iter().zip(places).collect()))
     }
+}
+
+fn up_again(
+    site: &SiteFolder,
+    meanwhile: impl FnOnce(&SiteFolder) -> anyhow::Result<()>,
+) -> anyhow::Result<Host> {
+    meanwhile(site)?;
+    let host = Host::start(&site.site())?;
+    host.entry("source-connected", |_| true)?;
+    Ok(host)
 }
 
 fn switch(host: &Host, cell: &str, sent: &Sent) -> anyhow::Result<Option<usize>> {
