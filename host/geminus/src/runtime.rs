@@ -4,8 +4,10 @@
 //! another version takes over is `rollouts`, on the `manager`'s thread.
 
 mod chronicle;
+mod close;
 pub(crate) mod cohorts;
 pub(crate) mod compile;
+mod crashes;
 mod crumb;
 mod field;
 mod floods;
@@ -38,6 +40,7 @@ mod view;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -97,6 +100,8 @@ pub(crate) struct Running {
     replays: Vec<Task<()>>,
     asks: Vec<Sender<Ask>>,
     threads: Vec<JoinHandle<()>>,
+    /// Whether a worker that nobody waits for has panicked.
+    broken: Arc<AtomicBool>,
     manager: Sender<Heard>,
     keeper: Keeper,
     watcher: Watcher,
@@ -149,6 +154,7 @@ impl Running {
             plant: Arc::clone(&plant),
             engine: Engine::new(options.limits.unwrap_or_else(|| limits(&plant)))?,
             cache: data.join("compiled"),
+            data: data.clone(),
             shards: asks.clone(),
             meters: meters.clone(),
             host: Arc::clone(&host),
@@ -165,6 +171,8 @@ impl Running {
             clock: Arc::clone(&clock),
             bus: Arc::clone(&bus),
             incarnations: std::sync::Mutex::default(),
+            ended_inside: past.ended_inside.clone(),
+            broken: Arc::default(),
             control,
         });
         let cast = start::cast(&floor, &picked, &past);
@@ -202,7 +210,7 @@ impl Running {
                 board: floor.board.clone(),
                 host: Arc::clone(&host),
                 meters: Arc::clone(meters),
-                crumb: Crumb::open(&data, number),
+                crumb: Arc::new(Crumb::open(&data, number)),
                 notes: heard_in.clone(),
                 borders: borders_in.clone(),
             };
@@ -266,6 +274,7 @@ impl Running {
             replays,
             asks,
             threads,
+            broken: Arc::clone(&floor.broken),
             manager: heard_in,
             keeper,
             watcher,
@@ -321,7 +330,8 @@ impl Running {
     /// rest, state is saved, pages are told, history and journal are closed.
     ///
     /// # Errors
-    /// When something that was taken could not be made durable.
+    /// When something that was taken could not be made durable, or a thread of the house has panicked: then the run does
+    /// not count as one that ended in order.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         let site = self.rooms.site().await.ok();
         drop(self.rooms);
@@ -346,18 +356,10 @@ impl Running {
         }
         drop(self.manager.send(Heard::Stop));
         drop((self.asks, self.lanes));
-        let (threads, store) = (self.threads, self.store);
+        let (threads, store, broken) = (self.threads, self.store, self.broken);
         tokio::task::spawn_blocking(move || {
-            for thread in threads {
-                if thread.join().is_err() {
-                    tracing::error!("a thread of the house panicked");
-                }
-            }
             let samples = site.map_or(0, |site| site.inputs.samples);
-            let message = format!("stopped in order after {samples} samples");
-            store.journal().write(Event::new("host-stopped", Severity::Info, message));
-            store.flush()?;
-            store.control().mark_stopped()
+            close::close(&store, threads, &broken, samples)
         })
         .await??;
         self.tail.abort();

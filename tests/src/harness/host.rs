@@ -168,6 +168,12 @@ impl Host {
         lines.get(lines.len().saturating_sub(40)..).unwrap_or_default().join("\n")
     }
 
+    /// Its `site.toml`.
+    #[must_use]
+    pub fn site(&self) -> &Path {
+        &self.site
+    }
+
     /// Process id.
     #[must_use]
     pub fn id(&self) -> u32 {

@@ -6,6 +6,7 @@
 
 mod kills;
 mod matrix;
+mod raising;
 mod rig;
 mod supersede;
 mod thousand;

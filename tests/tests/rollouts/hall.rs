@@ -164,15 +164,23 @@ impl Hall {
         Ok(Self { host, ..self })
     }
 
-    /// Kills the host, lets something be done to what it left, and starts it again.
+    /// Kills the host while it is inside of no component, lets something be done to what it left, and starts it again.
     pub(crate) fn killed(
         self,
         meanwhile: impl FnOnce(&SiteFolder) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
+        self.host.kill_outside()?;
+        let host = up_again(&self.site, meanwhile)?;
+        Ok(Self { host, ..self })
+    }
+
+    /// The same, wherever it is.
+    pub(crate) fn killed_at_once(
+        self,
+        meanwhile: impl FnOnce(&SiteFolder) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
         self.host.kill()?;
-        meanwhile(&self.site)?;
-        let host = Host::start(&self.site.site())?;
-        host.entry("source-connected", |_| true)?;
+        let host = up_again(&self.site, meanwhile)?;
         Ok(Self { host, ..self })
     }
 
@@ -187,6 +195,16 @@ impl Hall {
             .collect::<anyhow::Result<_>>()?;
         Ok((self.host, cells.into_iter().zip(places).collect()))
     }
+}
+
+fn up_again(
+    site: &SiteFolder,
+    meanwhile: impl FnOnce(&SiteFolder) -> anyhow::Result<()>,
+) -> anyhow::Result<Host> {
+    meanwhile(site)?;
+    let host = Host::start(&site.site())?;
+    host.entry("source-connected", |_| true)?;
+    Ok(host)
 }
 
 fn switch(host: &Host, cell: &str, sent: &Sent) -> anyhow::Result<Option<usize>> {

@@ -9,6 +9,7 @@ mod back;
 mod begin;
 mod commands;
 mod hall;
+mod killed;
 mod ladder;
 mod ledger;
 mod phases;

@@ -1,5 +1,5 @@
-//! What the next start makes of a rollout in whose last steps the host was killed. The steps are too short to be met by
-//! a signal, so the books are written as a kill there leaves them: each phase is in them before its order is obeyed.
+//! What the next start makes of a rollout in whose last steps the host was killed: the books are written as a kill there
+//! leaves them, since each phase is in them before its order is obeyed. `killed` has the kills themselves.
 
 use anyhow::ensure;
 use rusqlite::Connection;

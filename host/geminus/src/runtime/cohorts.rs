@@ -20,6 +20,7 @@ use geminus_twin::plant::Binding;
 use geminus_twin::site::Isolation;
 use geminus_twin::{BindingIndex, Plant};
 
+use crate::runtime::crumb;
 use crate::runtime::meters::Account;
 pub(crate) use apart::Return;
 use apart::held_apart;
@@ -257,7 +258,7 @@ impl Cohorts {
         for (berth, here) in group.incumbent.housed(twins) {
             let newest = berth.cohort.compiled().declaration().state.schema;
             let asked = schema.filter(|schema| *schema != newest);
-            copies.push(berth.cohort.copy(&here, asked).map_err(|error| error.to_string()));
+            copies.push(berth.enter().copy(&here, asked).map_err(|error| error.to_string()));
         }
         copies
     }
@@ -366,7 +367,7 @@ impl Cohorts {
     pub(crate) fn feed(&mut self, index: BindingIndex, twin: TwinIndex, frame: &Frame) -> bool {
         let Some(group) = self.groups.get_mut(&index) else { return false };
         let Some(berth) = group.incumbent.berth_mut(twin) else { return false };
-        let stepped = berth.cohort.step(frame);
+        let stepped = berth.enter().step(frame);
         let quarantined =
             |fault: &geminus_behavior::TwinFault| fault.quarantined.then_some((index, fault.twin));
         match stepped {
@@ -392,7 +393,8 @@ impl Cohorts {
                 schema: snapshot.schema,
                 twins: here.iter().filter_map(|twin| of.remove(twin).cloned()).collect(),
             };
-            match berth.cohort.restore(&part) {
+            let restored = berth.enter().restore(&part);
+            match restored {
                 Ok(refused) => {
                     reasons.extend(refused.into_iter().map(|twin| format!("{}: {}", twin.id, twin.message)))
                 }

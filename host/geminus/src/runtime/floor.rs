@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub(crate) struct Floor {
     pub(crate) plant: Arc<Plant>,
     pub(crate) engine: Engine,
     pub(crate) cache: PathBuf,
+    /// Where everything of this site lies, crumbs among it.
+    pub(crate) data: PathBuf,
     pub(crate) shards: Vec<Sender<Ask>>,
     pub(crate) meters: Vec<Arc<ShardMeters>>,
     pub(crate) host: Arc<dyn HostCalls>,
@@ -50,6 +53,10 @@ pub(crate) struct Floor {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) bus: Arc<EventBus>,
     pub(crate) incarnations: Mutex<HashMap<u32, Incarnation>>,
+    /// Behavior and digest of what the last run ended inside of.
+    pub(crate) ended_inside: HashSet<(String, Digest)>,
+    /// Whether a worker has panicked: then this run does not end in order.
+    pub(crate) broken: Arc<AtomicBool>,
 }
 
 impl Floor {

@@ -21,6 +21,7 @@ use geminus_store::{Quarantine, Strike};
 use geminus_twin::BindingIndex;
 
 use super::cohorts::Return;
+use super::crumb;
 use super::floor::{Floor, Incarnation};
 use super::manager::Heard;
 use super::message::Ask;
@@ -188,17 +189,22 @@ impl Ladder {
         for lane in Lane::ALL {
             let some = self.rota.take(lane, now);
             if !some.is_empty() {
-                self.send_off(some);
+                self.send_off(lane, some);
             }
         }
     }
 
-    fn send_off(&mut self, some: Vec<Climb>) {
+    /// What panics there leaves its twin quarantined, and this run of the host does not count as one that ended in order.
+    fn send_off(&mut self, lane: Lane, some: Vec<Climb>) {
         let (floor, back, wanted) = (Arc::clone(&self.floor), self.back.clone(), Arc::clone(&self.wanted));
         let kept = some.clone();
         let work = move || {
             for climb in some {
-                let end = climb::climb(&floor, &climb, &wanted);
+                let work = || climb::climb(&floor, &climb, &wanted);
+                let end = crumb::work(&floor.data, lane.name(), work).unwrap_or_else(|_| {
+                    floor.broken.store(true, Ordering::Relaxed);
+                    End::Broken
+                });
                 // The manager has ended: nobody needs it any more.
                 if back.send(Heard::Climbed(Box::new(Climbed { climb, end }))).is_err() {
                     return;
@@ -231,6 +237,7 @@ impl Ladder {
                 }
             },
             End::Quarantined(written) => self.quarantined(&climb, written),
+            End::Broken => self.again(Climb { rung: Rung::Quarantine, ..climb }, RETRY_WAIT),
             End::Later(why) => {
                 tracing::warn!(%why, "it is not known whether a twin is still held apart; it is asked again");
                 self.again(climb, RETRY_WAIT);

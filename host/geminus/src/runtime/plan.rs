@@ -22,6 +22,8 @@ pub(crate) struct Past {
     pub(crate) declined: HashSet<(String, Digest)>,
     /// Digests in which the process crashed too often.
     pub(crate) crashed: HashSet<Digest>,
+    /// Behavior and digest of what the last process ended inside of.
+    pub(crate) ended_inside: HashSet<(String, Digest)>,
 }
 
 impl Past {
@@ -43,6 +45,8 @@ pub(crate) struct Pick {
     pub(crate) revived: bool,
     /// Whether it stays out because the process crashed in it: only its declaration is used.
     pub(crate) left_out: bool,
+    /// What ran last, where another one starts because the process crashed in it.
+    pub(crate) instead_of: Option<Package>,
 }
 
 /// What a site comes to.
@@ -117,7 +121,8 @@ fn pick(shelf: &Shelf, kept: &[Package], behavior: &Behavior, past: &Past) -> Op
     // Points and alerts are laid out by a declaration, also while nothing runs.
     let package = chosen.or_else(|| last.cloned()).or_else(|| best(&all().collect::<Vec<_>>()))?;
     let revived = shelf.by_digest(package.digest).is_none();
-    Some(Pick { package, revived, left_out })
+    let instead_of = last.filter(|last| crashed(last) && last.digest != package.digest).cloned();
+    Some(Pick { package, revived, left_out, instead_of })
 }
 
 /// Plans with numbers from `series_id`.

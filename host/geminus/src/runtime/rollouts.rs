@@ -15,6 +15,7 @@ mod steady;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
@@ -27,6 +28,7 @@ use geminus_twin::BindingIndex;
 
 use super::cohorts::trial::{Standing, Wanted};
 use super::compile::Effort;
+use super::crumb;
 use super::floor::Floor;
 use super::manager::Heard;
 use super::message::{Ask, Candidate};
@@ -271,7 +273,8 @@ impl Conductor {
         let (id, package, wanted) = (run.id, run.package.clone(), Arc::clone(&run.wanted));
         let limit = Duration::from_secs(run.machine.plan().stages.compile_seconds_max);
         let floor = Arc::clone(&self.floor);
-        self.send_off(move || {
+        let lost = |id, reason| Brought::Compiled(id, Err(reason));
+        self.send_off(id, lost, move || {
             let effort = Effort { limit, wanted: &wanted, clock: floor.clock.as_ref() };
             let compiled = super::compile::apart(&floor.engine, &package, &floor.cache, &effort);
             Brought::Compiled(id, compiled)
@@ -304,16 +307,27 @@ impl Conductor {
             version,
         };
         let (id, floor) = (run.id, Arc::clone(&self.floor));
-        self.send_off(move || Brought::Raised(id, raise::candidates(&floor, &wish)));
+        let lost = |id, reason| Brought::Raised(id, Err(reason));
+        self.send_off(id, lost, move || Brought::Raised(id, raise::candidates(&floor, &wish)));
         None
     }
 
-    /// Runs on a thread of its own what takes its time.
-    fn send_off(&self, work: impl FnOnce() -> Brought + Send + 'static) {
-        let back = self.back.clone();
+    /// Runs on a thread of its own what takes its time. What panics there fails its rollout, and this run of the host does
+    /// not count as one that ended in order.
+    fn send_off(
+        &self,
+        id: u64,
+        lost: fn(u64, String) -> Brought,
+        work: impl FnOnce() -> Brought + Send + 'static,
+    ) {
+        let (back, floor) = (self.back.clone(), Arc::clone(&self.floor));
         let run = move || {
+            let brought = crumb::work(&floor.data, &format!("rollout-{id}"), work).unwrap_or_else(|_| {
+                floor.broken.store(true, Relaxed);
+                lost(id, "the host itself broke on it (a panic): its log says where".to_owned())
+            });
             // The manager has ended: nobody needs it any more.
-            drop(back.send(Heard::Brought(Box::new(work()))));
+            drop(back.send(Heard::Brought(Box::new(brought))));
         };
         if let Err(error) = std::thread::Builder::new().name("rollout".to_owned()).spawn(run) {
             self.trouble("a rollout has no thread to work on", &error.to_string());

@@ -27,7 +27,7 @@ use super::chronicle::Chronicle;
 use super::cohorts::side::{Berth, Watch};
 use super::cohorts::trial::{Moved, Trial};
 use super::cohorts::{Cohorts, Saved};
-use super::crumb::Crumb;
+use super::crumb::{self, Crumb};
 use super::floods::Floods;
 use super::keeper::AtBorder;
 use super::lane::Exit;
@@ -78,7 +78,7 @@ pub(crate) struct ShardParts {
     pub(crate) board: Board,
     pub(crate) host: Arc<dyn HostCalls>,
     pub(crate) meters: Arc<ShardMeters>,
-    pub(crate) crumb: Crumb,
+    pub(crate) crumb: Arc<Crumb>,
     /// To the manager. Never waited for.
     pub(crate) notes: crossbeam_channel::Sender<manager::Heard>,
     /// To the keeper.
@@ -146,6 +146,7 @@ impl ShardRunner {
 
     /// Runs until [`Ask::Stop`].
     pub(crate) fn run(mut self) {
+        let _carried = crumb::carry(Arc::clone(&self.parts.crumb));
         loop {
             match self.wait() {
                 Heard::Stop => break self.finish(),

@@ -24,7 +24,7 @@ use super::plugins::Active;
 use super::quarantine::Quarantines;
 use super::rollouts::Document;
 use super::shard::{ShardParts, ShardRunner};
-use super::{compile, crumb, id_of, refeed};
+use super::{compile, crashes, crumb, id_of, refeed, substitutes};
 
 /// A component that has run for so long did not crash the host by being started.
 pub(crate) const TRUSTED_AFTER: Duration = Duration::from_secs(60);
@@ -59,7 +59,8 @@ pub(crate) fn past(
         let message = format!("{what} cannot be read: {error}");
         chronicle.tell(Event::new("control-unreadable", Severity::Error, message));
     };
-    let mut past = Past::default();
+    let ended_inside = crashes::count(control, data, (crashes_max, now), chronicle);
+    let mut past = Past { ended_inside, ..Past::default() };
     match control.assignments() {
         Ok(all) => past.assigned.extend(
             all.into_iter().filter_map(|one| Some(((one.binding, one.twin), one.digest.parse().ok()?))),
@@ -72,7 +73,11 @@ pub(crate) fn past(
             for record in all {
                 let Ok(document) = serde_json::from_str::<Document>(&record.document) else { continue };
                 let Some(target) = document.target() else { continue };
-                if document.has_failed() {
+                // As the conductor will end it, which comes after the choice of what starts.
+                let fails = record.ended.is_none()
+                    && past.ended_inside.contains(&target)
+                    && !document.is_decided(&record.phase);
+                if fails || document.has_failed() {
                     past.failed.insert(target.clone());
                 }
                 // The latest counts: what a person did not want once may have been wanted since.
@@ -83,7 +88,6 @@ pub(crate) fn past(
         }
         Err(error) => trouble("earlier rollouts", &error),
     }
-    count_crash(control, data, (crashes_max, now), chronicle);
     match control.crashes() {
         Ok(all) => past.crashed.extend(
             all.into_iter()
@@ -95,36 +99,6 @@ pub(crate) fn past(
     past
 }
 
-/// The crumbs of a process that did not end in order say in which components it was.
-fn count_crash(control: &Control, data: &Path, (crashes_max, now): (u32, Timestamp), chronicle: &Chronicle) {
-    if control.was_clean() {
-        // What counts is how often in a row.
-        for crash in
-            control.crashes().unwrap_or_default().into_iter().filter(|crash| crash.count < crashes_max)
-        {
-            if let Err(error) = control.forgive_crash(&crash.digest) {
-                tracing::warn!(%error, "a crash was not forgiven");
-            }
-        }
-        return;
-    }
-    let left = crumb::left_behind(data).unwrap_or_default();
-    let known = control.incarnations().unwrap_or_default();
-    for number in left {
-        let Some(of) = known.iter().find(|incarnation| incarnation.id == number) else { continue };
-        match control.crash(&of.digest, now) {
-            Ok(count) => {
-                let message = format!(
-                    "the last run ended inside {} ({}), {count} times in a row by now",
-                    of.plugin, of.binding
-                );
-                chronicle.tell(Event::new("crashed-inside", Severity::Error, message).plugin(&of.plugin));
-            }
-            Err(error) => tracing::error!(%error, "a crash was not counted"),
-        }
-    }
-}
-
 /// Works out who starts with what, and compiles it. What cannot be compiled is journaled; its twins wait for a
 /// better one, the rest of the house runs.
 pub(crate) fn cast(floor: &Floor, picked: &[Pick], past: &Past) -> Cast {
@@ -132,12 +106,19 @@ pub(crate) fn cast(floor: &Floor, picked: &[Pick], past: &Past) -> Cast {
     let mut known: HashMap<Digest, Arc<Compiled>> = HashMap::new();
     for ((index, binding), pick) in (0..).map(BindingIndex).zip(&floor.plant.bindings).zip(picked) {
         let label = pick.package.declaration.label();
-        if pick.left_out {
+        if pick.left_out && past.crashed.contains(&pick.package.digest) {
+            let substitute = substitutes::name(&binding.substitute);
+            let what = format!("without {label} and any other version (substitute: {substitute})");
+            tell_left_out(floor, binding, &pick.package, &what, None);
+        } else if pick.left_out {
             let message = format!(
-                "{} starts without {label}: the host crashed in it; another version, or `geminus rollout start` of this one, brings it back",
+                "{} starts without {label}, which failed here before: another version, or `geminus rollout start` of this one, brings it back",
                 binding.name
             );
             floor.chronicle.tell(Event::new("safe-start", Severity::Error, message).plugin(&label));
+        } else if let Some(crashed) = &pick.instead_of {
+            let what = format!("with {label} instead of {}", crashed.declaration.label());
+            tell_left_out(floor, binding, crashed, &what, None);
         } else if pick.revived {
             let message = format!("the plugin folder has no usable {label}: the one that ran last is used");
             floor.chronicle.tell(Event::new("plugin-revived", Severity::Warning, message).plugin(&label));
@@ -179,6 +160,25 @@ pub(crate) fn cast(floor: &Floor, picked: &[Pick], past: &Past) -> Cast {
     cast
 }
 
+/// Says what is left out because the host crashed in it, and by which rule.
+fn tell_left_out(floor: &Floor, binding: &Binding, crashed: &Package, what: &str, twin: Option<&str>) {
+    let (name, limit) = (&binding.name, floor.plant.containment.crashes_max);
+    let label = crashed.declaration.label();
+    let whom = twin.map_or_else(|| format!("{} twins", binding.twins.len()), str::to_owned);
+    let message = format!(
+        "{name} of {whom} starts {what}: the host ended inside it {limit} times in a row or more (containment.crashes_max); another version, or `geminus rollout start` of this one, brings it back"
+    );
+    let facts = serde_json::json!({
+        "binding": name, "digest": crashed.digest.to_string(), "crashes_max": limit,
+        "twins": if twin.is_some() { 1 } else { binding.twins.len() },
+    });
+    let event = Event::new("safe-start", Severity::Error, message).plugin(label).facts(facts);
+    floor.chronicle.tell(match twin {
+        Some(twin) => event.twin(twin),
+        None => event,
+    });
+}
+
 /// The package that a twin has of its own: what was assigned to it, or what its pin asks for.
 fn own_package(floor: &Floor, binding: &Binding, twin: TwinIndex, past: &Past) -> Option<Package> {
     let usable = |package: &Package| !past.crashed.contains(&package.digest);
@@ -188,8 +188,13 @@ fn own_package(floor: &Floor, binding: &Binding, twin: TwinIndex, past: &Past) -
     let fits = |package: &Package| {
         pin.is_none_or(|pin| pin.versions.matches(&package.declaration.version.0)) && usable(package)
     };
-    if let Some(package) = assigned.and_then(|digest| floor.package(*digest)).filter(fits) {
-        return Some(package);
+    match assigned.and_then(|digest| floor.package(*digest)) {
+        Some(package) if fits(&package) => return Some(package),
+        Some(crashed) if !usable(&crashed) => {
+            let what = format!("without {}, which it had of its own", crashed.declaration.label());
+            tell_left_out(floor, binding, &crashed, &what, Some(&id));
+        }
+        _ => {}
     }
     let pin = pin?;
     let all = floor.packages();
@@ -260,6 +265,7 @@ pub(crate) fn shard(
     store: &Store,
 ) -> anyhow::Result<JoinHandle<()>> {
     let plant = Arc::clone(&parts.plant);
+    let carried = crumb::carry(Arc::clone(&parts.crumb));
     let here: HashSet<TwinIndex> = parts.shard.twins().collect();
     let mut held: Vec<(BindingIndex, TwinIndex, String)> = Vec::new();
     for ((index, binding), own) in (0..).map(BindingIndex).zip(&plant.bindings).zip(&cast.parts) {
@@ -272,6 +278,7 @@ pub(crate) fn shard(
             held.extend(mine.iter().filter_map(|twin| Some((index, *twin, reason(twin)?))));
         }
     }
+    drop(carried);
     let name = format!("shard-{}", parts.number);
     let mut runner = ShardRunner::new(parts);
     for (index, twin, reason) in held {
@@ -291,7 +298,8 @@ fn start(
 ) {
     let openings = cohorts::openings(plant, binding, mine, &version.parameters);
     let account = parts.meters.account(index, &version.compiled.declaration().version.to_string());
-    parts.crumb.enter(version.incarnation);
+    // Around all of it: opening, restoring, feeding, copying.
+    let _inside = crumb::inside(version.incarnation);
     let started = parts.cohorts.start(index, binding, (version, &account), &parts.host, openings);
     match started {
         Ok(refused) => {
@@ -318,5 +326,4 @@ fn start(
             parts.chronicle.tell(Event::new("behavior-not-started", Severity::Error, message));
         }
     }
-    parts.crumb.leave();
 }

@@ -70,14 +70,14 @@ impl Cohorts {
             Return::Move(berth) => group.incumbent.adopt(vec![*berth]),
             Return::Release => {
                 let berth = group.incumbent.berth_mut(twin).ok_or("no instance has it")?;
-                if !berth.cohort.release(twin) {
+                if !berth.enter().release(twin) {
                     return Err("it has no state that is known to be good".to_owned());
                 }
                 Vec::new()
             }
             Return::Reopen(opening, state) => {
                 let berth = group.incumbent.berth_mut(twin).ok_or("no instance has it")?;
-                berth.cohort.reopen(*opening, state.as_ref()).map_err(|refused| refused.message)?;
+                berth.enter().reopen(*opening, state.as_ref()).map_err(|refused| refused.message)?;
                 Vec::new()
             }
         };

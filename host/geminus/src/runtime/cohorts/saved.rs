@@ -8,6 +8,7 @@ use geminus_twin::BindingIndex;
 
 use super::side::Side;
 use super::{COHORT_TWINS_MAX, Cohorts};
+use crate::runtime::crumb;
 
 /// State of one instance's twins.
 #[derive(Clone, Debug)]
@@ -51,8 +52,10 @@ impl Cohorts {
         });
         let candidate = candidate.unwrap_or_default();
         let mut copy = |side: &mut Side, authoritative: &dyn Fn(TwinIndex) -> bool| {
+            // One crumb around all of one version, however many instances it has.
+            let _inside = side.berths().first().map(|berth| crumb::inside(berth.incarnation));
             for berth in side.berths_mut() {
-                let state = berth.cohort.snapshot(None).map_err(|error| error.to_string());
+                let state = berth.enter().snapshot(None).map_err(|error| error.to_string());
                 let (ours, theirs) = match state {
                     Ok(snapshot) => {
                         let (ours, theirs): (Vec<_>, Vec<_>) =

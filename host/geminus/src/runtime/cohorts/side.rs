@@ -3,7 +3,7 @@
 //! together in the order of the frame.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Range;
+use std::ops::{Deref, DerefMut, Range};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,12 +11,13 @@ use geminus_behavior::{Cohort, Flood, Standing, TwinFault};
 use geminus_core::{Clock, Declaration, Frame, Outcome, Quality, TwinIndex};
 
 use super::costs::{Cost, Costs};
-use crate::runtime::crumb::Crumb;
+use crate::runtime::crumb::{self, Crumb};
 use crate::runtime::meters::Account;
 
 /// One instance, with what it is booked under.
 #[derive(Debug)]
 pub(crate) struct Berth {
+    /// For reading. What calls the component goes through [`Berth::enter`].
     pub(crate) cohort: Cohort,
     /// Number of this version with these parameters for this binding, as `control.db` knows it; never 0.
     pub(crate) incarnation: u32,
@@ -40,6 +41,26 @@ impl Charge {
     /// The twin's share of the instance's memory: exact where it is alone.
     pub(crate) fn memory_bytes(&self) -> u64 {
         self.instance_bytes / self.instance_twins.max(1)
+    }
+}
+
+/// A cohort that may be called: while this lives, the thread's crumb names it.
+pub(crate) struct Entered<'b> {
+    cohort: &'b mut Cohort,
+    _inside: crumb::Inside,
+}
+
+impl Deref for Entered<'_> {
+    type Target = Cohort;
+
+    fn deref(&self) -> &Cohort {
+        self.cohort
+    }
+}
+
+impl DerefMut for Entered<'_> {
+    fn deref_mut(&mut self) -> &mut Cohort {
+        self.cohort
     }
 }
 
@@ -147,7 +168,7 @@ impl Side {
                 0 => left.push(berth),
                 _ => {
                     if !leaving.is_empty() {
-                        berth.cohort.close(&leaving);
+                        berth.enter().close(&leaving);
                     }
                     self.berths.push(berth);
                 }
@@ -220,6 +241,11 @@ impl Berth {
             let cost = self.costs.of(&self.cohort, twin);
             (twin, Charge { cost, instance_bytes, instance_twins, rebuilds })
         })
+    }
+
+    /// The cohort, to be called for anything but a step, with a crumb for as long as that takes.
+    pub(crate) fn enter(&mut self) -> Entered<'_> {
+        Entered { cohort: &mut self.cohort, _inside: crumb::inside(self.incarnation) }
     }
 
     fn step(&mut self, outputs: usize, frame: &Frame, watch: &Watch<'_>) -> Stepped {

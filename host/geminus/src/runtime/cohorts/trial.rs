@@ -298,7 +298,7 @@ impl Trial {
                 continue;
             };
             let asked = (schema != old.state.schema).then_some(schema);
-            let copied = berth.cohort.copy(&here, asked).map_err(|error| error.to_string())?;
+            let copied = berth.enter().copy(&here, asked).map_err(|error| error.to_string())?;
             copied.twins.iter().for_each(|saved| {
                 cold.remove(&saved.twin);
             });
@@ -308,7 +308,7 @@ impl Trial {
         for twin in some {
             // One that failed before is let in again, with the state that the incumbent has now.
             if let Some(berth) = self.side.berth_mut(twin)
-                && berth.cohort.release(twin)
+                && berth.enter().release(twin)
             {
                 self.silent.candidate.remove(&twin);
             }
@@ -332,7 +332,7 @@ impl Trial {
                 schema: copied.schema,
                 twins: part,
             };
-            let refused = berth.cohort.take_in(&part).map_err(|error| error.to_string())?;
+            let refused = berth.enter().take_in(&part).map_err(|error| error.to_string())?;
             if let Some(first) = refused.first() {
                 return Err(format!("state of {} twins is refused, first {first}", refused.len()));
             }
@@ -579,7 +579,8 @@ pub(super) fn states(side: &mut Side, twins: &[TwinIndex], into: &mut Vec<(u32, 
         if berth.cohort.compiled().declaration().state.schema == 0 {
             continue;
         }
-        match berth.cohort.copy(&here, None) {
+        let copied = berth.enter().copy(&here, None);
+        match copied {
             Ok(snapshot) => into.push((berth.incarnation, snapshot)),
             // What cannot be copied cannot be replayed from here; the next step tells why.
             Err(error) => tracing::warn!(%error, "state at a change of sides was not copied"),

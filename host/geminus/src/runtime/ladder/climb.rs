@@ -36,6 +36,8 @@ pub(super) enum End {
     Quarantined(Result<(), String>),
     /// Its shard did not say how it stands: it has to wait.
     Later(String),
+    /// The host itself broke on it (a panic).
+    Broken,
 }
 
 /// A version for one twin.

@@ -24,6 +24,14 @@ pub(super) enum Lane {
 
 impl Lane {
     pub(super) const ALL: [Self; 2] = [Self::Quick, Self::Slow];
+
+    /// Of the crumb that its thread carries.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Quick => "ladder-quick",
+            Self::Slow => "ladder-slow",
+        }
+    }
 }
 
 /// All who wait, and who is under way.

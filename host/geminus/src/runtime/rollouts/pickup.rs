@@ -1,5 +1,6 @@
 //! What a rollout becomes that the last process left under way. The ledger decides whether its version runs; what it was
-//! being withdrawn for stays its reason; everything else was interrupted, which speaks against nobody.
+//! being withdrawn for stays its reason; a version that the process ended inside of has failed, and is not begun again by
+//! itself; everything else was interrupted, which speaks against nobody.
 
 use geminus_core::{Digest, Event, Severity};
 use geminus_rollout::{Input, Phase};
@@ -22,7 +23,8 @@ impl Conductor {
                 self.save_words(record.id, "failed", &record.document);
                 continue;
             };
-            document.end_for_start(&record.phase, self.now());
+            let blamed = document.target().is_some_and(|target| self.floor.ended_inside.contains(&target));
+            document.end_for_start(&record.phase, blamed, self.now());
             if let Err(reason) = self.save(record.id, &document) {
                 tracing::warn!(%reason, "the next start ends it once more");
             }
@@ -65,12 +67,99 @@ impl Conductor {
 
 impl Document {
     /// Ends it as a start of the host finds it. `phase` is that of its row, which is written in one commit with the
-    /// ledger: the machine itself was written the last time before that.
-    pub(super) fn end_for_start(&mut self, phase: &str, now: geminus_core::Timestamp) {
+    /// ledger: the machine itself was written the last time before that. `blamed`: the last process ended inside of its
+    /// version.
+    pub(super) fn end_for_start(&mut self, phase: &str, blamed: bool, now: geminus_core::Timestamp) {
+        let (decided, was) = (self.is_decided(phase), self.machine.phase());
+        let blamed = blamed && !decided;
+        if blamed {
+            let record = &self.record;
+            let reason =
+                format!("the host ended inside {}@{} while it was {was}", record.plugin, record.to.version);
+            self.machine.hear(Input::Failed(reason), now);
+        }
         let assigned = phase == Phase::Permanent.name();
-        let decided = assigned || self.machine.phase() == Phase::Withdrawing;
         self.machine.hear(if assigned { Input::Settled } else { Input::HostStarted }, now);
         self.record.ended = Some(now);
-        self.record.interrupted = !decided;
+        self.record.interrupted = !decided && !blamed;
+    }
+
+    /// Whether what it ends in was settled before the last process ended, as [`Document::end_for_start`] finds it.
+    pub(crate) fn is_decided(&self, phase: &str) -> bool {
+        phase == Phase::Permanent.name() || self.machine.phase() == Phase::Withdrawing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use geminus_api::view as api;
+    use geminus_core::Timestamp;
+    use geminus_rollout::{Facts, Plan, Progress, Rollout, Stages};
+
+    use super::*;
+    use crate::runtime::rollouts::run::Record;
+
+    const NOW: Timestamp = Timestamp(1_700_000_000_000_000_000);
+    const TO: &str = "sha256:0102030405060708091011121314151617181920212223242526272829303132";
+    const ALL: Progress = Progress { twins: 1, enrolled: 1, warm: 1, authoritative: 1, rows_min: 1 };
+
+    /// A rollout that has heard this.
+    fn document(heard: Vec<Input<'_>>) -> Document {
+        let plan = Plan::through("tally", TO, Stages::default());
+        let facts = Facts { digest: TO.to_owned(), canary: 0, incumbent: true };
+        let mut machine = Rollout::new(plan, facts, NOW);
+        for input in heard {
+            machine.hear(input, NOW);
+        }
+        let record = Record {
+            binding: "tally".to_owned(),
+            plugin: "tally".to_owned(),
+            from: None,
+            to: api::VersionRef { version: "1.1.0".to_owned(), digest: TO.to_owned() },
+            automatic: true,
+            by: "plugin folder".to_owned(),
+            started: NOW,
+            ended: None,
+            interrupted: false,
+            twins: api::RolloutTwins::default(),
+            verdict: None,
+            evidence: None,
+            diff: Vec::new(),
+        };
+        Document { machine, record }
+    }
+
+    /// In which phase the last process left it, and what it ends in when that did not end inside of its version, and when
+    /// it did. `row`: the phase of its row in the books, where that is another one.
+    fn check(heard: &[Input<'static>], left: Phase, row: Option<Phase>, ends: [(Phase, bool, bool); 2]) {
+        for (blamed, (phase, failed, interrupted)) in [false, true].into_iter().zip(ends) {
+            let mut document = document(heard.to_vec());
+            assert_eq!(document.phase(), left);
+            let decided = document.is_decided(row.unwrap_or(left).name());
+            document.end_for_start(row.unwrap_or(left).name(), blamed, NOW);
+            let found = (document.phase(), document.has_failed(), document.was_interrupted());
+            assert_eq!(found, (phase, failed, interrupted), "{left}, blamed: {blamed}");
+            let reason = document.machine.reason().unwrap_or_default();
+            let says = format!("the host ended inside tally@1.1.0 while it was {left}");
+            assert_eq!(reason.starts_with(&says), blamed && !decided, "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_version_that_the_host_ended_inside_of_has_failed_unless_its_end_was_decided_before() {
+        let by = || "ann".to_owned();
+        let to_raising = [Input::Verified, Input::Compiled];
+        let to_promoting = [to_raising.as_slice(), &[Input::Raised]].concat();
+        let to_probation = [to_promoting.as_slice(), &[Input::Progress(&ALL)]].concat();
+        let to_settling = [to_probation.as_slice(), &[Input::Superseded]].concat();
+        let cancelled = [to_raising.as_slice(), &[Input::Cancel { by: by() }]].concat();
+        let (failed, interrupted) = (|phase| (phase, true, false), |phase| (phase, false, true));
+        use Phase::{Cancelled, Failed, Permanent, Probation, Promoting, Raising, RolledBack, Settling};
+        check(&to_raising, Raising, None, [interrupted(Failed), failed(Failed)]);
+        check(&to_promoting, Promoting, None, [interrupted(RolledBack), failed(RolledBack)]);
+        check(&to_probation, Probation, None, [interrupted(RolledBack), failed(RolledBack)]);
+        check(&to_settling, Settling, None, [interrupted(RolledBack), failed(RolledBack)]);
+        check(&to_settling, Settling, Some(Permanent), [(Permanent, false, false); 2]);
+        check(&cancelled, Phase::Withdrawing, None, [(Cancelled, false, false); 2]);
     }
 }

@@ -11,6 +11,7 @@ use geminus_twin::BindingIndex;
 
 use crate::runtime::cohorts::side::Berth;
 use crate::runtime::cohorts::{Version, openings, twins_per_instance};
+use crate::runtime::crumb;
 use crate::runtime::floor::Floor;
 use crate::runtime::message::{Ask, Candidate};
 
@@ -60,21 +61,27 @@ fn berths(floor: &Floor, wish: &Wish, shard: usize, mine: &[TwinIndex]) -> Resul
     let account = floor.meters.get(shard).ok_or("there is no such shard")?.account(wish.index, &version);
     let mut berths = Vec::new();
     for household in households(floor, wish, shard, mine)? {
-        let raised =
-            household.with_parameters(&wish.version.parameters).raise(Arc::clone(&wish.version.compiled));
+        let household = household.with_parameters(&wish.version.parameters);
+        let raised = inside(&wish.version, || household.raise(Arc::clone(&wish.version.compiled)));
         let mut heir = raised.map_err(|error| error.to_string())?;
         let twins: Vec<TwinIndex> = heir.twins().collect();
         let schema = schema_of(floor, wish, &twins)?;
         if schema.is_some() {
             for some in twins.chunks(COPY_TWINS) {
                 for copy in copies(floor, wish.index, shard, some, schema)? {
-                    heir.rehearse(&copy).map_err(|error| error.to_string())?;
+                    inside(&wish.version, || heir.rehearse(&copy)).map_err(|error| error.to_string())?;
                 }
             }
         }
         berths.push(Berth::new(heir.into_cohort(), wish.version.incarnation, Arc::clone(&account)));
     }
     Ok(berths)
+}
+
+/// Calls the new version, with a crumb for as long as that takes.
+fn inside<T>(version: &Version, call: impl FnOnce() -> T) -> T {
+    let _inside = crumb::inside(version.incarnation);
+    call()
 }
 
 /// The schema in which twins of one instance hand their state over; `None`: there is none to hand over, or they may
@@ -137,6 +144,8 @@ pub(crate) fn alone(
         .ok_or("there is no such shard")?
         .account(index, &version.compiled.declaration().version.to_string());
     let openings = openings(&floor.plant, binding, &[twin], &version.parameters);
+    // All that follows calls it.
+    let _inside = crumb::inside(version.incarnation);
     let raised = Household::of(Arc::clone(&floor.host), openings).raise(Arc::clone(&version.compiled));
     let mut heir = raised.map_err(|error| error.to_string())?;
     if let Some(state) = state {
