@@ -28,6 +28,7 @@ mod rollouts;
 mod shard;
 mod start;
 mod substitutes;
+mod swaps;
 #[cfg(feature = "bench")]
 pub(crate) mod tap;
 mod token;

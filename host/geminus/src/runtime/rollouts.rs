@@ -199,8 +199,11 @@ impl Conductor {
         let rows_min = take_down(run, standings);
         let progress = run.progress(rows_min);
         if run.phase() == Phase::Raising {
-            let done = progress.enrolled >= progress.twins;
-            return self.hear(index, if done { Input::Raised } else { Input::Tick });
+            if progress.enrolled < progress.twins {
+                return self.hear(index, Input::Tick);
+            }
+            self.told_cold(index, "start");
+            return self.hear(index, Input::Raised);
         }
         let plant = Arc::clone(&self.floor.plant);
         let name_of = |twin: TwinIndex| super::id_of(&plant, twin).to_owned();

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use geminus_behavior::Standing::Live;
-use geminus_behavior::{Snapshot, handover_schema};
+use geminus_behavior::{ColdStart, Snapshot, handover_schema};
 use geminus_core::TwinIndex;
 
 use super::super::side::Side;
@@ -48,9 +48,9 @@ impl Trial {
         let new = self.side.berths().first().map(|berth| Arc::clone(berth.cohort.compiled().declaration()));
         for (berth, here) in incumbent.housed(&some) {
             // Twins may run different versions, and each hands over in a schema of its own.
-            let old = berth.cohort.compiled().declaration();
+            let old = Arc::clone(berth.cohort.compiled().declaration());
             let Some(new) = &new else { continue };
-            let schema = handover_schema(old, new, self.cold_start).map_err(|error| error.to_string())?;
+            let schema = handover_schema(&old, new, self.cold_start).map_err(|error| error.to_string())?;
             let Some(schema) = schema else {
                 if old.state.schema == 0 {
                     cold.retain(|twin| !here.contains(twin));
@@ -62,6 +62,15 @@ impl Trial {
             copied.twins.iter().for_each(|saved| {
                 cold.remove(&saved.twin);
             });
+            // One that has been lost since the state was tried on a copy.
+            let left_behind = here.iter().filter(|twin| cold.contains(twin)).count();
+            if left_behind > 0 && self.cold_start == ColdStart::Refuse {
+                return Err(format!(
+                    "the state of {left_behind} twins cannot be carried: {} has lost it meanwhile and has none in \
+                     schema {schema}; begin again when they run, or allow cold_start in the plan",
+                    old.label()
+                ));
+            }
             self.take_in(&copied)?;
         }
         self.cold += if incumbent.is_empty() { 0 } else { cold.len() };
