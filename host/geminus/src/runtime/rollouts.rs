@@ -213,6 +213,7 @@ impl Conductor {
         run.record.evidence = run.tally.as_ref().map(|tally| tally.evidence(&name_of));
         run.record.verdict.clone_from(&verdict);
         let phase = run.phase();
+        run.looked_at = Some(phase);
         // The verdict first: nothing goes on because of an older one that was better.
         if let Some(verdict) = verdict {
             self.hear(index, Input::Judged(&verdict));

@@ -21,6 +21,9 @@ impl Conductor {
         let now = self.now();
         let Some(run) = self.runs.get_mut(&index) else { return Ok(()) };
         let (id, phase) = (run.id, run.phase());
+        if phase != before {
+            run.keep_findings(before, now);
+        }
         if phase.is_end() && run.record.ended.is_none() {
             run.record.ended = Some(now);
         }

@@ -53,7 +53,7 @@ impl Trial {
         };
         let new = self.side.step(outputs, frame, watch);
         let usual = self.learn(frame, &new);
-        let words = self.words(frame, &old.by, &rows);
+        let words = self.words(frame, &old.by, &rows, &new.by);
         let compared = share.as_ref().unwrap_or(&old.outcome);
         let mut word = |row: usize, _| words.get(row).copied().unwrap_or(Row::LeftOut);
         self.tally.compare_rows(frame, compared, &new.outcome, &mut word);
@@ -76,18 +76,19 @@ impl Trial {
     }
 
     /// What each row is good for. A row that the incumbent did not answer, because it holds the twin apart, speaks neither
-    /// for nor against a candidate that does.
-    fn words(&self, frame: &Frame, old_by: &[u32], rows: &[usize]) -> Vec<Row> {
-        let word = |(twin, row): (&TwinIndex, &usize)| {
+    /// for nor against a candidate that does. One that the candidate did not answer is the work of a fault, which is counted
+    /// and has a limit of its own: it is no difference and no missing value besides.
+    fn words(&self, frame: &Frame, old_by: &[u32], rows: &[usize], new_by: &[u32]) -> Vec<Row> {
+        let word = |((twin, row), new): ((&TwinIndex, &usize), &u32)| {
             let answered = old_by.get(*row).is_some_and(|by| *by != 0);
-            match (self.is_about(*twin), self.flags(*twin).warm, answered) {
+            match (self.is_about(*twin) && *new != 0, self.flags(*twin).warm, answered) {
                 (false, ..) => Row::LeftOut,
                 (true, false, _) => Row::Warming,
                 (true, true, false) => Row::Unanswered,
                 (true, true, true) => Row::Compared,
             }
         };
-        frame.twins.iter().zip(rows).map(word).collect()
+        frame.twins.iter().zip(rows).zip(new_by).map(word).collect()
     }
 
     /// Books what the rows cost that this phase is about: of what a call burns, their share.
@@ -158,6 +159,8 @@ impl Trial {
                     self.restless = true;
                 }
                 (true, _) => taken.push(place),
+                // In the shadow: it costs nobody a row, and it is let in again as one is that fell.
+                (false, 0) if !live && !flags.barred => (flags.barred, flags.rows_barred) = (true, 0),
                 // Where a plan forgives it some faults, a twin is not given up for one of them.
                 (false, by) if flags.barred && (*by != 0 || !live) => {
                     flags.rows_barred += 1;
