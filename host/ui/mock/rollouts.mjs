@@ -120,6 +120,9 @@ function sampleOf(evidence) {
   return { ...evidence, worst: evidence.worst.slice(0, 10), curves: evidence.curves.slice(0, 4).map(thin) };
 }
 
+/** The same as long as all was well. */
+const inside = (evidence) => ({ ...evidence, faults_total: 0, faults: [], alerts: { ...evidence.alerts, new: evidence.alerts.old }, worst: evidence.worst.filter((row) => row.times_limit < 1), outputs: evidence.outputs.map((one) => (one.beyond > 0 ? { ...one, beyond: 0, difference_max: 0.9 * one.allowed.absolute } : one)) });
+
 const judged = (phase, since, until, verdict, evidence) => ({ phase, since, until, verdict, evidence: sampleOf(evidence) });
 
 export class Rollouts {
@@ -147,7 +150,7 @@ export class Rollouts {
     const counts = phase === 'permanent' ? 81 : 0;
     // All but the last phase passed, else there would be no later one.
     const passed = verdict && { state: 'pass', checks: verdict.checks.map((check) => (check.state === 'fail' ? { ...check, state: 'pass', value: 0, detail: 'inside its limit' } : check)) };
-    const over = verdict === null ? [] : history.flatMap((step, i) => (JUDGED.includes(step.phase) ? [judged(step.phase, step.time, history[i + 1].time, history[i + 1].phase === 'withdrawing' ? verdict : passed, evidence)] : []));
+    const over = verdict === null ? [] : history.flatMap((step, i) => (JUDGED.includes(step.phase) ? [judged(step.phase, step.time, history[i + 1].time, ...(history[i + 1].phase === 'withdrawing' ? [verdict, evidence] : [passed, inside(evidence)]))] : []));
     this.list.push({ id: this.list.length + 1, binding, plugin, from: ref(from), to: ref(to), automatic: phase === 'failed', by: phase === 'failed' ? 'folder' : 'token', phase, phase_since: history.at(-1).time, phase_deadline: null, started: iso(at), ended: history.at(-1).time, reason, twins: { all: 81, enrolled: counts, warm: counts, authoritative: counts, rows_min: twins === null ? 0 : twins.rows / 81 }, plan: { plugin, version: ref(to).digest, behavior: binding, stages: stagesOf() }, verdict, evidence, phases: over, history, diff: DIFF });
   }
 

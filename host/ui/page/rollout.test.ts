@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { allowed, APART, columnsOf, OVER, panelsOf, UNDER } from './comparison.svelte';
 import { bytes, decimalsOf, delta } from './format';
 import { emptyForm, LIMITS, planOf, type Form } from './plan';
-import { consequence, limitOf, nextText, ORDERS, phaseText, remaining, rowsWanted, standing, stepsOf, whyNot, worstFirst, type Order } from './rollout';
+import { consequence, limitOf, nextText, ORDERS, phaseText, remaining, rowsWanted, span, standing, stepsOf, whyNot, worstFirst, type Order } from './rollout';
 import planSchema from '../../../docs/generated/rollout-plan.schema.json?raw';
 import type { EvidenceCurve, Phase, Rollout, VerdictState } from './rollout-shapes';
 
@@ -42,7 +42,7 @@ describe('what comes next', () => {
   const open: Rollout['verdict'] = { state: 'open', checks: [{ name: 'a', state: 'open', limit: '', value: null, detail: '' }, { name: 'b', state: 'pass', limit: '', value: 0, detail: '' }] };
 
   it('waits for checks, rows and time, each with how far it is, and says what becomes of it otherwise', () => {
-    expect(at('shadow', { verdict: open }, shadow)).toBe('Next: promote, when every check passes (1 of 2 want more rows) and each twin has 600 compared rows (40 so far) and 2 min 00 s are over (40 s so far). If that does not come within 29 min 20 s, or a check fails, 1.5.0 is dropped and 1.4.0 goes on.');
+    expect(at('shadow', { verdict: open }, shadow)).toBe('Next: promote, when every check passes (1 of 2 want more rows) and each twin has 600 compared rows (40 so far) and 2 min are over (40 s so far). If that does not come within 29 min 20 s, or a check fails, 1.5.0 is dropped and 1.4.0 goes on.');
     expect(at('shadow', {}, { ...shadow, canary: { ...STAGES.canary, count: 1 } as typeof STAGES.canary })).toContain('Next: canary, when');
   });
 
@@ -51,7 +51,7 @@ describe('what comes next', () => {
   });
 
   it('is as good as done in probation unless a check fails', () => {
-    expect(at('probation')).toMatch(/^Next: version 1\.5\.0 for good, when every check passes and 1 min 00 s are over \(40 s so far\)\. In 29 min 20 s it comes to that anyway, unless a check fails/);
+    expect(at('probation')).toMatch(/^Next: version 1\.5\.0 for good, when every check passes and 1 min are over \(40 s so far\)\. In 29 min 20 s it comes to that anyway, unless a check fails/);
   });
 
   it('counts twins while they change over', () => {
@@ -71,6 +71,7 @@ describe('what comes next', () => {
     expect(states({ from: null })).toBe('done done here skipped skipped ahead skipped ahead');
     const { plan } = rollout('shadow');
     expect(PHASES.map((phase) => limitOf(phase, plan))).toEqual([30, 120, 300, 1, 1, 3_600, 600, null, null, null, null, null, null]);
+    expect([0, 45, 60, 90, 1_800, 3_600, 5_400, 172_800].map((seconds) => span(seconds).replaceAll('\u202f', ' '))).toEqual(['0 s', '45 s', '1 min', '1 min 30 s', '30 min', '1 h', '1 h 30 min', '2 d']);
     expect(rowsWanted(rollout('probation'))).toBeNull();
     expect(rowsWanted({ phase: 'canary', plan: { ...plan, stages: { ...plan.stages, canary: { ...plan.stages.canary, rows: 9 } } } })).toBe(9);
   });

@@ -78,6 +78,11 @@ export function rowsWanted({ phase, plan }: Pick<Rollout, 'phase' | 'plan'>): nu
   return rows > 0 ? rows : null;
 }
 
+/** A span as a plan has it: `2 h`, `30 min`, `1 min 30 s`. */
+export function span(seconds: number): string {
+  return seconds < 60 ? `${seconds}\u202fs` : age(1000 * seconds).replace(/\u202f?\s?00\u202f(s|min)$/, '').replace(/\s0\u202fh$/, '');
+}
+
 /** What comes next, what it still waits for, and what becomes of it otherwise; null when nothing is open. `now` is the
  * host's clock. */
 export function nextText(rollout: Pick<Rollout, 'phase' | 'phase_since' | 'phase_deadline' | 'history' | 'plan' | 'from' | 'to' | 'twins' | 'verdict'>, now: number): string | null {
@@ -106,7 +111,7 @@ function conditions({ phase, phase_since, plan, twins, verdict }: Pick<Rollout, 
   const wants = [open > 0 ? `every check passes (${open} of ${verdict?.checks.length} want more rows)` : 'every check passes'];
   if (rows > 0) wants.push(`each twin has ${count(rows)} compared rows (${count(twins.rows_min)} so far)`);
   const gone = Math.max(0, Math.floor((now - Date.parse(phase_since)) / 1000));
-  if (seconds > gone) wants.push(`${age(1000 * seconds)} are over (${age(1000 * gone)} so far)`);
+  if (seconds > gone) wants.push(`${span(seconds)} are over (${span(gone)} so far)`);
   return wants;
 }
 
