@@ -57,7 +57,7 @@ impl Shard {
                 // Nobody's words are asked for where nothing is raised.
                 let by = Some(row).filter(|_| !raised.is_empty()).and_then(declared);
                 let by = by.as_ref().unwrap_or(&plant.bindings[layout.stages[stage].binding].declaration);
-                self.raise(layout, twin, stage, *time, (&raised, by));
+                self.raise(layout, twin, stage, *time, (raised.as_slice(), by));
             }
             self.settle_dependents(layout, twin, stage, time.0, now);
             self.mark_dirty(twin);

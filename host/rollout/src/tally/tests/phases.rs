@@ -38,12 +38,14 @@ fn as_many_faults_are_forgiven_as_the_plan_says_over_all_phases_and_no_more() {
     assert_eq!(find(&tally.judge(&acceptance), "faults").state, Open, "too few rows to say");
     tell(&mut tally, &(0..100).map(row).collect::<Vec<_>>());
     fault(&mut tally, 2);
-    let check = find(&tally.judge(&acceptance), "faults");
+    let verdict = tally.judge(&acceptance);
+    let check = find(&verdict, "faults");
     assert_eq!((check.state, check.value, check.limit.as_str()), (Pass, Some(2.0), "at most 2"));
     tally.renew();
     fault(&mut tally, 3);
     // At once, however few rows the phase has: more of them mend nothing.
-    let check = find(&tally.judge(&acceptance), "faults");
+    let verdict = tally.judge(&acceptance);
+    let check = find(&verdict, "faults");
     assert_eq!((check.state, check.value), (Fail, Some(3.0)));
 }
 
