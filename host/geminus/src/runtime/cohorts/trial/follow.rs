@@ -52,7 +52,8 @@ impl Trial {
             }
         };
         let new = self.side.step(outputs, frame, watch);
-        let usual = self.learn(frame, &new);
+        // What a fault costs, with all that is stepped again because of it, is not what rows cost.
+        let usual = self.learn(frame, &new) && new.faults.is_empty();
         let words = self.words(frame, &old.by, &rows, &new.by);
         let compared = share.as_ref().unwrap_or(&old.outcome);
         let mut word = |row: usize, _| words.get(row).copied().unwrap_or(Row::LeftOut);
@@ -101,7 +102,8 @@ impl Trial {
         // Before it is warm a row counts for what it costs, whoever has answered it.
         let both = about - count(&|word| *word == Row::Unanswered);
         let answered = old.by.iter().filter(|by| **by != 0).count() as u64;
-        // What a new instance makes once for each twin says nothing about what its rows cost, only how long they take.
+        // What a new instance makes once for each twin, or what is made again after a fault, says nothing about what rows
+        // cost, only how long they take.
         let (rows, old_rows) = if usual { (about, both.min(answered)) } else { (0, 0) };
         self.tally.cost(Cost {
             rows,
