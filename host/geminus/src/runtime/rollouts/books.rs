@@ -22,7 +22,7 @@ impl Conductor {
         let Some(run) = self.runs.get_mut(&index) else { return Ok(()) };
         let (id, phase) = (run.id, run.phase());
         if phase != before {
-            run.keep_findings(before, now);
+            run.keep_findings(before);
         }
         if phase.is_end() && run.record.ended.is_none() {
             run.record.ended = Some(now);

@@ -212,7 +212,7 @@ impl Run {
     }
 
     /// Keeps what was found in a phase that has just ended, if versions were compared in it.
-    pub(super) fn keep_findings(&mut self, of: Phase, now: Timestamp) {
+    pub(super) fn keep_findings(&mut self, of: Phase) {
         let record = &mut self.record;
         let (Some(verdict), Some(evidence)) = (&record.verdict, &record.evidence) else { return };
         if self.looked_at != Some(of) {
@@ -220,8 +220,8 @@ impl Run {
         }
         let entered = self.machine.history().iter().rev().find(|step| step.phase == of);
         let since = entered.map_or(record.started, |step| step.time);
-        let (verdict, evidence) = (verdict.clone(), evidence.sample());
-        record.phases.push(Judged { phase: of, since, until: now, verdict, evidence });
+        let (verdict, evidence, until) = (verdict.clone(), evidence.sample(), self.machine.since());
+        record.phases.push(Judged { phase: of, since, until, verdict, evidence });
         self.looked_at = None;
     }
 
