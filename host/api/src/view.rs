@@ -17,8 +17,8 @@ pub use history::{HistoryView, MarkKind, MarkView, SeriesView};
 pub use journal::{EntryView, JournalView};
 pub use plugin::{PluginState, PluginView, PluginsView, RefusedView, RunningFor, UploadView};
 pub use rollout::{
-    ActivationView, ActivationsView, ChangeView, PlannedPhase, ROLLOUTS_MAX, RolloutEvent, RolloutOrder,
-    RolloutPreview, RolloutStep, RolloutTwins, RolloutView, RolloutsView, VersionRef,
+    ActivationView, ActivationsView, ChangeView, JudgedPhase, PlannedPhase, ROLLOUTS_MAX, RolloutEvent,
+    RolloutOrder, RolloutPreview, RolloutStep, RolloutTwins, RolloutView, RolloutsView, VersionRef,
 };
 pub use site::{InputsView, SiteView, StoreView, TwinCounts};
 pub use time::Time;

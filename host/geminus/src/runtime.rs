@@ -32,6 +32,7 @@ mod rollouts;
 mod shard;
 mod start;
 mod substitutes;
+mod swaps;
 #[cfg(feature = "bench")]
 pub(crate) mod tap;
 mod token;

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Difference;
 
+mod sample;
+
 /// Everything that was counted while two versions ran side by side.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -47,6 +47,8 @@ export async function rolloutFacts({ browser, url, fact, picture }) {
     const before = Number(await browser.attribute('plot-compare', 'data-last-ms'));
     await fact('the curves move', async () => Number(await browser.attribute('plot-compare', 'data-last-ms')) > before + 500);
     await fact('every check has a row', async () => (await count('[data-testid="checks"] tbody tr')) === 10);
+    await fact('what comes next, what it waits for and what else becomes of it is said', async () => (await has('next', 'Next: canary, when every check passes')) && (await has('next', '600 compared rows')) && (await has('next', '1.6.0 is dropped and 1.4.0 goes on')));
+    await fact('each phase to come has its limit', async () => (await has('phase', 'now, at most 30 min')) && (await has('phase', 'to come, at most 1 h')));
     const left = await browser.text('countdown');
     await fact('the time left counts down', async () => (await browser.text('countdown')) !== left && /min/.test(left));
     await browser.fill('choose-twin', 'motor-7');
@@ -87,6 +89,14 @@ export async function rolloutFacts({ browser, url, fact, picture }) {
     await fact('with its worst rows and faults', async () => (await has('worst', 'pump-0012')) && (await has('faults', 'out of bounds')));
     await fact('both versions’ costs stand side by side', async () => (await has('sides', '11 840')) && (await has('sides', '51 300')));
     await fact('and what it declares otherwise', async () => (await has('changes', 'widening')));
+    await fact('each phase has its own verdict', async () => (await has('judged-promoting', 'pass')) && (await has('judged-probation', 'fail')));
+    await fact('in the bar of phases too', async () => (await count('[data-testid="phase"] .step-done .judged-pass')) === 1 && (await count('[data-testid="phase"] .step-stopped .judged-fail')) === 1);
+    await browser.run('document.querySelector("[data-testid=judged-promoting] summary").focus()');
+    await browser.keys(' ');
+    await fact('and opens by the keyboard with checks, curves and numbers', async () => (await count('[data-testid="checks-promoting"] tbody tr')) > 4 && (await count('[data-testid="judged-promoting"] canvas')) === 2 && (await count('[data-testid="outputs-promoting"] tbody tr')) > 2);
+    await fact('with every id only once', async () => browser.run('const all = [...document.querySelectorAll("[id]")].map((e) => e.id); return new Set(all).size === all.length'));
+    await browser.run('document.querySelector("[data-testid=judged-phases]").scrollIntoView()');
+    await picture('rollout-phases');
     await picture('rollout-rolled-back');
     await open('rollouts/1');
     await fact('a permanent one went the whole way', async () => (await count('[data-testid="phase"] .step-done')) === 8);

@@ -112,6 +112,19 @@ function verdictOf(evidence) {
   return { state: of('fail') ? 'fail' : of('open') ? 'open' : 'pass', checks };
 }
 
+const JUDGED = ['shadow', 'canary', 'promoting', 'probation'];
+
+/** What a host keeps of a phase that is over: the same numbers, fewer curves, and of them fewer points. */
+function sampleOf(evidence) {
+  const thin = (curve) => { const keep = (_, i) => i % Math.ceil(curve.times_ms.length / 60) === 0; return { ...curve, times_ms: curve.times_ms.filter(keep), old: curve.old.filter(keep), new: curve.new.filter(keep) }; };
+  return { ...evidence, worst: evidence.worst.slice(0, 10), curves: evidence.curves.slice(0, 4).map(thin) };
+}
+
+/** The same as long as all was well. */
+const inside = (evidence) => ({ ...evidence, faults_total: 0, faults: [], alerts: { ...evidence.alerts, new: evidence.alerts.old }, worst: evidence.worst.filter((row) => row.times_limit < 1), outputs: evidence.outputs.map((one) => (one.beyond > 0 ? { ...one, beyond: 0, difference_max: 0.9 * one.allowed.absolute } : one)) });
+
+const judged = (phase, since, until, verdict, evidence) => ({ phase, since, until, verdict, evidence: sampleOf(evidence) });
+
 export class Rollouts {
   constructor(started, tell) {
     this.tell = tell;
@@ -135,14 +148,17 @@ export class Rollouts {
     if (verdict?.state === 'fail') reason = verdict.checks.filter((check) => check.state === 'fail').map((check) => `${check.name}: ${check.detail}`).join('; ');
     const history = [...way, phase].map((step, i) => ({ time: iso(at + 9_000 * i), phase: step, reason: i === 0 ? 'started' : step === phase || step === 'withdrawing' ? reason : 'the package fits' }));
     const counts = phase === 'permanent' ? 81 : 0;
-    this.list.push({ id: this.list.length + 1, binding, plugin, from: ref(from), to: ref(to), automatic: phase === 'failed', by: phase === 'failed' ? 'folder' : 'token', phase, phase_since: history.at(-1).time, phase_deadline: null, started: iso(at), ended: history.at(-1).time, reason, twins: { all: 81, enrolled: counts, warm: counts, authoritative: counts, rows_min: twins === null ? 0 : twins.rows / 81 }, plan: { plugin, version: ref(to).digest, behavior: binding, stages: stagesOf() }, verdict, evidence, history, diff: DIFF });
+    // All but the last phase passed, else there would be no later one.
+    const passed = verdict && { state: 'pass', checks: verdict.checks.map((check) => (check.state === 'fail' ? { ...check, state: 'pass', value: 0, detail: 'inside its limit' } : check)) };
+    const over = verdict === null ? [] : history.flatMap((step, i) => (JUDGED.includes(step.phase) ? [judged(step.phase, step.time, history[i + 1].time, ...(history[i + 1].phase === 'withdrawing' ? [verdict, evidence] : [passed, inside(evidence)]))] : []));
+    this.list.push({ id: this.list.length + 1, binding, plugin, from: ref(from), to: ref(to), automatic: phase === 'failed', by: phase === 'failed' ? 'folder' : 'token', phase, phase_since: history.at(-1).time, phase_deadline: null, started: iso(at), ended: history.at(-1).time, reason, twins: { all: 81, enrolled: counts, warm: counts, authoritative: counts, rows_min: twins === null ? 0 : twins.rows / 81 }, plan: { plugin, version: ref(to).digest, behavior: binding, stages: stagesOf() }, verdict, evidence, phases: over, history, diff: DIFF });
   }
 
   open(binding, plugin, from, to, at, stages, phase, pair, by) {
     const order = ['verifying', 'compiling', 'raising', 'shadow', 'canary', 'promoting', 'probation'];
     const skip = (step) => (step === 'shadow' && stages.shadow.rows + stages.shadow.seconds === 0) || (step === 'canary' && (stages.canary.twins ?? stages.canary.count ?? stages.canary.share) == null);
     const way = order.slice(0, order.indexOf(phase) + 1).filter((step) => !skip(step));
-    const rollout = { id: this.list.length + 1, binding, plugin, from: ref(from), to: ref(to), automatic: false, by, phase, phase_since: iso(at), phase_deadline: null, started: iso(at), ended: null, reason: null, twins: { all: 81, enrolled: 0, warm: 0, authoritative: 0, rows_min: 0 }, plan: { plugin, version: ref(to).digest, behavior: binding, stages }, verdict: null, evidence: null, history: way.map((step, i) => ({ time: iso(at + 1_000 * i), phase: step, reason: i === 0 ? 'started' : i === 1 ? 'the package fits' : 'compiled' })), diff: DIFF };
+    const rollout = { id: this.list.length + 1, binding, plugin, from: ref(from), to: ref(to), automatic: false, by, phase, phase_since: iso(at), phase_deadline: null, started: iso(at), ended: null, reason: null, twins: { all: 81, enrolled: 0, warm: 0, authoritative: 0, rows_min: 0 }, plan: { plugin, version: ref(to).digest, behavior: binding, stages }, verdict: null, evidence: null, phases: [], history: way.map((step, i) => ({ time: iso(at + 1_000 * i), phase: step, reason: i === 0 ? 'started' : i === 1 ? 'the package fits' : 'compiled' })), diff: DIFF };
     Object.defineProperty(rollout, 'pair', { value: pair, enumerable: false });
     Object.defineProperty(rollout, 'skip', { value: skip, enumerable: false });
     rollout.phase_deadline = iso(Date.now() + 1_000 * (this.seconds(rollout) ?? 60));
@@ -156,6 +172,7 @@ export class Rollouts {
 
   enter(rollout, phase, reason) {
     const over = ENDS.includes(phase);
+    if (JUDGED.includes(rollout.phase) && rollout.verdict !== null) rollout.phases = [...rollout.phases, judged(rollout.phase, rollout.phase_since, iso(Date.now()), rollout.verdict, rollout.evidence)];
     Object.assign(rollout, { phase, phase_since: iso(Date.now()), history: [...rollout.history, { time: iso(Date.now()), phase, reason }], ended: over ? iso(Date.now()) : null });
     if (over || phase === 'withdrawing') rollout.reason = reason;
     rollout.phase_deadline = over ? null : iso(Date.now() + 1_000 * this.seconds(rollout));

@@ -58,7 +58,7 @@ async function order(request, response, parts) {
 function rollouts(request, response, parts) {
   if (request.method === 'POST') return void order(request, response, parts);
   const all = house.rollouts.list;
-  if (parts[1] === undefined) return json(response, 200, { rollouts: all.map((one) => ({ ...one, evidence: null })).reverse() });
+  if (parts[1] === undefined) return json(response, 200, { rollouts: all.map((one) => ({ ...one, evidence: null, phases: one.phases.map((phase) => ({ ...phase, evidence: null })) })).reverse() });
   const one = all.find((rollout) => String(rollout.id) === parts[1]);
   return one === undefined ? refuse(response, 404, 'not-found', `there is no rollout ${parts[1]}`) : json(response, 200, one);
 }

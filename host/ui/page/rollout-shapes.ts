@@ -68,6 +68,10 @@ export interface Plan {
   behavior?: string;
   twins?: string;
   stages: {
+    verify_seconds_max: number;
+    compile_seconds_max: number;
+    raise_seconds_max: number;
+    warm_up_seconds_max: number;
     shadow: Spell;
     canary: Spell & { twins?: string[]; count?: number; share?: number };
     probation: Spell;
@@ -77,6 +81,8 @@ export interface Plan {
   };
 }
 interface Spell { rows: number; seconds: number; seconds_max: number }
+
+export interface JudgedPhase { phase: Phase; since: string; until: string; verdict: JudgedVerdict | null; evidence: Evidence | null }
 
 export interface RolloutSummary {
   id: number;
@@ -97,6 +103,8 @@ export interface RolloutSummary {
   twins: RolloutTwins;
   plan: Plan;
   verdict: JudgedVerdict | null;
+  /** What was found in the phases that are over, oldest first; in the list without their evidence. */
+  phases: JudgedPhase[];
   history: RolloutStep[];
   diff: Change[];
 }

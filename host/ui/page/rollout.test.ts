@@ -3,17 +3,17 @@ import { describe, expect, it } from 'vitest';
 import { allowed, APART, columnsOf, OVER, panelsOf, UNDER } from './comparison.svelte';
 import { bytes, decimalsOf, delta } from './format';
 import { emptyForm, LIMITS, planOf, type Form } from './plan';
-import { consequence, ORDERS, phaseText, remaining, standing, stepsOf, whyNot, worstFirst, type Order } from './rollout';
+import { consequence, limitOf, nextText, ORDERS, phaseText, remaining, rowsWanted, span, standing, stepsOf, whyNot, worstFirst, type Order } from './rollout';
 import planSchema from '../../../docs/generated/rollout-plan.schema.json?raw';
 import type { EvidenceCurve, Phase, Rollout, VerdictState } from './rollout-shapes';
 
-const STAGES = { shadow: { rows: 0, seconds: 0, seconds_max: 1 }, canary: { rows: 0, seconds: 0, seconds_max: 1 }, probation: { rows: 0, seconds: 60, seconds_max: 600 }, promote: 'automatic' as const, cold_start: false };
+const STAGES = { verify_seconds_max: 30, compile_seconds_max: 120, raise_seconds_max: 300, warm_up_seconds_max: 3_600, shadow: { rows: 0, seconds: 0, seconds_max: 1 }, canary: { rows: 0, seconds: 0, seconds_max: 1 }, probation: { rows: 0, seconds: 60, seconds_max: 600 }, promote: 'automatic' as const, cold_start: false };
 
 function rollout(phase: Phase, more: Partial<Rollout> = {}): Rollout {
   return {
     id: 7, binding: 'thermal', plugin: 'motor-thermal', from: { version: '1.4.0', digest: 'sha256:aa' }, to: { version: '1.5.0', digest: 'sha256:bb' },
     automatic: false, by: 'token', phase, phase_since: '2026-03-01T12:00:00Z', phase_deadline: null, started: '2026-03-01T12:00:00Z', ended: null, reason: null,
-    twins: { all: 80, enrolled: 80, warm: 70, authoritative: 3, rows_min: 40 }, plan: { plugin: 'motor-thermal', version: '1.5.0', stages: STAGES }, verdict: null, evidence: null, history: [], diff: [], ...more,
+    twins: { all: 80, enrolled: 80, warm: 70, authoritative: 3, rows_min: 40 }, plan: { plugin: 'motor-thermal', version: '1.5.0', stages: STAGES }, verdict: null, evidence: null, phases: [], history: [], diff: [], ...more,
   };
 }
 const way = (...phases: Phase[]) => phases.map((phase) => ({ time: '2026-03-01T12:00:00Z', phase, reason: '' }));
@@ -30,6 +30,50 @@ describe('steps', () => {
     ['failed', ['verifying', 'failed'], 'stopped ahead ahead ahead ahead ahead ahead ahead'],
   ])('of %s', (phase, history, expected) => {
     expect(stepsOf({ phase, history: way(...history) }).map((step) => step.state).join(' ')).toBe(expected);
+  });
+});
+
+describe('what comes next', () => {
+  const begun = Date.parse('2026-03-01T12:00:00Z');
+  const plain = (text: string | null) => text?.replaceAll('\u202f', ' ') ?? null;
+  const at = (phase: Phase, more: Partial<Rollout> = {}, stages: Partial<typeof STAGES> & object = {}) =>
+    plain(nextText(rollout(phase, { phase_deadline: '2026-03-01T12:30:00Z', history: way('verifying', 'compiling', 'raising', phase), plan: { plugin: 'motor-thermal', version: '1.5.0', stages: { ...STAGES, ...stages } }, ...more }), begun + 40_000));
+  const shadow = { shadow: { rows: 600, seconds: 120, seconds_max: 1_800 } };
+  const open: Rollout['verdict'] = { state: 'open', checks: [{ name: 'a', state: 'open', limit: '', value: null, detail: '' }, { name: 'b', state: 'pass', limit: '', value: 0, detail: '' }] };
+
+  it('waits for checks, rows and time, each with how far it is, and says what becomes of it otherwise', () => {
+    expect(at('shadow', { verdict: open }, shadow)).toBe('Next: promote, when every check passes (1 of 2 want more rows) and each twin has 600 compared rows (40 so far) and 2 min are over (40 s so far). If that does not come within 29 min 20 s, or a check fails, 1.5.0 is dropped and 1.4.0 goes on.');
+    expect(at('shadow', {}, { ...shadow, canary: { ...STAGES.canary, count: 1 } as typeof STAGES.canary })).toContain('Next: canary, when');
+  });
+
+  it('waits for a person where the plan says so', () => {
+    expect(at('shadow', {}, { ...shadow, promote: 'manual' as 'automatic' })).toMatch(/^Next: promote, when a person promotes it\. Until then: every check passes, each twin has 600/);
+  });
+
+  it('is as good as done in probation unless a check fails', () => {
+    expect(at('probation')).toMatch(/^Next: version 1\.5\.0 for good, when every check passes and 1 min are over \(40 s so far\)\. In 29 min 20 s it comes to that anyway, unless a check fails/);
+  });
+
+  it('counts twins while they change over', () => {
+    expect(at('promoting')).toContain('Next: probation, as soon as 1.5.0 counts for all 80 twins (3 so far). If it takes longer than 29 min 20 s more, 1.5.0 is dropped');
+    expect(at('promoting', { from: null })).toContain('Next: version 1.5.0 for good');
+  });
+
+  it('is nothing where nothing is open', () => {
+    for (const phase of ['settling', 'withdrawing', 'permanent', 'rolled-back', 'failed', 'cancelled'] as const) expect(at(phase)).toBeNull();
+    expect(at('shadow', { verdict: { state: 'fail', checks: [] } }, shadow)).toBeNull();
+    expect(at('shadow', { phase_deadline: '2026-03-01T12:00:10Z' }, shadow)).toBeNull();
+  });
+
+  it('knows what the plan leaves out and how long each phase may take', () => {
+    const states = (more: Partial<Rollout>) => stepsOf(rollout('raising', { history: way('verifying', 'compiling', 'raising'), ...more })).map((step) => step.state).join(' ');
+    expect(states({})).toBe('done done here skipped skipped ahead ahead ahead');
+    expect(states({ from: null })).toBe('done done here skipped skipped ahead skipped ahead');
+    const { plan } = rollout('shadow');
+    expect(PHASES.map((phase) => limitOf(phase, plan))).toEqual([30, 120, 300, 1, 1, 3_600, 600, null, null, null, null, null, null]);
+    expect([0, 45, 60, 90, 1_800, 3_600, 5_400, 172_800].map((seconds) => span(seconds).replaceAll('\u202f', ' '))).toEqual(['0 s', '45 s', '1 min', '1 min 30 s', '30 min', '1 h', '1 h 30 min', '2 d']);
+    expect(rowsWanted(rollout('probation'))).toBeNull();
+    expect(rowsWanted({ phase: 'canary', plan: { ...plan, stages: { ...plan.stages, canary: { ...plan.stages.canary, rows: 9 } } } })).toBe(9);
   });
 });
 

@@ -1,7 +1,7 @@
 // The rules of what a page shows of a rollout: its steps and ways out, what a person may order in which phase and
 // why not, how long a phase may still take. All of it pure; the host decides, this only says it beforehand.
 import { age, count } from './format';
-import type { Check, Phase, Rollout, VerdictState } from './rollout-shapes';
+import type { Check, Phase, Plan, Rollout, VerdictState } from './rollout-shapes';
 
 export type Order = 'promote' | 'cancel' | 'rollback';
 export const ORDERS: readonly Order[] = ['promote', 'cancel', 'rollback'];
@@ -33,15 +33,16 @@ export function phaseText(phase: Phase): string {
 export type StepState = 'done' | 'here' | 'stopped' | 'skipped' | 'ahead';
 export interface Step { phase: Phase; text: string; does: string; state: StepState }
 
-/** Each step of the way and how it stands. A step that was not entered although a later one was is skipped. */
-export function stepsOf(rollout: Pick<Rollout, 'phase' | 'history'>): Step[] {
+/** Each step of the way and how it stands. A step that was not entered although a later one was, or that the plan does not
+ * have, is skipped. */
+export function stepsOf(rollout: Pick<Rollout, 'phase' | 'history'> & Partial<Pick<Rollout, 'plan' | 'from'>>): Step[] {
   const places = [...rollout.history.map((step) => step.phase), rollout.phase].map(placeOf);
   const furthest = Math.max(...places);
   const onWay = placeOf(rollout.phase) >= 0;
   return WAY.map((step, i) => ({ ...step, state: stateOf(i) }));
 
   function stateOf(i: number): StepState {
-    if (i > furthest) return 'ahead';
+    if (i > furthest) return has(WAY[i]?.phase ?? 'permanent', rollout) ? 'ahead' : 'skipped';
     if (!places.includes(i)) return 'skipped';
     if (i < furthest || endedWell(rollout.phase)) return 'done';
     return onWay ? 'here' : 'stopped';
@@ -51,6 +52,67 @@ export function stepsOf(rollout: Pick<Rollout, 'phase' | 'history'>): Step[] {
 /** The step that a phase belongs to; −1 when it has left the way. The old version is let go on the last step. */
 function placeOf(phase: Phase): number {
   return WAY.findIndex((step) => step.phase === (phase === 'settling' ? 'permanent' : phase));
+}
+
+/** Whether a phase belongs to the plan: without a version to compare with there is nothing to try beside it. */
+function has(phase: Phase, { plan, from }: Partial<Pick<Rollout, 'plan' | 'from'>>): boolean {
+  if (plan === undefined || !(phase === 'shadow' || phase === 'canary' || phase === 'probation')) return true;
+  if (from === null) return false;
+  const { shadow, canary } = plan.stages;
+  if (phase === 'shadow') return shadow.rows > 0 || shadow.seconds > 0;
+  return phase === 'probation' || (canary.twins?.length ?? canary.count ?? canary.share ?? 0) > 0;
+}
+
+/** Seconds after which a phase is given up, or, in probation, over; null for those that are no matter of the plan. */
+export function limitOf(phase: Phase, { stages }: Plan): number | null {
+  const limits: Partial<Record<Phase, number>> = {
+    verifying: stages.verify_seconds_max, compiling: stages.compile_seconds_max, raising: stages.raise_seconds_max, shadow: stages.shadow.seconds_max,
+    canary: stages.canary.seconds_max, promoting: stages.warm_up_seconds_max, probation: stages.probation.seconds_max,
+  };
+  return limits[phase] ?? null;
+}
+
+/** Compared rows of each twin that the phase wants at least; null when it wants none. */
+export function rowsWanted({ phase, plan }: Pick<Rollout, 'phase' | 'plan'>): number | null {
+  const rows = waits(phase) ? plan.stages[phase].rows : 0;
+  return rows > 0 ? rows : null;
+}
+
+/** A span as a plan has it: `2 h`, `30 min`, `1 min 30 s`. */
+export function span(seconds: number): string {
+  return seconds < 60 ? `${seconds}\u202fs` : age(1000 * seconds).replace(/\u202f?\s?00\u202f(s|min)$/, '').replace(/\s0\u202fh$/, '');
+}
+
+/** What comes next, what it still waits for, and what becomes of it otherwise; null when nothing is open. `now` is the
+ * host's clock. */
+export function nextText(rollout: Pick<Rollout, 'phase' | 'phase_since' | 'phase_deadline' | 'history' | 'plan' | 'from' | 'to' | 'twins' | 'verdict'>, now: number): string | null {
+  const { phase, plan, twins, to } = rollout;
+  if (isOver(phase) || placeOf(phase) < 0 || phase === 'settling' || rollout.verdict?.state === 'fail') return null;
+  const left = remaining(rollout.phase_deadline, now);
+  const next = stepsOf(rollout).find((step, i) => i > placeOf(phase) && step.state === 'ahead');
+  if (next === undefined || left === null || left.startsWith('overdue')) return null;
+  const into = next.phase === 'permanent' ? `version ${to.version} for good` : next.text.toLowerCase();
+  const back = rollout.from === null ? `${to.version} is dropped` : `${to.version} is dropped and ${rollout.from.version} goes on`;
+  if (!waits(phase)) {
+    const until = phase === 'promoting' ? `as soon as ${to.version} counts for all ${count(twins.all)} twins (${count(twins.authoritative)} so far)` : 'as soon as that is done';
+    return `Next: ${into}, ${until}. If it takes longer than ${left} more, ${back}.`;
+  }
+  const wants = conditions(rollout, now);
+  const person = phase !== 'probation' && plan.stages.promote === 'manual';
+  const otherwise = phase === 'probation' ? `In ${left} it comes to that anyway, unless a check fails: then ${back}.` : `If that does not come within ${left}, or a check fails, ${back}.`;
+  return `Next: ${into}, ${person ? 'when a person promotes it' : `when ${wants.join(' and ')}`}. ${person && wants.length > 1 ? `Until then: ${wants.join(', ')}. ` : ''}${otherwise}`;
+}
+
+/** What the gate of a phase asks for, each with how far it is. */
+function conditions({ phase, phase_since, plan, twins, verdict }: Pick<Rollout, 'phase' | 'phase_since' | 'plan' | 'twins' | 'verdict'>, now: number): string[] {
+  if (!waits(phase)) return [];
+  const { rows, seconds } = plan.stages[phase];
+  const open = (verdict?.checks ?? []).filter((check) => check.state === 'open').length;
+  const wants = [open > 0 ? `every check passes (${open} of ${verdict?.checks.length} want more rows)` : 'every check passes'];
+  if (rows > 0) wants.push(`each twin has ${count(rows)} compared rows (${count(twins.rows_min)} so far)`);
+  const gone = Math.max(0, Math.floor((now - Date.parse(phase_since)) / 1000));
+  if (seconds > gone) wants.push(`${span(seconds)} are over (${span(gone)} so far)`);
+  return wants;
 }
 
 /** Why an order cannot be given now; null when it can. The host has the last word. */
@@ -65,7 +127,7 @@ export function whyNot(order: Order, rollout: Pick<Rollout, 'phase' | 'verdict'>
   return rollout.verdict?.state === 'fail' ? 'A check fails.' : null;
 }
 
-const waits = (phase: Phase): boolean => phase === 'shadow' || phase === 'canary' || phase === 'probation';
+const waits = (phase: Phase): phase is 'shadow' | 'canary' | 'probation' => phase === 'shadow' || phase === 'canary' || phase === 'probation';
 const counts = (phase: Phase): boolean => phase === 'canary' || phase === 'promoting' || phase === 'probation';
 
 const PROMOTES: Partial<Record<Phase, string>> = {

@@ -91,6 +91,49 @@ impl Browser {
         Ok(self.run(&script)?.as_str().map(|text| text.trim().to_owned()))
     }
 
+    /// An attribute of the element with this `data-testid`, `None` when either is not there.
+    ///
+    /// # Errors
+    /// When the browser is gone.
+    pub fn attribute(&self, test_id: &str, name: &str) -> anyhow::Result<Option<String>> {
+        let script = format!(
+            "return document.querySelector('[data-testid=\"{test_id}\"]')?.getAttribute('{name}') ?? null"
+        );
+        Ok(self.run(&script)?.as_str().map(str::to_owned))
+    }
+
+    /// Presses the element with this `data-testid`.
+    ///
+    /// # Errors
+    /// When it is not there, or cannot be pressed now.
+    pub fn press(&self, test_id: &str) -> anyhow::Result<()> {
+        let script = format!(
+            "const button = document.querySelector('[data-testid=\"{test_id}\"]');
+            if (!button || button.disabled) return false;
+            button.click();
+            return true"
+        );
+        anyhow::ensure!(self.run(&script)? == true, "{test_id} is not there or cannot be pressed");
+        Ok(())
+    }
+
+    /// Puts text into the field with this `data-testid`, as a person would.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn fill(&self, test_id: &str, text: &str) -> anyhow::Result<()> {
+        let script = format!(
+            "const field = document.querySelector('[data-testid=\"{test_id}\"]');
+            if (!field) return false;
+            field.value = {};
+            field.dispatchEvent(new Event('input', {{ bubbles: true }}));
+            return true",
+            json!(text)
+        );
+        anyhow::ensure!(self.run(&script)? == true, "there is no field {test_id}");
+        Ok(())
+    }
+
     /// Lines of the page's console at level SEVERE: script errors, refused requests.
     ///
     /// # Errors

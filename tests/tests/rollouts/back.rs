@@ -71,6 +71,57 @@ fn a_version_that_traps_for_a_canary_is_taken_back_and_the_row_is_answered() -> 
     hall.leaves_no_trace()
 }
 
+/// A plan may forgive some faults: each costs no row, the twin goes back to the old version and comes again later, and one
+/// too many ends it all.
+#[test]
+fn faults_are_forgiven_as_often_as_the_plan_says() -> anyhow::Result<()> {
+    let hall = Hall::start("arrivals = \"ignore\"")?;
+    hall.offer(&version("1.1.0", &format!("step trap twin=cell-07 value={POISON}"))?)?;
+    let plan = serde_json::json!({
+        "plugin": "tally", "version": "1.1.0", "by": "test",
+        "stages": {
+            "promote": "manual", "shadow": { "rows": 20 },
+            "canary": { "twins": ["cell-07"], "rows": 1_000_000, "seconds_max": 3_600 },
+            "acceptance": { "faults_max": 2, "difference": { "*": { "absolute": 0.0 } } },
+        },
+    });
+    let (status, answer) = hall.host.post("/rollouts", &plan)?;
+    assert_eq!(status, 201, "{answer}");
+    let fails = |count: u64, phase: &str| {
+        hall.pulse.poison("cell-07", &[POISON]);
+        wait_for(&format!("fault {count}"), PATIENCE, || {
+            let view = hall.view(1)?;
+            let found = &view["evidence"]["faults_total"];
+            anyhow::ensure!(*found == count, "{found}");
+            anyhow::ensure!(view["phase"] == phase, "{}: {}", view["phase"], view["reason"]);
+            Ok(Some(view))
+        })
+    };
+    hall.reach(1, "shadow")?;
+    hall.pulse.wait(5)?;
+    fails(1, "shadow")?;
+    // It has no rows for a while, and then as many as the others again.
+    hall.pulse.wait(60)?;
+    let view = hall.pass(1, 40)?;
+    let checks = view["verdict"]["checks"].as_array().cloned().unwrap_or_default();
+    let faults = checks.iter().find(|check| check["name"] == "faults").cloned().unwrap_or_default();
+    assert_eq!((&faults["state"], &faults["value"]), (&"pass".into(), &1.0.into()), "{faults}");
+
+    hall.says(&["promote", "1"])?;
+    hall.reach(1, "canary")?;
+    let counts = |hall: &Hall| {
+        hall.seen("one canary", |cell, tally| (tally["version"] == "1.1.0") == (cell == "cell-07"))
+    };
+    counts(&hall)?;
+    fails(2, "canary")?;
+    counts(&hall)?;
+    hall.pulse.poison("cell-07", &[POISON]);
+    let view = hall.reach(1, "rolled-back")?;
+    assert!(view["reason"].as_str().is_some_and(|reason| reason.contains("faults: ")), "{view}");
+    assert_eq!(view["evidence"]["faults_total"], 3, "{view}");
+    hall.leaves_no_trace()
+}
+
 /// What a shard knows by now counts, not what the host looked at last.
 #[test]
 fn a_version_that_has_just_failed_is_not_promoted() -> anyhow::Result<()> {

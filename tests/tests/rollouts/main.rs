@@ -7,6 +7,7 @@
 mod arrivals;
 mod back;
 mod begin;
+mod carried;
 mod commands;
 mod hall;
 mod killed;
@@ -16,3 +17,4 @@ mod phases;
 mod pickup;
 mod restart;
 mod way;
+mod words;

@@ -38,7 +38,36 @@ fn good_rows_of_a_shadow_hide_no_bad_ones_of_a_canary() -> anyhow::Result<()> {
     assert!(view["reason"].as_str().is_some_and(|reason| reason.contains("difference sum")), "{view}");
     assert_eq!(view["evidence"]["twins"], 1, "only the canary was looked at: {}", view["evidence"]);
     hall.alone("1.0.0")?;
+    keeps_both_verdicts(&hall)?;
+    let said = hall.says(&["status", "1"])?;
+    assert!(said.contains("\nshadow from ") && said.contains(": pass\n"), "{said}");
+    assert!(said.contains("verdict: fail") && said.contains("\nworst rows of "), "{said}");
+    // The books have them too.
+    let hall = hall.restarted()?;
+    keeps_both_verdicts(&hall)?;
     hall.host.stop()
+}
+
+/// The shadow passed with all twins, the canary failed with one: the later verdict does not take the place of the earlier.
+fn keeps_both_verdicts(hall: &Hall) -> anyhow::Result<()> {
+    let view = hall.view(1)?;
+    let phases = view["phases"].as_array().cloned().unwrap_or_default();
+    let [shadow, canary] = phases.as_slice() else { anyhow::bail!("two phases were judged: {phases:?}") };
+    for (phase, name, state, twins) in [(shadow, "shadow", "pass", TWINS), (canary, "canary", "fail", 1)] {
+        assert_eq!((&phase["phase"], &phase["verdict"]["state"]), (&name.into(), &state.into()), "{phase}");
+        let evidence = &phase["evidence"];
+        assert_eq!(evidence["twins"], twins, "{evidence}");
+        let list = |member: &str| evidence[member].as_array().cloned().unwrap_or_default();
+        assert!(!list("outputs").is_empty() && !list("curves").is_empty(), "{evidence}");
+        let points = |curve: &Value| curve["times_ms"].as_array().map_or(0, Vec::len);
+        assert!(list("curves").iter().all(|curve| (1..=60).contains(&points(curve))), "{evidence}");
+    }
+    let worst = &canary["evidence"]["worst"][0];
+    assert_eq!((&worst["twin"], &worst["output"]), (&"cell-07".into(), &"sum".into()), "{worst}");
+    assert_eq!(shadow["until"], canary["since"], "one ends where the other begins");
+    let list = hall.host.get("/rollouts")?["rollouts"][0]["phases"].take();
+    assert!(list[0]["verdict"].is_object() && list[0]["evidence"].is_null(), "the list is brief: {list}");
+    Ok(())
 }
 
 #[test]

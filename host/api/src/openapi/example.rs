@@ -102,6 +102,7 @@ fn view() -> Value {
             }]
         },
         "evidence": null,
+        "phases": [],
         "history": [
             {"time": "2026-03-01T12:00:00Z", "phase": "verifying", "reason": "started"},
             {"time": "2026-03-01T12:00:00.1Z", "phase": "compiling", "reason": "the package fits"},

@@ -133,10 +133,34 @@ pub struct RolloutView {
     /// nothing was compared.
     #[schema(schema_with = words::evidence, required)]
     pub evidence: serde_json::Value,
+    /// What was found in each phase that is over and in which versions were compared, oldest first. That of the phase it
+    /// stands in is in `verdict` and `evidence`.
+    #[serde(default)]
+    #[schema(required)]
+    pub phases: Vec<JudgedPhase>,
     /// Every phase it went through, oldest first.
     pub history: Vec<RolloutStep>,
     /// What the new version declares otherwise.
     pub diff: Vec<ChangeView>,
+}
+
+/// A phase of a rollout that is over, and what was found in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JudgedPhase {
+    /// Which.
+    #[schema(schema_with = words::phase)]
+    pub phase: Phase,
+    /// When it began.
+    pub since: Time,
+    /// When it ended.
+    pub until: Time,
+    /// The plan's checks as they stood at its end.
+    #[schema(schema_with = words::verdict, required)]
+    pub verdict: serde_json::Value,
+    /// The numbers behind it in brief: the outputs that differ most, the worst rows, a few thin curves of both versions.
+    /// Null in the list.
+    #[schema(schema_with = words::evidence, required)]
+    pub evidence: serde_json::Value,
 }
 
 /// One phase of a rollout that is only planned.

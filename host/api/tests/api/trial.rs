@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use geminus_api::Trouble;
-use geminus_api::view::{ChangeView, RolloutStep, RolloutTwins, RolloutView, VersionRef};
+use geminus_api::view::{ChangeView, JudgedPhase, RolloutStep, RolloutTwins, RolloutView, VersionRef};
 use geminus_core::Digest;
 use geminus_rollout::{Check, Evidence, Phase, Plan, Verdict, VerdictState};
 use serde_json::{Value, json};
@@ -49,6 +49,13 @@ pub(crate) fn rollout(id: u64) -> RolloutView {
         plan: serde_json::to_value(plan).expect("plan"),
         verdict: serde_json::to_value(Verdict::of(vec![check])).expect("verdict"),
         evidence: evidence(),
+        phases: vec![JudgedPhase {
+            phase: Phase::Shadow,
+            since: NOON.into(),
+            until: NOON.plus(Duration::from_secs(60)).into(),
+            verdict: serde_json::to_value(Verdict::of(Vec::new())).expect("verdict"),
+            evidence: evidence(),
+        }],
         history: vec![RolloutStep { time: NOON.into(), phase: Phase::Shadow, reason: "raised".to_owned() }],
         diff: vec![ChangeView {
             what: "output".to_owned(),

@@ -165,8 +165,14 @@ impl Cohorts {
     }
 
     /// What the version with this number declares that has the twin.
-    pub(crate) fn declared(&self, index: BindingIndex, twin: TwinIndex, by: u32) -> Option<&Declaration> {
-        self.berths(index, twin).find(|berth| berth.incarnation == by).map(declaration)
+    pub(crate) fn declared(
+        &self,
+        index: BindingIndex,
+        twin: TwinIndex,
+        by: u32,
+    ) -> Option<&Arc<Declaration>> {
+        let berth = self.berths(index, twin).find(|berth| berth.incarnation == by);
+        berth.map(|berth| berth.cohort.compiled().declaration())
     }
 
     /// What the version declares that has the twin besides the one with this number.

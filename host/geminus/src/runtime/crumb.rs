@@ -2,7 +2,8 @@
 //! survives the crash of the process that wrote it, so the next start knows what it was doing. Costs two writes to
 //! the page cache a call; nothing is synced, because a machine that lost its power crashed on no component.
 //!
-//! Every thread that calls guests carries a crumb of its own: shards, workers that raise candidates or climb the ladder. A thread that panics inside a component leaves its crumb as a process does that dies there.
+//! Every thread that calls guests carries a crumb of its own: shards, workers that raise candidates or climb the ladder.
+//! A thread that panics inside a component leaves its crumb as a process does that dies there.
 
 use std::cell::RefCell;
 use std::fs::File;

@@ -201,8 +201,11 @@ impl Conductor {
         let rows_min = take_down(run, standings);
         let progress = run.progress(rows_min);
         if run.phase() == Phase::Raising {
-            let done = progress.enrolled >= progress.twins;
-            return self.hear(index, if done { Input::Raised } else { Input::Tick });
+            if progress.enrolled < progress.twins {
+                return self.hear(index, Input::Tick);
+            }
+            self.told_cold(index, "start");
+            return self.hear(index, Input::Raised);
         }
         let plant = Arc::clone(&self.floor.plant);
         let name_of = |twin: TwinIndex| super::id_of(&plant, twin).to_owned();
@@ -212,6 +215,7 @@ impl Conductor {
         run.record.evidence = run.tally.as_ref().map(|tally| tally.evidence(&name_of));
         run.record.verdict.clone_from(&verdict);
         let phase = run.phase();
+        run.looked_at = Some(phase);
         // The verdict first: nothing goes on because of an older one that was better.
         if let Some(verdict) = verdict {
             self.hear(index, Input::Judged(&verdict));

@@ -38,6 +38,7 @@ use super::meters::ShardMeters;
 use super::plugins::Board;
 use super::proposals::{Court, Hearing};
 use super::substitutes::{Held, Substitutes};
+use super::swaps::Swaps;
 
 /// Samples taken in one round: bounds how long a question waits.
 const ROUND_SAMPLES_MAX: usize = 8_192;
@@ -52,16 +53,6 @@ const TICK_EVERY: Duration = Duration::from_millis(100);
 /// How often twins are counted by state, and from how many twins on five times more rarely.
 const TOTALS_EVERY: Duration = Duration::from_secs(1);
 const LARGE_FLEET: usize = 10_000;
-/// Swaps that are remembered for marks in plots.
-const SWAPS_MAX: usize = 64;
-
-/// A swap that this shard has made: what it was, and the last row of each twin before it.
-#[derive(Debug)]
-struct SwapMark {
-    rollout: u64,
-    text: String,
-    before: HashMap<TwinIndex, geminus_core::Timestamp>,
-}
 
 /// What a shard needs from the house.
 pub(crate) struct ShardParts {
@@ -95,7 +86,7 @@ pub(crate) struct ShardRunner {
     samples: Vec<Sample>,
     tickets: Vec<Ticket>,
     events: Vec<Event>,
-    swaps: Vec<SwapMark>,
+    swaps: Swaps,
     /// What the trial of a binding changes, for marks.
     trials: HashMap<BindingIndex, (u64, String)>,
     substitutes: Substitutes,
@@ -117,7 +108,7 @@ impl ShardRunner {
             samples: Vec::new(),
             tickets: Vec::new(),
             events: Vec::new(),
-            swaps: Vec::new(),
+            swaps: Swaps::default(),
             trials: HashMap::new(),
             substitutes: Substitutes::default(),
             faults: HashMap::new(),
@@ -250,7 +241,9 @@ impl ShardRunner {
             self.substitutes.stand_in(&binding.substitute, index, &frame, &mut stepped, before);
             let cohorts = &self.parts.cohorts;
             let by = |row: usize| Some((*frame.twins.get(row)?, *stepped.by.get(row)?));
-            let heard = |row: usize| by(row).and_then(|(twin, by)| cohorts.declared(index, twin, by));
+            let heard = |row: usize| {
+                by(row).and_then(|(twin, by)| cohorts.declared(index, twin, by)).map(|words| &**words)
+            };
             let hearing = Hearing { index, frame: &frame, shard, now, declared: &heard };
             let refused = self.court.hear(&hearing, &stepped.outcome.proposals);
             for (twin, index) in self.court.take_cut() {
@@ -265,7 +258,10 @@ impl ShardRunner {
                 let aside = self.court.would_refuse(&hearing, &answer.aside.proposals);
                 self.parts.cohorts.refused_proposals(index, &answer.aside.compared, &refused, &aside);
             }
-            self.parts.shard.apply(index, &frame, &stepped.outcome, now, samples);
+            let cohorts = &self.parts.cohorts;
+            let words =
+                |row: usize| by(row).and_then(|(twin, by)| cohorts.declared(index, twin, by)).cloned();
+            self.parts.shard.apply_by(index, &frame, &stepped.outcome, now, samples, &words);
             #[cfg(feature = "bench")]
             self.parts.meters.tap.done(index, frame.rows(), clock.as_ref());
             self.parts.shard.recycle(frame);
@@ -291,13 +287,13 @@ impl ShardRunner {
         }
         if let Some((rollout, text)) = self.trials.get(&index).cloned() {
             if !moved.to_candidate.is_empty() {
-                self.mark(index, &moved.to_candidate, rollout, text.clone());
+                self.mark(index, &moved.to_candidate, rollout, &text);
                 self.court.switched(index, &moved.to_candidate);
             }
             if !moved.to_incumbent.is_empty() {
                 let back = text.split(" → ").collect::<Vec<_>>();
                 let text = format!("back: {}", back.iter().rev().copied().collect::<Vec<_>>().join(" → "));
-                self.mark(index, &moved.to_incumbent, u64::MAX - rollout, text);
+                self.mark(index, &moved.to_incumbent, u64::MAX - rollout, &text);
                 self.court.switched(index, &moved.to_incumbent);
             }
         }
@@ -374,18 +370,13 @@ impl ShardRunner {
     }
 
     /// Remembers where in each twin's time a swap fell.
-    fn mark(&mut self, index: BindingIndex, twins: &[TwinIndex], rollout: u64, text: String) {
+    fn mark(&mut self, index: BindingIndex, twins: &[TwinIndex], key: u64, text: &str) {
+        let (shard, clock) = (&self.parts.shard, &self.parts.clock);
         let last = |&twin: &TwinIndex| {
-            let count = self.parts.shard.row_count(twin, index)?;
-            Some((twin, count.last.unwrap_or_else(|| self.parts.clock.now())))
+            let count = shard.row_count(twin, index)?;
+            Some((twin, count.last.unwrap_or_else(|| clock.now())))
         };
-        let before: HashMap<_, _> = twins.iter().filter_map(last).collect();
-        match self.swaps.iter_mut().find(|mark| mark.rollout == rollout) {
-            Some(mark) => mark.before.extend(before),
-            None => self.swaps.push(SwapMark { rollout, text, before }),
-        }
-        let surplus = self.swaps.len().saturating_sub(SWAPS_MAX);
-        self.swaps.drain(..surplus);
+        self.swaps.note(key, text, twins.iter().filter_map(last));
     }
 
     fn snapshot(&mut self) -> Vec<(BindingIndex, Saved)> {

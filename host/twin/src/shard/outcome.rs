@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use geminus_core::{Frame, Outcome, Quality, Sample, SeriesId, Timestamp};
+use geminus_core::{Declaration, Frame, Outcome, Quality, Sample, SeriesId, Timestamp};
 
 use super::layout::Layout;
 use super::{Moment, NONE, Shard, State, Verdict};
@@ -26,6 +26,20 @@ impl Shard {
         now: Moment,
         recorded: &mut Vec<Sample>,
     ) {
+        self.apply_by(binding, frame, outcome, now, recorded, &|_| None);
+    }
+
+    /// As [`Shard::apply`], with the declaration of the version that answered each row, whose words its alerts have;
+    /// `None`: that of the plant.
+    pub fn apply_by(
+        &mut self,
+        binding: BindingIndex,
+        frame: &Frame,
+        outcome: &Outcome,
+        now: Moment,
+        recorded: &mut Vec<Sample>,
+        declared: &dyn Fn(usize) -> Option<Arc<Declaration>>,
+    ) {
         let (layouts, plant) = (Arc::clone(&self.layouts), Arc::clone(&self.plant));
         let mut alerts = outcome.alerts.iter().peekable();
         for (row, (index, time)) in frame.twins.iter().zip(&frame.times).enumerate() {
@@ -40,7 +54,10 @@ impl Shard {
             let outputs = RowOutputs { outcome, row, taint: taint(inputs), time: *time, series };
             let stepped = self.store_outputs(layout, twin, stage, &outputs, now, recorded);
             if stepped {
-                self.raise(layout, twin, stage, *time, &raised);
+                // Nobody's words are asked for where nothing is raised.
+                let by = Some(row).filter(|_| !raised.is_empty()).and_then(declared);
+                let by = by.as_ref().unwrap_or(&plant.bindings[layout.stages[stage].binding].declaration);
+                self.raise(layout, twin, stage, *time, (raised.as_slice(), by));
             }
             self.settle_dependents(layout, twin, stage, time.0, now);
             self.mark_dirty(twin);

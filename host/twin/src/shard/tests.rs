@@ -7,6 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::rig::{SITE, plant};
 
+mod words;
+
 const CORE: BindingIndex = BindingIndex(1);
 const JUDGE: BindingIndex = BindingIndex(0);
 const FIRST: TwinIndex = TwinIndex(0);

@@ -204,12 +204,12 @@ impl Shard {
         let (layout, state) = (self.layouts.get(self.twins[place].layout as usize)?, &self.twins[place]);
         let (mut alerts, mut highest) = (0, None);
         if state.state != State::Stale {
-            for (stage, it) in layout.stages.iter().enumerate() {
-                let active = self.rows[state.first_row as usize + stage].active;
+            for row in (state.first_row as usize..).take(layout.stages.len()) {
+                let active = self.rows[row].active;
                 alerts += active.count_ones() as usize;
-                let declared = self.plant.bindings[it.binding].alerts();
-                let priorities = bits(active).filter_map(|alert| declared.get(usize::from(alert)));
-                highest = priorities.map(|alert| Some(alert.priority)).chain([highest]).max().flatten();
+                let declared = |alert| self.raised.get(&(row as u32, alert))?.declared(alert);
+                let priorities = bits(active).filter_map(declared).map(|alert| Some(alert.priority));
+                highest = priorities.chain([highest]).max().flatten();
             }
         }
         let health = self.health(layout, place);
@@ -348,9 +348,8 @@ impl Shard {
             let row = self.twins[twin].first_row as usize + stage;
             let binding = &self.plant.bindings[it.binding];
             for alert in bits(self.rows[row].active) {
-                let declared = binding.alerts().get(usize::from(alert));
-                let raised = self.raised.get(&(row as u32, alert));
-                let Some((declared, raised)) = declared.zip(raised) else { continue };
+                let Some(raised) = self.raised.get(&(row as u32, alert)) else { continue };
+                let Some(declared) = raised.declared(alert) else { continue };
                 alerts.push(AlertView {
                     code: declared.code.clone(),
                     priority: declared.priority,

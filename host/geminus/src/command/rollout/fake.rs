@@ -134,6 +134,7 @@ pub(super) fn rollout(phase: Phase) -> RolloutView {
         plan: serde_json::to_value(Plan::direct("motor-thermal", "^1.4")).expect("plan"),
         verdict: serde_json::Value::Null,
         evidence: serde_json::Value::Null,
+        phases: Vec::new(),
         history: history.collect(),
         diff: vec![ChangeView {
             what: "command setpoint".to_owned(),

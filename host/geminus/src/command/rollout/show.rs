@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use geminus_api::view::{
-    ChangeView, RolloutPreview, RolloutStep, RolloutTwins, RolloutView, RolloutsView, Time, VersionRef,
+    ChangeView, JudgedPhase, RolloutPreview, RolloutStep, RolloutTwins, RolloutView, RolloutsView, Time,
+    VersionRef,
 };
 use geminus_core::Timestamp;
 use geminus_rollout::{Evidence, Verdict, VerdictState};
@@ -13,6 +14,8 @@ use super::table::{columns, number, plain};
 
 /// Most worst rows and faults that are printed; the JSON has them all.
 const ROWS_MAX: usize = 10;
+/// The same of a phase that is over.
+const PHASE_ROWS_MAX: usize = 3;
 /// Most twins that are named.
 const TWINS_MAX: usize = 20;
 
@@ -108,11 +111,14 @@ pub(super) fn one(view: &RolloutView) -> String {
     }
     text.push_str(&columns("  ", &facts));
     changes(&mut text, &view.diff);
+    for phase in before_the_last(view) {
+        judged(&mut text, phase);
+    }
     if let Some(verdict) = verdict(view) {
-        checks(&mut text, &verdict);
+        checks(&mut text, &format!("verdict: {}", word(verdict.state)), &verdict);
     }
     if let Some(evidence) = parsed::<Evidence>(&view.evidence) {
-        worst(&mut text, &evidence);
+        worst(&mut text, &format!("worst rows of {} compared", evidence.rows), &evidence, ROWS_MAX);
         faults(&mut text, &evidence);
     }
     let steps: Vec<_> = view.history.iter().map(|one| [step(one)]).collect();
@@ -171,7 +177,28 @@ fn changes(text: &mut String, diff: &[ChangeView]) {
     section(text, "changes of the declaration", &rows);
 }
 
-fn checks(text: &mut String, verdict: &Verdict) {
+/// Phases that are over. What was found last stands in the rollout itself, in full.
+fn before_the_last(view: &RolloutView) -> &[JudgedPhase] {
+    let (last, before) = match view.phases.split_last() {
+        Some(parts) if view.ended.is_some() => parts,
+        _ => return &view.phases,
+    };
+    if last.verdict == view.verdict { before } else { &view.phases }
+}
+
+/// What was found in a phase that is over.
+fn judged(text: &mut String, phase: &JudgedPhase) {
+    let Some(verdict) = parsed::<Verdict>(&phase.verdict) else { return };
+    let (name, state) = (phase.phase, word(verdict.state));
+    let title = format!("{name} from {} to {}: {state}", brief(phase.since), brief(phase.until));
+    checks(text, &title, &verdict);
+    if let Some(evidence) = parsed::<Evidence>(&phase.evidence) {
+        let title = format!("worst rows of {} compared in {name}", evidence.rows);
+        worst(text, &title, &evidence, PHASE_ROWS_MAX);
+    }
+}
+
+fn checks(text: &mut String, title: &str, verdict: &Verdict) {
     let rows: Vec<_> = verdict
         .checks
         .iter()
@@ -180,19 +207,19 @@ fn checks(text: &mut String, verdict: &Verdict) {
             [word(check.state).to_owned(), name, number(check.value), limit, detail]
         })
         .collect();
-    section(text, &format!("verdict: {}", word(verdict.state)), &rows);
+    section(text, title, &rows);
 }
 
-fn worst(text: &mut String, evidence: &Evidence) {
+fn worst(text: &mut String, title: &str, evidence: &Evidence, rows_max: usize) {
     let head = ["twin", "time", "output", "running", "new", "times its limit"].map(str::to_owned);
-    let rows = evidence.worst.iter().take(ROWS_MAX).map(|row| {
+    let rows = evidence.worst.iter().take(rows_max).map(|row| {
         let time = brief(Time(Timestamp::from_millis(row.time_ms)));
         let (twin, output) = (plain(&row.twin), plain(&row.output));
         [twin, time, output, number(row.old), number(row.new), number(row.times_limit)]
     });
     if !evidence.worst.is_empty() {
         let rows: Vec<_> = [head].into_iter().chain(rows).collect();
-        section(text, &format!("worst rows of {} compared", evidence.rows), &rows);
+        section(text, title, &rows);
     }
 }
 

@@ -234,6 +234,7 @@ impl Conductor {
             twins: api::RolloutTwins { all: twins.len() as u64, ..api::RolloutTwins::default() },
             verdict: None,
             evidence: None,
+            phases: Vec::new(),
             diff: changes(&meaning.diff),
         };
         let mut run = Run {
@@ -251,6 +252,7 @@ impl Conductor {
             cold: 0,
             wanted: Arc::new(AtomicBool::new(true)),
             tally: None,
+            looked_at: None,
             record,
         };
         run.id = self

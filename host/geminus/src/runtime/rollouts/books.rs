@@ -21,6 +21,9 @@ impl Conductor {
         let now = self.now();
         let Some(run) = self.runs.get_mut(&index) else { return Ok(()) };
         let (id, phase) = (run.id, run.phase());
+        if phase != before {
+            run.keep_findings(before);
+        }
         if phase.is_end() && run.record.ended.is_none() {
             run.record.ended = Some(now);
         }
@@ -42,6 +45,9 @@ impl Conductor {
     }
 
     fn end(&mut self, index: BindingIndex) {
+        if self.runs.get(&index).is_some_and(|run| run.phase() == Phase::Permanent) {
+            self.told_cold(index, "started");
+        }
         let Some(run) = self.runs.remove(&index) else { return };
         run.wanted.store(false, Relaxed);
         let (phase, document) = (run.phase(), run.document());
@@ -50,16 +56,6 @@ impl Conductor {
         let version = declaration.version.to_string();
         let package = (declaration.name.as_str(), version.as_str(), run.package.digest);
         self.floor.remember(package, &run.record.binding, run.twins.len(), Some(run.id), outcome(&document));
-        if run.cold > 0 && phase == Phase::Permanent {
-            let message = format!(
-                "{} twins of {} started cold with {}: no state of theirs could be carried",
-                run.cold,
-                run.record.binding,
-                declaration.label()
-            );
-            let event = Event::new("cold-start", Severity::Warning, message).plugin(declaration.label());
-            self.floor.chronicle.tell(event);
-        }
         let mut board = self.floor.board.lock();
         *board.ended.entry(phase).or_default() += 1;
         match phase {
@@ -78,6 +74,18 @@ impl Conductor {
         }
         // A worker may still be under way; what it brings finds nobody.
         drop(self.back.send(Heard::Review(index)));
+    }
+
+    /// Says in the journal that twins start without the state that their incumbent has, or had: when the candidate stands,
+    /// so that a person can still go back, and once more when there is no way back.
+    pub(super) fn told_cold(&self, index: BindingIndex, verb: &str) {
+        let Some(run) = self.runs.get(&index).filter(|run| run.cold > 0) else { return };
+        let label = run.package.declaration.label();
+        let (id, cold, binding) = (run.id, run.cold, &run.record.binding);
+        let message = format!(
+            "rollout {id}: {cold} twins of {binding} {verb} cold with {label}: no state of theirs can be carried"
+        );
+        self.floor.chronicle.tell(Event::new("cold-start", Severity::Warning, message).plugin(label));
     }
 
     /// Says in the journal where it stands.

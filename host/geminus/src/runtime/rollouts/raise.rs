@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use geminus_behavior::{Cohort, ColdStart, Household, Snapshot, handover_schema};
+use geminus_behavior::{Cohort, ColdStart, Heir, Household, Snapshot, handover_schema};
 use geminus_core::TwinIndex;
 use geminus_rollout::{Bumpless, Tally};
 use geminus_twin::BindingIndex;
@@ -17,6 +17,8 @@ use crate::runtime::message::{Ask, Candidate};
 
 /// Twins whose state is copied at a time for the rehearsal: what that takes, no row should wait for.
 const COPY_TWINS: usize = 256;
+/// Twins that are named where the state of many cannot be carried.
+const TWINS_NAMED_MAX: usize = 10;
 
 /// What is to be raised.
 pub(super) struct Wish {
@@ -29,6 +31,13 @@ pub(super) struct Wish {
     pub(super) cold: ColdStart,
     pub(super) tally: Tally,
     pub(super) bumpless: Bumpless,
+}
+
+/// Twins that one new instance gets.
+struct Raising {
+    household: Household,
+    /// Whether an instance has them now. Who has none has no state that could be lost.
+    housed: bool,
 }
 
 /// One candidate for each shard that has twins of it.
@@ -60,17 +69,14 @@ fn berths(floor: &Floor, wish: &Wish, shard: usize, mine: &[TwinIndex]) -> Resul
     let version = wish.version.compiled.declaration().version.to_string();
     let account = floor.meters.get(shard).ok_or("there is no such shard")?.account(wish.index, &version);
     let mut berths = Vec::new();
-    for household in households(floor, wish, shard, mine)? {
+    for Raising { household, housed } in households(floor, wish, shard, mine)? {
         let household = household.with_parameters(&wish.version.parameters);
         let raised = inside(&wish.version, || household.raise(Arc::clone(&wish.version.compiled)));
         let mut heir = raised.map_err(|error| error.to_string())?;
-        let twins: Vec<TwinIndex> = heir.twins().collect();
-        let schema = schema_of(floor, wish, &twins)?;
-        if schema.is_some() {
-            for some in twins.chunks(COPY_TWINS) {
-                for copy in copies(floor, wish.index, shard, some, schema)? {
-                    inside(&wish.version, || heir.rehearse(&copy)).map_err(|error| error.to_string())?;
-                }
+        if let Some(schema) = schema_of(floor, wish, &heir.twins().collect::<Vec<_>>())? {
+            let left_behind = rehearse(floor, wish, shard, &mut heir, schema)?;
+            if housed && wish.cold == ColdStart::Refuse && !left_behind.is_empty() {
+                return Err(nothing_to_carry(floor, wish, &left_behind, schema));
             }
         }
         berths.push(Berth::new(heir.into_cohort(), wish.version.incarnation, Arc::clone(&account)));
@@ -82,6 +88,44 @@ fn berths(floor: &Floor, wish: &Wish, shard: usize, mine: &[TwinIndex]) -> Resul
 fn inside<T>(version: &Version, call: impl FnOnce() -> T) -> T {
     let _inside = crumb::inside(version.incarnation);
     call()
+}
+
+/// Tries the state of all twins of an heir; gives those of whom the incumbent has none in this schema.
+fn rehearse(
+    floor: &Floor,
+    wish: &Wish,
+    shard: usize,
+    heir: &mut Heir,
+    schema: u32,
+) -> Result<Vec<TwinIndex>, String> {
+    let twins: Vec<TwinIndex> = heir.twins().collect();
+    let mut left_behind = Vec::new();
+    for some in twins.chunks(COPY_TWINS) {
+        let copies = copies(floor, wish.index, shard, some, Some(schema))?;
+        for copy in &copies {
+            inside(&wish.version, || heir.rehearse(copy)).map_err(|error| error.to_string())?;
+        }
+        let copied: HashSet<TwinIndex> =
+            copies.iter().flat_map(|copy| &copy.twins).map(|saved| saved.twin).collect();
+        left_behind.extend(some.iter().filter(|twin| !copied.contains(twin)));
+    }
+    Ok(left_behind)
+}
+
+/// Why twins of which an instance is there, but no state in the schema that is handed over, stop a rollout.
+fn nothing_to_carry(floor: &Floor, wish: &Wish, twins: &[TwinIndex], schema: u32) -> String {
+    let names = twins.iter().take(TWINS_NAMED_MAX).map(|twin| crate::runtime::id_of(&floor.plant, *twin));
+    let more = match twins.len().saturating_sub(TWINS_NAMED_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "the state of {}{more} cannot be carried to {}: {} holds them apart and has no state of them in schema \
+         {schema}, so they would start cold; wait until they run again, or allow cold_start in the plan",
+        names.collect::<Vec<_>>().join(", "),
+        wish.version.label(),
+        wish.from,
+    )
 }
 
 /// The schema in which twins of one instance hand their state over; `None`: there is none to hand over, or they may
@@ -96,23 +140,21 @@ fn schema_of(floor: &Floor, wish: &Wish, twins: &[TwinIndex]) -> Result<Option<u
 }
 
 /// The twins as the incumbent's instances have them, and those that no instance has.
-fn households(
-    floor: &Floor,
-    wish: &Wish,
-    shard: usize,
-    mine: &[TwinIndex],
-) -> Result<Vec<Household>, String> {
+fn households(floor: &Floor, wish: &Wish, shard: usize, mine: &[TwinIndex]) -> Result<Vec<Raising>, String> {
     let index = wish.index;
     let twins = Some(Arc::clone(&wish.twins));
-    let mut households: Vec<Household> = floor.ask(shard, |reply| Ask::Households(index, twins, reply))?;
+    let households: Vec<Household> = floor.ask(shard, |reply| Ask::Households(index, twins, reply))?;
     let housed: HashSet<TwinIndex> = households.iter().flat_map(Household::members).collect();
+    let mut all: Vec<Raising> =
+        households.into_iter().map(|household| Raising { household, housed: true }).collect();
     let others: Vec<TwinIndex> = mine.iter().copied().filter(|twin| !housed.contains(twin)).collect();
     let binding = floor.binding(index).ok_or("there is no such binding")?;
     for some in others.chunks(twins_per_instance(binding)) {
         let openings = openings(&floor.plant, binding, some, &wish.version.parameters);
-        households.push(Household::of(Arc::clone(&floor.host), openings));
+        let household = Household::of(Arc::clone(&floor.host), openings);
+        all.push(Raising { household, housed: false });
     }
-    Ok(households)
+    Ok(all)
 }
 
 fn copies(

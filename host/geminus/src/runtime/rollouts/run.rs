@@ -35,6 +35,8 @@ pub(crate) struct Run {
     pub(super) wanted: Arc<AtomicBool>,
     /// Evidence of shards, as of the last look.
     pub(super) tally: Option<Tally>,
+    /// The phase whose rows evidence and verdict of the record are about.
+    pub(super) looked_at: Option<Phase>,
     pub(super) record: Record,
 }
 
@@ -62,7 +64,34 @@ pub(crate) struct Record {
     pub(super) twins: api::RolloutTwins,
     pub(super) verdict: Option<Verdict>,
     pub(super) evidence: Option<Evidence>,
+    /// What was found in the phases that are over, oldest first. At most one for each phase, because none is entered
+    /// twice.
+    #[serde(default)]
+    pub(super) phases: Vec<Judged>,
     pub(super) diff: Vec<api::ChangeView>,
+}
+
+/// A phase that is over, in which versions were compared.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Judged {
+    phase: Phase,
+    since: Timestamp,
+    until: Timestamp,
+    verdict: Verdict,
+    /// A sample: its size is bounded.
+    evidence: Evidence,
+}
+
+impl Judged {
+    fn view(&self, with_evidence: bool) -> api::JudgedPhase {
+        api::JudgedPhase {
+            phase: self.phase,
+            since: self.since.into(),
+            until: self.until.into(),
+            verdict: json(&self.verdict),
+            evidence: Some(&self.evidence).filter(|_| with_evidence).map_or(serde_json::Value::Null, json),
+        }
+    }
 }
 
 /// All of it, as `control.db` has it.
@@ -115,6 +144,7 @@ impl Document {
                 .as_ref()
                 .filter(|_| with_evidence)
                 .map_or(serde_json::Value::Null, json),
+            phases: record.phases.iter().map(|judged| judged.view(with_evidence)).collect(),
             history: machine
                 .history()
                 .iter()
@@ -179,6 +209,20 @@ impl Run {
 
     pub(crate) fn document(&self) -> Document {
         Document { machine: self.machine.clone(), record: self.record.clone() }
+    }
+
+    /// Keeps what was found in a phase that has just ended, if versions were compared in it.
+    pub(super) fn keep_findings(&mut self, of: Phase) {
+        let record = &mut self.record;
+        let (Some(verdict), Some(evidence)) = (&record.verdict, &record.evidence) else { return };
+        if self.looked_at != Some(of) {
+            return;
+        }
+        let entered = self.machine.history().iter().rev().find(|step| step.phase == of);
+        let since = entered.map_or(record.started, |step| step.time);
+        let (verdict, evidence, until) = (verdict.clone(), evidence.sample(), self.machine.since());
+        record.phases.push(Judged { phase: of, since, until, verdict, evidence });
+        self.looked_at = None;
     }
 
     /// What the machine should hear of how far the shards are.

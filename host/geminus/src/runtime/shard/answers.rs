@@ -92,8 +92,7 @@ impl ShardRunner {
         let newest = self.parts.shard.view(twin, now).and_then(|view| {
             view.measured.iter().chain(&view.estimated).filter_map(|point| point.time).max()
         });
-        let swaps = self.swaps.iter().filter_map(|mark| Some((*mark.before.get(&twin)?, mark.text.clone())));
-        Past { newest, swaps: swaps.collect() }
+        Past { newest, swaps: self.swaps.of(twin).collect() }
     }
 
     pub(super) fn totals(&self, now: Moment) -> Totals {

@@ -29,6 +29,26 @@ fn what_the_candidate_failed_in_is_not_forgotten_with_its_phase() {
     assert_eq!(find(&tally.judge(&strict()), "faults").state, Fail);
 }
 
+#[test]
+fn as_many_faults_are_forgiven_as_the_plan_says_over_all_phases_and_no_more() {
+    let acceptance = Acceptance { faults_max: 2, ..strict() };
+    let mut tally = Tally::new(&declaration(), &acceptance);
+    let fault = |tally: &mut Tally, at| tally.fault(TwinIndex(1), Timestamp(at), "trap", "unreachable");
+    fault(&mut tally, 1);
+    assert_eq!(find(&tally.judge(&acceptance), "faults").state, Open, "too few rows to say");
+    tell(&mut tally, &(0..100).map(row).collect::<Vec<_>>());
+    fault(&mut tally, 2);
+    let verdict = tally.judge(&acceptance);
+    let check = find(&verdict, "faults");
+    assert_eq!((check.state, check.value, check.limit.as_str()), (Pass, Some(2.0), "at most 2"));
+    tally.renew();
+    fault(&mut tally, 3);
+    // At once, however few rows the phase has: more of them mend nothing.
+    let verdict = tally.judge(&acceptance);
+    let check = find(&verdict, "faults");
+    assert_eq!((check.state, check.value), (Fail, Some(3.0)));
+}
+
 /// A frame of one twin in which the running version has no answer for rows that `alone` names.
 fn with_gaps(tally: &mut Tally, rows: u32, alone: impl Fn(usize) -> bool) {
     let (mut frame, mut old, mut new) = (Frame::new(3), Outcome::default(), Outcome::default());

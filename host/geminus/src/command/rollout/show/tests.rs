@@ -12,6 +12,31 @@ fn judged(phase: Phase, state: VerdictState) -> RolloutView {
 }
 
 #[test]
+fn each_phase_that_is_over_has_its_own_verdict() {
+    let (began, later) = (rollout(Phase::Shadow).started, Timestamp(1_772_370_000_000_000_000).into());
+    let over = |phase, state| JudgedPhase {
+        phase,
+        since: began,
+        until: later,
+        verdict: verdict(state),
+        evidence: Value::Null,
+    };
+    let phases = vec![over(Phase::Shadow, VerdictState::Pass), over(Phase::Canary, VerdictState::Fail)];
+    let title = |phase: &str, state: &str| {
+        format!("{phase} from 2026-03-01T12:00:00Z to 2026-03-01T13:00:00Z: {state}")
+    };
+    let lines = |view: &RolloutView| one(view).lines().map(str::to_owned).collect::<Vec<_>>();
+    let under_way =
+        lines(&RolloutView { phases: phases.clone(), ..judged(Phase::Promoting, VerdictState::Open) });
+    for line in [title("shadow", "pass"), title("canary", "fail"), "verdict: open".to_owned()] {
+        assert!(under_way.contains(&line), "{line:?} is not in {under_way:#?}");
+    }
+    let ended = lines(&RolloutView { phases, ..judged(Phase::RolledBack, VerdictState::Fail) });
+    assert!(ended.contains(&title("shadow", "pass")) && ended.contains(&"verdict: fail".to_owned()));
+    assert!(!ended.contains(&title("canary", "fail")), "what was found last is not told twice: {ended:#?}");
+}
+
+#[test]
 fn the_list_has_a_line_for_each() {
     assert_eq!(list(&RolloutsView::default()), "there has been no rollout\n");
     let first = RolloutView { id: 3, from: None, by: "a\u{7}b".to_owned(), ..rollout(Phase::RolledBack) };

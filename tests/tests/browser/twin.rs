@@ -1,12 +1,13 @@
 //! What a person sees: the curve moves, a stopped feed is shown as stale, a swap shows its version.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use geminus_tests::{Broker, Browser, Host, Publisher, SiteFolder, rebuild, repository, wait_for};
+use geminus_tests::{Broker, Browser, Host, Publisher, SiteFolder, rebuild, wait_for};
 use serde_json::Value;
+
+use crate::{pictures, see};
 
 fn now_ms() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis()
@@ -37,19 +38,6 @@ fn feed(port: u16, stop: &AtomicBool) -> anyhow::Result<()> {
         std::thread::sleep(Duration::from_millis(100));
     }
     Ok(())
-}
-
-fn pictures() -> PathBuf {
-    let folder = repository().join("target/screenshots");
-    std::fs::create_dir_all(&folder).expect("folder for screenshots");
-    folder
-}
-
-/// Waits until the element's text satisfies `wish`, and gives it.
-fn see(browser: &Browser, test_id: &str, what: &str, wish: impl Fn(&str) -> bool) -> anyhow::Result<String> {
-    wait_for(&format!("{test_id} to show {what}"), Duration::from_secs(40), || {
-        Ok(browser.text(test_id)?.filter(|text| wish(text)))
-    })
 }
 
 /// What the plot of estimated temperatures draws.
