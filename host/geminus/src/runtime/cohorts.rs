@@ -20,7 +20,6 @@ use geminus_twin::plant::Binding;
 use geminus_twin::site::Isolation;
 use geminus_twin::{BindingIndex, Plant};
 
-use crate::runtime::crumb;
 use crate::runtime::meters::Account;
 pub(crate) use apart::Return;
 use apart::held_apart;

@@ -125,6 +125,7 @@ mod tests {
             verdict: None,
             evidence: None,
             diff: Vec::new(),
+            phases: Vec::new(),
         };
         Document { machine, record }
     }
