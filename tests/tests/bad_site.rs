@@ -22,7 +22,14 @@ fn a_good_site_passes() -> anyhow::Result<()> {
 #[test]
 fn each_mistake_is_named_with_its_line_and_what_was_meant() -> anyhow::Result<()> {
     // What stands in the good site, what stands in the bad one, what must be said of it.
-    let cases: [(&str, &str, &[&str]); 10] = [
+    let broker = "mqtt://127.0.0.1:1883";
+    let cases: [(&str, &str, &[&str]); 16] = [
+        (broker, "mqtts://127.0.0.1:8883", &["`mqtts://` is not spoken", "mqtt://host:port"]),
+        (broker, "http://x:1", &["`http://` is not spoken", "mqtt://host:port"]),
+        (broker, "mqtt://127.0.0.1:119000/path", &["`mqtt://127.0.0.1:119000/path` is not an address"]),
+        (broker, "mqtt://", &["`mqtt://` is not an address"]),
+        (broker, "mqtt://:1883", &["`mqtt://:1883` is not an address"]),
+        ("qos = 1 }", "qos = 1, client_id = \"\" }", &["client_id must not be empty"]),
         (
             "interval_ms = 1000",
             "intervall_ms = 1000",
@@ -73,6 +80,84 @@ fn each_mistake_is_named_with_its_line_and_what_was_meant() -> anyhow::Result<()
             1 + text.lines().position(|line| line.contains(bad.lines().last().unwrap_or(bad))).expect("bad");
         assert!(said.contains(&format!("site.toml:{line}:")), "{bad} stands in line {line}:\n{said}");
         assert!(!said.contains("panicked"), "{said}");
+    }
+    Ok(())
+}
+
+/// A run of the same site says the same, which ends it.
+fn runs_as_badly(site: &SiteFolder, parts: &[&str]) -> anyhow::Result<()> {
+    let output =
+        Command::new(geminus()?).arg("run").arg(site.site()).args(["--listen", "127.0.0.1:0"]).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for part in parts {
+        assert!(said.contains(part), "{part:?} is not in\n{said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_topic_that_two_binds_give_to_one_point_is_named_with_both_lines() -> anyhow::Result<()> {
+    let again = "[[bind]]\ntwins = \"pump-rig-1\"\nsource = \"broker\"\ntopic = \"rig/{twin}/{point}\"\n";
+    let (site, output) = checked(|text| format!("{text}\n{again}"))?;
+    let text = std::fs::read_to_string(site.site())?;
+    let lines: Vec<usize> =
+        (1..).zip(text.lines()).filter(|(_, line)| *line == "[[bind]]").map(|(number, _)| number).collect();
+    let [first, second] = lines.as_slice() else { panic!("two binds: {lines:?}") };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let parts = [
+        format!("site.toml:{second}: point \""),
+        "of twin \"pump-rig-1\" has \"rig/pump-rig-1/".to_owned(),
+        format!("already by the [[bind]] of line {first}"),
+    ];
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    for part in &parts {
+        assert!(said.contains(part), "{part:?} is not in\n{said}");
+    }
+    assert!(!said.contains("series"), "no number that nobody gave: {said}");
+    assert_eq!(said.lines().count(), 1, "once for the pair: {said}");
+    runs_as_badly(&site, &parts)
+}
+
+#[test]
+fn a_recording_that_cannot_be_played_is_found_by_its_header() -> anyhow::Result<()> {
+    let site = SiteFolder::from_example("pump-rig", |text| {
+        let mqtt = text.lines().find(|line| line.starts_with("mqtt = ")).expect("a source").to_owned();
+        text.replace(&mqtt, "csv = { path = \"rig.csv\", time_column = \"when\" }").replace(
+            "topic = \"rig/{twin}/{point}\"",
+            "topic = \"{point}\"\npoints = [\"temperature\", \"thermocouple\", \"current\"]",
+        )
+    })?;
+    let cases: [(Option<&str>, &[&str]); 5] = [
+        (None, &["rig.csv cannot be read: No such file"]),
+        (Some(""), &["rig.csv: the recording has no header"]),
+        (
+            Some("time,temperature,amps\n1581168647,1,2\n"),
+            &[
+                "point \"thermocouple\" of twin \"pump-rig-1\": column \"thermocouple\" is not in",
+                "point \"current\" of twin \"pump-rig-1\": column \"current\" is not in",
+                "time column \"when\" is not in",
+                "which has: time, temperature, amps",
+            ],
+        ),
+        (Some("when,temperature,thermocouple,current\n"), &["rig.csv: the recording has no rows"]),
+        (Some("when,temperature,thermocouple,current,more\n1581168647,1,2,3,4\n"), &[]),
+    ];
+    for (recording, says) in cases {
+        if let Some(text) = recording {
+            std::fs::write(site.path("rig.csv"), text)?;
+        }
+        let output = Command::new(geminus()?).arg("check").arg(site.site()).output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), says.is_empty(), "{recording:?}: {output:?}");
+        for part in says {
+            assert!(said.contains(part), "{recording:?}: {part:?} is not in\n{said}");
+        }
+        assert!(said.lines().all(|line| line.contains("site.toml:")), "each with its line: {said}");
+        if !says.is_empty() {
+            runs_as_badly(&site, says)?;
+        }
     }
     Ok(())
 }

@@ -258,6 +258,15 @@ impl Plant {
         }
     }
 
+    /// Twin and point of a series; searches all twins, for messages.
+    #[must_use]
+    pub fn name_of(&self, series: SeriesId) -> Option<(&str, &str)> {
+        self.twins.iter().find_map(|twin| {
+            let place = self.series(twin).iter().position(|known| *known == series)?;
+            Some((&*twin.id, self.kind(twin)?.points.get(place)?.name.as_str()))
+        })
+    }
+
     /// Whom each series belongs to: the highest series number plus one entries, `None` for numbers of points that the
     /// site does not have any more. For whoever splits batches by shard.
     #[must_use]

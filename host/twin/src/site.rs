@@ -30,6 +30,9 @@ pub use schema::site_schema;
 use crate::dtdl::Library;
 use crate::problem::Problems;
 
+/// What is wrong with the address of a broker, in an operator's words.
+pub type CheckAddress<'a> = &'a dyn Fn(&str) -> Result<(), String>;
+
 /// A site as it stands in its file, read and checked part by part.
 #[derive(Debug)]
 pub struct Site {
@@ -48,12 +51,21 @@ impl Site {
     /// # Errors
     /// Every mistake that can be seen without plugins, with file and line.
     pub fn load(path: &Path) -> Result<Self, Problems> {
+        Self::load_with(path, &|_| Ok(()))
+    }
+
+    /// As [`Site::load`]; `address` says what is wrong with the address of a broker, because this room knows no
+    /// protocol.
+    ///
+    /// # Errors
+    /// As [`Site::load`].
+    pub fn load_with(path: &Path, address: CheckAddress<'_>) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         let text = std::fs::read_to_string(path).map_err(|error| {
             problems.add(path, None, format!("cannot be read: {error}"));
             std::mem::take(&mut problems)
         })?;
-        Self::parse(path, &text)
+        Self::read(path, &text, address)
     }
 
     /// As [`Site::load`], with the text of the file given; folders are relative to the folder of `path`.
@@ -61,10 +73,14 @@ impl Site {
     /// # Errors
     /// As [`Site::load`].
     pub fn parse(path: &Path, text: &str) -> Result<Self, Problems> {
+        Self::read(path, text, &|_| Ok(()))
+    }
+
+    fn read(path: &Path, text: &str, address: CheckAddress<'_>) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         let (document, lines) = read::document(path, text, &mut problems);
         let mut site = Self { path: path.to_owned(), document, types: Library::default(), lines };
-        check::document(&site, &mut problems);
+        check::document(&site, address, &mut problems);
         match Library::load(&site.types_folder()) {
             Ok(types) => site.types = types,
             Err(others) => problems.extend(others),
@@ -98,7 +114,7 @@ impl Site {
 
     /// Line of a key such as `behavior[0].inputs.load`, or of the nearest table around it.
     #[must_use]
-    pub(crate) fn line(&self, key: &str) -> Option<u32> {
+    pub fn line(&self, key: &str) -> Option<u32> {
         let mut key = key;
         loop {
             if let Some(line) = self.lines.get(key) {

@@ -7,9 +7,12 @@ use anyhow::Context as _;
 use geminus_core::{Digest, SeriesId};
 use geminus_registry::{Folder, Package, Shelf, Vault};
 use geminus_store::Store;
+use geminus_twin::problem::Problems;
 use geminus_twin::site::Behavior;
 use geminus_twin::{Plant, Site};
 use semver::VersionReq;
+
+use super::field;
 
 /// What earlier runs left behind that decides what starts now.
 #[derive(Debug, Default)]
@@ -64,19 +67,26 @@ pub(crate) struct Plan {
     pub(crate) folder: Folder,
 }
 
-/// Plans without a store: series are numbered in passing.
+/// Plans without a store: series are numbered in passing. Looks at all that a start would look at.
 pub(crate) fn check(path: &Path) -> anyhow::Result<Plan> {
     let site = load(path)?;
     let mut next = 0;
-    plan(&site, &Past::default(), &mut |_, _| {
+    let plan = plan(&site, &Past::default(), &mut |_, _| {
         next += 1;
         Ok(SeriesId(next - 1))
-    })
+    })?;
+    let mut problems = Problems::default();
+    field::check::tables(&site, &plan.plant, &mut problems);
+    problems.or(plan).map_err(told)
 }
 
 /// Reads the site file and its types.
 pub(crate) fn load(path: &Path) -> anyhow::Result<Site> {
-    Site::load(path).map_err(|problems| anyhow::anyhow!("{}", problems.to_string().trim_end()))
+    Site::load_with(path, &field::check::address).map_err(told)
+}
+
+fn told(problems: Problems) -> anyhow::Error {
+    anyhow::anyhow!("{}", problems.to_string().trim_end())
 }
 
 /// Plans with numbers from the store. Names are gathered in a first pass and numbered at once, because asked one by
@@ -158,6 +168,9 @@ fn plan(
         }
         anyhow::anyhow!(text)
     })?;
+    let mut problems = Problems::default();
+    field::check::recordings(site, &plant, &mut problems);
+    problems.or(()).map_err(told)?;
     let picked = plant
         .bindings
         .iter()

@@ -1,6 +1,7 @@
 //! Recordings as sources of a site: played into the house without a broker, once or for ever.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +9,18 @@ use std::time::Duration;
 use anyhow::Context as _;
 use geminus_core::{Clock, Event, Severity};
 use geminus_ingest::Routes;
-use geminus_ingest::csv::{ColumnMap, ColumnTarget, CsvSource, Pace, PlayOptions, Recording, Stamp};
+use geminus_ingest::csv::{
+    ColumnMap, ColumnTarget, CsvSource, Pace, PlayOptions, Recording, RecordingError, Stamp,
+};
 use geminus_ingest::decode::DecodeLimits;
 use geminus_twin::site;
 use tokio::task::JoinHandle;
 
 use super::chronicle::Chronicle;
 use super::lane::Lanes;
+
+/// A longer header is no header.
+const HEADER_BYTES_MAX: u64 = 1 << 20;
 
 /// A recording that is being played.
 pub(crate) struct Replay {
@@ -70,6 +76,27 @@ impl Replay {
             }
         })
     }
+}
+
+/// Whether the file of a source can be played, as far as its header says; `columns` as for [`Replay::open`]. Blocks on the
+/// file, of which it reads the beginning.
+///
+/// # Errors
+/// When the file cannot be read; inside, why it cannot be played.
+pub(crate) fn look(
+    csv: &site::Csv,
+    path: &Path,
+    columns: &[&str],
+) -> std::io::Result<Result<(), RecordingError>> {
+    let mut reader = BufReader::new(std::fs::File::open(path)?);
+    let mut header = String::new();
+    reader.by_ref().take(HEADER_BYTES_MAX).read_line(&mut header)?;
+    let has_rows = !reader.fill_buf()?.is_empty();
+    Ok(match Recording::parse(&header, &map(&header, csv, columns)) {
+        // A header that everything is right with still has no rows of its own.
+        Err(RecordingError::Empty("rows")) if has_rows => Ok(()),
+        other => other.map(drop),
+    })
 }
 
 /// Bound columns under their own names; every other column goes nowhere.

@@ -2,6 +2,7 @@
 //!
 //! The binary maps these to the routes of `ingest`; this room knows no protocol.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use geminus_core::unit::{self, Conversion};
@@ -22,6 +23,19 @@ pub struct Route {
     pub payload: Payload,
     /// How the members beside the values are called and read.
     pub envelope: Arc<site::Payload>,
+    /// Place of its `[[bind]]` in the site.
+    pub bind: usize,
+}
+
+impl Route {
+    /// Every series that it feeds.
+    pub fn series(&self) -> impl Iterator<Item = SeriesId> {
+        let (one, many) = match &self.payload {
+            Payload::Value(point) => (Some(point), [].as_slice()),
+            Payload::Object(fields) => (None, fields.as_slice()),
+        };
+        one.into_iter().chain(many.iter().map(|field| &field.point)).map(|point| point.series)
+    }
 }
 
 /// What a topic carries.
@@ -56,6 +70,7 @@ pub struct RoutePoint {
 /// What the routes of one `[[bind]]` have in common.
 struct Shared<'a> {
     key: &'a str,
+    place: usize,
     bind: &'a Bind,
     envelope: Arc<site::Payload>,
     qos: u8,
@@ -63,7 +78,7 @@ struct Shared<'a> {
 
 impl Shared<'_> {
     fn route(&self, topic: String, payload: Payload) -> Route {
-        Route { topic, qos: self.qos, payload, envelope: Arc::clone(&self.envelope) }
+        Route { topic, qos: self.qos, payload, envelope: Arc::clone(&self.envelope), bind: self.place }
     }
 }
 
@@ -81,11 +96,12 @@ impl Resolving<'_> {
             let source = site.document.source.get(place).and_then(|source| source.mqtt.as_ref());
             let shared = Shared {
                 key: &key,
+                place: index,
                 bind,
                 envelope: Arc::new(bind.payload.clone()),
                 qos: bind.qos.or(source.map(|mqtt| mqtt.qos)).unwrap_or(0),
             };
-            let mut reported = std::collections::BTreeSet::new();
+            let mut reported = BTreeSet::new();
             for twin in self.selected(&key, &bind.twins, &plant.twins) {
                 let section = sections.get(twin.0 as usize).copied().unwrap_or_default();
                 // Twins of one section have the same points: a mistake is reported for the first of them.
@@ -94,7 +110,38 @@ impl Resolving<'_> {
                 routes.get_mut(place).into_iter().for_each(|list| list.extend(made.iter().cloned()));
             }
         }
+        self.twice(plant, &routes);
         routes
+    }
+
+    /// A topic feeds a point once. Each pair of `[[bind]]` is reported for the first point that both have.
+    fn twice(&mut self, plant: &Plant, routes: &[Vec<Route>]) {
+        let site = self.site;
+        for (source, routes) in site.document.source.iter().zip(routes) {
+            // One `[[bind]]` names each point once. A fleet has one, and need not be looked through.
+            if routes.first().map(|route| route.bind) == routes.last().map(|route| route.bind) {
+                continue;
+            }
+            let (mut fed, mut reported) = (HashMap::new(), BTreeSet::new());
+            for route in routes {
+                for series in route.series() {
+                    let Some(first) = fed.insert((route.topic.as_str(), series), route.bind) else {
+                        continue;
+                    };
+                    if !reported.insert((first, route.bind)) {
+                        continue;
+                    }
+                    let (twin, point) = plant.name_of(series).unwrap_or(("?", "?"));
+                    let line = site.line(&format!("bind[{first}]"));
+                    let line = line.map_or_else(String::new, |line| format!(" of line {line}"));
+                    let (source, topic) = (&source.name, &route.topic);
+                    let message = format!(
+                        "point \"{point}\" of twin \"{twin}\" has \"{topic}\" of source \"{source}\" already by the [[bind]]{line}: name it in one of them"
+                    );
+                    self.report(&format!("bind[{}]", route.bind), message);
+                }
+            }
+        }
     }
 
     fn bound(

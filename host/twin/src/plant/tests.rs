@@ -99,6 +99,21 @@ fn check(from: &str, to: &str, expect: &[&str]) {
 }
 
 #[test]
+fn what_two_binds_feed_from_one_topic_is_named_once_for_the_pair() {
+    let more = |bind: &str| format!("{bind}[[behavior]]\nname = \"judge\"");
+    check(
+        "[[behavior]]\nname = \"judge\"",
+        &more("[[bind]]\nsource = \"field\"\ntopic = \"rig/{twin}/{point}\"\ntwins = \"rig-2\"\n"),
+        &[
+            "site.toml:11: point \"hot\" of twin \"rig-2\" has \"rig/rig-2/hot\" of source \"field\" already by the [[bind]] of line 8",
+        ],
+    );
+    // Another topic for the same points is no mistake.
+    let other = more("[[bind]]\nsource = \"field\"\ntopic = \"spare/{twin}/{point}\"\n");
+    plant(&SITE.replacen("[[behavior]]\nname = \"judge\"", &other, 1)).expect("two ways to a point");
+}
+
+#[test]
 fn what_does_not_fit_together_is_named() {
     for (from, to, expect) in [
         (

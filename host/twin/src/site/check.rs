@@ -6,13 +6,13 @@ use std::ops::RangeInclusive;
 
 use geminus_core::Authority;
 
-use super::{Behavior, Bind, Shape, Site, Source, Substitute};
+use super::{Behavior, Bind, CheckAddress, Shape, Site, Source, Substitute};
 use crate::pattern::{Selection, expand};
 use crate::problem::{Problems, did_you_mean};
 
 /// Adds every mistake to `problems`.
-pub(super) fn document(site: &Site, problems: &mut Problems) {
-    let mut check = Check { site, problems };
+pub(super) fn document(site: &Site, address: CheckAddress<'_>, problems: &mut Problems) {
+    let mut check = Check { site, address, problems };
     check.about();
     check.sources();
     check.twins();
@@ -22,6 +22,7 @@ pub(super) fn document(site: &Site, problems: &mut Problems) {
 
 struct Check<'a> {
     site: &'a Site,
+    address: CheckAddress<'a>,
     problems: &'a mut Problems,
 }
 
@@ -94,11 +95,16 @@ impl Check<'_> {
         if let Some(mqtt) = &source.mqtt {
             self.range(&format!("{key}.mqtt.qos"), mqtt.qos, 0..=2);
             self.range(&format!("{key}.mqtt.receive_maximum"), mqtt.receive_maximum, 1..=u16::MAX);
-            if !mqtt.url.contains("://") {
-                self.report(
-                    &format!("{key}.mqtt.url"),
-                    format!("\"{}\" is not like mqtt://host:1883", mqtt.url),
-                );
+            if let Err(reason) = (self.address)(&mqtt.url) {
+                self.report(&format!("{key}.mqtt.url"), reason);
+            }
+            if mqtt.username.is_some() && mqtt.url.contains('@') {
+                let message = "give the user either in url or in username, not in both";
+                self.report(&format!("{key}.mqtt.username"), message);
+            }
+            if mqtt.client_id.as_ref().is_some_and(String::is_empty) {
+                let message = "client_id must not be empty: leave it out, and the host makes one";
+                self.report(&format!("{key}.mqtt.client_id"), message);
             }
         }
         if let Some(csv) = source.csv.as_ref().filter(|csv| !(csv.speed >= 0.0 && csv.speed.is_finite())) {

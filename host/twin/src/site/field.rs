@@ -33,7 +33,9 @@ pub struct Mqtt {
     /// Quality of service of subscriptions, where `[[bind]]` says nothing else: 0, 1 or 2.
     #[serde(default = "qos")]
     pub qos: u8,
-    /// Client id; `geminus-<site>-<source>` when absent. Two hosts with one id throw each other out.
+    /// Client id, which names the session at the broker. Two hosts with one id throw each other out. When absent,
+    /// `geminus-<site>-<source>-` and a random part, made at the first start and kept in the data folder
+    /// (`client-<source>.txt`).
     #[serde(default)]
     pub client_id: Option<String>,
     /// Messages of QoS 1 and 2 that the broker may have under way before one is acknowledged.

@@ -61,6 +61,14 @@ fn values_out_of_range_are_named() {
             "20: qos = 3 is outside 0 … 2",
         ),
         (
+            with("[[source]]\nname = \"b\"\nmqtt = { url = \"mqtt://ann@x\", username = \"ann\" }"),
+            "20: give the user either in url or in username",
+        ),
+        (
+            with("[[source]]\nname = \"b\"\nmqtt = { url = \"mqtt://x\", client_id = \"\" }"),
+            "20: client_id must not be empty",
+        ),
+        (
             with("[[bind]]\nsource = \"feild\"\ntopic = \"{point}\""),
             "19: source \"feild\" is not defined, did you mean `field`?",
         ),

@@ -1,0 +1,99 @@
+//! What of the field can be known to be wrong before anything runs: addresses of brokers, the tables that topics are
+//! looked up in, and recordings. Each is asked of the code that `run` uses, so that a site that passes here also starts.
+
+use geminus_ingest::csv::{MapError, RecordingError};
+use geminus_ingest::mqtt::Address;
+use geminus_twin::plant::Route;
+use geminus_twin::problem::Problems;
+use geminus_twin::{Plant, Site, site};
+
+use super::super::replay;
+use super::{table, topics};
+
+/// What is wrong with the address of a broker.
+///
+/// # Errors
+/// In an operator's words.
+pub(crate) fn address(url: &str) -> Result<(), String> {
+    url.parse::<Address>().map(drop).map_err(|error| error.to_string())
+}
+
+/// The tables of all sources. Copies every route, so for a check only: a start builds them itself.
+pub(crate) fn tables(site: &Site, plant: &Plant, problems: &mut Problems) {
+    for (place, (source, routes)) in plant.sources.iter().zip(&plant.routes).enumerate() {
+        if let Err(error) = table(routes.clone()) {
+            let message = format!("source \"{}\": {error}", source.name);
+            problems.add(&site.path, site.line(&format!("source[{place}]")), message);
+        }
+    }
+}
+
+/// The recordings that are played. Blocks on the files, of which it reads the beginning.
+pub(crate) fn recordings(site: &Site, plant: &Plant, problems: &mut Problems) {
+    for (place, (source, routes)) in plant.sources.iter().zip(&plant.routes).enumerate() {
+        if let Some(csv) = source.csv.as_ref().filter(|_| !routes.is_empty()) {
+            recording(site, plant, (place, csv, routes), problems);
+        }
+    }
+}
+
+fn recording(
+    site: &Site,
+    plant: &Plant,
+    (place, csv, routes): (usize, &site::Csv, &[Route]),
+    problems: &mut Problems,
+) {
+    let path = site.beside(&csv.path);
+    let shown = path.display();
+    let mut report = |key: &str, message: String| problems.add(&site.path, site.line(key), message);
+    let key = |part: &str| format!("source[{place}].csv.{part}");
+    let columns = topics(routes);
+    let mut columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    // Each column that is missing is named: without it, the next one is found.
+    while !columns.is_empty() {
+        let found = match replay::look(csv, &path, &columns) {
+            Ok(found) => found,
+            Err(error) => return report(&key("path"), format!("recording {shown} cannot be read: {error}")),
+        };
+        match found {
+            Ok(()) => return,
+            Err(RecordingError::Map(MapError::UnknownColumn { column, known })) => {
+                let Some(route) = routes.iter().find(|route| route.topic == column) else {
+                    let message = format!("time column \"{column}\" is not in {shown}, which has: {known}");
+                    return report(&key("time_column"), message);
+                };
+                let (twin, point) =
+                    route.series().next().and_then(|series| plant.name_of(series)).unwrap_or(("?", "?"));
+                let message = format!(
+                    "point \"{point}\" of twin \"{twin}\": column \"{column}\" is not in {shown}, which has: {known}"
+                );
+                report(&format!("bind[{}].topic", route.bind), message);
+                columns.retain(|one| *one != column);
+            }
+            Err(other) => return report(&key("path"), format!("recording {shown}: {other}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_no_source_can_use_is_known() {
+        for good in ["mqtt://broker", "tcp://127.0.0.1:1883/", "mqtt://ann:secret@[::1]:1"] {
+            assert_eq!(address(good), Ok(()), "{good}");
+        }
+        for (bad, says) in [
+            ("mqtts://broker:8883", "`mqtts://` is not spoken"),
+            ("http://x:1", "`http://` is not spoken"),
+            ("mqtt://127.0.0.1:119000/path", "is not an address"),
+            ("mqtt://", "is not an address"),
+            ("mqtt://:1883", "is not an address"),
+            ("broker", "is not an address"),
+        ] {
+            let said = address(bad).expect_err(bad);
+            assert!(said.contains(says), "{bad}: {said}");
+        }
+    }
+}
