@@ -51,7 +51,7 @@ pub enum EngineError {
     Imports(String),
     /// The ticker's thread could not be started.
     #[error("cannot start the epoch thread: {0}")]
-    Ticker(#[source] std::io::Error),
+    Ticker(std::io::Error),
 }
 
 impl Engine {

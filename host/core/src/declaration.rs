@@ -406,7 +406,7 @@ fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), De
 pub enum DeclarationError {
     /// Not the JSON that the schema asks for.
     #[error("declaration does not follow its schema: {0}")]
-    Shape(#[source] serde_json::Error),
+    Shape(serde_json::Error),
     /// Follows the schema but contradicts itself.
     #[error("declaration contradicts itself: {0}")]
     Content(String),

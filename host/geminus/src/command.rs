@@ -13,7 +13,7 @@ pub(crate) mod run;
 mod span;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
@@ -97,6 +97,15 @@ impl Command {
     /// What to log unless told: a measurement shows figures, and errors only.
     pub(crate) fn log(&self) -> Option<&'static str> {
         matches!(self, Self::Bench(_)).then_some("error")
+    }
+}
+
+/// An error about a file, with the file's name once: some rooms name it themselves.
+fn named(file: &Path, error: impl std::fmt::Display) -> anyhow::Error {
+    let (name, text) = (file.display().to_string(), error.to_string());
+    match text.contains(&name) {
+        true => anyhow::anyhow!(text),
+        false => anyhow::anyhow!("{name}: {text}"),
     }
 }
 

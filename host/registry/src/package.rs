@@ -37,7 +37,7 @@ impl Package {
     /// # Errors
     /// Says what to change, in words for the one who put the file there.
     pub fn read(path: &Path) -> Result<Self, PackageError> {
-        let io = |source| PackageError::Read { path: path.to_owned(), source };
+        let io = |cause| PackageError::Read { path: path.to_owned(), cause };
         let file = File::open(path).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
         if length > PACKAGE_BYTES_MAX {
@@ -107,12 +107,12 @@ fn shown(text: &str) -> String {
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
     /// The file system said no.
-    #[error("cannot read {path}: {source}", path = .path.display())]
+    #[error("cannot read {path}: {cause}", path = .path.display())]
     Read {
         /// Which file.
         path: PathBuf,
-        /// What it said.
-        source: std::io::Error,
+        /// What it said. Not called `source`: the text holds it, and a chain of causes would say it twice.
+        cause: std::io::Error,
     },
     /// Beyond [`PACKAGE_BYTES_MAX`].
     #[error("{length} bytes are more than the {PACKAGE_BYTES_MAX} that a package may have")]
@@ -137,7 +137,7 @@ pub enum PackageError {
     SectionTwice(&'static str),
     /// The stamp cannot be read.
     #[error("the stamp cannot be read: {0}")]
-    Stamp(#[source] serde_json::Error),
+    Stamp(serde_json::Error),
     /// The component is not what its stamp and its declaration say.
     #[error(transparent)]
     Contract(#[from] ContractError),

@@ -42,7 +42,7 @@ impl Vault {
     /// `Read` when it cannot be written or read again, else what is wrong with what stands there now.
     pub fn take(&self, package: &Package) -> Result<Package, PackageError> {
         let path = self.folder.join(file_name(package.digest));
-        self.keep(package).map_err(|source| PackageError::Read { path, source })?;
+        self.keep(package).map_err(|cause| PackageError::Read { path, cause })?;
         self.get(package.digest)
     }
 

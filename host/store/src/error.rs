@@ -7,12 +7,12 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The folder cannot be made, read or locked.
-    #[error("cannot use the data folder {path}: {source}")]
+    #[error("cannot use the data folder {path}: {cause}")]
     Folder {
         /// The folder or the lock file in it.
         path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
+        /// The system's reason. Not called `source`: the text holds it, and a chain of causes would say it twice.
+        cause: std::io::Error,
     },
     /// Another host has this folder open.
     #[error("the data folder {path} is in use by another host: stop it, or give this one another folder")]
@@ -128,12 +128,12 @@ pub enum StoreError {
     #[error("the store is closed")]
     Closed,
     /// A thread could not be started.
-    #[error("cannot start the thread {name}: {source}")]
+    #[error("cannot start the thread {name}: {cause}")]
     Thread {
         /// Name of the thread.
         name: &'static str,
-        /// The system's reason.
-        source: std::io::Error,
+        /// The system's reason. Not called `source`: the text holds it, and a chain of causes would say it twice.
+        cause: std::io::Error,
     },
 }
 

@@ -243,7 +243,7 @@ impl Shared {
             Some(handle) => Ok(handle),
             None => {
                 let connection = FILE.open_reader(&self.dir)?;
-                let failed = |source| StoreError::Folder { path: self.dir.clone(), source };
+                let failed = |cause| StoreError::Folder { path: self.dir.clone(), cause };
                 Ok(Handle { connection, unpacker: Unpacker::new().map_err(failed)? })
             }
         }

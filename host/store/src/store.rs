@@ -41,7 +41,7 @@ impl Store {
     /// work, or the disk fails.
     pub fn open(dir: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         options.check()?;
-        std::fs::create_dir_all(dir).map_err(|source| StoreError::Folder { path: dir.to_owned(), source })?;
+        std::fs::create_dir_all(dir).map_err(|cause| StoreError::Folder { path: dir.to_owned(), cause })?;
         let lock = lock(dir)?;
         let connection = open_history(dir, &options)?;
         let gauges = Arc::new(Gauges::default());
@@ -185,7 +185,7 @@ pub(crate) fn spawn(
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(run)
-        .map_err(|source| StoreError::Thread { name, source })
+        .map_err(|cause| StoreError::Thread { name, cause })
 }
 
 /// Refuses when a host uses this data folder; one that is not there is used by nobody. Holds nothing afterwards.
@@ -202,11 +202,11 @@ pub fn check_free(dir: &Path) -> Result<(), StoreError> {
 fn lock(dir: &Path) -> Result<File, StoreError> {
     let path: PathBuf = dir.join(LOCK_FILE);
     let opened = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = opened.map_err(|source| StoreError::Folder { path: path.clone(), source })?;
+    let file = opened.map_err(|cause| StoreError::Folder { path: path.clone(), cause })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: dir.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(StoreError::Folder { path, source }),
+        Err(TryLockError::Error(cause)) => Err(StoreError::Folder { path, cause }),
     }
 }
 
@@ -218,7 +218,7 @@ fn open_history(dir: &Path, options: &Options) -> Result<Connection, StoreError>
         .execute("DELETE FROM state WHERE key = 'closed'", [])
         .map_err(failed("marking it open"))?;
     let path = dir.join(hot::FILE.name);
-    let bytes = std::fs::metadata(&path).map_err(|source| StoreError::Folder { path, source })?.len();
+    let bytes = std::fs::metadata(&path).map_err(|cause| StoreError::Folder { path, cause })?.len();
     if closed == 0 && bytes <= options.check_mib_max.saturating_mul(1 << 20) {
         hot::FILE.check(&connection)?;
     } else if closed == 0 {

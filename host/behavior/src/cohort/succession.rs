@@ -48,7 +48,7 @@ pub enum SwapError {
     },
     /// The state to carry is none that the newcomer reads.
     #[error("state cannot be carried: {0}")]
-    Restore(#[source] RestoreError),
+    Restore(RestoreError),
     /// The newcomer does not take up the incumbent's twins.
     #[error("{to} refuses {} of the twins, first {}", refused.len(), first(refused))]
     Refused {

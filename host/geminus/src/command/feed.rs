@@ -71,7 +71,7 @@ pub(crate) fn run(options: Feed) -> anyhow::Result<()> {
     let recordings = options
         .files
         .iter()
-        .map(|path| Recording::open(path, &map).with_context(|| path.display().to_string()))
+        .map(|path| Recording::open(path, &map).map_err(|error| super::named(path, error)))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {

@@ -68,7 +68,7 @@ pub(crate) fn run(plugin: Plugin) -> anyhow::Result<()> {
         }
         Plugin::Build { crate_dir, out } => build(&crate_dir, out.as_deref()).map(drop),
         Plugin::Inspect { file } => {
-            print!("{}", author::inspect(&file).with_context(|| file.display().to_string())?);
+            print!("{}", author::inspect(&file).map_err(|error| super::named(&file, error))?);
             Ok(())
         }
     }

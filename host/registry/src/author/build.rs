@@ -49,13 +49,13 @@ pub fn build(
     progress(&format!("compiling {}", place.package));
     let module = compile(crate_dir, &place, &mut progress)?;
     progress("making the component");
-    let bytes = std::fs::read(&module).map_err(|source| BuildError::Io { path: module.clone(), source })?;
+    let bytes = std::fs::read(&module).map_err(|cause| BuildError::Io { path: module.clone(), cause })?;
     let component = componentize(&bytes)?;
     let package = Package::check(&module, component)?;
     let folder = out.map_or_else(|| place.target_dir.join("plugins"), Path::to_owned);
     let name = format!("{}.wasm", package.declaration.name);
     let path = store_bytes(&folder, &name, &package.bytes)
-        .map_err(|source| BuildError::Io { path: folder.join(&name), source })?;
+        .map_err(|cause| BuildError::Io { path: folder.join(&name), cause })?;
     Ok(Built { path: path.clone(), package: Package { path, ..package } })
 }
 
@@ -98,7 +98,7 @@ fn place(crate_dir: &Path) -> Result<Place, BuildError> {
         return Err(BuildError::Failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }
     let metadata: Metadata = serde_json::from_slice(&output.stdout).map_err(BuildError::Metadata)?;
-    let manifest = manifest.canonicalize().map_err(|source| BuildError::Io { path: manifest, source })?;
+    let manifest = manifest.canonicalize().map_err(|cause| BuildError::Io { path: manifest, cause })?;
     let own = metadata.packages.into_iter().find(|package| package.manifest_path == manifest);
     let own = own.ok_or_else(|| BuildError::NoCrate(crate_dir.to_owned()))?;
     Ok(Place { package: own.name, target_dir: metadata.target_directory, workspace: metadata.workspace_root })
@@ -206,10 +206,10 @@ pub enum BuildError {
     NoCrate(PathBuf),
     /// Cargo or rustc cannot be started.
     #[error("cannot start cargo: {0}; install Rust from https://rustup.rs")]
-    Cargo(#[source] std::io::Error),
+    Cargo(std::io::Error),
     /// Cargo's description of the workspace cannot be read.
     #[error("cannot read what `cargo metadata` says: {0}")]
-    Metadata(#[source] serde_json::Error),
+    Metadata(serde_json::Error),
     /// The compile target is missing and cannot be added.
     #[error("the compile target is missing: run `rustup target add {TARGET}`, then build again")]
     Target,
@@ -223,12 +223,12 @@ pub enum BuildError {
     #[error(transparent)]
     Package(#[from] PackageError),
     /// The file system said no.
-    #[error("cannot write {path}: {source}", path = .path.display())]
+    #[error("cannot write {path}: {cause}", path = .path.display())]
     Io {
         /// Which file.
         path: PathBuf,
-        /// What it said.
-        source: std::io::Error,
+        /// What it said. Not called `source`: the text holds it, and a chain of causes would say it twice.
+        cause: std::io::Error,
     },
 }
 

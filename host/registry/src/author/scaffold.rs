@@ -38,7 +38,7 @@ pub fn scaffold(parent: &Path, name: &str, kind: Kind, sdk: &str) -> Result<Path
         path.parent()
             .map_or(Ok(()), fs::create_dir_all)
             .and_then(|()| fs::write(&path, text))
-            .map_err(|source| ScaffoldError::Io { path, source })
+            .map_err(|cause| ScaffoldError::Io { path, cause })
     };
     write(folder.join("Cargo.toml"), fill(include_str!("templates/Cargo.toml.txt")))?;
     write(folder.join("README.md"), fill(include_str!("templates/README.md.txt")))?;
@@ -71,12 +71,12 @@ pub enum ScaffoldError {
     #[error("{} exists already: choose another name or folder", .0.display())]
     Exists(PathBuf),
     /// The file system said no.
-    #[error("cannot write {path}: {source}", path = .path.display())]
+    #[error("cannot write {path}: {cause}", path = .path.display())]
     Io {
         /// Which file.
         path: PathBuf,
-        /// What it said.
-        source: std::io::Error,
+        /// What it said. Not called `source`: the text holds it, and a chain of causes would say it twice.
+        cause: std::io::Error,
     },
 }
 

@@ -55,7 +55,7 @@ impl Shared {
             .execute("DELETE FROM mark WHERE key = 'closed'", [])
             .map_err(StoreError::database(FILE.name, "marking it open"))?;
         let path = dir.join(FILE.name);
-        let bytes = std::fs::metadata(&path).map_err(|source| StoreError::Folder { path, source })?.len();
+        let bytes = std::fs::metadata(&path).map_err(|cause| StoreError::Folder { path, cause })?.len();
         let small = bytes <= CHECK_ALWAYS_BYTES;
         if small || (closed == 0 && bytes <= options.check_mib_max.saturating_mul(1 << 20)) {
             FILE.check(&connection)?;

@@ -80,7 +80,7 @@ impl Writer {
         work: Receiver<Work>,
         connection: Connection,
     ) -> Result<Self, StoreError> {
-        let failed = |source| StoreError::Folder { path: dir.join(FILE.name), source };
+        let failed = |cause| StoreError::Folder { path: dir.join(FILE.name), cause };
         let (packer, placer) = (Packer::new().map_err(failed)?, Placer::new().map_err(failed)?);
         set_quota(&connection, options.quota_mib)?;
         let upkeep_at = clock.monotonic();
