@@ -4,6 +4,7 @@
 //! another version takes over is `rollouts`, on the `manager`'s thread.
 
 mod chronicle;
+mod client_id;
 mod close;
 pub(crate) mod cohorts;
 pub(crate) mod compile;
@@ -134,6 +135,11 @@ impl Running {
             Some(address) => address,
             None => site.document.http.listen.parse().context("http.listen is no address")?,
         };
+        // Before anything that others notice: a host that cannot listen must not take a running one's session at the
+        // broker, and has not run. After the store, which knows better than the port that this very site runs already.
+        let listener = tokio::net::TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("cannot listen on {listen}: choose another address with --listen"))?;
         let snapshot_every = Duration::from_secs(site.document.store.snapshot_s.into());
         let (control, store) = (store.control(), Arc::new(store));
         let chronicle = Chronicle::new(store.journal());
@@ -235,8 +241,11 @@ impl Running {
         let manager = Manager::new(Arc::clone(&floor), heard, heard_in.clone());
         let thread = std::thread::Builder::new().name("plugins".to_owned());
         threads.push(thread.spawn(move || manager.run())?);
+        // What can still be in the way comes before the first connection, which others notice.
+        let (token_file, hash) = token::token(&data)?;
+        let replays = field::replays(&plant, &mut routes, &site.beside(""), &clock)?;
         let sources = Arc::new(field::start(&plant, &mut routes, &data, &lanes, &clock, &chronicle)?);
-        let replays = field::replays(&plant, &mut routes, &site.beside(""), &lanes, &clock, &chronicle)?;
+        let replays = replays.into_iter().map(|one| one.start(lanes.clone(), chronicle.clone())).collect();
 
         let mut by_id: Vec<TwinIndex> = plant.indices().collect();
         by_id.sort_by(|a, b| id_of(&plant, *a).cmp(id_of(&plant, *b)));
@@ -256,11 +265,9 @@ impl Running {
             rescan: Box::new(move || rescan.rescan()),
             plant: Arc::clone(&plant),
         });
-        let (token_file, hash) = token::token(&data)?;
         let (stop_serving, stopped) = watch::channel(false);
-        let (address, server) =
-            serve(listen, site.document.http.hosts.clone(), Arc::clone(&rooms), &bus, &clock, hash, stopped)
-                .await?;
+        let hosts = site.document.http.hosts.clone();
+        let (address, server) = serve(listener, hosts, Arc::clone(&rooms), &bus, &clock, hash, stopped)?;
         chronicle.tell(Event::new(
             "host-started",
             Severity::Info,
@@ -409,8 +416,8 @@ fn series_owners(plant: &Plant, count: usize) -> Arc<[u16]> {
     owners.into_iter().map(|owner| owner.map_or(0, |twin| shard_number(twin, count))).collect()
 }
 
-async fn serve(
-    listen: SocketAddr,
+fn serve(
+    listener: tokio::net::TcpListener,
     hosts: Vec<String>,
     rooms: Arc<Rooms>,
     bus: &Arc<EventBus>,
@@ -418,9 +425,6 @@ async fn serve(
     token: Digest,
     mut stopped: watch::Receiver<bool>,
 ) -> anyhow::Result<(SocketAddr, Task<()>)> {
-    let listener = tokio::net::TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("cannot listen on {listen}: choose another address with --listen"))?;
     let address = listener.local_addr()?;
     let mut options =
         geminus_api::Options::new(env!("CARGO_PKG_VERSION"), token, Arc::clone(bus), Arc::clone(clock));

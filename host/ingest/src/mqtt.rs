@@ -32,6 +32,7 @@ mod v5;
 
 pub use address::{Address, AddressError};
 pub(crate) use backoff::Backoff;
+pub use memo::remembered_client_id;
 pub(crate) use v4::LineV4;
 pub(crate) use v5::LineV5;
 

@@ -1,5 +1,7 @@
 //! From the plant's neutral routes to running sources.
 
+pub(crate) mod check;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,9 +18,8 @@ use geminus_twin::Plant;
 use geminus_twin::plant::{Payload, Route, RoutePoint};
 use geminus_twin::site::{self, MqttVersion};
 
-use tokio::task::JoinHandle;
-
 use super::chronicle::Chronicle;
+use super::client_id::{client_id, memo};
 use super::lane::Lanes;
 use super::replay::Replay;
 
@@ -29,33 +30,30 @@ pub(crate) struct Source {
     pub(crate) handle: MqttHandle,
 }
 
-/// Starts every recording of the plant. `beside` is the folder of the site file. Needs a tokio runtime; blocks on
-/// the files.
+/// Opens every recording of the plant. `beside` is the folder of the site file. Blocks on the files.
 pub(crate) fn replays(
     plant: &Plant,
     routes: &mut [Vec<Route>],
     beside: &Path,
-    lanes: &Lanes,
     clock: &Arc<dyn Clock>,
-    chronicle: &Chronicle,
-) -> anyhow::Result<Vec<JoinHandle<()>>> {
+) -> anyhow::Result<Vec<Replay>> {
     let mut replays = Vec::new();
     for (source, routes) in plant.sources.iter().zip(routes) {
         let Some(csv) = source.csv.as_ref().filter(|_| !routes.is_empty()) else { continue };
         let routes = std::mem::take(routes);
         let columns = topics(&routes);
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-        let table = table(routes)?;
+        let table = table(routes).with_context(|| format!("source {}", source.name))?;
         let path = beside.join(&csv.path);
         let replay = Replay::open(&source.name, csv, &path, &columns, table, clock, decode_limits(plant))
             .with_context(|| format!("source {}", source.name))?;
-        replays.push(replay.start(lanes.clone(), chronicle.clone()));
+        replays.push(replay);
     }
     Ok(replays)
 }
 
-/// Starts every broker connection of the plant. Takes the routes, which a fleet should not have twice. Needs a tokio
-/// runtime.
+/// Starts every broker connection of the plant, none before all are known to be right: a host that does not start
+/// should not disturb one that runs. Takes the routes, which a fleet should not have twice. Needs a tokio runtime.
 pub(crate) fn start(
     plant: &Plant,
     routes: &mut [Vec<Route>],
@@ -64,12 +62,17 @@ pub(crate) fn start(
     clock: &Arc<dyn Clock>,
     chronicle: &Chronicle,
 ) -> anyhow::Result<Vec<Source>> {
-    let mut sources = Vec::new();
+    let mut ready = Vec::new();
     for (source, routes) in plant.sources.iter().zip(routes) {
         let Some(mqtt) = source.mqtt.as_ref().filter(|_| !routes.is_empty()) else { continue };
         let routes = std::mem::take(routes);
-        let options = options(plant, source, mqtt, &routes, data)?;
-        let table = table(routes)?;
+        let prepared = options(plant, source, mqtt, &routes, data)
+            .and_then(|options| Ok((options, table(routes)?)))
+            .with_context(|| format!("source {}", source.name))?;
+        ready.push((source, prepared));
+    }
+    let mut sources = Vec::new();
+    for (source, (options, table)) in ready {
         let handle =
             MqttSource::spawn(options, Arc::new(table), lanes.clone(), Arc::clone(clock), chronicle.ear())
                 .with_context(|| format!("source {}", source.name))?;
@@ -86,8 +89,10 @@ fn options(
     data: &Path,
 ) -> anyhow::Result<MqttOptions> {
     let (filters, at_most_once) = filters(routes);
-    let client_id =
-        mqtt.client_id.clone().unwrap_or_else(|| format!("geminus-{}-{}", plant.name, source.name));
+    let client_id = match &mqtt.client_id {
+        Some(id) => id.clone(),
+        None => client_id(data, &plant.name, &source.name)?,
+    };
     let mut options = MqttOptions::new(with_credentials(mqtt)?, client_id, filters);
     options.version = match mqtt.version {
         MqttVersion::V5 => ingest::ProtocolVersion::V5,
@@ -97,7 +102,7 @@ fn options(
     options.receive_maximum = mqtt.receive_maximum;
     options.keep_alive = Duration::from_secs(mqtt.keep_alive_s.into());
     options.session_expiry = Duration::from_secs(mqtt.session_expiry_s.into());
-    options.memo = Some(data.join(format!("session-{}.json", source.name)));
+    options.memo = Some(memo(data, &source.name));
     options.limits = decode_limits(plant);
     Ok(options)
 }
@@ -223,7 +228,7 @@ mod tests {
     fn each_topic_is_subscribed_at_the_highest_quality_of_its_routes() {
         let route = |topic: &str, qos| {
             let payload = Payload::Object(Vec::new());
-            Route { topic: topic.to_owned(), qos, payload, envelope: Arc::default() }
+            Route { topic: topic.to_owned(), qos, payload, envelope: Arc::default(), bind: 0 }
         };
         let routes = [route("a", 1), route("b", 0), route("c", 0), route("c", 2)];
         assert_eq!(filters(&routes), (vec!["a".to_owned(), "c".to_owned()], vec!["b".to_owned()]));

@@ -36,7 +36,8 @@ pub(crate) struct AtBorder {
     pub(crate) snapshot: Snapshot,
 }
 
-/// A thread that saves at intervals, and once more when it is stopped.
+/// A thread that saves at intervals, and once more when it is stopped. Dropped without that, as by a start that fails, it
+/// ends without a save: then the shards have ended too, and nothing has been that is not saved.
 #[derive(Debug)]
 pub(crate) struct Keeper {
     stop: Sender<()>,
@@ -70,7 +71,8 @@ impl Keeper {
 
     /// Saves once more and ends. Blocks for it.
     pub(crate) fn stop(self) {
-        drop(self.stop);
+        // Fails only when the thread is gone, which the next line tells.
+        drop(self.stop.send(()));
         if self.thread.join().is_err() {
             tracing::error!("the keeper panicked: the last state was not saved");
         }
@@ -81,17 +83,20 @@ impl Desk {
     fn run(&self, stopped: &Receiver<()>, borders: &Receiver<AtBorder>, every: Duration) {
         let tick = crossbeam_channel::tick(every);
         let (looks, mut ledger) = (crossbeam_channel::tick(LOOK_EVERY), Ledger::default());
+        let mut next = borders.clone();
         loop {
             select! {
-                recv(borders) -> border => match border {
+                recv(next) -> border => match border {
                     Ok(border) => self.at_border(border, borders),
                     // No shard is left that could write one.
-                    Err(_) => drop(stopped.recv()),
+                    Err(_) => next = crossbeam_channel::never(),
                 },
                 recv(tick) -> _ => self.save(),
                 recv(looks) -> _ => self.look(&mut ledger),
-                recv(stopped) -> _ => {
-                    self.save();
+                recv(stopped) -> told => {
+                    if told.is_ok() {
+                        self.save();
+                    }
                     self.look(&mut ledger);
                     while let Ok(border) = borders.try_recv() {
                         self.at_border(border, borders);
@@ -351,3 +356,6 @@ fn saved(twin: TwinIndex, state: &StateSnapshot) -> Option<Saved> {
     let rows = u64::from_le_bytes(rows.try_into().ok()?);
     Some(Saved { twin, time: state.row_time, rows, bytes: bytes.to_vec() })
 }
+
+#[cfg(test)]
+mod tests;

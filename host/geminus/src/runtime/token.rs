@@ -15,11 +15,7 @@ pub(crate) fn token(data: &Path) -> anyhow::Result<(PathBuf, Digest)> {
     {
         return Ok((path, Digest::of(text.trim().as_bytes())));
     }
-    let mut random = [0_u8; 32];
-    fs::File::open("/dev/urandom")
-        .and_then(|mut source| source.read_exact(&mut random))
-        .context("no randomness")?;
-    let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text: String = random::<32>()?.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut options = fs::File::options();
     options.create(true).write(true).truncate(true);
     #[cfg(unix)]
@@ -29,6 +25,15 @@ pub(crate) fn token(data: &Path) -> anyhow::Result<(PathBuf, Digest)> {
         .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
         .with_context(|| path.display().to_string())?;
     Ok((path, Digest::of(text.as_bytes())))
+}
+
+/// Bytes that nobody can guess.
+pub(super) fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
+    let mut random = [0_u8; N];
+    fs::File::open("/dev/urandom")
+        .and_then(|mut source| source.read_exact(&mut random))
+        .context("no randomness")?;
+    Ok(random)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,17 @@ struct Page {
     /// At QoS 0 whatever `qos` says. Hosts of before knew none.
     #[serde(default)]
     at_most_once: BTreeSet<String>,
+}
+
+/// The client id whose session the memo at `path` is of; `None` when there is none that can be read. For whoever chooses
+/// client ids: under another one, what the broker keeps for this session would never come. Blocks on the file.
+#[must_use]
+pub fn remembered_client_id(path: &Path) -> Option<String> {
+    read(path).map(|page| page.client_id).filter(|id| !id.is_empty())
+}
+
+fn read(path: &Path) -> Option<Page> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
 /// What must be done to bring a session to the wanted filters.
@@ -59,9 +70,8 @@ impl Memo {
             at_most_once: at_most_once.into_iter().collect(),
         };
         let known = path
-            .as_ref()
-            .and_then(|path| std::fs::read(path).ok())
-            .and_then(|bytes| serde_json::from_slice::<Page>(&bytes).ok())
+            .as_deref()
+            .and_then(read)
             .filter(|page| page.client_id == wanted.client_id && page.broker == wanted.broker);
         let is_confirmed = known.as_ref() == Some(&wanted);
         Self { path, wanted, known: known.filter(|_| !is_confirmed), is_confirmed }
@@ -129,7 +139,9 @@ mod tests {
         };
         let mut first = open(&["a", "b"], 1);
         assert_eq!(first.changes(true).subscribe, ["a", "b"], "nobody knows what the session has");
+        assert_eq!(remembered_client_id(path.as_deref().expect("a path")), None);
         first.confirmed().expect("written");
+        assert_eq!(remembered_client_id(path.as_deref().expect("a path")).as_deref(), Some("me"));
         assert_eq!(first.changes(true), Changes::default());
         assert_eq!(first.changes(false).subscribe, ["a", "b"]);
         let second = open(&["b", "c"], 1);

@@ -315,7 +315,9 @@ impl<L: Line, S: Sink> Reader<L, S> {
         if self.told != Some(false) {
             self.told = Some(false);
             let message = format!("broker {broker} cannot be reached: {lost}");
-            let facts = serde_json::json!({ "broker": broker, "reason": lost.to_string() });
+            let client_id = &self.options.client_id;
+            let facts =
+                serde_json::json!({ "broker": broker, "client_id": client_id, "reason": lost.to_string() });
             self.house.tell(Event::new("source-lost", Severity::Error, message).facts(facts));
         }
     }

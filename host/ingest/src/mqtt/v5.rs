@@ -7,9 +7,9 @@ use std::time::Duration;
 use rumqttc_v5 as rumqttc;
 
 use rumqttc::{
-    AckMode, AsyncClient, Broker, ConnectionError, Event, EventLoop, Incoming, ManualAck, PersistedAckMode,
-    PersistedSession, PubAck, SessionMode, SessionStore, SessionStoreError, SessionStoreKey,
-    SubscribeReasonCode,
+    AckMode, AsyncClient, Broker, ConnectionError, DisconnectReasonCode, Event, EventLoop, Incoming,
+    ManualAck, PersistedAckMode, PersistedSession, PubAck, SessionMode, SessionStore, SessionStoreError,
+    SessionStoreKey, StateError, SubscribeReasonCode,
 };
 
 use super::MqttOptions;
@@ -173,9 +173,17 @@ fn step(event: Event) -> Step {
 fn broken(error: ConnectionError) -> LineError {
     match error {
         ConnectionError::RequestsDone => LineError::closed(),
+        ConnectionError::MqttState(StateError::ServerDisconnect {
+            reason_code: DisconnectReasonCode::SessionTakenOver,
+            ..
+        }) => LineError::new(TAKEN_OVER),
         error => LineError::new(error),
     }
 }
+
+/// What the broker means by reason 0x8E.
+const TAKEN_OVER: &str =
+    "another client with the same client id has taken over the session: give each host its own";
 
 fn refused(code: &SubscribeReasonCode) -> Option<String> {
     match code {
@@ -211,5 +219,21 @@ impl Voice for AsyncClient {
 impl std::fmt::Debug for LineV5 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("LineV5")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_another_client_took_is_called_so() {
+        let ended = |reason_code| {
+            let error = StateError::ServerDisconnect { reason_code, reason_string: None };
+            broken(ConnectionError::MqttState(error)).to_string()
+        };
+        assert_eq!(ended(DisconnectReasonCode::SessionTakenOver), TAKEN_OVER);
+        let other = ended(DisconnectReasonCode::ServerShuttingDown);
+        assert!(other.contains("ServerShuttingDown") && !other.contains("taken over"), "{other}");
     }
 }
