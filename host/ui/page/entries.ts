@@ -48,5 +48,5 @@ export function marksOf(past: readonly Mark[], live: readonly Mark[], max = 100)
 
 /** `motor-thermal@1.4.0 → motor-thermal@1.5.0` without saying the name twice; other words as they are. */
 export function markLabel(text: string): string {
-  return text.replace(/^(\S+)@(\S+) → \1@(\S+)$/, '$1 $2 → $3');
+  return text.replace(/^(\S+)@(\S+(?: \S+)?) → \1@(\S+(?: \S+)?)$/, '$1 $2 → $3');
 }

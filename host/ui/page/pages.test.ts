@@ -86,6 +86,7 @@ describe('marks', () => {
 
   it.each([
     ['motor-thermal@1.4.0 → motor-thermal@1.5.0', 'motor-thermal 1.4.0 → 1.5.0'], ['a@1 → b@2', 'a@1 → b@2'], ['a@1', 'a@1'],
+    ['motor-thermal@0.1.0 ba7816bf8f01 → motor-thermal@0.1.0 80a3810e99ff', 'motor-thermal 0.1.0 ba7816bf8f01 → 0.1.0 80a3810e99ff'],
   ])('%s is labelled %s', (text, expected) => {
     expect(markLabel(text)).toBe(expected);
   });

@@ -43,6 +43,11 @@ impl Version {
     pub(crate) fn label(&self) -> String {
         self.compiled.declaration().label()
     }
+
+    /// Its digest as `sha256:…`.
+    pub(crate) fn digest(&self) -> String {
+        self.compiled.digest().to_string()
+    }
 }
 
 /// What a binding runs on in this shard.

@@ -306,7 +306,7 @@ impl Conductor {
             from: run
                 .incumbent
                 .as_ref()
-                .map_or("nothing".to_owned(), |incumbent| incumbent.declaration.label()),
+                .map(|incumbent| (incumbent.declaration.label(), incumbent.digest.to_string())),
             twins: Arc::clone(&run.twins),
             version,
         };

@@ -120,7 +120,13 @@ pub(crate) fn cast(floor: &Floor, picked: &[Pick], past: &Past) -> Cast {
             let what = format!("with {label} instead of {}", crashed.declaration.label());
             tell_left_out(floor, binding, crashed, &what, None);
         } else if pick.revived {
-            let message = format!("the plugin folder has no usable {label}: the one that ran last is used");
+            let others: Vec<Digest> = {
+                let board = floor.board.lock();
+                let same =
+                    board.shelf.packages().iter().filter(|package| package.declaration.label() == label);
+                same.map(|package| package.digest).collect()
+            };
+            let message = revived(&label, pick.package.digest, &others);
             floor.chronicle.tell(Event::new("plugin-revived", Severity::Warning, message).plugin(&label));
         }
         let main = Some(pick.package.clone()).filter(|_| !pick.left_out);
@@ -158,6 +164,20 @@ pub(crate) fn cast(floor: &Floor, picked: &[Pick], past: &Past) -> Cast {
         cast.active.push(active);
     }
     cast
+}
+
+/// Why a package that was kept is used. `others` are what the folder has under its name and version, with other bytes.
+fn revived(label: &str, ran: Digest, others: &[Digest]) -> String {
+    let others: Vec<String> = others.iter().map(Digest::short).collect();
+    match others.as_slice() {
+        [] => format!("the plugin folder has no usable {label}: the one that ran last is used"),
+        _ => format!(
+            "the plugin folder has {label} {}, but {} is what ran last: that one is used, from what was kept; \
+             `geminus rollout start` brings the other",
+            others.join(" and "),
+            ran.short()
+        ),
+    }
 }
 
 /// Says what is left out because the host crashed in it, and by which rule.
@@ -325,5 +345,21 @@ fn start(
             let message = format!("{} does not run: {error}", binding.name);
             parts.chronicle.tell(Event::new("behavior-not-started", Severity::Error, message));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_with_other_bytes_of_the_version_is_told_apart_from_one_without() {
+        let [ran, other] = [b"ran", b"new"].map(|bytes| Digest::of(bytes));
+        let none = revived("a@0.1.0", ran, &[]);
+        assert!(none.contains("no usable a@0.1.0"), "{none}");
+        let some = revived("a@0.1.0", ran, &[other]);
+        assert!(some.contains(&format!("has a@0.1.0 {}", other.short())), "{some}");
+        assert!(some.contains(&format!("but {} is what ran last", ran.short())), "{some}");
+        assert!(!some.contains("no usable"), "{some}");
     }
 }

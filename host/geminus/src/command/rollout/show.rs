@@ -11,6 +11,7 @@ use geminus_rollout::{Evidence, Verdict, VerdictState};
 use serde_json::Value;
 
 use super::table::{columns, number, plain};
+use crate::change::{Named, change};
 
 /// Most worst rows and faults that are printed; the JSON has them all.
 const ROWS_MAX: usize = 10;
@@ -249,8 +250,10 @@ fn word(state: VerdictState) -> &'static str {
 }
 
 fn versions(view: &RolloutView) -> String {
-    let from = view.from.as_ref().map_or("nothing".to_owned(), |version| plain(&version.version));
-    format!("{from} → {}", plain(&view.to.version))
+    let named = |version: &VersionRef| (plain(&version.version), plain(&version.digest));
+    let (from, to) = (view.from.as_ref().map(named), named(&view.to));
+    let from = from.as_ref().map(|(label, digest)| Named::new(label, digest));
+    change(from, Named::new(&to.0, &to.1))
 }
 
 fn reference(version: &VersionRef) -> String {

@@ -8,6 +8,8 @@ use geminus_core::{Timestamp, TwinIndex};
 use geminus_store::{Border, Control, StoreError};
 use geminus_twin::Plant;
 
+use crate::change::{Named, change};
+
 /// Time of the last row before, and a text.
 pub(super) type Mark = (Timestamp, String);
 
@@ -19,7 +21,7 @@ pub(super) fn earlier(
     id: &str,
 ) -> Result<Vec<Mark>, StoreError> {
     let mut all = Vec::new();
-    let mut labels: Option<HashMap<u32, String>> = None;
+    let mut labels: Option<HashMap<u32, (String, String)>> = None;
     for binding in plant.bindings.iter().filter(|binding| binding.twins.contains(&twin)) {
         let borders = control.borders(&binding.name, id)?;
         if !borders.iter().any(|(_, border, _)| *border == Border::Switch) {
@@ -29,7 +31,8 @@ pub(super) fn earlier(
             Some(labels) => labels,
             None => {
                 let known = control.incarnations()?;
-                labels.insert(known.into_iter().map(|known| (known.id, known.plugin)).collect())
+                labels
+                    .insert(known.into_iter().map(|known| (known.id, (known.plugin, known.digest))).collect())
             }
         };
         all.extend(switches(&borders, labels));
@@ -37,8 +40,8 @@ pub(super) fn earlier(
     Ok(all)
 }
 
-/// Borders at which another incarnation went on than the one before.
-fn switches(borders: &[(Timestamp, Border, u32)], labels: &HashMap<u32, String>) -> Vec<Mark> {
+/// Borders at which another incarnation went on than the one before. `labels` are `name@version` and digest of each.
+fn switches(borders: &[(Timestamp, Border, u32)], labels: &HashMap<u32, (String, String)>) -> Vec<Mark> {
     let mut before = None;
     let mut found = Vec::new();
     for (time, border, incarnation) in borders {
@@ -46,10 +49,13 @@ fn switches(borders: &[(Timestamp, Border, u32)], labels: &HashMap<u32, String>)
         if *border != Border::Switch || from == Some(*incarnation) {
             continue;
         }
-        let label = |incarnation: &u32| labels.get(incarnation).map_or("?", String::as_str);
+        let named = |incarnation: &u32| {
+            let known = labels.get(incarnation).map(|(label, digest)| Named::new(label, digest));
+            known.unwrap_or(Named::new("?", "?"))
+        };
         let text = match &from {
-            Some(from) => format!("{} → {}", label(from), label(incarnation)),
-            None => format!("→ {}", label(incarnation)),
+            Some(from) => change(Some(named(from)), named(incarnation)),
+            None => format!("→ {}", named(incarnation).label),
         };
         found.push((*time, text));
     }
@@ -78,7 +84,9 @@ mod tests {
 
     #[test]
     fn a_switch_is_a_mark_where_another_version_goes_on() {
-        let labels = HashMap::from([(1, "tally@1.0.0".to_owned()), (2, "tally@1.1.0".to_owned())]);
+        let labels = HashMap::from([(1, "tally@1.0.0"), (2, "tally@1.1.0")]);
+        let labels =
+            labels.into_iter().map(|(id, label)| (id, (label.to_owned(), format!("sha256:{id}")))).collect();
         let borders = [
             (Timestamp(0), Border::Start, 1),
             (Timestamp(5), Border::Switch, 2),

@@ -3,12 +3,14 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use geminus_api::view as api;
 use geminus_core::{Event, Severity};
 use geminus_rollout::Phase;
 use geminus_store::Snapshots;
 use geminus_twin::BindingIndex;
 
 use super::{Conductor, Document, ENDED_MAX, run};
+use crate::change::{Named, change};
 use crate::runtime::keeper;
 use crate::runtime::manager::Heard;
 
@@ -92,10 +94,9 @@ impl Conductor {
     pub(super) fn told(&self, id: u64, document: &Document) {
         let (machine, record) = (&document.machine, &document.record);
         let phase = machine.phase();
-        let from = record.from.as_ref().map_or("nothing", |from| from.version.as_str());
         let reason = machine.history().last().map(|step| step.reason.clone()).unwrap_or_default();
-        let (plugin, to) = (&record.plugin, &record.to.version);
-        let what = format!("rollout {id} of {} ({plugin} {from} → {to})", record.binding);
+        let change = change(record.from.as_ref().map(named), named(&record.to));
+        let what = format!("rollout {id} of {} ({} {change})", record.binding, record.plugin);
         let (kind, severity, message) = match phase {
             Phase::Permanent => (
                 "swap-done",
@@ -170,5 +171,10 @@ pub(super) fn outcome(document: &Document) -> String {
 
 /// What goes on when a rollout does not.
 fn incumbent_of(record: &run::Record) -> String {
-    record.from.as_ref().map_or("nothing".to_owned(), |from| format!("{}@{}", record.plugin, from.version))
+    let Some(from) = &record.from else { return "nothing".to_owned() };
+    format!("{}@{}", record.plugin, named(from).beside(named(&record.to)))
+}
+
+fn named(version: &api::VersionRef) -> Named<'_> {
+    Named::new(&version.version, &version.digest)
 }

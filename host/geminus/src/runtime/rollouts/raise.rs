@@ -9,6 +9,7 @@ use geminus_core::TwinIndex;
 use geminus_rollout::{Bumpless, Tally};
 use geminus_twin::BindingIndex;
 
+use crate::change::{Named, change};
 use crate::runtime::cohorts::side::Berth;
 use crate::runtime::cohorts::{Version, openings, twins_per_instance};
 use crate::runtime::crumb;
@@ -25,12 +26,18 @@ pub(super) struct Wish {
     pub(super) rollout: u64,
     pub(super) index: BindingIndex,
     pub(super) version: Version,
-    /// What most of its twins run now, in words.
-    pub(super) from: String,
+    /// What most of its twins run now: `name@version` and digest; `None`: nothing.
+    pub(super) from: Option<(String, String)>,
     pub(super) twins: Arc<HashSet<TwinIndex>>,
     pub(super) cold: ColdStart,
     pub(super) tally: Tally,
     pub(super) bumpless: Bumpless,
+}
+
+impl Wish {
+    fn incumbent(&self) -> Option<Named<'_>> {
+        self.from.as_ref().map(|(label, digest)| Named::new(label, digest))
+    }
 }
 
 /// Twins that one new instance gets.
@@ -45,7 +52,7 @@ struct Raising {
 /// # Errors
 /// Why the new version cannot take over, in an operator's words: which twins refuse, or what broke.
 pub(super) fn candidates(floor: &Floor, wish: &Wish) -> Result<Vec<(usize, Candidate)>, String> {
-    let text = format!("{} → {}", wish.from, wish.version.label());
+    let text = change(wish.incumbent(), Named::new(&wish.version.label(), &wish.version.digest()));
     let mut all = Vec::new();
     for shard in 0..floor.shards.len() {
         let mine = floor.members(shard, &wish.twins);
@@ -124,7 +131,7 @@ fn nothing_to_carry(floor: &Floor, wish: &Wish, twins: &[TwinIndex], schema: u32
          {schema}, so they would start cold; wait until they run again, or allow cold_start in the plan",
         names.collect::<Vec<_>>().join(", "),
         wish.version.label(),
-        wish.from,
+        wish.incumbent().map_or("nothing", |from| from.label),
     )
 }
 
