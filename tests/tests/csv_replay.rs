@@ -121,6 +121,16 @@ fn a_recording_is_played_into_the_twin_and_read_back() -> anyhow::Result<()> {
     assert_eq!((part.len(), part[0].as_str()), (5, "2026-03-01T10:01:00Z,80.6,good"));
     let buckets = query(&["pump-rig-1", "temperature", "--buckets", "10"], &site)?;
     assert_eq!(buckets.len(), 10);
+    for (arguments, says) in [
+        (["--from", "2021", "--to", "2020"], "from must be earlier than to"),
+        (["--from", "2020", "--to", "2020"], "from must be earlier than to"),
+        (["--buckets", "0", "--limit", "5"], "buckets must be a whole number from 1 to 10000"),
+        (["--buckets", "10001", "--limit", "5"], "buckets must be a whole number from 1 to 10000"),
+    ] {
+        let refused = queried(&[["pump-rig-1", "temperature"].as_slice(), &arguments].concat(), &site);
+        let said = refused.expect_err("an empty answer would look like an empty history").to_string();
+        assert!(said.contains(says), "{said}");
+    }
     assert!(query(&[], &site)?.contains(&"pump-rig-1,temperature".to_owned()));
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "bench")]
 mod bench;
+mod change;
 mod command;
 mod log;
 mod replay;
@@ -17,8 +18,8 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     let arguments = command::Arguments::parse();
-    log::start(arguments.log.as_deref().or(arguments.command.log()));
-    match command::run(arguments.command) {
+    let started = log::start(arguments.log.as_deref().or(arguments.command.log()));
+    match started.and_then(|()| command::run(arguments.command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("geminus: {error:#}");

@@ -3,8 +3,9 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use clap::Subcommand;
+use geminus_api::query::history::BUCKETS_MAX;
 use geminus_api::view::Time;
 use geminus_core::Timestamp;
 use geminus_store::Reader;
@@ -30,7 +31,7 @@ pub(crate) enum History {
         #[arg(long, default_value_t = 1_000_000)]
         limit: usize,
         /// Instead of samples so many buckets: time, count, min, max, mean, worst quality.
-        #[arg(long)]
+        #[arg(long, value_parser = buckets)]
         buckets: Option<usize>,
     },
 }
@@ -43,8 +44,21 @@ pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     u64::try_from(time.as_nanosecond()).map(Timestamp).map_err(|_| format!("{text} is before 1970"))
 }
 
+/// As many as the API gives at most.
+fn buckets(text: &str) -> Result<usize, String> {
+    let range = 1..=BUCKETS_MAX as usize;
+    text.parse()
+        .ok()
+        .filter(|count| range.contains(count))
+        .ok_or_else(|| format!("buckets must be a whole number from {} to {}", range.start(), range.end()))
+}
+
 pub(crate) fn run(history: History) -> anyhow::Result<()> {
     let History::Query { site, twin, point, from, to, limit, buckets } = history;
+    // As the API has it.
+    if let (Some(from), Some(to)) = (from, to) {
+        ensure!(from < to, "from must be earlier than to");
+    }
     let folder = folder(&site)?;
     let reader = Reader::open(&folder).with_context(|| folder.display().to_string())?;
     let (Some(twin), Some(point)) = (&twin, &point) else { return list(&reader, twin.as_deref()) };
