@@ -59,7 +59,8 @@ pub(crate) enum Command {
         #[arg(long = "for", value_parser = span::parse)]
         for_: Option<Duration>,
     },
-    /// Checks a site without running it: types, units, patterns, plugins, parameters.
+    /// Checks a site without running it: types, units, patterns, addresses, topics, recordings,
+    /// plugins, parameters.
     Check {
         /// The site's configuration.
         site: PathBuf,
