@@ -155,9 +155,6 @@ fn a_recording_that_cannot_be_played_is_found_by_its_header() -> anyhow::Result<
             assert!(said.contains(part), "{recording:?}: {part:?} is not in\n{said}");
         }
         assert!(said.lines().all(|line| line.contains("site.toml:")), "each with its line: {said}");
-        if !says.is_empty() {
-            runs_as_badly(&site, says)?;
-        }
     }
     Ok(())
 }

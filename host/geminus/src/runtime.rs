@@ -243,9 +243,8 @@ impl Running {
         threads.push(thread.spawn(move || manager.run())?);
         // What can still be in the way comes before the first connection, which others notice.
         let (token_file, hash) = token::token(&data)?;
-        let replays = field::replays(&plant, &mut routes, &site.beside(""), &clock)?;
+        let replays = field::replays(&plant, &mut routes, &site.beside(""), &lanes, &clock, &chronicle)?;
         let sources = Arc::new(field::start(&plant, &mut routes, &data, &lanes, &clock, &chronicle)?);
-        let replays = replays.into_iter().map(|one| one.start(lanes.clone(), chronicle.clone())).collect();
 
         let mut by_id: Vec<TwinIndex> = plant.indices().collect();
         by_id.sort_by(|a, b| id_of(&plant, *a).cmp(id_of(&plant, *b)));

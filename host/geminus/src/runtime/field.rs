@@ -18,6 +18,8 @@ use geminus_twin::Plant;
 use geminus_twin::plant::{Payload, Route, RoutePoint};
 use geminus_twin::site::{self, MqttVersion};
 
+use tokio::task::JoinHandle;
+
 use super::chronicle::Chronicle;
 use super::client_id::{client_id, memo};
 use super::lane::Lanes;
@@ -30,24 +32,27 @@ pub(crate) struct Source {
     pub(crate) handle: MqttHandle,
 }
 
-/// Opens every recording of the plant. `beside` is the folder of the site file. Blocks on the files.
+/// Starts every recording of the plant. `beside` is the folder of the site file. Needs a tokio runtime; blocks on
+/// the files.
 pub(crate) fn replays(
     plant: &Plant,
     routes: &mut [Vec<Route>],
     beside: &Path,
+    lanes: &Lanes,
     clock: &Arc<dyn Clock>,
-) -> anyhow::Result<Vec<Replay>> {
+    chronicle: &Chronicle,
+) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let mut replays = Vec::new();
     for (source, routes) in plant.sources.iter().zip(routes) {
         let Some(csv) = source.csv.as_ref().filter(|_| !routes.is_empty()) else { continue };
         let routes = std::mem::take(routes);
         let columns = topics(&routes);
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-        let table = table(routes).with_context(|| format!("source {}", source.name))?;
+        let table = table(routes)?;
         let path = beside.join(&csv.path);
         let replay = Replay::open(&source.name, csv, &path, &columns, table, clock, decode_limits(plant))
             .with_context(|| format!("source {}", source.name))?;
-        replays.push(replay);
+        replays.push(replay.start(lanes.clone(), chronicle.clone()));
     }
     Ok(replays)
 }

@@ -77,6 +77,7 @@ pub(crate) fn check(path: &Path) -> anyhow::Result<Plan> {
     })?;
     let mut problems = Problems::default();
     field::check::tables(&site, &plan.plant, &mut problems);
+    field::check::recordings(&site, &plan.plant, &mut problems);
     problems.or(plan).map_err(told)
 }
 
@@ -168,9 +169,6 @@ fn plan(
         }
         anyhow::anyhow!(text)
     })?;
-    let mut problems = Problems::default();
-    field::check::recordings(site, &plant, &mut problems);
-    problems.or(()).map_err(told)?;
     let picked = plant
         .bindings
         .iter()

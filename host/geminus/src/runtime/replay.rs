@@ -1,7 +1,6 @@
 //! Recordings as sources of a site: played into the house without a broker, once or for ever.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,18 +8,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use geminus_core::{Clock, Event, Severity};
 use geminus_ingest::Routes;
-use geminus_ingest::csv::{
-    ColumnMap, ColumnTarget, CsvSource, Pace, PlayOptions, Recording, RecordingError, Stamp,
-};
+use geminus_ingest::csv::{ColumnMap, ColumnTarget, CsvSource, Pace, PlayOptions, Recording, Stamp};
 use geminus_ingest::decode::DecodeLimits;
 use geminus_twin::site;
 use tokio::task::JoinHandle;
 
 use super::chronicle::Chronicle;
 use super::lane::Lanes;
-
-/// A longer header is no header.
-const HEADER_BYTES_MAX: u64 = 1 << 20;
 
 /// A recording that is being played.
 pub(crate) struct Replay {
@@ -78,29 +72,8 @@ impl Replay {
     }
 }
 
-/// Whether the file of a source can be played, as far as its header says; `columns` as for [`Replay::open`]. Blocks on the
-/// file, of which it reads the beginning.
-///
-/// # Errors
-/// When the file cannot be read; inside, why it cannot be played.
-pub(crate) fn look(
-    csv: &site::Csv,
-    path: &Path,
-    columns: &[&str],
-) -> std::io::Result<Result<(), RecordingError>> {
-    let mut reader = BufReader::new(std::fs::File::open(path)?);
-    let mut header = String::new();
-    reader.by_ref().take(HEADER_BYTES_MAX).read_line(&mut header)?;
-    let has_rows = !reader.fill_buf()?.is_empty();
-    Ok(match Recording::parse(&header, &map(&header, csv, columns)) {
-        // A header that everything is right with still has no rows of its own.
-        Err(RecordingError::Empty("rows")) if has_rows => Ok(()),
-        other => other.map(drop),
-    })
-}
-
 /// Bound columns under their own names; every other column goes nowhere.
-fn map(text: &str, csv: &site::Csv, columns: &[&str]) -> ColumnMap {
+pub(crate) fn map(text: &str, csv: &site::Csv, columns: &[&str]) -> ColumnMap {
     let header = text.trim_start_matches('\u{feff}').lines().next().unwrap_or_default();
     let others = header
         .split(csv.separator)

@@ -1,14 +1,20 @@
 //! What of the field can be known to be wrong before anything runs: addresses of brokers, the tables that topics are
 //! looked up in, and recordings. Each is asked of the code that `run` uses, so that a site that passes here also starts.
 
-use geminus_ingest::csv::{MapError, RecordingError};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+
+use geminus_ingest::csv::{MapError, Recording, RecordingError};
 use geminus_ingest::mqtt::Address;
 use geminus_twin::plant::Route;
 use geminus_twin::problem::Problems;
 use geminus_twin::{Plant, Site, site};
 
-use super::super::replay;
 use super::{table, topics};
+use crate::runtime::replay;
+
+/// A longer header is no header.
+const HEADER_BYTES_MAX: u64 = 1 << 20;
 
 /// What is wrong with the address of a broker.
 ///
@@ -51,7 +57,7 @@ fn recording(
     let mut columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     // Each column that is missing is named: without it, the next one is found.
     while !columns.is_empty() {
-        let found = match replay::look(csv, &path, &columns) {
+        let found = match header(csv, &path, &columns) {
             Ok(found) => found,
             Err(error) => return report(&key("path"), format!("recording {shown} cannot be read: {error}")),
         };
@@ -73,6 +79,24 @@ fn recording(
             Err(other) => return report(&key("path"), format!("recording {shown}: {other}")),
         }
     }
+}
+
+/// Whether the file of a source can be played, as far as its header says; `columns` are those that the site binds. Blocks
+/// on the file, of which it reads the beginning.
+///
+/// # Errors
+/// When the file cannot be read; inside, why it cannot be played.
+fn header(csv: &site::Csv, path: &Path, columns: &[&str]) -> std::io::Result<Result<(), RecordingError>> {
+    let mut reader = BufReader::new(std::fs::File::open(path)?);
+    let mut first = Vec::new();
+    reader.by_ref().take(HEADER_BYTES_MAX).read_until(b'\n', &mut first)?;
+    let has_rows = !reader.fill_buf()?.is_empty();
+    let first = String::from_utf8_lossy(&first);
+    Ok(match Recording::parse(&first, &replay::map(&first, csv, columns)) {
+        // A header that everything is right with still has no rows of its own.
+        Err(RecordingError::Empty("rows")) if has_rows => Ok(()),
+        other => other.map(drop),
+    })
 }
 
 #[cfg(test)]

@@ -95,8 +95,10 @@ impl Conductor {
         let (machine, record) = (&document.machine, &document.record);
         let phase = machine.phase();
         let reason = machine.history().last().map(|step| step.reason.clone()).unwrap_or_default();
+        let from = record.from.as_ref().map_or("nothing", |from| from.version.as_str());
+        let (plugin, to) = (&record.plugin, &record.to.version);
         let change = change(record.from.as_ref().map(named), named(&record.to));
-        let what = format!("rollout {id} of {} ({} {change})", record.binding, record.plugin);
+        let what = format!("rollout {id} of {} ({plugin} {change})", record.binding);
         let (kind, severity, message) = match phase {
             Phase::Permanent => (
                 "swap-done",
