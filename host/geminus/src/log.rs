@@ -18,7 +18,7 @@ pub(crate) fn start(filter: Option<&str>) -> anyhow::Result<()> {
     let json = is_json(std::env::var_os("GEMINUS_LOG_FORMAT").as_deref().and_then(std::ffi::OsStr::to_str))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(std::io::stderr().is_terminal() && plain_is_not_wished())
         .with_writer(std::io::stderr);
     // A second start (in tests) keeps the first.
     drop(match json {
@@ -26,6 +26,11 @@ pub(crate) fn start(filter: Option<&str>) -> anyhow::Result<()> {
         false => builder.with_target(false).compact().try_init(),
     });
     Ok(())
+}
+
+/// By the custom of <https://no-color.org>.
+fn plain_is_not_wished() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|wish| wish.is_empty())
 }
 
 fn read_filter(text: &str) -> anyhow::Result<EnvFilter> {
