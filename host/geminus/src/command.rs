@@ -102,7 +102,7 @@ impl Command {
 }
 
 /// An error about a file, with the file's name once: some rooms name it themselves.
-fn named(file: &Path, error: impl std::fmt::Display) -> anyhow::Error {
+pub(crate) fn named(file: &Path, error: impl std::fmt::Display) -> anyhow::Error {
     let (name, text) = (file.display().to_string(), error.to_string());
     match text.contains(&name) {
         true => anyhow::anyhow!(text),

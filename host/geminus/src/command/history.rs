@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{bail, ensure};
 use clap::Subcommand;
 use geminus_api::query::history::BUCKETS_MAX;
 use geminus_api::view::Time;
@@ -60,7 +60,7 @@ pub(crate) fn run(history: History) -> anyhow::Result<()> {
         ensure!(from < to, "from must be earlier than to");
     }
     let folder = folder(&site)?;
-    let reader = Reader::open(&folder).with_context(|| folder.display().to_string())?;
+    let reader = Reader::open(&folder).map_err(|error| super::named(&folder, error))?;
     let (Some(twin), Some(point)) = (&twin, &point) else { return list(&reader, twin.as_deref()) };
     let Some(series) = reader.series(twin, point)? else {
         bail!(

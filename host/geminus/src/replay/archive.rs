@@ -12,11 +12,12 @@ use anyhow::{Context as _, anyhow};
 use geminus_behavior::{Compiled, Engine, Limits};
 use geminus_core::{Declaration, Digest};
 use geminus_registry::{Folder, Package, Vault};
-use geminus_store::{Control, ControlReader, Incarnation, Reader};
+use geminus_store::{Control, ControlReader, Incarnation, Reader, StoreError};
 use geminus_twin::Site;
 
 use super::Subject;
 use super::deck::Deck;
+use crate::command::named;
 
 /// What there is of a site.
 #[derive(Debug)]
@@ -40,16 +41,16 @@ impl Archive {
 
     /// Opens a data folder, and takes what it lacks from a plugin folder. A row may use as much as it might there.
     pub(crate) fn at(data: &Path, plugins: &Path, limits: Limits) -> anyhow::Result<Self> {
-        let at = || data.display().to_string();
-        let control = Control::read_only(data).with_context(at)?;
-        let incarnations = control.incarnations().with_context(at)?;
+        let at = |error: StoreError| named(data, error);
+        let control = Control::read_only(data).map_err(at)?;
+        let incarnations = control.incarnations().map_err(at)?;
         let shelf = match Folder::new(plugins).scan(false) {
             Ok((found, _)) => found.into_iter().filter_map(|file| file.package.ok()).collect(),
             // The vault may still have all that is needed; what it lacks is named then.
             Err(_) => Vec::new(),
         };
         Ok(Self {
-            reader: Reader::open(data).with_context(at)?,
+            reader: Reader::open(data).map_err(at)?,
             control,
             incarnations: incarnations.into_iter().map(|known| (known.id, known)).collect(),
             vault: Vault::new(data.join("packages")),

@@ -80,7 +80,19 @@ pub(super) fn inside(
 
 #[cfg(test)]
 mod tests {
+    use geminus_core::Digest;
+
     use super::*;
+
+    #[test]
+    fn versions_of_one_number_are_marked_with_their_digests() {
+        let digest = |bytes: &str| Digest::of(bytes.as_bytes());
+        let named = |id: u32, bytes: &str| (id, ("tally@1.0.0".to_owned(), digest(bytes).to_string()));
+        let labels = HashMap::from([named(1, "a"), named(2, "b")]);
+        let borders = [(Timestamp(0), Border::Start, 1), (Timestamp(5), Border::Switch, 2)];
+        let text = format!("tally@1.0.0 {} → tally@1.0.0 {}", digest("a").short(), digest("b").short());
+        assert_eq!(switches(&borders, &labels), [(Timestamp(5), text)]);
+    }
 
     #[test]
     fn a_switch_is_a_mark_where_another_version_goes_on() {
