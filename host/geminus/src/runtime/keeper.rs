@@ -65,7 +65,7 @@ impl Keeper {
     /// Saves once more and ends. Blocks for it.
     pub(crate) fn stop(self) {
         // Fails only when the thread is gone, which the next line tells.
-        drop(self.stop.send(()));
+        self.stop.send(()).unwrap_or_default();
         if self.thread.join().is_err() {
             tracing::error!("the keeper panicked: the last state was not saved");
         }
