@@ -180,9 +180,12 @@ mod tests {
         let store = store(folder.path());
         // Nothing more fits: a store that cannot write.
         store.set_quota_mib(1).expect("a quota");
+        // Values that no codec can pack (SplitMix64's mixing).
         let noise = |at: u64| {
-            let value =
-                f64::from_bits(0x3ff0_0000_0000_0000 | (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 12));
+            let first =
+                (at ^ (at >> 30)).wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let second = (first ^ (first >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            let value = f64::from_bits(0x3ff0_0000_0000_0000 | ((second ^ (second >> 31)) >> 12));
             let (series, time) = (SeriesId(0), Timestamp(at));
             Sample { series, quality: Quality::Good, value, time, received: time }
         };
