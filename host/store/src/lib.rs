@@ -24,7 +24,7 @@ pub use control::{
     DamagedState, Incarnation, LedgerChange, PackageRecord, Quarantine, Release, RolloutRecord, Strike,
 };
 pub use error::{Fault, StoreError};
-pub use hot::recorder::Recorder;
+pub use hot::recorder::{Mark, Recorder};
 pub use journal::{Chain, Entry, Journal};
 pub use options::Options;
 pub use reader::buckets::Bucket;

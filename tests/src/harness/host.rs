@@ -1,7 +1,7 @@
 //! The real binary as a child process, and questions to its API.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -195,11 +195,23 @@ impl Host {
     /// # Errors
     /// When it does not end with success within 30 seconds.
     pub fn stop(mut self) -> anyhow::Result<()> {
-        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
-        anyhow::ensure!(status.success(), "kill failed");
-        let end = wait_for("the host to stop", Duration::from_secs(30), || Ok(self.child.try_wait()?))?;
+        let end = self.terminate(Duration::from_secs(30))?;
         anyhow::ensure!(end.success(), "the host ended with {end}:\n{}", self.log());
         Ok(())
+    }
+
+    /// SIGTERM to a host that has something in its way, and waits for its end, of whatever kind.
+    ///
+    /// # Errors
+    /// When it does not end within a minute.
+    pub fn end(mut self) -> anyhow::Result<ExitStatus> {
+        self.terminate(Duration::from_secs(60))
+    }
+
+    fn terminate(&mut self, limit: Duration) -> anyhow::Result<ExitStatus> {
+        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+        anyhow::ensure!(status.success(), "kill failed");
+        wait_for("the host to stop", limit, || Ok(self.child.try_wait()?))
     }
 }
 

@@ -41,7 +41,7 @@ const STEPS: [(&str, &str, End, &str); 25] = [
     ("read-for-ever", "read-for-ever", End::Apart, "step"),
     ("grow", "grow", End::Apart, "memory limit"),
     ("allocate", "allocate=1048576", End::Apart, "step"),
-    ("recurse", "recurse", End::Apart, "call stack exhausted"),
+    ("recurse", "recurse", End::Apart, "step: wasm trap: "),
     ("copy", "copy=25000000", End::Apart, "step"),
     ("burn", "burn=100000000", End::Apart, "wasm trap"),
     ("many-values", "values=10000000", End::Apart, "too much data"),

@@ -52,7 +52,7 @@ const IN_ROWS: [Line; 18] = [
     ("step read-for-ever", "step"),
     ("step grow", "memory limit"),
     ("step allocate=1048576", "step"),
-    ("step recurse", "call stack exhausted"),
+    ("step recurse", "step: wasm trap: "),
     ("step copy=25000000", "step"),
     ("step burn=100000000", "wasm trap"),
     ("step values=10000000", "too much data"),

@@ -1,39 +1,40 @@
-//! Keeps the state of behaviors over restarts: copies it at intervals and when the host stops, puts it back when
-//! it starts. Writes down the state at borders in a twin's record too (a start, a change of versions, a return), so
-//! that what followed can be made again. Tells the journal what happens to the store.
+//! Keeps the state of behaviors over restarts: copies it at intervals and when the host stops (`desk`), and puts it back
+//! when it starts. No state is saved before the rows that it has seen are durable (`pending`). Writes down the state at
+//! borders in a twin's record too (a start, a change of versions, a return), so that what followed can be made again.
 
+mod desk;
 mod ledger;
+mod pending;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, select};
+use crossbeam_channel::{Receiver, Sender};
 use geminus_behavior::{Saved, Snapshot};
 use geminus_core::{Digest, Event, Severity, Timestamp, TwinIndex};
-use geminus_store::{Border, Checkpoint, Generation, StateSnapshot, Store};
+use geminus_store::{Border, Checkpoint, Generation, Mark, StateSnapshot, Store};
 use geminus_twin::plant::Binding;
 use geminus_twin::{BindingIndex, Plant};
 
-use ledger::{LOOK_EVERY, Ledger};
+use desk::Desk;
 
 use super::chronicle::Chronicle;
-use super::cohorts;
 use super::message::Ask;
 use super::refeed;
 use super::shard::ShardParts;
 
-/// How long a shard may take to copy its state.
-const COPY_MAX: Duration = Duration::from_secs(30);
-
-/// State of twins at a border.
+/// State of twins at a border. It waits for its rows as a saved one does: a restart may go on from it, and a replay
+/// takes it up after the row whose time it has, even if another version has answered that row since.
 #[derive(Debug)]
 pub(crate) struct AtBorder {
     pub(crate) binding: BindingIndex,
     pub(crate) incarnation: u32,
     pub(crate) border: Border,
     pub(crate) snapshot: Snapshot,
+    /// Stands behind every row that the state has seen; `None` when those are durable.
+    pub(crate) after: Option<Mark>,
 }
 
 /// A thread that saves at intervals, and once more when it is stopped. Dropped without that, as by a start that fails, it
@@ -42,14 +43,6 @@ pub(crate) struct AtBorder {
 pub(crate) struct Keeper {
     stop: Sender<()>,
     thread: JoinHandle<()>,
-}
-
-/// What its thread needs.
-struct Desk {
-    plant: Arc<Plant>,
-    shards: Vec<Sender<Ask>>,
-    store: Arc<Store>,
-    chronicle: Chronicle,
 }
 
 impl Keeper {
@@ -62,7 +55,7 @@ impl Keeper {
         every: Duration,
     ) -> anyhow::Result<Self> {
         let (stop, stopped) = crossbeam_channel::bounded(1);
-        let desk = Desk { plant, shards, store, chronicle };
+        let mut desk = Desk::new(plant, shards, store, chronicle);
         let thread = std::thread::Builder::new()
             .name("keeper".to_owned())
             .spawn(move || desk.run(&stopped, &borders, every))?;
@@ -79,146 +72,9 @@ impl Keeper {
     }
 }
 
-impl Desk {
-    fn run(&self, stopped: &Receiver<()>, borders: &Receiver<AtBorder>, every: Duration) {
-        let tick = crossbeam_channel::tick(every);
-        let (looks, mut ledger) = (crossbeam_channel::tick(LOOK_EVERY), Ledger::default());
-        let mut next = borders.clone();
-        loop {
-            select! {
-                recv(next) -> border => match border {
-                    Ok(border) => self.at_border(border, borders),
-                    // No shard is left that could write one.
-                    Err(_) => next = crossbeam_channel::never(),
-                },
-                recv(tick) -> _ => self.save(),
-                recv(looks) -> _ => self.look(&mut ledger),
-                recv(stopped) -> told => {
-                    if told.is_ok() {
-                        self.save();
-                    }
-                    self.look(&mut ledger);
-                    while let Ok(border) = borders.try_recv() {
-                        self.at_border(border, borders);
-                    }
-                    return;
-                }
-            }
-        }
-    }
-
-    fn look(&self, ledger: &mut Ledger) {
-        for event in ledger.look(&self.store.stats()) {
-            self.chronicle.tell(event);
-        }
-    }
-
-    /// Writes this one down, and what stands behind it, in one commit.
-    fn at_border(&self, first: AtBorder, others: &Receiver<AtBorder>) {
-        let mut all = self.checkpoints(first);
-        while all.len() < CHECKPOINTS_PER_COMMIT
-            && let Ok(next) = others.try_recv()
-        {
-            all.extend(self.checkpoints(next));
-        }
-        self.write_down(&all);
-    }
-
-    fn checkpoints(&self, at: AtBorder) -> Vec<Checkpoint> {
-        let Some(binding) = self.plant.binding(at.binding) else { return Vec::new() };
-        let AtBorder { incarnation, border, snapshot, .. } = at;
-        let one = |saved: Saved| Checkpoint {
-            binding: binding.name.clone(),
-            twin: super::id_of(&self.plant, saved.twin).to_owned(),
-            row_time: saved.time,
-            rows: saved.rows,
-            incarnation,
-            schema: snapshot.schema,
-            border,
-            bytes: saved.bytes,
-        };
-        snapshot.twins.into_iter().map(one).collect()
-    }
-
-    fn write_down(&self, checkpoints: &[Checkpoint]) {
-        if let Err(error) = self.store.control().checkpoint_save(checkpoints) {
-            let message = format!(
-                "state at a border was not written down, so what follows cannot be replayed: {error}"
-            );
-            self.chronicle.tell(Event::new("snapshot-failed", Severity::Warning, message));
-        }
-    }
-
-    fn save(&self) {
-        for shard in &self.shards {
-            let (reply, answer) = crossbeam_channel::bounded(1);
-            let asked = shard.send(Ask::Snapshot(reply)).is_ok();
-            let states = match answer.recv_timeout(COPY_MAX) {
-                Ok(states) => states,
-                Err(error) => {
-                    let why = match error {
-                        RecvTimeoutError::Timeout if asked => "did not copy its state in time",
-                        _ => "has ended and cannot copy its state",
-                    };
-                    let message = format!("a shard {why}; the state saved before stays");
-                    self.chronicle.tell(Event::new("snapshot-failed", Severity::Error, message));
-                    continue;
-                }
-            };
-            for (index, saved) in states {
-                if let Err(reason) = self.keep(index, saved) {
-                    let message = format!("state was not saved: {reason}; the state saved before stays");
-                    self.chronicle.tell(Event::new("snapshot-failed", Severity::Error, message));
-                }
-            }
-        }
-    }
-
-    fn keep(&self, index: BindingIndex, saved: cohorts::Saved) -> Result<(), String> {
-        let binding = self.plant.binding(index).ok_or("there is no such binding")?;
-        let snapshot = saved.state.map_err(|reason| format!("{}: {reason}", binding.name))?;
-        if snapshot.schema == 0 {
-            return Ok(());
-        }
-        let by = Generation {
-            binding: if saved.standby { standby(&binding.name) } else { binding.name.clone() },
-            plugin: snapshot.label.clone(),
-            digest: snapshot.digest.to_string(),
-            schema: snapshot.schema,
-        };
-        let states: Vec<_> = snapshot
-            .twins
-            .iter()
-            // A twin that has had no row has nothing to keep.
-            .filter(|one| one.time.0 > 0)
-            .filter_map(|one| Some((self.plant.twin(one.twin)?.id.to_string(), one.time, with_rows(one))))
-            .collect();
-        if states.is_empty() {
-            return Ok(());
-        }
-        self.store.snapshots().save(&by, &states).map_err(|error| error.to_string())?;
-        if !saved.standby {
-            let (incarnation, border) = (saved.incarnation, Border::Periodic);
-            self.write_down(&self.checkpoints(AtBorder { binding: index, incarnation, border, snapshot }));
-        }
-        Ok(())
-    }
-}
-
-/// Checkpoints that are written in one commit.
-const CHECKPOINTS_PER_COMMIT: usize = 10_000;
-
 /// Under which name the state of the side that does not answer is kept.
 pub(crate) fn standby(binding: &str) -> String {
     format!("{binding}@standby")
-}
-
-/// The number of rows, which warm-up is counted by, stands before the plugin's own bytes.
-fn with_rows(saved: &Saved) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(8 + saved.bytes.len());
-    bytes.extend_from_slice(&saved.rows.to_le_bytes());
-    bytes.extend_from_slice(&saved.bytes);
-    bytes
 }
 
 /// Puts the state of a binding's twins back: the newest that this version wrote, whichever side it was on, else the

@@ -8,6 +8,7 @@ use geminus_behavior::{ColdStart, Household, Snapshot};
 use geminus_core::TwinIndex;
 use geminus_core::declaration::Priority;
 use geminus_rollout::{Bumpless, Phase, Tally};
+use geminus_store::Mark;
 use geminus_twin::BindingIndex;
 use tokio::sync::oneshot;
 
@@ -46,9 +47,17 @@ pub(crate) enum Ask {
     /// Let a twin come back that the version with this incarnation holds apart.
     Reinstate(BindingIndex, TwinIndex, u32, Return, Reply<Result<Vec<Berth>, String>>),
     /// Copy the state of all behaviors for the store.
-    Snapshot(Reply<Vec<(BindingIndex, Saved)>>),
+    Snapshot(Reply<Copied>),
     /// Close what is open, step it, record it, and end.
     Stop,
+}
+
+/// The state of all behaviors of a shard.
+#[derive(Debug)]
+pub(crate) struct Copied {
+    pub(crate) states: Vec<(BindingIndex, Saved)>,
+    /// Stands behind every row that the states have seen.
+    pub(crate) after: Mark,
 }
 
 /// A candidate with all its twins open, for one shard.

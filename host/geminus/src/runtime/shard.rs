@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, select_biased};
 use geminus_api::EventBus;
-use geminus_behavior::HostCalls;
+use geminus_behavior::{HostCalls, Snapshot};
 use geminus_core::{Batch, Clock, Event, Sample, Ticket, TwinIndex};
 use geminus_store::{Border, Recorder};
 use geminus_twin::BindingIndex;
@@ -24,16 +24,16 @@ use geminus_twin::plant::Plant;
 use geminus_twin::shard::{Moment, Shard};
 
 use super::chronicle::Chronicle;
+use super::cohorts::Cohorts;
 use super::cohorts::side::{Berth, Watch};
 use super::cohorts::trial::{Moved, Trial};
-use super::cohorts::{Cohorts, Saved};
 use super::crumb::{self, Crumb};
 use super::floods::Floods;
 use super::keeper::AtBorder;
 use super::lane::Exit;
 use super::live::Live;
 use super::manager;
-use super::message::{Ask, Candidate};
+use super::message::{Ask, Candidate, Copied};
 use super::meters::ShardMeters;
 use super::plugins::Board;
 use super::proposals::{Court, Hearing};
@@ -206,10 +206,11 @@ impl ShardRunner {
         }
         self.parts.shard.close_due(now);
         self.step(now);
-        self.advance();
         if !self.samples.is_empty() || !self.tickets.is_empty() {
             self.parts.recorder.record(std::mem::take(&mut self.samples), std::mem::take(&mut self.tickets));
         }
+        // After it, so that the mark of a state at a border stands behind the rows that the state has seen.
+        self.advance();
         if monotonic >= self.next_tick {
             self.next_tick = monotonic + TICK_EVERY;
             self.tick(now);
@@ -283,7 +284,7 @@ impl ShardRunner {
 
     fn moved(&mut self, index: BindingIndex, moved: Moved) {
         for (incarnation, snapshot) in moved.states {
-            self.write_down(AtBorder { binding: index, incarnation, border: Border::Switch, snapshot });
+            self.write_down(index, incarnation, Border::Switch, snapshot);
         }
         if let Some((rollout, text)) = self.trials.get(&index).cloned() {
             if !moved.to_candidate.is_empty() {
@@ -360,13 +361,14 @@ impl ShardRunner {
         for mut snapshot in self.parts.cohorts.copy(index, &[twin], None).into_iter().flatten() {
             // The state may be an older one; what follows it are the rows from here on.
             snapshot.twins.iter_mut().for_each(|saved| saved.time = saved.time.max(last));
-            self.write_down(AtBorder { binding: index, incarnation, border: Border::Restore, snapshot });
+            self.write_down(index, incarnation, Border::Restore, snapshot);
         }
     }
 
-    /// Leaves it to the keeper, which ends after the shards.
-    fn write_down(&self, border: AtBorder) {
-        drop(self.parts.borders.send(border));
+    /// Leaves it to the keeper, for when the rows before it are durable.
+    fn write_down(&self, binding: BindingIndex, incarnation: u32, border: Border, snapshot: Snapshot) {
+        let after = Some(self.parts.recorder.mark());
+        drop(self.parts.borders.send(AtBorder { binding, incarnation, border, snapshot, after }));
     }
 
     /// Remembers where in each twin's time a swap fell.
@@ -379,12 +381,13 @@ impl ShardRunner {
         self.swaps.note(key, text, twins.iter().filter_map(last));
     }
 
-    fn snapshot(&mut self) -> Vec<(BindingIndex, Saved)> {
-        let mut saved = Vec::new();
+    /// Between two rounds, so all that the states have seen is recorded before the mark.
+    fn snapshot(&mut self) -> Copied {
+        let mut states = Vec::new();
         for index in self.indices() {
-            saved.extend(self.parts.cohorts.snapshots(index).into_iter().map(|saving| (index, saving)));
+            states.extend(self.parts.cohorts.snapshots(index).into_iter().map(|saving| (index, saving)));
         }
-        saved
+        Copied { states, after: self.parts.recorder.mark() }
     }
 
     /// Takes what is left on the lane, closes every open row, and records it.

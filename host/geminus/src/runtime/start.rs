@@ -337,7 +337,15 @@ fn start(
                         cold.time = refeed::newest(store, plant, index, cold.twin);
                     }
                     let (incarnation, border) = (version.incarnation, Border::Start);
-                    drop(parts.borders.send(AtBorder { binding: index, incarnation, border, snapshot }));
+                    // Made of what history and the books hold, so it waits for nothing.
+                    let after = None;
+                    drop(parts.borders.send(AtBorder {
+                        binding: index,
+                        incarnation,
+                        border,
+                        snapshot,
+                        after,
+                    }));
                 }
             }
         }

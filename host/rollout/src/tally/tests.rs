@@ -388,6 +388,16 @@ fn costs_and_refusals_are_held_to_their_limits() {
         ("fuel", Box::new(move |t| t.cost(call(350_000, late / 2))), Fail, "burns 2300 per row"),
         ("fuel ratio", Box::new(move |t| t.cost(call(689_999, late / 2))), Pass, "the running version 1000"),
         ("fuel ratio", Box::new(move |t| t.cost(call(790_001, late / 2))), Fail, "the running version 1000"),
+        // One row a call, beside a version that many rows a call cost little each.
+        (
+            "fuel ratio",
+            Box::new(move |t| {
+                let alone = Cost { rows: 1, old_rows: 1, old_fuel: 1_000, ..call(7_500, late / 2) };
+                (0..100).for_each(|_| t.cost(alone));
+            }),
+            Pass,
+            "burns 4300 per row over 200 rows",
+        ),
         ("deadline", Box::new(move |t| t.cost(call(100_000, late))), Pass, "1 of 2 calls"),
         (
             "deadline",

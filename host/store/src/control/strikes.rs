@@ -42,6 +42,9 @@ impl Control {
         }
         let Some(last) = strikes.last() else { return Ok(Vec::new()) };
         self.shared.write("counting strikes", |transaction| {
+            transaction
+                .prepare("DELETE FROM strike WHERE time < ?1")?
+                .execute([column_from_time(last.time.minus(STRIKE_AGE_MAX))])?;
             let mut insert = transaction.prepare(
                 "INSERT INTO strike(binding, twin, digest, time, message) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?;
@@ -54,9 +57,6 @@ impl Control {
                 let since = column_from_time(time.minus(window));
                 counted.push(count.query_row((binding, twin, digest, since), |row| row.get(0))?);
             }
-            transaction
-                .prepare("DELETE FROM strike WHERE time < ?1")?
-                .execute([column_from_time(last.time.minus(STRIKE_AGE_MAX))])?;
             transaction
                 .prepare("DELETE FROM strike WHERE id <= (SELECT max(id) FROM strike) - ?1")?
                 .execute([STRIKES_MAX])?;

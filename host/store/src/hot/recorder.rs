@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crossbeam_channel::Sender;
-use geminus_core::{Clock, Sample, SeriesId, Ticket};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use geminus_core::ticket::TicketEnd;
+use geminus_core::{Clock, Sample, SeriesId, Ticket, TicketBook};
 
 use crate::StoreError;
 use crate::stats::{Gauges, add};
@@ -35,6 +36,20 @@ pub(crate) struct Parcel {
     pub(crate) at: Duration,
 }
 
+/// A place in the queue into history, which hears when everything before it is durable: for what must not be known
+/// before it is.
+#[derive(Debug)]
+pub struct Mark(Receiver<TicketEnd>);
+
+impl Mark {
+    /// Hears once how it went: committed, or voided because the store closed without having been able to write. Hears
+    /// nothing while the store cannot write and tries again.
+    #[must_use]
+    pub fn end(&self) -> &Receiver<TicketEnd> {
+        &self.0
+    }
+}
+
 /// Hands samples to the history writer. Clones share one queue.
 #[derive(Clone, Debug)]
 pub struct Recorder {
@@ -58,6 +73,25 @@ impl Recorder {
         if over || self.work.send(Work::Parcel(parcel)).is_err() {
             self.gauges.queue_points.fetch_sub(count as u64, Ordering::Relaxed);
             add(&self.gauges.points_dropped, count);
+        }
+    }
+
+    /// A mark behind everything that was recorded before, through this recorder or, if it happened before, another one.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        let (tell, heard) = bounded(1);
+        // A ticket ends once, so there is room; whoever dropped the mark need not hear of it.
+        let book = TicketBook::new(move |end| tell.try_send(end).unwrap_or_default());
+        self.record(Vec::new(), vec![book.open(0)]);
+        Mark(heard)
+    }
+
+    /// Has everything that was recorded before committed now, however long it might wait for others. Does not wait for
+    /// it, and tells nobody how it went: see [`Recorder::mark`].
+    pub fn hurry(&self) {
+        let (reply, _) = bounded(1);
+        if self.work.send(Work::Flush(reply)).is_err() {
+            tracing::debug!("history was closed already");
         }
     }
 

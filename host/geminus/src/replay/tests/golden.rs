@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::record::Plant;
+use super::record::{Plant, migrate};
 use super::*;
 
 /// Of all outputs of the recording.
@@ -86,6 +86,7 @@ fn a_recording_comes_to_the_same_on_every_machine() {
     // What is opened gets files beside it, so it is not the one of the repository.
     let data = tempfile::tempdir().expect("folder");
     copy(&folder(), data.path());
+    migrate(data.path());
     let report = holds(data.path());
     let unproved = format!(
         "alerts and proposals not recorded up to the last row, 1970-01-01T00:23:20Z: {ROWS} rows; the host that ran them \
