@@ -4,10 +4,10 @@ use std::path::Path;
 
 use geminus_twin::plant::Origin;
 
-use crate::runtime::plan;
+use crate::runtime::plan::{self, Checked};
 
 pub(crate) fn run(site: &Path) -> anyhow::Result<()> {
-    let plan = plan::check(site)?;
+    let Checked { plan, recordings, problems } = plan::check(site)?;
     let plant = &plan.plant;
     println!("{}: {} twins, {} behaviors", site.display(), plant.twins.len(), plant.bindings.len());
     for kind in &plant.kinds {
@@ -34,6 +34,13 @@ pub(crate) fn run(site: &Path) -> anyhow::Result<()> {
     for (path, reason) in &plan.refused {
         println!("  not taken: {}: {reason}", path.display());
     }
+    for (source, recording) in &recordings {
+        println!("  source {source} plays {} rows", recording.len());
+        for kind in recording.refused().kinds() {
+            println!("    not taken: {kind}");
+        }
+    }
+    problems.or(()).map_err(plan::told)?;
     println!("ok");
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use geminus_core::{Digest, SeriesId};
+use geminus_ingest::csv::Recording;
 use geminus_registry::{Folder, Package, Shelf, Vault};
 use geminus_store::Store;
 use geminus_twin::problem::Problems;
@@ -67,8 +68,21 @@ pub(crate) struct Plan {
     pub(crate) folder: Folder,
 }
 
+/// A plan as far as it goes, for a person who looks at a site.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) plan: Plan,
+    /// Recordings that can be played, each with the name of its source.
+    pub(crate) recordings: Vec<(String, Recording)>,
+    /// What is wrong with the field all the same.
+    pub(crate) problems: Problems,
+}
+
 /// Plans without a store: series are numbered in passing. Looks at all that a start would look at.
-pub(crate) fn check(path: &Path) -> anyhow::Result<Plan> {
+///
+/// # Errors
+/// What leaves no plan.
+pub(crate) fn check(path: &Path) -> anyhow::Result<Checked> {
     let site = load(path)?;
     let mut next = 0;
     let plan = plan(&site, &Past::default(), &mut |_, _| {
@@ -77,8 +91,8 @@ pub(crate) fn check(path: &Path) -> anyhow::Result<Plan> {
     })?;
     let mut problems = Problems::default();
     field::check::tables(&site, &plan.plant, &mut problems);
-    field::check::recordings(&site, &plan.plant, &mut problems);
-    problems.or(plan).map_err(told)
+    let recordings = field::check::recordings(&site, &plan.plant, &mut problems);
+    Ok(Checked { plan, recordings, problems })
 }
 
 /// Reads the site file and its types.
@@ -86,7 +100,7 @@ pub(crate) fn load(path: &Path) -> anyhow::Result<Site> {
     Site::load_with(path, &field::check::address).map_err(told)
 }
 
-fn told(problems: Problems) -> anyhow::Error {
+pub(crate) fn told(problems: Problems) -> anyhow::Error {
     anyhow::anyhow!("{}", problems.to_string().trim_end())
 }
 

@@ -34,21 +34,32 @@ pub(crate) fn tables(site: &Site, plant: &Plant, problems: &mut Problems) {
     }
 }
 
-/// The recordings that are played. Blocks on the files, of which it reads the beginning.
-pub(crate) fn recordings(site: &Site, plant: &Plant, problems: &mut Problems) {
+/// The recordings that can be played, each with the name of its source. Blocks on the files.
+pub(crate) fn recordings(site: &Site, plant: &Plant, problems: &mut Problems) -> Vec<(String, Recording)> {
+    let mut all = Vec::new();
     for (place, (source, routes)) in plant.sources.iter().zip(&plant.routes).enumerate() {
-        if let Some(csv) = source.csv.as_ref().filter(|_| !routes.is_empty()) {
-            recording(site, plant, (place, csv, routes), problems);
+        let Some(csv) = source.csv.as_ref().filter(|_| !routes.is_empty()) else { continue };
+        if !has_what_it_needs(site, plant, (place, csv, routes), problems) {
+            continue;
+        }
+        match super::recording(csv, routes, &site.beside("")) {
+            Ok(recording) => all.push((source.name.clone(), recording)),
+            Err(error) => {
+                let line = site.line(&format!("source[{place}].csv.path"));
+                problems.add(&site.path, line, format!("source \"{}\": {error:#}", source.name));
+            }
         }
     }
+    all
 }
 
-fn recording(
+/// Whether the header has all columns. Each that is missing is a problem of its own.
+fn has_what_it_needs(
     site: &Site,
     plant: &Plant,
     (place, csv, routes): (usize, &site::Csv, &[Route]),
     problems: &mut Problems,
-) {
+) -> bool {
     let path = site.beside(&csv.path);
     let shown = path.display();
     let mut report = |key: &str, message: String| problems.add(&site.path, site.line(key), message);
@@ -56,17 +67,22 @@ fn recording(
     let columns = topics(routes);
     let mut columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     // Each column that is missing is named: without it, the next one is found.
+    let mut complete = true;
     while !columns.is_empty() {
         let found = match header(csv, &path, &columns) {
             Ok(found) => found,
-            Err(error) => return report(&key("path"), format!("recording {shown} cannot be read: {error}")),
+            Err(error) => {
+                report(&key("path"), format!("recording {shown} cannot be read: {error}"));
+                return false;
+            }
         };
         match found {
-            Ok(()) => return,
+            Ok(()) => return complete,
             Err(RecordingError::Map(MapError::UnknownColumn { column, known })) => {
                 let Some(route) = routes.iter().find(|route| route.topic == column) else {
                     let message = format!("time column \"{column}\" is not in {shown}, which has: {known}");
-                    return report(&key("time_column"), message);
+                    report(&key("time_column"), message);
+                    return false;
                 };
                 let (twin, point) =
                     route.series().next().and_then(|series| plant.name_of(series)).unwrap_or(("?", "?"));
@@ -75,10 +91,15 @@ fn recording(
                 );
                 report(&format!("bind[{}].topic", route.bind), message);
                 columns.retain(|one| *one != column);
+                complete = false;
             }
-            Err(other) => return report(&key("path"), format!("recording {shown}: {other}")),
+            Err(other) => {
+                report(&key("path"), format!("recording {shown}: {other}"));
+                return false;
+            }
         }
     }
+    complete
 }
 
 /// Whether the file of a source can be played, as far as its header says; `columns` are those that the site binds. Blocks

@@ -14,7 +14,7 @@ fn told(end: impl FnOnce(Keeper)) -> Vec<String> {
     }
     let site = folder.path().join("site.toml");
     std::fs::write(&site, "[site]\nname = \"bare\"\n").expect("written");
-    let plant = Arc::new(plan::check(&site).expect("a plan").plant);
+    let plant = Arc::new(plan::check(&site).expect("a plan").plan.plant);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let store = Store::open(&folder.path().join("data"), Options::default(), clock).expect("a store");
     let store = Arc::new(store);
