@@ -53,9 +53,14 @@ fn cases() -> Vec<(Vec<u8>, Fate)> {
         (b"{}".to_vec(), Refused("no-value")),
         (Vec::new(), Refused("no-value")),
         (br#"{"value":1,"time":"noon"}"#.to_vec(), Refused("bad-time")),
-        (br#"{"value":1,"time":99999999999999999999999}"#.to_vec(), Refused("bad-time")),
+        (br#"{"value":1,"time":-1}"#.to_vec(), Refused("bad-time")),
+        (br#"{"value":1,"quality":"great"}"#.to_vec(), Refused("unknown-quality")),
+        (br#"{"value":1,"quality":192}"#.to_vec(), Refused("unknown-quality")),
         (in_a_day.into_bytes(), Refused("future-time")),
         (br#"{"value":1,"time":"2500-01-01T00:00:00Z"}"#.to_vec(), Refused("future-time")),
+        (br#"{"value":1,"time":"2600-01-01T00:00:00Z"}"#.to_vec(), Refused("future-time")),
+        (br#"{"value":1,"time":"9999-12-31T23:59:59Z"}"#.to_vec(), Refused("future-time")),
+        (br#"{"value":1,"time":99999999999999999999999}"#.to_vec(), Refused("future-time")),
         (padded(500, "1", MIB + 1), Refused("too-large")),
         (at(1_000, "NaN"), Kept(1_000, None)),
         (at(2_000, "-Infinity"), Kept(2_000, None)),
@@ -140,7 +145,7 @@ fn what_is_no_measurement_is_refused_by_reason_and_nobody_else_notices() -> anyh
     let message = told["message"].as_str().unwrap_or_default();
     assert!(message.contains(&topic), "it says where: {message}");
     let excerpt = told["facts"]["excerpt"].as_str().unwrap_or_default();
-    assert_eq!(excerpt, "{\\\"value\\\":", "it shows what came");
+    assert_eq!(excerpt, "{\"value\":", "it shows what came, as it came");
 
     kept.sort_by(|a, b| a.0.total_cmp(&b.0));
     let found = wait_for("the victim's history", PATIENCE, || {
@@ -162,5 +167,71 @@ fn what_is_no_measurement_is_refused_by_reason_and_nobody_else_notices() -> anyh
     whole(&host, OTHER, rounds)?;
     let clean = host.journal()?.into_iter().filter(|entry| entry["twin"] == OTHER).collect::<Vec<_>>();
     assert!(clean.is_empty(), "nothing happened to {OTHER}: {clean:?}");
+    host.stop()
+}
+
+#[test]
+fn what_is_no_number_is_told_unless_its_source_says_so_itself() -> anyhow::Result<()> {
+    let broker = Broker::start(1_000)?;
+    let site =
+        SiteFolder::from_example("pump-rig", |text| text.replace("mqtt://127.0.0.1:1883", &broker.url()))?;
+    let host = Host::start(&site.site())?;
+    host.entry("source-connected", |_| true)?;
+    let mut field = Publisher::connect(broker.port, "field")?;
+    let topic = format!("rig/{VICTIM}/temperature");
+    // `null` says that there is no value, and a quality that it is of no use: both are bad, and nothing to tell.
+    field.publish(&topic, &at(0, "null"), 1)?;
+    let known = format!(r#"{{"value":NaN,"time":{},"quality":"bad"}}"#, START_MS + 1_000);
+    field.publish(&topic, known.as_bytes(), 1)?;
+    field.publish(&topic, &at(2_000, "1e999"), 1)?;
+    field.publish(&topic, &at(3_000, "NaN"), 1)?;
+    field.publish(&topic, b"Infinity", 1)?;
+    field.flush()?;
+    counts(&host, "geminus_samples_total{fate=\"accepted\"}", 5)?;
+    let told = host.entry("sample-bad", |_| true)?;
+    assert_eq!((&told["severity"], &told["twin"]), (&"warning".into(), &VICTIM.into()), "{told}");
+    let facts = &told["facts"];
+    assert_eq!(
+        (&facts["point"], facts["time_ms"].as_u64(), facts["count"].as_u64()),
+        (&"temperature".into(), Some(START_MS + 2_000), Some(1)),
+        "the first of which its source did not say so: {told}"
+    );
+    let all = host.journal()?.into_iter().filter(|entry| entry["kind"] == "sample-bad").count();
+    assert_eq!(all, 1, "the others within a minute are counted");
+    let found = host.stored(VICTIM, "temperature", (START_MS, START_MS + 10_000), 500)?;
+    assert_eq!(found, [0, 1_000, 2_000, 3_000].map(|ms| ((START_MS + ms) as f64, None)));
+    let point = host.point(VICTIM, "temperature")?;
+    assert!(point["quality"] == "bad" && point["value"].is_null(), "{point}");
+    host.stop()
+}
+
+#[test]
+fn a_clock_that_was_ahead_for_a_moment_leaves_its_twin_live_and_is_told() -> anyhow::Result<()> {
+    let broker = Broker::start(1_000)?;
+    let site =
+        SiteFolder::from_example("pump-rig", |text| text.replace("mqtt://127.0.0.1:1883", &broker.url()))?;
+    let host = Host::start(&site.site())?;
+    host.entry("source-connected", |_| true)?;
+    let mut field = Publisher::connect(broker.port, "field")?;
+    let topic = format!("rig/{VICTIM}/temperature");
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as u64;
+    let ahead = now() + 300_000;
+    field.publish(&topic, format!(r#"{{"value":80,"time":{ahead}}}"#).as_bytes(), 1)?;
+    field.flush()?;
+    counts(&host, "geminus_samples_total{fate=\"accepted\"}", 1)?;
+    // Stale after five seconds without a sample: twice as long nothing but late ones.
+    for second in 0..10_u64 {
+        field.publish(&topic, format!(r#"{{"value":81,"time":{}}}"#, now()).as_bytes(), 1)?;
+        field.flush()?;
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        let twin = host.get(&format!("/twins/{VICTIM}"))?;
+        assert_eq!(twin["state"], "live", "after {second} s: {twin}");
+    }
+    let told = host.entry("samples-late", |entry| entry["severity"] == "warning")?;
+    assert_eq!((&told["twin"], told["facts"]["newest_ms"].as_u64()), (&VICTIM.into(), Some(ahead)), "{told}");
+    let message = told["message"].as_str().unwrap_or_default();
+    assert!(message.contains("s ahead of this host's clock, and nothing is newer until 20"), "{message}");
+    let stale = host.journal()?.into_iter().any(|entry| entry["kind"] == "twin-stale");
+    assert!(!stale, "its source was heard all the time");
     host.stop()
 }

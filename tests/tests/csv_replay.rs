@@ -124,3 +124,67 @@ fn a_recording_is_played_into_the_twin_and_read_back() -> anyhow::Result<()> {
     assert!(query(&[], &site)?.contains(&"pump-rig-1,temperature".to_owned()));
     Ok(())
 }
+
+/// The recording with lines that end in CR and LF, line 51 cut off and line 101 without a time.
+fn damaged() -> String {
+    let mut lines: Vec<String> = recording().lines().map(str::to_owned).collect();
+    lines[50] = "2026-03-01 10:00:49;80.49".to_owned();
+    lines[100] = "noon;80.99;26.0;2.0;x".to_owned();
+    lines.join("\r\n")
+}
+
+#[test]
+fn a_bad_row_or_a_bad_recording_keeps_nothing_else_from_being_played() -> anyhow::Result<()> {
+    let csv = |file: &str| {
+        format!(r#"csv = {{ path = "{file}", separator = ";", time_column = "datetime", speed = 0 }}"#)
+    };
+    let site = SiteFolder::from_example("pump-rig", |text| {
+        let mqtt = text.lines().find(|line| line.starts_with("mqtt = ")).expect("a source").to_owned();
+        let second = format!("[[source]]\nname = \"second\"\n{}\n\n[[twin]]", csv("second.csv"));
+        let text = text
+            .replace(&mqtt, &csv("rig.csv"))
+            .replace(
+                "topic = \"rig/{twin}/{point}\"",
+                "topic = \"{point}\"\npoints = [\"temperature\", \"thermocouple\", \"current\"]",
+            )
+            .replace("[[twin]]", &second);
+        text + "\n[[bind]]\nsource = \"second\"\ntopic = \"{point}\"\npoints = [\"pressure\"]\n"
+    })?;
+    std::fs::write(site.path("rig.csv"), damaged())?;
+    std::fs::write(site.path("second.csv"), "time;pressure\n2026-03-01 10:00:00;1\n")?;
+
+    let check = Command::new(geminus()?).arg("check").arg(site.site()).stdin(Stdio::null()).output()?;
+    let (out, err) = (String::from_utf8_lossy(&check.stdout), String::from_utf8_lossy(&check.stderr));
+    ensure!(!check.status.success(), "a source that cannot be played is an error: {out}");
+    for said in ["line 51: has 2 columns and the header 5", "line 101: `noon` is no time"] {
+        assert!(out.contains(&format!("not taken: {said}")), "{out}");
+    }
+    assert!(err.contains("source second: ") && err.contains("second.csv"), "{err}");
+    assert!(err.contains("names `datetime`, but the recording has only: time, pressure"), "{err}");
+
+    let host = Host::start(&site.site())?;
+    let failed = host.entry("source-failed", |entry| entry["facts"]["source"] == "second")?;
+    assert_eq!((&failed["severity"], &failed["facts"]["file"]), (&"error".into(), &"second.csv".into()));
+    for (line, reason, excerpt) in
+        [(51, "malformed", "2026-03-01 10:00:49;80.49"), (101, "bad-time", "noon;80.99;26.0;2.0;x")]
+    {
+        let told = host.entry("sample-refused", |entry| entry["facts"]["line"] == line)?;
+        let facts = &told["facts"];
+        assert_eq!(
+            (&facts["reason"], &facts["excerpt"], &facts["rows"]),
+            (&reason.into(), &excerpt.into(), &1.into()),
+            "{told}"
+        );
+    }
+    let done = host.entry("replay-done", |_| true)?;
+    let message = done["message"].as_str().unwrap_or_default();
+    assert!(message.ends_with("198 rows, 594 samples, 2 refused"), "{message}");
+    for reason in ["malformed", "bad-time"] {
+        let counted = host.metric(&format!("geminus_samples_refused_total{{reason=\"{reason}\"}}"))?;
+        assert_eq!(counted, Some(1.0), "{reason}");
+    }
+    assert_eq!(host.get("/site")?["inputs"]["refused"], 2);
+    host.stop()?;
+    assert_eq!(query(&["pump-rig-1", "temperature"], &site)?.len(), 198, "all others are in history");
+    Ok(())
+}

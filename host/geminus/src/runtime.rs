@@ -9,7 +9,7 @@ pub(crate) mod cohorts;
 pub(crate) mod compile;
 mod crashes;
 mod crumb;
-mod field;
+pub(crate) mod field;
 mod floods;
 mod floor;
 pub(crate) mod guests;
@@ -250,6 +250,7 @@ impl Running {
             board: floor.board.clone(),
             manager: heard_in.clone(),
             sources: Arc::clone(&sources),
+            replayed: replays.refusals,
             clock: Arc::clone(&clock),
             started: clock.now(),
             plugins: plugins_folder,
@@ -272,7 +273,7 @@ impl Running {
             token_file,
             rooms,
             sources,
-            replays,
+            replays: replays.tasks,
             asks,
             threads,
             broken: Arc::clone(&floor.broken),

@@ -11,12 +11,14 @@ mod feed;
 mod map;
 mod pace;
 mod recording;
+mod refused;
 mod source;
 
 pub use feed::{Fed, feed};
 pub use map::{ColumnMap, ColumnTarget, MapError};
 pub use pace::{Pace, Stamp};
 pub use recording::{Message, Recording, RecordingError};
+pub use refused::{RefusedKind, RefusedRows};
 pub use source::{CsvSource, Replayed};
 
 /// How far a play has come.

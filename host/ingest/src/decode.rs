@@ -34,7 +34,10 @@ impl Default for DecodeLimits {
 }
 
 /// Time of a text as other rooms' files write it: RFC 3339, or a number whose unit is told by its size.
-pub(crate) fn timestamp_of_text(text: &str) -> Option<Timestamp> {
+///
+/// # Errors
+/// [`Reason::FutureTime`] of one that is later than there are times, [`Reason::BadTime`] of everything else.
+pub(crate) fn timestamp_of_text(text: &str) -> Result<Timestamp, Reason> {
     time::of_text(text, crate::route::TimeUnit::Auto)
 }
 
@@ -105,7 +108,7 @@ impl Decoder {
                 let members = fast::members(payload, envelope, member)
                     .map_or_else(|| general::members(payload, envelope, member), Ok)?;
                 let time = self.time(envelope, members.time, received)?;
-                let quality = token::quality(envelope, members.quality);
+                let quality = token::quality(envelope, members.quality)?;
                 let reading = token::reading(point, members.value.ok_or(Reason::NoValue)?)?;
                 Ok(sample(point, reading, quality, time, received))
             }
@@ -134,7 +137,7 @@ impl Decoder {
             None => general::fields(payload, envelope, fields, &mut self.spans)?,
         };
         let time = self.time(envelope, members.time, received)?;
-        let quality = token::quality(envelope, members.quality);
+        let quality = token::quality(envelope, members.quality)?;
         let (mut found, mut refused) = (false, None);
         for (field, &(start, length)) in fields.iter().zip(&self.spans) {
             let (start, length) = (start as usize, length as usize);
@@ -170,7 +173,7 @@ impl Decoder {
         let Some(raw) = raw.filter(|raw| *raw != b"null") else {
             return Ok(self.untimed(received));
         };
-        let time = time::timestamp(raw, envelope.time_unit).ok_or(Reason::BadTime)?;
+        let time = time::timestamp(raw, envelope.time_unit)?;
         if time > received.plus(self.limits.accept_future) {
             return Err(Reason::FutureTime);
         }
@@ -178,16 +181,19 @@ impl Decoder {
     }
 }
 
+/// A value that is no number keeps the quality that its source gave it, so that whoever takes the sample can tell a
+/// source that says so from one that does not know it.
 fn sample(point: &Point, reading: Reading, quality: Quality, time: Timestamp, received: Timestamp) -> Sample {
+    let series = point.series;
     let value = match (reading, point.conversion) {
         (Reading::Number(number), Some(conversion)) => number * conversion.scale + conversion.offset,
         (Reading::Number(number) | Reading::Exact(number), _) => number,
+        (Reading::Nothing, _) => {
+            return Sample { series, quality: Quality::Bad, value: f64::NAN, time, received };
+        }
     };
-    let series = point.series;
-    if value.is_finite() {
-        return Sample { series, quality, value, time, received };
-    }
-    Sample { series, quality: Quality::Bad, value: f64::NAN, time, received }
+    let value = if value.is_finite() { value } else { f64::NAN };
+    Sample { series, quality, value, time, received }
 }
 
 #[cfg(test)]

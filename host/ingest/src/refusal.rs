@@ -1,7 +1,7 @@
 //! What is not taken from the field: counted by reason, told to the journal at a bounded rate.
 //!
 //! The first refusal of a topic and reason is told at once, then at most one a minute with the number that
-//! was held back. The excerpt is escaped and bounded, because it is written by strangers.
+//! was held back. The excerpt is printable and bounded, because it is written by strangers.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,6 +28,8 @@ pub enum Reason {
     UnknownLabel,
     /// None of the expected members, or an empty payload.
     NoValue,
+    /// A quality that cannot be read.
+    UnknownQuality,
     /// A time that cannot be read.
     BadTime,
     /// A time further ahead of this host's clock than accepted.
@@ -40,11 +42,12 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order of [`Reason::index`].
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Malformed,
         Self::WrongType,
         Self::UnknownLabel,
         Self::NoValue,
+        Self::UnknownQuality,
         Self::BadTime,
         Self::FutureTime,
         Self::UnknownTopic,
@@ -65,6 +68,7 @@ impl Reason {
             Self::WrongType => "wrong-type",
             Self::UnknownLabel => "unknown-label",
             Self::NoValue => "no-value",
+            Self::UnknownQuality => "unknown-quality",
             Self::BadTime => "bad-time",
             Self::FutureTime => "future-time",
             Self::UnknownTopic => "unknown-topic",
@@ -78,6 +82,7 @@ impl Reason {
             Self::WrongType => "has a value of the wrong type",
             Self::UnknownLabel => "has a word that is not among the labels of the point",
             Self::NoValue => "has no value",
+            Self::UnknownQuality => "has a quality that cannot be read",
             Self::BadTime => "has a time that cannot be read",
             Self::FutureTime => "has a time too far in the future",
             Self::UnknownTopic => "comes from a topic that nothing is bound to",
@@ -103,9 +108,9 @@ impl RefusalCounts {
         Reason::ALL.iter().map(|reason| self.of(*reason)).sum()
     }
 
-    fn add(&self, reason: Reason) {
+    pub(crate) fn add(&self, reason: Reason, times: u64) {
         if let Some(count) = self.0.get(reason.index()) {
-            count.fetch_add(1, Ordering::Relaxed);
+            count.fetch_add(times, Ordering::Relaxed);
         }
     }
 }
@@ -133,7 +138,7 @@ impl RefusalJournal {
         reason: Reason,
         now: Duration,
     ) -> Option<Event> {
-        counts.add(reason);
+        counts.add(reason, 1);
         let key = (topic.to_vec(), reason);
         if let Some(told) = self.told.get_mut(&key) {
             if now.saturating_sub(told.at) < QUIET {
@@ -167,17 +172,19 @@ fn event(topic: &[u8], payload: &[u8], reason: Reason, held_back: u64) -> Event 
     }))
 }
 
-/// The start of strangers' bytes as printable ASCII of at most [`EXCERPT_BYTES_MAX`] bytes, cut marked by `…`.
+/// The start of strangers' bytes as printable ASCII of at most [`EXCERPT_BYTES_MAX`] bytes, cut marked by `…`. Quotes
+/// and backslashes stay as they came: whoever puts the text into JSON or a log line escapes it there.
 #[must_use]
 pub fn excerpt(bytes: &[u8]) -> String {
     let mut text = String::new();
     for byte in bytes {
-        let escaped = byte.escape_ascii();
-        if text.len() + escaped.len() > EXCERPT_BYTES_MAX {
+        let printable = byte.is_ascii_graphic() || *byte == b' ';
+        let shown = if printable { char::from(*byte).to_string() } else { byte.escape_ascii().to_string() };
+        if text.len() + shown.len() > EXCERPT_BYTES_MAX {
             text.push('…');
             break;
         }
-        escaped.for_each(|part| text.push(char::from(part)));
+        text.push_str(&shown);
     }
     text
 }
@@ -220,7 +227,12 @@ mod tests {
     #[test]
     fn an_excerpt_is_bounded_printable_and_marked() {
         assert_eq!(excerpt(b"plain"), "plain");
-        assert_eq!(excerpt(b"a\"\n\xff"), "a\\\"\\n\\xff");
+        assert_eq!(
+            excerpt(b"{\"a\":'b\\u0041'}"),
+            r#"{"a":'b\u0041'}"#,
+            "escaped once, by whoever writes it down"
+        );
+        assert_eq!(excerpt(b"a\n\xff"), r"a\n\xff");
         let long = excerpt(&[0; 1_000]);
         assert!(long.len() <= EXCERPT_BYTES_MAX + '…'.len_utf8() && long.ends_with('…'), "{long}");
     }

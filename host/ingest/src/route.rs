@@ -73,10 +73,10 @@ pub enum TimeUnit {
 /// What a number for a quality means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum QualityCode {
-    /// 0 good, 1 uncertain, everything else bad.
+    /// 0 good, 1 uncertain, 2 to 4 bad; other numbers cannot be read.
     #[default]
     Geminus,
-    /// OPC classic: 192 and above good, 64 to 127 uncertain, everything else bad.
+    /// OPC classic: 192 to 255 good, 64 to 127 uncertain, 0 to 63 bad; other numbers cannot be read.
     OpcDa,
     /// OPC UA status code: the two highest of 32 bits, 00 good, 01 uncertain, else bad.
     OpcUa,

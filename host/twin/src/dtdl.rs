@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 mod interface;
 mod library;
+mod quantity;
 mod schema;
 
 pub use interface::{Command, Component, Content, Interface, Measure, Relationship};

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use anyhow::ensure;
 use geminus_twin::plant::Origin;
 
-use crate::runtime::plan;
+use crate::runtime::{field, plan};
 
 pub(crate) fn run(site: &Path) -> anyhow::Result<()> {
     let plan = plan::check(site)?;
@@ -34,6 +35,19 @@ pub(crate) fn run(site: &Path) -> anyhow::Result<()> {
     for (path, reason) in &plan.refused {
         println!("  not taken: {}: {reason}", path.display());
     }
+    let mut broken = Vec::new();
+    for (source, read) in field::recordings(plant, site.parent().unwrap_or(Path::new(""))) {
+        match read {
+            Ok(recording) => {
+                println!("  source {} plays {} rows", source.name, recording.len());
+                for kind in recording.refused().kinds() {
+                    println!("    not taken: {kind}");
+                }
+            }
+            Err(error) => broken.push(format!("source {}: {error:#}", source.name)),
+        }
+    }
+    ensure!(broken.is_empty(), "{}", broken.join("\n"));
     println!("ok");
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! `geminus feed`: plays recorded data of a real machine into a broker.
 
+mod order;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,10 +13,12 @@ use geminus_ingest::publisher::Publisher;
 use geminus_ingest::{ProtocolVersion, QoS};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use order::Tape;
+
 /// Plays recorded data into a broker.
 #[derive(Debug, Args)]
 pub(crate) struct Feed {
-    /// Files with a header line and a time column, played one after the other.
+    /// Files with a header line and a time column, played one after the other in order of their first times.
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Broker, for example mqtt://127.0.0.1:1883.
@@ -68,15 +72,31 @@ pub(crate) fn run(options: Feed) -> anyhow::Result<()> {
     if map.prefix.is_empty() {
         map.prefix.clone_from(&options.prefix);
     }
-    let recordings = options
+    let tapes = options
         .files
         .iter()
-        .map(|path| Recording::open(path, &map).with_context(|| path.display().to_string()))
+        .map(|path| {
+            let recording = Recording::open(path, &map).with_context(|| path.display().to_string())?;
+            Ok(Tape { path: path.clone(), recording })
+        })
         .collect::<anyhow::Result<Vec<_>>>()?;
+    for tape in &tapes {
+        for kind in tape.recording.refused().kinds() {
+            eprintln!("warning: {}: left out: {kind}", tape.path.display());
+        }
+    }
+    let (tapes, moved) = order::by_time(tapes);
+    if moved {
+        eprintln!("played in order of their first times, not as given: {}", order::names(&tapes));
+    }
+    // New times are those of sending, and rise whatever the files have.
+    if matches!(options.times, Times::Keep) {
+        order::overlaps(&tapes).iter().for_each(|overlap| eprintln!("warning: {overlap}"));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         tokio::select! {
-            fed = play(&options, &recordings) => fed,
+            fed = play(&options, &tapes) => fed,
             stopped = super::run::stop_signal() => {
                 stopped?;
                 eprintln!("stopped: what the broker acknowledged stays there");
@@ -86,7 +106,7 @@ pub(crate) fn run(options: Feed) -> anyhow::Result<()> {
     })
 }
 
-async fn play(options: &Feed, recordings: &[Recording]) -> anyhow::Result<()> {
+async fn play(options: &Feed, tapes: &[Tape]) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let version = match options.mqtt {
         MqttName::V5 => ProtocolVersion::V5,
@@ -102,13 +122,14 @@ async fn play(options: &Feed, recordings: &[Recording]) -> anyhow::Result<()> {
             Times::Now => Stamp::Now,
         },
     };
-    let rows = recordings.iter().map(|recording| recording.len() as u64).sum();
+    let rows = tapes.iter().map(|tape| tape.recording.len() as u64).sum();
+    let left_out: u64 = tapes.iter().map(|tape| tape.recording.refused().count()).sum();
     let bar = ProgressBar::new(rows);
     bar.set_style(ProgressStyle::with_template(
         "{elapsed:>4} {wide_bar} {pos}/{len} rows  {per_sec}  eta {eta}  {msg}",
     )?);
     let (mut messages, mut done) = (0, 0);
-    for (recording, path) in recordings.iter().zip(&options.files) {
+    for Tape { path, recording } in tapes {
         bar.set_message(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
         let fed = feed(recording, play, &mut publisher, clock.as_ref(), |progress| {
             bar.set_position(done + progress.rows as u64);
@@ -119,6 +140,7 @@ async fn play(options: &Feed, recordings: &[Recording]) -> anyhow::Result<()> {
     }
     publisher.finish().await?;
     bar.finish_and_clear();
-    println!("fed {rows} rows as {messages} messages to {}", options.to);
+    let left_out = if left_out > 0 { format!(", {left_out} rows left out") } else { String::new() };
+    println!("fed {rows} rows as {messages} messages to {}{left_out}", options.to);
     Ok(())
 }

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use geminus_core::Clock;
 use geminus_core::unit::Conversion as UnitConversion;
+use geminus_core::{Clock, Event, Severity};
 use geminus_ingest as ingest;
+use geminus_ingest::csv::Recording;
 use geminus_ingest::decode::DecodeLimits;
+use geminus_ingest::refusal::RefusalCounts;
 use geminus_ingest::route::{Envelope, QualityCode, TimeUnit};
 use geminus_ingest::{MqttHandle, MqttOptions, MqttSource, Routes};
 use geminus_twin::Plant;
@@ -20,7 +22,7 @@ use tokio::task::JoinHandle;
 
 use super::chronicle::Chronicle;
 use super::lane::Lanes;
-use super::replay::Replay;
+use super::replay::{self, Replay};
 
 /// A source that runs, under the name of the site file.
 #[derive(Debug)]
@@ -29,8 +31,16 @@ pub(crate) struct Source {
     pub(crate) handle: MqttHandle,
 }
 
-/// Starts every recording of the plant. `beside` is the folder of the site file. Needs a tokio runtime; blocks on
-/// the files.
+/// The recordings of a site that are being played.
+#[derive(Debug, Default)]
+pub(crate) struct Replays {
+    pub(crate) tasks: Vec<JoinHandle<()>>,
+    /// What each of them refused.
+    pub(crate) refusals: Vec<Arc<RefusalCounts>>,
+}
+
+/// Starts every recording of the plant. One that cannot be played is told, and the others are. `beside` is the folder
+/// of the site file. Needs a tokio runtime; blocks on the files.
 pub(crate) fn replays(
     plant: &Plant,
     routes: &mut [Vec<Route>],
@@ -38,20 +48,44 @@ pub(crate) fn replays(
     lanes: &Lanes,
     clock: &Arc<dyn Clock>,
     chronicle: &Chronicle,
-) -> anyhow::Result<Vec<JoinHandle<()>>> {
-    let mut replays = Vec::new();
+) -> anyhow::Result<Replays> {
+    let mut replays = Replays::default();
     for (source, routes) in plant.sources.iter().zip(routes) {
         let Some(csv) = source.csv.as_ref().filter(|_| !routes.is_empty()) else { continue };
         let routes = std::mem::take(routes);
-        let columns = topics(&routes);
-        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-        let table = table(routes)?;
-        let path = beside.join(&csv.path);
-        let replay = Replay::open(&source.name, csv, &path, &columns, table, clock, decode_limits(plant))
-            .with_context(|| format!("source {}", source.name))?;
-        replays.push(replay.start(lanes.clone(), chronicle.clone()));
+        let recording = match recording(csv, &routes, beside) {
+            Ok(recording) => recording,
+            Err(error) => {
+                let message = format!("source {} is not played: {error:#}", source.name);
+                let facts = serde_json::json!({ "source": source.name, "file": csv.path });
+                chronicle.tell(Event::new("source-failed", Severity::Error, message).facts(facts));
+                continue;
+            }
+        };
+        recording.refused().events(&source.name, &csv.path).for_each(|event| chronicle.tell(event));
+        let replay = Replay::new(&source.name, csv, recording, table(routes)?, clock, decode_limits(plant));
+        replays.refusals.push(replay.refusals());
+        replays.tasks.push(replay.start(lanes.clone(), chronicle.clone()));
     }
     Ok(replays)
+}
+
+/// Reads every recording of the plant that is bound, as [`replays`] would, and gives it with the name of its source.
+/// Blocks on the files.
+pub(crate) fn recordings<'a>(
+    plant: &'a Plant,
+    beside: &'a Path,
+) -> impl Iterator<Item = (&'a site::Source, anyhow::Result<Recording>)> {
+    plant.sources.iter().zip(&plant.routes).filter_map(move |(source, routes)| {
+        let csv = source.csv.as_ref().filter(|_| !routes.is_empty())?;
+        Some((source, recording(csv, routes, beside)))
+    })
+}
+
+fn recording(csv: &site::Csv, routes: &[Route], beside: &Path) -> anyhow::Result<Recording> {
+    let columns = topics(routes);
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    replay::read(csv, &beside.join(&csv.path), &columns)
 }
 
 /// Starts every broker connection of the plant. Takes the routes, which a fleet should not have twice. Needs a tokio

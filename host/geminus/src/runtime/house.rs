@@ -16,6 +16,8 @@ use geminus_api::metrics::Exposition;
 use geminus_api::query::{ActivationsQuery, HistoryQuery, JournalQuery, TwinsQuery};
 use geminus_api::{House, Trouble, view as api};
 use geminus_core::{Clock, SeriesId, Timestamp, TwinIndex};
+use geminus_ingest::Reason;
+use geminus_ingest::refusal::RefusalCounts;
 use geminus_registry::{Package, store_bytes};
 use geminus_rollout::Plan;
 use geminus_store::{ActivationFilter, Reader, Stats, Store};
@@ -47,6 +49,8 @@ pub(crate) struct Rooms {
     pub(crate) board: Board,
     pub(crate) manager: Sender<Heard>,
     pub(crate) sources: Arc<Vec<Source>>,
+    /// What each recording that is played refused.
+    pub(crate) replayed: Vec<Arc<RefusalCounts>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) started: Timestamp,
     pub(crate) plugins: PathBuf,
@@ -106,9 +110,15 @@ impl Rooms {
         self.meters.iter().map(|meters| meters.counters()).fold(Counters::default(), Counters::plus)
     }
 
+    /// Refused by sources for any of `reasons`.
+    fn refused_for(&self, reasons: &[Reason]) -> u64 {
+        let all = |counts: &RefusalCounts| reasons.iter().map(|reason| counts.of(*reason)).sum::<u64>();
+        let live = self.sources.iter().map(|source| all(source.handle.stats().refusals()));
+        live.chain(self.replayed.iter().map(|counts| all(counts))).sum()
+    }
+
     fn refused(&self) -> u64 {
-        let refusals = |source: &Source| source.handle.stats().refusals().total();
-        self.sources.iter().map(refusals).sum::<u64>() + self.counters().refused
+        self.refused_for(&Reason::ALL) + self.counters().refused
     }
 
     /// As of a second ago at most, five for a large fleet.

@@ -10,6 +10,7 @@ use geminus_core::{Clock, Event, Severity};
 use geminus_ingest::Routes;
 use geminus_ingest::csv::{ColumnMap, ColumnTarget, CsvSource, Pace, PlayOptions, Recording, Stamp};
 use geminus_ingest::decode::DecodeLimits;
+use geminus_ingest::refusal::RefusalCounts;
 use geminus_twin::site;
 use tokio::task::JoinHandle;
 
@@ -26,26 +27,27 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
-    /// Reads the file of a source; `columns` are those that the site binds. Blocks on the file.
-    pub(crate) fn open(
+    /// To play `recording` as the source `name`.
+    pub(crate) fn new(
         name: &str,
         csv: &site::Csv,
-        path: &Path,
-        columns: &[&str],
+        recording: Recording,
         routes: Routes,
         clock: &Arc<dyn Clock>,
         limits: DecodeLimits,
-    ) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        let map = map(&text, csv, columns);
-        let recording = Recording::parse(&text, &map).with_context(|| path.display().to_string())?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             name: name.to_owned(),
             recording,
             source: CsvSource::new(Arc::new(routes), Arc::clone(clock), limits),
             pace: if csv.speed == 0.0 { Pace::Unpaced } else { Pace::Speed(csv.speed) },
             repeat: csv.repeat,
-        })
+        }
+    }
+
+    /// What it refused.
+    pub(crate) fn refusals(&self) -> Arc<RefusalCounts> {
+        self.source.refusals()
     }
 
     /// Plays on the current tokio runtime until the end, or until the task is aborted.
@@ -70,6 +72,12 @@ impl Replay {
             }
         })
     }
+}
+
+/// Reads the file of a source; `columns` are those that the site binds. Blocks on the file.
+pub(crate) fn read(csv: &site::Csv, path: &Path, columns: &[&str]) -> anyhow::Result<Recording> {
+    let text = Recording::text(path)?;
+    Recording::parse(&text, &map(&text, csv, columns)).with_context(|| path.display().to_string())
 }
 
 /// Bound columns under their own names; every other column goes nowhere.

@@ -1,4 +1,7 @@
 //! A table read into memory: times, and the text of the cells that go somewhere.
+//!
+//! A row that cannot be read is left out and told with its line ([`RefusedRows`]): one slip of a recorder must not keep the
+//! rest from being played. Only what makes every row useless, such as a header without the time, is an error.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -8,6 +11,8 @@ use std::time::Duration;
 use geminus_core::Timestamp;
 
 use super::map::{ColumnMap, MapError};
+use super::refused::{Lines, RefusedRows};
+use crate::refusal::{Reason, excerpt};
 
 /// Rows of a recording at most.
 pub(super) const ROWS_MAX: usize = 50_000_000;
@@ -28,7 +33,7 @@ pub enum RecordingError {
     /// The map does not fit.
     #[error(transparent)]
     Map(#[from] MapError),
-    /// A row that cannot be read.
+    /// Where reading ended.
     #[error("line {line}: {reason}")]
     Row {
         /// Line of the file, from 1.
@@ -36,6 +41,9 @@ pub enum RecordingError {
         /// Why.
         reason: String,
     },
+    /// There are rows, and none of them can be read.
+    #[error("no row can be read: {0}")]
+    Refused(RefusedRows),
     /// No header, no rows, no columns.
     #[error("the recording has no {0}")]
     Empty(&'static str),
@@ -73,6 +81,7 @@ pub struct Recording {
     /// Time of the last row as the file has it.
     recorded: Option<Timestamp>,
     repeated: usize,
+    refused: RefusedRows,
 }
 
 impl Recording {
@@ -81,13 +90,22 @@ impl Recording {
     /// # Errors
     /// [`RecordingError`] with path or line.
     pub fn open(path: &Path, map: &ColumnMap) -> Result<Self, RecordingError> {
+        Self::parse(&Self::text(path)?, map)
+    }
+
+    /// The text of a file.
+    ///
+    /// # Errors
+    /// [`RecordingError::File`] when it cannot be read or is too large to be held.
+    pub fn text(path: &Path) -> Result<String, RecordingError> {
         let failed = |reason: String| RecordingError::File { path: path.to_owned(), reason };
         let size = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
         if size > FILE_BYTES_MAX {
             return Err(failed(format!("{size} bytes are more than the {FILE_BYTES_MAX} that are played")));
         }
-        let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-        Self::parse(&text, map)
+        let bytes = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
+        // Not every recorder writes UTF-8. A letter that is none of it harms only the name or cell that it stands in.
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Reads a table.
@@ -100,18 +118,35 @@ impl Recording {
         let delimiter = map.delimiter.unwrap_or_else(|| customary(first));
         let delimiter = u8::try_from(delimiter)
             .map_err(|_| MapError::Malformed(format!("delimiter `{delimiter}` is not ASCII")))?;
-        let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text.as_bytes());
         let header: Vec<String> =
             reader.headers().map_err(row_error)?.iter().map(|name| name.trim().to_owned()).collect();
         let (time_column, columns, outlets) = plan(&header, map)?;
-        let mut recording =
-            Self { outlets, text: String::new(), rows: Vec::new(), recorded: None, repeated: 0 };
+        let mut recording = Self {
+            outlets,
+            text: String::new(),
+            rows: Vec::new(),
+            recorded: None,
+            repeated: 0,
+            refused: RefusedRows::default(),
+        };
+        let mut lines = Lines::new(text);
         for record in reader.records() {
-            recording.add(&record.map_err(row_error)?, time_column, &columns)?;
+            let record = record.map_err(row_error)?;
+            let Err((reason, why)) = recording.add(&record, header.len(), time_column, &columns) else {
+                continue;
+            };
+            let (line, raw) = lines.at(record.position().map_or(0, csv::Position::byte));
+            if reason == Reason::TooLarge {
+                return Err(RecordingError::Row { line, reason: why });
+            }
+            recording.refused.add(line, reason, why, excerpt(raw.as_bytes()));
         }
-        match recording.rows.is_empty() {
-            true => Err(RecordingError::Empty("rows")),
-            false => Ok(recording),
+        match (recording.rows.is_empty(), recording.refused.count()) {
+            (true, 0) => Err(RecordingError::Empty("rows")),
+            (true, _) => Err(RecordingError::Refused(recording.refused)),
+            (false, _) => Ok(recording),
         }
     }
 
@@ -142,6 +177,25 @@ impl Recording {
         self.repeated
     }
 
+    /// Rows that cannot be read and are not played.
+    #[must_use]
+    pub fn refused(&self) -> &RefusedRows {
+        &self.refused
+    }
+
+    /// Earliest and latest time of its rows.
+    #[must_use]
+    pub fn span(&self) -> (Timestamp, Timestamp) {
+        let times = || self.rows.iter().map(|row| row.time);
+        (times().min().unwrap_or_default(), times().max().unwrap_or_default())
+    }
+
+    /// How many of its rows are not later than `time`.
+    #[must_use]
+    pub fn rows_until(&self, time: Timestamp) -> usize {
+        self.rows.iter().filter(|row| row.time <= time).count()
+    }
+
     /// Topics that it goes to.
     pub fn topics(&self) -> impl Iterator<Item = &str> {
         self.outlets.iter().map(|outlet| outlet.topic.as_str())
@@ -153,7 +207,7 @@ impl Recording {
     }
 
     /// The payloads of a row under the time `stamp`. Empty cells are not sent; what is no number is sent as
-    /// `null` when it says so (`nan`), as a word otherwise.
+    /// `null` when it says so (`nan`), as a number beyond all when it is infinite, as a word otherwise.
     pub fn messages(&self, row: usize, stamp: Timestamp) -> impl Iterator<Item = Message<'_>> {
         self.outlets.iter().filter_map(move |outlet| {
             let mut payload = String::from("{");
@@ -172,19 +226,28 @@ impl Recording {
         })
     }
 
+    /// Adds a row, or says why it is none; [`Reason::TooLarge`] when there are too many.
     fn add(
         &mut self,
         record: &csv::StringRecord,
+        wanted: usize,
         time_column: usize,
         columns: &[usize],
-    ) -> Result<(), RecordingError> {
-        let line = record.position().map_or(0, csv::Position::line);
-        let failed = |reason: String| RecordingError::Row { line, reason };
+    ) -> Result<(), (Reason, String)> {
         if self.rows.len() >= ROWS_MAX {
-            return Err(failed(format!("more than {ROWS_MAX} rows")));
+            return Err((Reason::TooLarge, format!("more than {ROWS_MAX} rows")));
+        }
+        if record.len() != wanted {
+            let open = record.iter().any(|cell| cell.contains('\n'));
+            let hint = if open { " (is a quote left open?)" } else { "" };
+            let why = format!("has {} columns and the header {wanted}{hint}", record.len());
+            return Err((Reason::Malformed, why));
         }
         let raw = record.get(time_column).unwrap_or_default().trim();
-        let mut time = timestamp(raw).ok_or_else(|| failed(format!("`{raw}` is no time")))?;
+        let mut time = timestamp(raw).map_err(|reason| {
+            let why = if reason == Reason::FutureTime { "too late a time" } else { "no time" };
+            (reason, format!("`{}` is {why}", excerpt(raw.as_bytes())))
+        })?;
         let repeats = self.recorded.replace(time) == Some(time);
         if let Some(before) = self.rows.last().filter(|_| repeats) {
             time = before.time.plus(Duration::from_millis(1));
@@ -261,12 +324,13 @@ fn fits(topic: &str, cells: &[(usize, Option<String>)], field: &Option<String>) 
 }
 
 /// RFC 3339, `2020-02-08 13:30:47` (taken as UTC), or a number since the epoch, its unit told by its size.
-fn timestamp(text: &str) -> Option<Timestamp> {
+fn timestamp(text: &str) -> Result<Timestamp, Reason> {
     if let Ok(civil) = text.parse::<jiff::civil::DateTime>()
         && !text.ends_with(['Z', 'z'])
     {
-        let time = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
-        return u64::try_from(time.as_nanosecond()).ok().map(Timestamp);
+        let beyond = if civil.year() < 1970 { Reason::BadTime } else { Reason::FutureTime };
+        let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| beyond)?;
+        return u64::try_from(zoned.timestamp().as_nanosecond()).map(Timestamp).map_err(|_| beyond);
     }
     crate::decode::timestamp_of_text(text)
 }
@@ -274,7 +338,10 @@ fn timestamp(text: &str) -> Option<Timestamp> {
 fn json_cell(text: &str) -> String {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() => number.to_string(),
-        Ok(_) => "null".to_owned(),
+        Ok(number) if number.is_nan() => "null".to_owned(),
+        // JSON has no word for it; a source that measured it is to be heard, not taken for one that has no value.
+        Ok(number) if number > 0.0 => "1e999".to_owned(),
+        Ok(_) => "-1e999".to_owned(),
         Err(_) if matches!(text, "true" | "false") => text.to_owned(),
         Err(_) => serde_json::Value::from(text).to_string(),
     }
@@ -288,95 +355,4 @@ fn time_number(time: Timestamp) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SKAB: &str = "datetime;Temperature;Volume Flow RateRMS;anomaly\n\
-        2020-02-08 13:30:47;90.6454;122.664;0.0\n\
-        2020-02-08 13:30:47;90.7978;;0.0\n\
-        2020-02-08 13:30:47;nan;123;0.0\n\
-        2020-02-08 13:30:49;90.1;hot;1.0\n";
-
-    fn payloads(recording: &Recording, row: usize) -> Vec<(String, String)> {
-        let time = recording.time(row);
-        recording.messages(row, time).map(|message| (message.topic.to_owned(), message.payload)).collect()
-    }
-
-    fn pair(topic: &str, payload: &str) -> (String, String) {
-        (topic.to_owned(), payload.to_owned())
-    }
-
-    #[test]
-    fn rows_become_payloads_and_repeated_times_move_on() {
-        let recording = Recording::parse(SKAB, &ColumnMap::with_prefix("skab")).expect("recording");
-        assert_eq!((recording.len(), recording.repeated()), (4, 2));
-        let expect = [
-            vec![
-                pair("skab/anomaly", r#"{"value":0,"time":1581168647000}"#),
-                pair("skab/temperature", r#"{"value":90.6454,"time":1581168647000}"#),
-                pair("skab/volume-flow-rate-rms", r#"{"value":122.664,"time":1581168647000}"#),
-            ],
-            vec![
-                pair("skab/anomaly", r#"{"value":0,"time":1581168647001}"#),
-                pair("skab/temperature", r#"{"value":90.7978,"time":1581168647001}"#),
-            ],
-            vec![
-                pair("skab/anomaly", r#"{"value":0,"time":1581168647002}"#),
-                pair("skab/temperature", r#"{"value":null,"time":1581168647002}"#),
-                pair("skab/volume-flow-rate-rms", r#"{"value":123,"time":1581168647002}"#),
-            ],
-            vec![
-                pair("skab/anomaly", r#"{"value":1,"time":1581168649000}"#),
-                pair("skab/temperature", r#"{"value":90.1,"time":1581168649000}"#),
-                pair("skab/volume-flow-rate-rms", r#"{"value":"hot","time":1581168649000}"#),
-            ],
-        ];
-        for (row, expect) in expect.into_iter().enumerate() {
-            assert_eq!(payloads(&recording, row), expect, "row {row}");
-        }
-    }
-
-    #[test]
-    fn columns_of_one_topic_make_one_object() {
-        let map = "[columns]\nTemperature = { topic = \"all\", field = \"t\" }\n\
-            \"Volume Flow RateRMS\" = { topic = \"all\", field = \"flow\" }\nanomaly = false";
-        let recording = Recording::parse(SKAB, &ColumnMap::parse(map).expect("map")).expect("recording");
-        assert_eq!(
-            payloads(&recording, 0),
-            [pair("all", r#"{"t":90.6454,"flow":122.664,"time":1581168647000}"#)]
-        );
-        assert_eq!(payloads(&recording, 1), [pair("all", r#"{"t":90.7978,"time":1581168647001}"#)]);
-    }
-
-    #[test]
-    fn commas_and_other_times_are_read_and_a_time_that_goes_back_is_kept() {
-        let text = "t,a\n2020-02-08T13:30:47Z,1\n1581168646,2\n1581168646500,3\n";
-        let recording = Recording::parse(text, &ColumnMap::default()).expect("recording");
-        let times: Vec<u64> = (0..3).map(|row| recording.time(row).millis()).collect();
-        assert_eq!(times, [1_581_168_647_000, 1_581_168_646_000, 1_581_168_646_500]);
-        assert_eq!(recording.repeated(), 0);
-    }
-
-    #[test]
-    fn what_cannot_be_played_is_said_by_line_and_name() {
-        let cases = [
-            ("", "", "no header"),
-            ("t,a\n", "", "no rows"),
-            ("t\n1\n", "", "no columns"),
-            ("t,a\nyesterday,1\n", "", "line 2: `yesterday` is no time"),
-            ("t,a\n1,2\n2,3,4\n", "", "line 3"),
-            ("t,a\n1,2\n", "[columns]\nb = false", "names `b`, but the recording has only: t, a"),
-            ("t,a,b\n1,2,3\n", "[columns]\na = \"x\"\nb = \"x\"", "two columns go to `x`"),
-            (
-                "t,a,b\n1,2,3\n",
-                "[columns]\na = \"x\"\nb = { topic = \"x\", field = \"f\" }",
-                "both to a whole column",
-            ),
-        ];
-        for (text, map, expect) in cases {
-            let map = ColumnMap::parse(map).expect("map");
-            let error = Recording::parse(text, &map).expect_err(expect).to_string();
-            assert!(error.contains(expect), "{error}");
-        }
-    }
-}
+mod tests;

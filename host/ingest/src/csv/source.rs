@@ -23,7 +23,7 @@ pub struct Replayed {
     pub messages: u64,
     /// Samples that reached the sink.
     pub samples: u64,
-    /// Payloads or members that were refused; the journal says which.
+    /// Rows that cannot be read, and payloads or members that were refused; the journal says which.
     pub refused: u64,
 }
 
@@ -33,13 +33,20 @@ pub struct CsvSource {
     routes: Arc<Routes>,
     clock: Arc<dyn Clock>,
     limits: DecodeLimits,
+    refusals: Arc<RefusalCounts>,
 }
 
 impl CsvSource {
     /// Into a site with these routes.
     #[must_use]
     pub fn new(routes: Arc<Routes>, clock: Arc<dyn Clock>, limits: DecodeLimits) -> Self {
-        Self { routes, clock, limits }
+        Self { routes, clock, limits, refusals: Arc::default() }
+    }
+
+    /// What was refused since it was made, in all plays together.
+    #[must_use]
+    pub fn refusals(&self) -> Arc<RefusalCounts> {
+        Arc::clone(&self.refusals)
     }
 
     /// Plays a recording to its end. Batches carry no ticket: a recording can be played again.
@@ -56,7 +63,11 @@ impl CsvSource {
     ) -> Result<Replayed, SinkClosed> {
         let mut timeline = Timeline::new(options.pace, options.stamp);
         let mut decoder = Decoder::new(self.limits);
-        let (counts, mut journal) = (RefusalCounts::default(), RefusalJournal::default());
+        let (counts, mut journal) = (&*self.refusals, RefusalJournal::default());
+        let before = counts.total();
+        for kind in recording.refused().kinds() {
+            counts.add(kind.reason, kind.rows);
+        }
         let mut samples = Vec::with_capacity(BATCH_SAMPLES);
         let mut done = Replayed { rows: recording.len(), messages: 0, samples: 0, refused: 0 };
         for row in 0..recording.len() {
@@ -70,9 +81,8 @@ impl CsvSource {
             for message in recording.messages(row, stamp) {
                 done.messages += 1;
                 let (topic, payload) = (message.topic.as_bytes(), message.payload.as_bytes());
-                let mut refuse = |reason: Reason| -> Option<Event> {
-                    journal.refuse(&counts, topic, payload, reason, now)
-                };
+                let mut refuse =
+                    |reason: Reason| -> Option<Event> { journal.refuse(counts, topic, payload, reason, now) };
                 let routes = self.routes.of(topic);
                 let unknown = routes.is_empty().then_some(Reason::UnknownTopic);
                 let refused = routes
@@ -83,7 +93,7 @@ impl CsvSource {
             progress(Progress { rows: row + 1, of: recording.len(), messages: done.messages });
         }
         done.samples += hand_over(&mut samples, sink).await?;
-        done.refused = counts.total();
+        done.refused = counts.total() - before;
         Ok(done)
     }
 }

@@ -47,6 +47,7 @@ fn object(names: &[&str]) -> Route {
 #[test]
 fn values_are_taken_in_every_customary_shape() {
     use Quality::{Bad, Good, Uncertain};
+    // What is no number keeps the quality of its source: who takes it calls it bad, and says so.
     let at = |millis: u64| Timestamp::from_millis(millis);
     let cases: [(&str, f64, Quality, Timestamp); 21] = [
         ("23.5", 23.5, Uncertain, NOW),
@@ -55,19 +56,19 @@ fn values_are_taken_in_every_customary_shape() {
         ("true", 1.0, Uncertain, NOW),
         ("false", 0.0, Uncertain, NOW),
         ("\"true\"", 1.0, Uncertain, NOW),
-        ("NaN", f64::NAN, Bad, NOW),
-        ("-inf", f64::NAN, Bad, NOW),
-        ("1e999", f64::NAN, Bad, NOW),
+        ("NaN", f64::NAN, Uncertain, NOW),
+        ("-inf", f64::NAN, Uncertain, NOW),
+        ("1e999", f64::NAN, Uncertain, NOW),
         ("null", f64::NAN, Bad, NOW),
         (r#"{"value":12.3,"time":1700000000123}"#, 12.3, Uncertain, at(1_700_000_000_123)),
         (r#"{"time":"2023-11-14T22:13:20Z","value":1}"#, 1.0, Uncertain, NOW),
         (r#"{ "value" : true , "quality" : "good" }"#, 1.0, Good, NOW),
         (r#"{"value":1,"quality":"Uncertain"}"#, 1.0, Uncertain, NOW),
-        (r#"{"value":1,"quality":"rotten"}"#, 1.0, Bad, NOW),
+        (r#"{"value":1,"quality":"bad"}"#, 1.0, Bad, NOW),
         (r#"{"value":1,"quality":0,"time":null}"#, 1.0, Good, NOW),
-        (r#"{"value":NaN}"#, f64::NAN, Bad, NOW),
-        (r#"{"value":-Infinity,"quality":"good"}"#, f64::NAN, Bad, NOW),
-        (r#"{"value":null}"#, f64::NAN, Bad, NOW),
+        (r#"{"value":NaN,"quality":"bad"}"#, f64::NAN, Bad, NOW),
+        (r#"{"value":-Infinity,"quality":"good"}"#, f64::NAN, Good, NOW),
+        (r#"{"value":null,"quality":"good"}"#, f64::NAN, Bad, NOW),
         (r#"{"meta":{"unit":["C"]},"v\u0061lue":4}"#, 4.0, Uncertain, NOW),
         (r#"{"value":1,"value":2}"#, 2.0, Uncertain, NOW),
     ];
@@ -102,10 +103,17 @@ fn what_is_no_value_is_refused_by_reason() {
         (plain(), r#"{"value":[1]}"#, Reason::WrongType),
         (labelled(), "ajar", Reason::UnknownLabel),
         (labelled(), r#"{"value":"ajar"}"#, Reason::UnknownLabel),
+        (plain(), r#"{"value":1,"quality":"great"}"#, Reason::UnknownQuality),
+        (plain(), r#"{"value":1,"quality":192}"#, Reason::UnknownQuality),
+        (plain(), r#"{"value":1,"quality":true}"#, Reason::UnknownQuality),
+        (plain(), r#"{"value":1,"quality":{"code":0}}"#, Reason::UnknownQuality),
         (plain(), r#"{"value":1,"time":"noon"}"#, Reason::BadTime),
         (plain(), r#"{"value":1,"time":-3}"#, Reason::BadTime),
         (plain(), r#"{"value":1,"time":{}}"#, Reason::BadTime),
         (plain(), r#"{"value":1,"time":1700000600001}"#, Reason::FutureTime),
+        (plain(), r#"{"value":1,"time":"2600-01-01T00:00:00Z"}"#, Reason::FutureTime),
+        (plain(), r#"{"value":1,"time":99999999999999999999999}"#, Reason::FutureTime),
+        (object(&["a"]), r#"{"a":1,"quality":"great"}"#, Reason::UnknownQuality),
         (object(&["a"]), "12", Reason::WrongType),
         (object(&["a"]), "", Reason::NoValue),
         (object(&["a"]), r#"{"b":1}"#, Reason::NoValue),
@@ -154,25 +162,32 @@ fn an_object_gives_what_it_has_under_one_time() {
 #[test]
 fn quality_codes_are_read_by_their_table() {
     let cases = [
-        (QualityCode::Geminus, "1", Quality::Uncertain),
-        (QualityCode::Geminus, "192", Quality::Bad),
-        (QualityCode::OpcDa, "192", Quality::Good),
-        (QualityCode::OpcDa, "216", Quality::Good),
-        (QualityCode::OpcDa, "64", Quality::Uncertain),
-        (QualityCode::OpcDa, "0", Quality::Bad),
-        (QualityCode::OpcDa, "500", Quality::Bad),
-        (QualityCode::OpcUa, "0", Quality::Good),
-        (QualityCode::OpcUa, "1073741824", Quality::Uncertain),
-        (QualityCode::OpcUa, "2147483648", Quality::Bad),
-        (QualityCode::Geminus, "-1", Quality::Bad),
-        (QualityCode::Geminus, "0.5", Quality::Bad),
-        (QualityCode::Geminus, "true", Quality::Bad),
+        (QualityCode::Geminus, "1", Some(Quality::Uncertain)),
+        (QualityCode::Geminus, "2", Some(Quality::Bad)),
+        (QualityCode::Geminus, "4", Some(Quality::Bad)),
+        (QualityCode::Geminus, "5", None),
+        (QualityCode::Geminus, "192", None),
+        (QualityCode::OpcDa, "192", Some(Quality::Good)),
+        (QualityCode::OpcDa, "216", Some(Quality::Good)),
+        (QualityCode::OpcDa, "64", Some(Quality::Uncertain)),
+        (QualityCode::OpcDa, "0", Some(Quality::Bad)),
+        (QualityCode::OpcDa, "128", None),
+        (QualityCode::OpcDa, "500", None),
+        (QualityCode::OpcUa, "0", Some(Quality::Good)),
+        (QualityCode::OpcUa, "1073741824", Some(Quality::Uncertain)),
+        (QualityCode::OpcUa, "2147483648", Some(Quality::Bad)),
+        (QualityCode::OpcUa, "4294967296", None),
+        (QualityCode::Geminus, "-1", None),
+        (QualityCode::Geminus, "0.5", None),
+        (QualityCode::Geminus, "1e999", None),
     ];
     for (code, raw, quality) in cases {
         let mut route = plain();
         Arc::make_mut(&mut route.envelope).quality_code = code;
         let payload = format!(r#"{{"value":1,"quality":{raw}}}"#);
-        assert_eq!(decode(&route, payload.as_bytes()).1[0].quality, quality, "{code:?} {raw}");
+        let (result, samples) = decode(&route, payload.as_bytes());
+        assert_eq!(samples.first().map(|sample| sample.quality), quality, "{code:?} {raw}");
+        assert_eq!(result.err(), quality.is_none().then_some(Reason::UnknownQuality), "{code:?} {raw}");
     }
 }
 
@@ -246,7 +261,7 @@ proptest! {
         for route in [plain(), labelled(), object(&["a", "b"])] {
             let (_, samples) = decode(&route, &payload);
             for sample in samples {
-                prop_assert!(sample.value.is_finite() || sample.quality == Quality::Bad);
+                prop_assert!(sample.value.is_finite() || sample.value.is_nan());
                 prop_assert!(sample.time <= NOW.plus(DecodeLimits::default().accept_future));
             }
         }
@@ -260,7 +275,7 @@ proptest! {
         both(&text.as_bytes()[..cut], &route);
         for route in [plain(), route] {
             let (_, samples) = decode(&route, text.as_bytes());
-            prop_assert!(samples.iter().all(|s| s.value.is_finite() || s.quality == Quality::Bad));
+            prop_assert!(samples.iter().all(|s| s.value.is_finite() || s.value.is_nan()));
         }
     }
 

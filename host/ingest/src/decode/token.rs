@@ -13,17 +13,20 @@ use crate::route::{Envelope, Point, QualityCode};
 pub(super) enum Reading {
     /// A measured number, to be converted.
     Number(f64),
-    /// A boolean, a label, or a source's word that there is no number: not to be converted.
+    /// A boolean, a label, or a word for what is no number: not to be converted.
     Exact(f64),
+    /// `null`: the source's own word that there is no value.
+    Nothing,
 }
 
-/// Meaning of a JSON scalar. `null` and not-a-number are readings too: the source says that it has no number.
+/// Meaning of a JSON scalar. `null` and not-a-number are readings too: they say when there was no value.
 pub(super) fn reading(point: &Point, raw: Token<'_>) -> Result<Reading, Reason> {
     match raw.first() {
         Some(b'-' | b'0'..=b'9') => number(raw).map(Reading::Number).ok_or(Reason::Malformed),
         Some(b't') => Ok(Reading::Exact(1.0)),
         Some(b'f') => Ok(Reading::Exact(0.0)),
-        Some(b'n' | b'N' | b'I') => Ok(Reading::Exact(f64::NAN)),
+        Some(b'n') => Ok(Reading::Nothing),
+        Some(b'N' | b'I') => Ok(Reading::Exact(f64::NAN)),
         Some(b'"') => label(point, &string(raw).ok_or(Reason::Malformed)?),
         Some(b'{' | b'[') => Err(Reason::WrongType),
         _ => Err(Reason::Malformed),
@@ -41,7 +44,7 @@ pub(super) fn text(point: &Point, raw: &[u8]) -> Result<Reading, Reason> {
     }
     let word = std::str::from_utf8(raw).map_err(|_| Reason::Malformed)?;
     match word {
-        "null" => Ok(Reading::Exact(f64::NAN)),
+        "null" => Ok(Reading::Nothing),
         _ => label(point, word).map_err(|_| match point.labels.is_empty() {
             true => Reason::Malformed,
             false => Reason::UnknownLabel,
@@ -49,14 +52,15 @@ pub(super) fn text(point: &Point, raw: &[u8]) -> Result<Reading, Reason> {
     }
 }
 
-/// Quality of a payload, from its member or by what the route says of payloads without one. What cannot be
-/// read is bad: a source that says something about quality is not to be trusted more for saying it badly.
-pub(super) fn quality(envelope: &Envelope, raw: Option<Token<'_>>) -> Quality {
-    match raw {
-        None | Some(b"null") => envelope.quality_absent,
-        Some(raw) if raw.first() == Some(&b'"') => string(raw).map_or(Quality::Bad, |word| worded(&word)),
-        Some(raw) => number(raw).map_or(Quality::Bad, |code| coded(envelope.quality_code, code)),
-    }
+/// Quality of a payload, from its member or by what the route says of payloads without one. What cannot be read is
+/// refused: nobody knows what the source meant, and a value that is quietly called bad hides a mistake in the site.
+pub(super) fn quality(envelope: &Envelope, raw: Option<Token<'_>>) -> Result<Quality, Reason> {
+    let read = match raw {
+        None | Some(b"null") => return Ok(envelope.quality_absent),
+        Some(raw) if raw.first() == Some(&b'"') => string(raw).and_then(|word| worded(&word)),
+        Some(raw) => number(raw).and_then(|code| coded(envelope.quality_code, code)),
+    };
+    read.ok_or(Reason::UnknownQuality)
 }
 
 /// Text of a JSON string token.
@@ -121,17 +125,21 @@ fn label(point: &Point, word: &str) -> Result<Reading, Reason> {
     }
 }
 
-fn worded(word: &str) -> Quality {
+/// The words of this host's own API are read too. Stale and missing are said of a point, not of a sample: of one they
+/// mean that its value is of no use.
+fn worded(word: &str) -> Option<Quality> {
+    let is = |known: &str| word.eq_ignore_ascii_case(known);
     match word {
-        _ if word.eq_ignore_ascii_case("good") => Quality::Good,
-        _ if word.eq_ignore_ascii_case("uncertain") => Quality::Uncertain,
-        _ => Quality::Bad,
+        _ if is("good") => Some(Quality::Good),
+        _ if is("uncertain") => Some(Quality::Uncertain),
+        _ if is("bad") || is("stale") || is("missing") => Some(Quality::Bad),
+        _ => None,
     }
 }
 
-fn coded(code: QualityCode, number: f64) -> Quality {
-    if number < 0.0 || number > f64::from(u32::MAX) || number.fract() != 0.0 {
-        return Quality::Bad;
+fn coded(code: QualityCode, number: f64) -> Option<Quality> {
+    if !(0.0..=f64::from(u32::MAX)).contains(&number) || number.fract() != 0.0 {
+        return None;
     }
     #[expect(
         clippy::cast_possible_truncation,
@@ -141,19 +149,22 @@ fn coded(code: QualityCode, number: f64) -> Quality {
     let number = number as u32;
     match code {
         QualityCode::Geminus => match number {
-            0 => Quality::Good,
-            1 => Quality::Uncertain,
-            _ => Quality::Bad,
+            0 => Some(Quality::Good),
+            1 => Some(Quality::Uncertain),
+            2..=4 => Some(Quality::Bad),
+            _ => None,
         },
         QualityCode::OpcDa => match number {
-            192..=255 => Quality::Good,
-            64..=127 => Quality::Uncertain,
-            _ => Quality::Bad,
+            192..=255 => Some(Quality::Good),
+            64..=127 => Some(Quality::Uncertain),
+            0..=63 => Some(Quality::Bad),
+            _ => None,
         },
+        // The fourth severity is reserved, and to be taken for bad (OPC UA part 4, 7.39).
         QualityCode::OpcUa => match number >> 30 {
-            0 => Quality::Good,
-            1 => Quality::Uncertain,
-            _ => Quality::Bad,
+            0 => Some(Quality::Good),
+            1 => Some(Quality::Uncertain),
+            _ => Some(Quality::Bad),
         },
     }
 }

@@ -149,6 +149,7 @@ mod tests {
         assert_eq!(read(Duration::from_millis(5), 200, Reading::InGulps).await, (200, Duration::ZERO));
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the test makes a connection quiet")]
     #[tokio::test]
     async fn a_busy_connection_is_read_in_gulps_and_nobody_waits_long() {
         // The runtime's timer knows whole milliseconds, so the sender comes with bursts; each read of one is a sip.

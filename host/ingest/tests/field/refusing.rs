@@ -21,10 +21,11 @@ async fn strange_messages_are_refused_and_the_good_ones_pass() {
         take(&mut batches, 1).await;
 
         let padded = |bytes: usize| [vec![b' '; bytes - 2], b"42".to_vec()].concat();
-        let payloads: [(&str, Vec<u8>, Option<Reason>); 9] = [
+        let payloads: [(&str, Vec<u8>, Option<Reason>); 10] = [
             ("plant/a", b"{\"value\":".to_vec(), Some(Reason::Malformed)),
             ("plant/a", b"{\"value\":\"hot\"}".to_vec(), Some(Reason::WrongType)),
             ("plant/a", b"{\"other\":1}".to_vec(), Some(Reason::NoValue)),
+            ("plant/a", b"{\"value\":1,\"quality\":\"great\"}".to_vec(), Some(Reason::UnknownQuality)),
             ("plant/a", b"{\"value\":1,\"time\":\"noon\"}".to_vec(), Some(Reason::BadTime)),
             ("plant/a", b"{\"value\":1,\"time\":4102444800000}".to_vec(), Some(Reason::FutureTime)),
             ("plant/a", vec![0xff; 64], Some(Reason::Malformed)),
@@ -45,7 +46,7 @@ async fn strange_messages_are_refused_and_the_good_ones_pass() {
             assert!(stats.refusals().of(reason) > 0, "{}", reason.name());
         }
         let told = house.told("sample-refused");
-        assert_eq!(told.len(), 7, "malformed comes twice and is told once: {told:?}");
+        assert_eq!(told.len(), 8, "malformed comes twice and is told once: {told:?}");
         assert!(told.iter().any(|event| event.facts["topic"] == "plant/unknown/\\xc3\\xbc"));
         until("everything acknowledged, refused or not", || stats.acknowledged() == stats.messages()).await;
         assert_eq!(stats.connections(), 1, "nothing broke the connection");

@@ -6,6 +6,7 @@ use geminus_core::unit;
 use serde_json::{Map, Value};
 
 use super::DtdlError;
+use super::quantity::{self, Quantity};
 use super::schema::Schema;
 
 const CONTEXT: &str = "dtmi:dtdl:context;3";
@@ -238,12 +239,7 @@ fn measure(
             if !units {
                 return Err(DtdlError::new(&at, format!("needs \"{QUANTITATIVE}\" in @context")));
             }
-            if types.len() < 2 {
-                return Err(DtdlError::new(
-                    &at,
-                    "needs a semantic type such as \"Temperature\" beside @type",
-                ));
-            }
+            let quantity = semantic(members, types)?;
             if !schema.is_number() {
                 return Err(DtdlError::new(&at, "needs a numeric schema"));
             }
@@ -251,11 +247,44 @@ fn measure(
             let ucum = unit::ucum_from_dtdl(&dtdl).ok_or_else(|| {
                 DtdlError::new(&at, format!("unit \"{dtdl}\" is not known to this version"))
             })?;
+            fits(quantity, &dtdl, &at)?;
             Some(ucum.to_owned())
         }
     };
     let (display_name, description) = (members.localized("displayName")?, members.localized("description")?);
     Ok(Measure { name, display_name, description, unit, schema, writable })
+}
+
+/// The one semantic type beside Telemetry or Property; others, of other extensions, may stand there too.
+fn semantic(members: &Members<'_>, types: &[String]) -> Result<Quantity, DtdlError> {
+    let mut found = types.iter().filter_map(|word| quantity::find(word));
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(one),
+        (Some(one), Some(other)) => Err(DtdlError::new(
+            &members.at("@type"),
+            format!(
+                "has two semantic types, \"{}\" and \"{}\": a value is one of them",
+                one.name, other.name
+            ),
+        )),
+        (None, _) => {
+            let other = types.iter().find(|word| !KINDS.contains(&word.as_str()));
+            let hint = other.map_or_else(String::new, |word| {
+                format!("; \"{word}\" is none{}", crate::problem::did_you_mean(word, quantity::names()))
+            });
+            let reason = format!("needs a semantic type such as \"Temperature\" beside @type{hint}");
+            Err(DtdlError::new(&members.at("unit"), reason))
+        }
+    }
+}
+
+fn fits(quantity: Quantity, dtdl: &str, at: &str) -> Result<(), DtdlError> {
+    let Quantity { name, units } = quantity;
+    if units.contains(&dtdl) {
+        return Ok(());
+    }
+    let reason = format!("unit \"{dtdl}\" does not measure \"{name}\": it is one of {}", units.join(", "));
+    Err(DtdlError::new(at, reason))
 }
 
 fn argument(

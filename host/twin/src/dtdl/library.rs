@@ -255,6 +255,21 @@ mod tests {
                 "/contents/0/unit: needs a semantic type",
             ),
             (
+                r#""@id": "dtmi:t:A;1", "contents": [{"@type": ["Telemetry", "Presure"], "name": "a",
+                    "schema": "double", "unit": "bar"}]"#,
+                "/contents/0/unit: needs a semantic type such as \"Temperature\" beside @type; \"Presure\" is none, did you mean `Pressure`?",
+            ),
+            (
+                r#""@id": "dtmi:t:A;1", "contents": [{"@type": ["Property", "Pressure", "Temperature"], "name": "a",
+                    "schema": "double", "unit": "bar"}]"#,
+                "/contents/0/@type: has two semantic types, \"Pressure\" and \"Temperature\"",
+            ),
+            (
+                r#""@id": "dtmi:t:A;1", "contents": [{"@type": "Telemetry", "name": "b", "schema": "double"},
+                    {"@type": ["Telemetry", "Pressure"], "name": "a", "schema": "double", "unit": "degreeCelsius"}]"#,
+                "/contents/1/unit: unit \"degreeCelsius\" does not measure \"Pressure\": it is one of pascal, ",
+            ),
+            (
                 r#""@id": "dtmi:t:A;1", "contents": [{"@type": "Telemetry", "name": "a", "schema": "double"},
                     {"@type": "Telemetry", "name": "a", "schema": "double"}]"#,
                 "/contents/1/name: name \"a\" is used twice",

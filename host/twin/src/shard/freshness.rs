@@ -52,7 +52,8 @@ impl Shard {
             // Stale means more than the span: a sample exactly at its end still came in time.
             let until = slot.heard.saturating_add(*span);
             if until < now.monotonic {
-                slot.flags = Flags::DIRTY;
+                slot.flags.take(Flags::FRESH);
+                slot.flags.set(Flags::DIRTY);
                 turned = true;
             } else {
                 next = next.min(until + 1);

@@ -1,4 +1,9 @@
 //! One sample: accepted, or counted under the reason why not.
+//!
+//! What comes late steps no behavior, but its source lives: it keeps its point fresh. A point that has nothing but late
+//! samples stands still all the same, and the journal says what its newest sample stands in the way of.
+
+use std::collections::HashMap;
 
 use geminus_core::{Event, Quality, Sample, Severity, Timestamp};
 
@@ -19,6 +24,10 @@ pub(super) struct Notices {
     refused: Notice,
     /// Late ones and duplicates.
     late: Notice,
+    /// Late ones of points that have had nothing else for longer than their staleness allows.
+    held_up: Notice,
+    /// Since when a point has had nothing but late samples, by its place; its flag says that it is here.
+    pub(super) late_since: HashMap<u32, u64>,
     /// Values that are no numbers.
     bad: Notice,
 }
@@ -83,14 +92,14 @@ impl Shard {
             self.refuse(place, sample, now);
             return false;
         }
-        if slot.quality != Quality::Missing && time <= slot.time {
-            let late = time < slot.time;
-            self.counters.late += u64::from(late);
-            self.counters.duplicates += u64::from(!late);
-            self.belated(place, sample.time, now);
-            return late;
-        }
         let slot = *slot;
+        let newest = (slot.quality != Quality::Missing).then_some(slot.time);
+        if newest == Some(time) {
+            // No sign of life: a broker gives the last message again by itself.
+            self.counters.duplicates += 1;
+            self.belated(place, sample.time, now);
+            return false;
+        }
         if !sample.value.is_finite() {
             // Who says itself that a value is bad has told already.
             if sample.quality != Quality::Bad {
@@ -100,6 +109,11 @@ impl Shard {
         }
         let (twin, point) = (slot.twin as usize, usize::from(slot.point));
         let layout = &layouts[self.twins[twin].layout as usize];
+        if newest.is_some_and(|newest| time < newest) {
+            self.counters.late += 1;
+            self.late(layout, place, sample, now);
+            return true;
+        }
         let feeds = layout.feeds(point);
         for feed in feeds {
             self.before(layout, twin, *feed, time, now);
@@ -114,10 +128,9 @@ impl Shard {
     #[expect(clippy::indexing_slicing, reason = "as in `accept`")]
     #[inline]
     fn store(&mut self, layout: &Layout, place: usize, sample: &Sample, now: Moment) {
-        let waited = now.wall.0.saturating_sub(sample.received.0);
-        let heard = now.monotonic.saturating_sub(waited);
+        let heard = heard(sample, now);
         let slot = &mut self.slots[place];
-        let fresh = slot.flags.has(Flags::FRESH);
+        let (fresh, late) = (slot.flags.has(Flags::FRESH), slot.flags.has(Flags::LATE));
         *slot = Slot {
             value: sample.value,
             // A quality of `Missing` has no place in a sample and would look like no sample at all.
@@ -135,8 +148,34 @@ impl Shard {
             state.dirty = true;
             self.dirty.push(twin as u32);
         }
+        if late {
+            self.notices.late_since.remove(&(place as u32));
+        }
         if !fresh {
             self.freshen(layout, twin, heard.saturating_add(layout.spans[point]));
+        }
+    }
+
+    /// Older than the newest of its point.
+    #[expect(clippy::indexing_slicing, reason = "as in `accept`")]
+    #[cold]
+    fn late(&mut self, layout: &Layout, place: usize, sample: &Sample, now: Moment) {
+        let heard = heard(sample, now);
+        let since = *self.notices.late_since.entry(place as u32).or_insert(heard);
+        let slot = &mut self.slots[place];
+        slot.heard = slot.heard.max(heard);
+        let fresh = slot.flags.has(Flags::FRESH);
+        slot.flags.set(Flags::ALL);
+        let (twin, point) = (slot.twin as usize, usize::from(slot.point));
+        let span = layout.spans[point];
+        self.twins[twin].heard = self.twins[twin].heard.max(heard);
+        self.mark_dirty(twin);
+        if !fresh {
+            self.freshen(layout, twin, heard.saturating_add(span));
+        }
+        match heard.saturating_sub(since) > span {
+            true => self.stands_still(place, heard - since, sample.time, now),
+            false => self.belated(place, sample.time, now),
         }
     }
 
@@ -153,6 +192,14 @@ impl Shard {
         let Some(count) = self.notices.late.due(now) else { return };
         let what = "came late or twice: it is not newer than the last one, and steps no behavior";
         let event = self.notice(place, ("samples-late", Severity::Info, what), time, count);
+        self.events.extend(event);
+    }
+
+    /// Nothing but late samples for `span_ns`.
+    #[cold]
+    fn stands_still(&mut self, place: usize, span_ns: u64, time: Timestamp, now: Moment) {
+        let Some(count) = self.notices.held_up.due(now) else { return };
+        let event = self.hindrance(place, span_ns, time, now, count);
         self.events.extend(event);
     }
 
@@ -179,6 +226,40 @@ impl Shard {
         Some(Event::new(kind, severity, message).twin(&*twin.id).facts(facts))
     }
 
+    fn hindrance(
+        &self,
+        place: usize,
+        span_ns: u64,
+        time: Timestamp,
+        now: Moment,
+        count: u64,
+    ) -> Option<Event> {
+        let slot = self.slots.get(place)?;
+        let twin = self.plant.twin(self.twins.get(slot.twin as usize)?.index)?;
+        let point = &self.plant.kind(twin)?.points.get(usize::from(slot.point))?.name;
+        let newest = Timestamp(slot.time);
+        let why = match newest > now.wall {
+            true => format!(
+                "{} s ahead of this host's clock, and nothing is newer until {}",
+                newest.since(now.wall).as_secs(),
+                shown(newest)
+            ),
+            false => format!(
+                "of {}, and what comes is older: has the clock of the source gone back, or is a recording played out of order?",
+                shown(newest)
+            ),
+        };
+        let message = format!(
+            "{} {point} has had nothing but late samples for {} s, which step no behavior: its newest one is {why}; {count} such since the last notice",
+            twin.id,
+            span_ns / 1_000_000_000
+        );
+        let facts = serde_json::json!({
+            "point": point, "time_ms": time.millis(), "newest_ms": newest.millis(), "count": count,
+        });
+        Some(Event::new("samples-late", Severity::Warning, message).twin(&*twin.id).facts(facts))
+    }
+
     fn refusal(&self, place: usize, time: Timestamp, now: Moment, count: u64) -> Option<Event> {
         let slot = self.slots.get(place)?;
         let twin = self.plant.twin(self.twins.get(slot.twin as usize)?.index)?;
@@ -198,4 +279,16 @@ impl Shard {
         let facts = serde_json::json!({ "point": point.name, "time_ms": time.millis(), "count": count });
         Some(Event::new("sample-refused", Severity::Warning, message).twin(&*twin.id).facts(facts))
     }
+}
+
+/// When it was received, by the clock that never goes back.
+#[inline]
+fn heard(sample: &Sample, now: Moment) -> u64 {
+    now.monotonic.saturating_sub(now.wall.0.saturating_sub(sample.received.0))
+}
+
+/// As people read it.
+fn shown(time: Timestamp) -> String {
+    let known = i64::try_from(time.millis()).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    known.map_or_else(|| format!("{} ms since 1970", time.millis()), |time| time.to_string())
 }

@@ -17,7 +17,7 @@ pub(super) struct Slot {
     pub(super) flags: Flags,
 }
 
-/// Two facts about a slot in one byte, because there are millions of slots.
+/// Three facts about a slot in one byte, because there are millions of slots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Flags(u8);
 
@@ -25,6 +25,9 @@ impl Flags {
     pub(super) const FRESH: Self = Self(1);
     pub(super) const DIRTY: Self = Self(2);
     pub(super) const BOTH: Self = Self(3);
+    /// Since its newest sample late ones came.
+    pub(super) const LATE: Self = Self(4);
+    pub(super) const ALL: Self = Self(7);
 
     pub(super) fn has(self, flag: Self) -> bool {
         self.0 & flag.0 != 0

@@ -211,10 +211,10 @@ pub enum TimeUnit {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum QualityCode {
-    /// 0 good, 1 uncertain, everything else bad.
+    /// 0 good, 1 uncertain, 2 to 4 bad; other numbers cannot be read.
     #[default]
     Geminus,
-    /// OPC classic: 192 and above good, 64 to 127 uncertain, everything else bad.
+    /// OPC classic: 192 to 255 good, 64 to 127 uncertain, 0 to 63 bad; other numbers cannot be read.
     OpcDa,
     /// OPC UA status code.
     OpcUa,

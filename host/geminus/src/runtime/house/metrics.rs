@@ -13,7 +13,6 @@ use geminus_twin::BindingIndex;
 use super::Rooms;
 use crate::runtime::cohorts::TwinCharge;
 use crate::runtime::cohorts::costs::Cost;
-use crate::runtime::field::Source;
 use crate::runtime::meters::Account;
 use crate::runtime::{lane, proposals};
 
@@ -30,9 +29,7 @@ impl Rooms {
         out.count(&catalogue::SAMPLES, &["duplicate"], counters.duplicates);
         out.count(&catalogue::SAMPLES, &["refused"], self.refused());
         for reason in Reason::ALL {
-            let of = |source: &Source| source.handle.stats().refusals().of(reason);
-            let refused = self.sources.iter().map(of).sum();
-            out.count(&catalogue::SAMPLES_REFUSED, &[reason.name()], refused);
+            out.count(&catalogue::SAMPLES_REFUSED, &[reason.name()], self.refused_for(&[reason]));
         }
         // Refused by the twin, not by the source: too far from this host's clock on either side.
         out.count(&catalogue::SAMPLES_REFUSED, &["outside-window"], counters.refused);
