@@ -76,12 +76,15 @@ fn cases() -> Vec<(Vec<u8>, Fate)> {
 /// Topics that nothing is bound to.
 const UNBOUND: [&str; 2] = ["rig/pump-rig-1/nonsense", "rig/nobody/temperature"];
 
+/// Under which the host knows the broker.
+const CLIENT_ID: &str = "pump-house";
+
 /// Leaves subscriptions at the broker under the name that the host will use, as an earlier configuration might have:
 /// so the host gets messages that nothing is bound to.
 fn subscribe_to_unbound(broker: &Broker) -> anyhow::Result<()> {
     let port = broker.port.to_string();
     let status = Command::new("mosquitto_sub")
-        .args(["-p", &port, "-V", "mqttv5", "-i", "geminus-pump-rig-broker", "-c", "-x", "3600"])
+        .args(["-p", &port, "-V", "mqttv5", "-i", CLIENT_ID, "-c", "-x", "3600"])
         .args(["-q", "1", "-t", UNBOUND[0], "-t", UNBOUND[1], "-E"])
         .status()?;
     anyhow::ensure!(status.success(), "mosquitto_sub: {status}");
@@ -101,7 +104,9 @@ fn what_is_no_measurement_is_refused_by_reason_and_nobody_else_notices() -> anyh
     let broker = Broker::start(100_000)?;
     subscribe_to_unbound(&broker)?;
     let site = SiteFolder::from_example("pump-rig", |text| {
-        text.replace("mqtt://127.0.0.1:1883", &broker.url()).replace("\"pump-rig-1\"", "\"pump-rig-{1..2}\"")
+        text.replace("mqtt://127.0.0.1:1883", &broker.url())
+            .replace("version = \"5\"", &format!("version = \"5\", client_id = \"{CLIENT_ID}\""))
+            .replace("\"pump-rig-1\"", "\"pump-rig-{1..2}\"")
     })?;
     let host = Host::start(&site.site())?;
     let rounds = Rounds::start(broker.port, &[OTHER])?;
