@@ -109,6 +109,7 @@ fn what_is_no_measurement_is_refused_by_reason_and_nobody_else_notices() -> anyh
             .replace("\"pump-rig-1\"", "\"pump-rig-{1..2}\"")
     })?;
     let host = Host::start(&site.site())?;
+    host.entry("source-connected", |_| true)?;
     let rounds = Rounds::start(broker.port, &[OTHER])?;
     let mut field = Publisher::connect(broker.port, "field")?;
     let topic = format!("rig/{VICTIM}/temperature");

@@ -141,6 +141,7 @@ fn no_estimate_is_lost_to_a_state_that_was_saved_before_its_rows() {
         })?;
         let port = free_port()?;
         let host = Host::start_on(&site.site(), port)?;
+        host.entry("source-connected", |_| true)?;
         let field = Rounds::start(broker.port, &["pump-rig-1"])?;
         let rows = |host: &Host| -> anyhow::Result<u64> {
             Ok(host.behavior("pump-rig-1", "thermal")?["rows"].as_u64().unwrap_or_default())

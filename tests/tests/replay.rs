@@ -42,6 +42,7 @@ fn a_record_is_computed_again_to_the_bit_and_another_version_shows_where_it_diff
         text.replace("mqtt://127.0.0.1:1883", &broker.url()) + "\n[store]\nsnapshot_s = 3\n"
     })?;
     let host = Host::start(&site.site())?;
+    host.entry("source-connected", |_| true)?;
     let rounds = Rounds::start(broker.port, &[TWIN])?;
     feed(&host, &rounds, 150)?;
     host.kill()?;
