@@ -38,6 +38,7 @@ mod swaps;
 pub(crate) mod tap;
 mod token;
 mod view;
+mod worked;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -10,7 +10,7 @@ use std::time::Duration;
 use geminus_behavior::Compiled;
 use geminus_core::{Digest, Event, Severity, Timestamp, TwinIndex};
 use geminus_registry::Package;
-use geminus_store::{Border, Control, Store};
+use geminus_store::{ActivationFilter, Border, Control, Store};
 use geminus_twin::plant::Binding;
 use geminus_twin::{BindingIndex, Plant};
 
@@ -24,12 +24,14 @@ use super::plugins::Active;
 use super::quarantine::Quarantines;
 use super::rollouts::Document;
 use super::shard::{ShardParts, ShardRunner};
-use super::{compile, crashes, crumb, id_of, refeed, substitutes};
+use super::{compile, crashes, crumb, id_of, refeed, substitutes, worked};
 
 /// A component that has run for so long did not crash the host by being started.
 pub(crate) const TRUSTED_AFTER: Duration = Duration::from_secs(60);
 /// Earlier rollouts that are looked at for what has failed.
 const ROLLOUTS_READ: usize = 1_000;
+/// Earlier activations that are looked at for what has run.
+const ACTIVATIONS_READ: usize = 10_000;
 /// Twins whose state is written down at a start in one piece.
 const BORDER_TWINS: usize = 1_024;
 
@@ -67,11 +69,15 @@ pub(crate) fn past(
         ),
         Err(error) => trouble("what ran last", &error),
     }
+    let mut whole = HashSet::new();
     match control.rollouts(ROLLOUTS_READ) {
         Ok(all) => {
             let mut seen = HashSet::new();
             for record in all {
                 let Ok(document) = serde_json::from_str::<Document>(&record.document) else { continue };
+                if document.is_whole() {
+                    whole.insert(record.id);
+                }
                 let Some(target) = document.target() else { continue };
                 // As the conductor will end it, which comes after the choice of what starts.
                 let fails = record.ended.is_none()
@@ -87,6 +93,18 @@ pub(crate) fn past(
             }
         }
         Err(error) => trouble("earlier rollouts", &error),
+    }
+    match control.activations(&ActivationFilter { limit: ACTIVATIONS_READ, ..ActivationFilter::default() }) {
+        Ok(all) => {
+            for activation in all.iter().filter(|activation| worked::for_good(activation)) {
+                let Ok(digest) = activation.digest.parse::<Digest>() else { continue };
+                past.ran_for_some.insert((activation.binding.clone(), digest));
+                if worked::for_all(activation, |rollout| whole.contains(&rollout)) {
+                    past.ran.entry(activation.binding.clone()).or_default().push(digest);
+                }
+            }
+        }
+        Err(error) => trouble("what ran before", &error),
     }
     match control.crashes() {
         Ok(all) => past.crashed.extend(
@@ -111,8 +129,14 @@ pub(crate) fn cast(floor: &Floor, picked: &[Pick], past: &Past) -> Cast {
             let what = format!("without {label} and any other version (substitute: {substitute})");
             tell_left_out(floor, binding, &pick.package, &what, None);
         } else if pick.left_out {
+            let why = match past.failed.contains(&(binding.name.clone(), pick.package.digest)) {
+                true => "which failed here before",
+                false => {
+                    "which has not run here: the host crashed in what ran last, and the package of that is gone"
+                }
+            };
             let message = format!(
-                "{} starts without {label}, which failed here before: another version, or `geminus rollout start` of this one, brings it back",
+                "{} starts without {label}, {why}: another version, or `geminus rollout start` of this one, brings it back",
                 binding.name
             );
             floor.chronicle.tell(Event::new("safe-start", Severity::Error, message).plugin(&label));
@@ -143,15 +167,17 @@ pub(crate) fn cast(floor: &Floor, picked: &[Pick], past: &Past) -> Cast {
         let mut active = None;
         for (digest, (package, twins)) in groups {
             let Some(version) = ready(floor, (index, binding), &package, &mut known) else { continue };
-            if main.as_ref().is_some_and(|main| main.digest == digest) {
+            let is_main = main.as_ref().is_some_and(|main| main.digest == digest);
+            if is_main {
                 active = Some(Active { version: version.clone(), since: floor.clock.now() });
             }
+            let outcome = if is_main { worked::STARTED } else { worked::STARTED_OWN };
             floor.remember(
                 (&package.declaration.name, &package.declaration.version.to_string(), digest),
                 &binding.name,
                 twins.len(),
                 None,
-                "started".to_owned(),
+                outcome.to_owned(),
             );
             parts.push(Part { version, twins });
         }
@@ -208,6 +234,7 @@ fn own_package(floor: &Floor, binding: &Binding, twin: TwinIndex, past: &Past) -
     let fits = |package: &Package| {
         pin.is_none_or(|pin| pin.versions.matches(&package.declaration.version.0)) && usable(package)
     };
+    let has_crashed = assigned.is_some_and(|digest| past.crashed.contains(digest));
     match assigned.and_then(|digest| floor.package(*digest)) {
         Some(package) if fits(&package) => return Some(package),
         Some(crashed) if !usable(&crashed) => {
@@ -218,10 +245,12 @@ fn own_package(floor: &Floor, binding: &Binding, twin: TwinIndex, past: &Past) -
     }
     let pin = pin?;
     let all = floor.packages();
-    // What has failed, and what a person did not want, is not begun here either.
+    // What has failed, and what a person did not want, is not begun here either. Nor is what never ran, where the host
+    // crashed in what the twin had.
     let welcome = |package: &Package| {
         let target = (binding.name.clone(), package.digest);
-        !past.failed.contains(&target) && !past.declined.contains(&target)
+        let is_tried = !has_crashed || past.ran_for_some.contains(&target);
+        is_tried && !past.failed.contains(&target) && !past.declined.contains(&target)
     };
     let fitting = all
         .into_iter()

@@ -121,6 +121,7 @@ mod tests {
             started: NOW,
             ended: None,
             interrupted: false,
+            whole: None,
             twins: api::RolloutTwins::default(),
             verdict: None,
             evidence: None,
