@@ -1,6 +1,8 @@
 //! What runs when the host starts: which version for which twins, compiled, opened, and given its state back. A
 //! component in which the last process crashed too often is left out.
 
+mod own;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -24,7 +26,7 @@ use super::plugins::Active;
 use super::quarantine::Quarantines;
 use super::rollouts::Document;
 use super::shard::{ShardParts, ShardRunner};
-use super::{compile, crashes, crumb, id_of, refeed, substitutes, worked};
+use super::{compile, crashes, crumb, refeed, substitutes, worked};
 
 /// A component that has run for so long did not crash the host by being started.
 pub(crate) const TRUSTED_AFTER: Duration = Duration::from_secs(60);
@@ -156,7 +158,7 @@ pub(crate) fn cast(floor: &Floor, picked: &[Pick], past: &Past) -> Cast {
         let main = Some(pick.package.clone()).filter(|_| !pick.left_out);
         let mut groups: BTreeMap<Digest, (Package, Vec<TwinIndex>)> = BTreeMap::new();
         for twin in &binding.twins {
-            let own = own_package(floor, binding, *twin, past);
+            let own = own::package(floor, binding, *twin, past);
             let Some(package) = own.clone().or_else(|| main.clone()) else { continue };
             if let Some(own) = own.filter(|own| main.as_ref().is_none_or(|main| main.digest != own.digest)) {
                 cast.pinned.insert((index, *twin), own.digest);
@@ -223,48 +225,6 @@ fn tell_left_out(floor: &Floor, binding: &Binding, crashed: &Package, what: &str
         Some(twin) => event.twin(twin),
         None => event,
     });
-}
-
-/// The package that a twin has of its own: what was assigned to it, or what its pin asks for.
-fn own_package(floor: &Floor, binding: &Binding, twin: TwinIndex, past: &Past) -> Option<Package> {
-    let usable = |package: &Package| !past.crashed.contains(&package.digest);
-    let id = id_of(&floor.plant, twin).to_owned();
-    let assigned = past.assigned.get(&(binding.name.clone(), Some(id.clone())));
-    let pin = binding.pins.iter().find(|pin| pin.twins.binary_search(&twin).is_ok());
-    let fits = |package: &Package| {
-        pin.is_none_or(|pin| pin.versions.matches(&package.declaration.version.0)) && usable(package)
-    };
-    let has_crashed = assigned.is_some_and(|digest| past.crashed.contains(digest));
-    match assigned.and_then(|digest| floor.package(*digest)) {
-        Some(package) if fits(&package) => return Some(package),
-        Some(crashed) if !usable(&crashed) => {
-            let what = format!("without {}, which it had of its own", crashed.declaration.label());
-            tell_left_out(floor, binding, &crashed, &what, Some(&id));
-        }
-        _ => {}
-    }
-    let pin = pin?;
-    let all = floor.packages();
-    // What has failed, and what a person did not want, is not begun here either. Nor is what never ran, where the host
-    // crashed in what the twin had.
-    let welcome = |package: &Package| {
-        let target = (binding.name.clone(), package.digest);
-        let is_tried = !has_crashed || past.ran_for_some.contains(&target);
-        is_tried && !past.failed.contains(&target) && !past.declined.contains(&target)
-    };
-    let fitting = all
-        .into_iter()
-        .filter(|package| package.declaration.name == binding.declaration.name && welcome(package))
-        .filter(|package| pin.versions.matches(&package.declaration.version.0) && usable(package))
-        .max_by(|a, b| a.declaration.version.cmp(&b.declaration.version));
-    if fitting.is_none() {
-        let message = format!(
-            "{} of {id} is pinned to {} and no package fits: put one into the plugin folder; until then it runs what the others run",
-            binding.name, pin.versions
-        );
-        floor.chronicle.tell(Event::new("pin-unmet", Severity::Error, message).twin(id));
-    }
-    fitting
 }
 
 fn ready(
