@@ -35,13 +35,23 @@ pub(crate) struct Past {
 }
 
 impl Past {
-    /// What nothing starts by itself: what has failed for a behavior, and what the host crashed in.
-    pub(crate) fn not_by_itself(&self, plant: &Plant) -> HashSet<(String, Digest)> {
-        let crashed = plant
-            .bindings
-            .iter()
-            .flat_map(|binding| self.crashed.iter().map(|digest| (binding.name.clone(), *digest)));
-        self.failed.iter().cloned().chain(crashed).collect()
+    /// What nothing starts by itself: what has failed for a behavior, and what the host crashed in, for each behavior of
+    /// its plugin. `bindings`: behavior and plugin; `packages`: all that are at hand. What is not may be of any plugin.
+    pub(crate) fn not_by_itself<'p>(
+        &self,
+        bindings: impl Iterator<Item = (&'p str, &'p str)>,
+        packages: &[&Package],
+    ) -> HashSet<(String, Digest)> {
+        let plugin_of = |digest: Digest| {
+            let package = packages.iter().find(|package| package.digest == digest);
+            package.map(|package| package.declaration.name.as_str())
+        };
+        let mut all = self.failed.clone();
+        for (behavior, plugin) in bindings {
+            let own = self.crashed.iter().filter(|digest| plugin_of(**digest).is_none_or(|of| of == plugin));
+            all.extend(own.map(|digest| (behavior.to_owned(), *digest)));
+        }
+        all
     }
 }
 
@@ -308,6 +318,21 @@ pub(crate) mod tests {
         // What crashed is gone altogether: still nothing untried.
         check(&["1.4.0", "1.5.0"], &["1.4.0"], &[], ("1.5.0", false));
         assert!(picked("*", &["1.4.0"], &["1.4.0"], &[]).1, "left out");
+    }
+
+    #[test]
+    fn what_the_host_crashed_in_is_kept_from_the_behaviors_of_its_plugin_alone() {
+        let past = Past {
+            failed: [("other".to_owned(), digest("9.0.0"))].into(),
+            crashed: [digest("1.6.0"), digest("1.7.0")].into(),
+            ..Past::default()
+        };
+        let bindings = [("health", "est"), ("other", "pol")];
+        let found = past.not_by_itself(bindings.into_iter(), &[&package("1.6.0")]);
+        let of = |behavior: &str, version: &str| (behavior.to_owned(), digest(version));
+        // Whose 1.7.0 is nobody knows while it is not there.
+        let all = [of("health", "1.6.0"), of("health", "1.7.0"), of("other", "1.7.0"), of("other", "9.0.0")];
+        assert_eq!(found, HashSet::from(all));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::time::Duration;
 use geminus_behavior::Compiled;
 use geminus_core::{Digest, Event, Severity, Timestamp, TwinIndex};
 use geminus_registry::Package;
+use geminus_rollout::Phase;
 use geminus_store::{ActivationFilter, Border, Control, Store};
 use geminus_twin::plant::Binding;
 use geminus_twin::{BindingIndex, Plant};
@@ -74,18 +75,22 @@ pub(crate) fn past(
     let mut whole = HashSet::new();
     match control.rollouts(ROLLOUTS_READ) {
         Ok(all) => {
-            let mut seen = HashSet::new();
+            let (mut seen, mut held) = (HashSet::new(), HashSet::new());
             for record in all {
                 let Ok(document) = serde_json::from_str::<Document>(&record.document) else { continue };
                 if document.is_whole() {
                     whole.insert(record.id);
                 }
                 let Some(target) = document.target() else { continue };
+                // From here on the rollouts are older: what failed in them has held since, for all twins.
+                if record.phase == Phase::Permanent.name() && document.is_whole() {
+                    held.insert(target.clone());
+                }
                 // As the conductor will end it, which comes after the choice of what starts.
                 let fails = record.ended.is_none()
                     && past.ended_inside.contains(&target)
                     && !document.is_decided(&record.phase);
-                if fails || document.has_failed() {
+                if (fails || document.has_failed()) && !held.contains(&target) {
                     past.failed.insert(target.clone());
                 }
                 // The latest counts: what a person did not want once may have been wanted since.
