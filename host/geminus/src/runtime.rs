@@ -38,6 +38,7 @@ mod swaps;
 pub(crate) mod tap;
 mod token;
 mod view;
+mod worked;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -157,6 +158,12 @@ impl Running {
         let host: Arc<dyn HostCalls> = Arc::new(guests::Desk { plant: Arc::clone(&plant) });
         let meters: Vec<_> = (0..count).map(|_| Arc::new(ShardMeters::new(plant.bindings.len()))).collect();
         let (asks, inboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| crossbeam_channel::unbounded()).unzip();
+        let failed = {
+            let bindings = plant.bindings.iter();
+            let bindings = bindings.map(|one| (one.name.as_str(), one.declaration.name.as_str()));
+            let packages: Vec<_> = shelf.packages().iter().chain(&kept).collect();
+            past.not_by_itself(bindings, &packages)
+        };
         let floor = Arc::new(Floor {
             plant: Arc::clone(&plant),
             engine: Engine::new(options.limits.unwrap_or_else(|| limits(&plant)))?,
@@ -168,7 +175,7 @@ impl Running {
             board: Board::new(plugins::State {
                 shelf,
                 kept,
-                failed: past.not_by_itself(&plant),
+                failed,
                 declined: past.declined.clone(),
                 ..Default::default()
             }),

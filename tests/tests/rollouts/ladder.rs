@@ -85,6 +85,27 @@ fn two_versions_that_both_fail_do_not_hand_a_twin_to_and_fro() -> anyhow::Result
 }
 
 #[test]
+fn a_version_that_another_twin_was_given_is_no_way_back() -> anyhow::Result<()> {
+    let hall = Hall::start_with(STRICT, &[version("1.0.0", &breaks())?])?;
+    hall.offer(&version("1.1.0", "")?)?;
+    hall.says(&["start", "tally@1.1.0", "--twins", "cell-06", "--probation-seconds", "1"])?;
+    hall.reach(1, "permanent")?;
+    hall.rung("twin-quarantined", "(tally@1.0.0)")?;
+    // Once more after a start of the host, which writes down again what runs.
+    let hall = hall.restarted()?;
+    hall.says(&["start", "tally@1.0.0", "--twins", BAD, "--probation-seconds", "1"])?;
+    hall.reach(2, "permanent")?;
+    hall.stands("back", |tally| tally["state"] == "running" && tally["trial"].is_null())?;
+    hall.pulse.poison(BAD, &[POISON]);
+    wait_for("another quarantine", SOON, || Ok((hall.count("twin-quarantined")? == 2).then_some(())))?;
+    assert_eq!(hall.count("twin-restarted")?, 0);
+    hall.seen("as they were given", |cell, tally| {
+        tally["version"] == if cell == "cell-06" { "1.1.0" } else { "1.0.0" }
+    })?;
+    hall.host.stop()
+}
+
+#[test]
 fn nothing_waits_while_the_ladder_compiles_the_version_before() -> anyhow::Result<()> {
     // What takes the compiler minutes is said to have run before.
     let slow = Guest::of(component(&probe(&slow_bomb())?, "0.1.0", &[])?, "tally", "0.9.0").declares(|it| {

@@ -69,3 +69,22 @@ fn the_substitute_answers_where_there_is_no_other_version() -> anyhow::Result<()
     house.alone("1.0.1")?;
     house.innocent_lost_nothing()
 }
+
+#[test]
+fn a_version_that_waits_for_a_person_is_not_put_to_work_by_a_safe_start() -> anyhow::Result<()> {
+    let lines = "substitute = \"fail-safe\"\nfail_safe = { sum = -1.0, count = -2.0 }";
+    let mut house = House::start(lines, &plugin("1.0.0", HARD)?)?;
+    // It may use more memory, so no file begins it.
+    let greedy = plugin("2.0.0", "")?.declares(|it| it["budget"]["memory_bytes"] = 67_174_400.into());
+    house.arrives(&greedy)?;
+    house.host.entry("plugin-arrived", |entry| entry["plugin"] == "boom@2.0.0")?;
+    house.works_hard();
+    for time in 1..=CRASHES_MAX {
+        house = house.dies_inside("boom@1.0.0")?;
+        house.crash(time)?;
+    }
+    house.is_left_out("boom@1.0.0", "(substitute: fail-safe)")?;
+    house.pulse.wait(20)?;
+    ensure!(house.rollouts()? == 0, "nobody started one");
+    house.innocent_lost_nothing()
+}

@@ -1,6 +1,7 @@
 //! What the end of the last run says about components. A run that did not end in order left crumbs: the component that a
-//! thread was inside of gets a crash, once, and the crumbs are swept away. Called once at a start, before any thread of it
-//! carries a crumb.
+//! thread was inside of gets a crash, once, and the crumbs are swept away. What counts is how often in a row: an end in
+//! order, or one elsewhere, forgives the crashes of what is not left out yet. Called once at a start, before any thread of
+//! it carries a crumb.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
@@ -20,7 +21,7 @@ pub(crate) fn count(
 ) -> HashSet<(String, Digest)> {
     let inside = match control.was_clean() {
         true => {
-            forgive(control, crashes_max);
+            forgive(control, crashes_max, |_| true);
             HashSet::new()
         }
         false => count_each(control, data, (crashes_max, now), chronicle),
@@ -31,10 +32,11 @@ pub(crate) fn count(
     inside
 }
 
-/// What counts is how often in a row.
-fn forgive(control: &Control, crashes_max: u32) {
+/// Ends the row of those components that the last run did not end inside of. What is left out already stays so: it did not
+/// run, so an end elsewhere says nothing of it.
+fn forgive(control: &Control, crashes_max: u32, ended_elsewhere: impl Fn(&str) -> bool) {
     let all = control.crashes().unwrap_or_default();
-    for crash in all.into_iter().filter(|crash| crash.count < crashes_max) {
+    for crash in all.into_iter().filter(|crash| crash.count < crashes_max && ended_elsewhere(&crash.digest)) {
         if let Err(error) = control.forgive_crash(&crash.digest) {
             tracing::warn!(%error, "a crash was not forgiven");
         }
@@ -52,21 +54,30 @@ fn count_each(
         let message = format!("what the last run ended inside of cannot be read: {error}");
         chronicle.tell(Event::new("control-unreadable", Severity::Error, message));
     };
-    let left = crumb::left_behind(data).unwrap_or_else(|error| {
-        unreadable(&error);
-        Vec::new()
-    });
+    // What cannot be read says nothing, for nobody and against nobody.
+    let left = match crumb::left_behind(data) {
+        Ok(left) => left,
+        Err(error) => {
+            unreadable(&error);
+            return HashSet::new();
+        }
+    };
     if left.is_empty() {
+        forgive(control, crashes_max, |_| true);
         return HashSet::new();
     }
-    let known = control.incarnations().unwrap_or_else(|error| {
-        unreadable(&error);
-        Vec::new()
-    });
+    let known = match control.incarnations() {
+        Ok(known) => known,
+        Err(error) => {
+            unreadable(&error);
+            return HashSet::new();
+        }
+    };
     let mut by_digest: BTreeMap<&str, Vec<&Incarnation>> = BTreeMap::new();
     for one in known.iter().filter(|one| left.contains(&one.id)) {
         by_digest.entry(one.digest.as_str()).or_default().push(one);
     }
+    forgive(control, crashes_max, |digest| !by_digest.contains_key(digest));
     for (digest, all) in &by_digest {
         let Some(plugin) = all.first().map(|one| one.plugin.as_str()) else { continue };
         let bindings: BTreeSet<&str> = all.iter().map(|one| one.binding.as_str()).collect();
@@ -137,12 +148,37 @@ mod tests {
         };
         assert_eq!(run(path, crashed), (ended(&[]), vec![]));
         assert_eq!(run(path, |_| ()), (ended(&["one", "other"]), vec![1]));
-        // Killed again, in no component this time.
-        assert_eq!(run(path, crashed), (ended(&[]), vec![1]));
-        assert_eq!(run(path, |_| ()), (ended(&["one", "other"]), vec![2]));
+        // Killed again, in no component this time: that was no row.
+        assert_eq!(run(path, crashed), (ended(&[]), vec![]));
+        assert_eq!(run(path, crashed), (ended(&["one", "other"]), vec![1]));
         let in_order = |store: &Store| store.control().mark_stopped().expect("marked");
-        assert_eq!(run(path, in_order), (ended(&[]), vec![2]));
-        assert_eq!(run(path, |_| ()), (ended(&[]), vec![]), "forgiven");
+        assert_eq!(run(path, in_order), (ended(&["one", "other"]), vec![2]));
+        assert_eq!(run(path, crashed), (ended(&[]), vec![]), "forgiven");
+        // What is left out stays so, wherever a run without it ends.
+        assert_eq!(run(path, crashed), (ended(&["one", "other"]), vec![1]));
+        assert_eq!(run(path, crashed), (ended(&["one", "other"]), vec![2]));
+        assert_eq!(run(path, |_| ()), (ended(&["one", "other"]), vec![CRASHES_MAX]));
+        assert_eq!(run(path, in_order), (ended(&[]), vec![CRASHES_MAX]));
+        assert_eq!(run(path, |_| ()), (ended(&[]), vec![CRASHES_MAX]));
+    }
+
+    #[test]
+    fn an_end_inside_another_component_ends_the_row_too() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path();
+        let crashed = |store: &Store| Crumb::open(path, 0).enter(number(store, "one"));
+        let elsewhere = |store: &Store| {
+            let other = DIGEST.replace("0102", "ffff");
+            let number = store.control().incarnation("third", "mean@1.0.0", &other, b"{}").expect("numbered");
+            Crumb::open(path, 0).enter(number);
+        };
+        let check = |work: &dyn Fn(&Store), expect: &[u32]| assert_eq!(run(path, work).1, expect);
+        check(&crashed, &[]);
+        check(&crashed, &[1]);
+        check(&elsewhere, &[2]);
+        // That of the other one alone, and then this one begins anew.
+        check(&crashed, &[1]);
+        check(&|_: &Store| (), &[1]);
     }
 
     #[test]

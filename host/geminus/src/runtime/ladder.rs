@@ -8,6 +8,7 @@
 //! must know of before it is made, is done here, where the conductor of rollouts cannot come in between.
 
 mod climb;
+mod previous;
 mod rota;
 
 use std::collections::VecDeque;

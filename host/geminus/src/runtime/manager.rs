@@ -191,8 +191,9 @@ impl Manager {
             (package.declaration.name.clone(), package.declaration.label(), package.digest);
         let failed_for: Vec<String> = {
             let state = self.floor.board.lock();
-            let failed = state.failed.iter().filter(|(_, failed)| *failed == digest);
-            failed.map(|(binding, _)| binding.clone()).collect()
+            let bindings = self.floor.plant.bindings.iter();
+            let names = bindings.filter(|known| known.declaration.name == name).map(|known| &known.name);
+            names.filter(|binding| state.failed.contains(&((*binding).clone(), digest))).cloned().collect()
         };
         let more = match failed_for.as_slice() {
             [] => String::new(),

@@ -26,18 +26,32 @@ pub(crate) struct Past {
     pub(crate) declined: HashSet<(String, Digest)>,
     /// Digests in which the process crashed too often.
     pub(crate) crashed: HashSet<Digest>,
+    /// What was put to work for good for all twins of a behavior, by behavior, the latest first.
+    pub(crate) ran: HashMap<String, Vec<Digest>>,
+    /// The same for whichever twins.
+    pub(crate) ran_for_some: HashSet<(String, Digest)>,
     /// Behavior and digest of what the last process ended inside of.
     pub(crate) ended_inside: HashSet<(String, Digest)>,
 }
 
 impl Past {
-    /// What nothing starts by itself: what has failed for a behavior, and what the host crashed in.
-    pub(crate) fn not_by_itself(&self, plant: &Plant) -> HashSet<(String, Digest)> {
-        let crashed = plant
-            .bindings
-            .iter()
-            .flat_map(|binding| self.crashed.iter().map(|digest| (binding.name.clone(), *digest)));
-        self.failed.iter().cloned().chain(crashed).collect()
+    /// What nothing starts by itself: what has failed for a behavior, and what the host crashed in, for each behavior of
+    /// its plugin. `bindings`: behavior and plugin; `packages`: all that are at hand. What is not may be of any plugin.
+    pub(crate) fn not_by_itself<'p>(
+        &self,
+        bindings: impl Iterator<Item = (&'p str, &'p str)>,
+        packages: &[&Package],
+    ) -> HashSet<(String, Digest)> {
+        let plugin_of = |digest: Digest| {
+            let package = packages.iter().find(|package| package.digest == digest);
+            package.map(|package| package.declaration.name.as_str())
+        };
+        let mut all = self.failed.clone();
+        for (behavior, plugin) in bindings {
+            let own = self.crashed.iter().filter(|digest| plugin_of(**digest).is_none_or(|of| of == plugin));
+            all.extend(own.map(|digest| (behavior.to_owned(), *digest)));
+        }
+        all
     }
 }
 
@@ -122,7 +136,8 @@ pub(crate) fn vault(site: &Site) -> Vault {
 }
 
 /// What a behavior starts with: what was authoritative last if it still may run; else the highest version of the
-/// folder that has not failed; else what was kept. A component in which the process crashed is left out.
+/// folder that has not failed; else what was kept. A component in which the process crashed is left out, and in its place
+/// comes only what was put to work before: what merely lies in the folder waits for a rollout.
 fn pick(shelf: &Shelf, kept: &[Package], behavior: &Behavior, past: &Past) -> Option<Pick> {
     let range = VersionReq::parse(&behavior.version).unwrap_or_default();
     let fits = |package: &&Package| {
@@ -140,8 +155,18 @@ fn pick(shelf: &Shelf, kept: &[Package], behavior: &Behavior, past: &Past) -> Op
     let good = |package: &&Package| !failed(package) && !crashed(package);
     let fresh: Vec<&Package> = shelf.packages().iter().filter(fits).filter(good).collect();
     let older: Vec<&Package> = kept.iter().filter(fits).filter(good).collect();
-    let chosen =
-        last.filter(|package| !crashed(package)).cloned().or_else(|| best(&fresh)).or_else(|| best(&older));
+    let is_known =
+        |digest: Digest| shelf.packages().iter().chain(kept).any(|package| package.digest == digest);
+    // What crashed and is gone counts too, what the site file no longer allows does not: there a person chose another.
+    let is_safe_start = assigned
+        .is_some_and(|digest| past.crashed.contains(digest) && (last.is_some() || !is_known(*digest)));
+    let chosen = match is_safe_start {
+        true => {
+            let ran = past.ran.get(&behavior.name).into_iter().flatten();
+            ran.filter_map(|digest| all().find(|package| package.digest == *digest)).find(good).cloned()
+        }
+        false => last.cloned().or_else(|| best(&fresh)).or_else(|| best(&older)),
+    };
     let left_out = chosen.is_none();
     // Points and alerts are laid out by a declaration, also while nothing runs.
     let package = chosen.or_else(|| last.cloned()).or_else(|| best(&all().collect::<Vec<_>>()))?;
@@ -214,4 +239,104 @@ fn kept(site: &Site, shelf: &Shelf) -> Vec<Package> {
         })
         .filter(|package| shelf.by_digest(package.digest).is_none())
         .collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Arc;
+
+    use geminus_core::Declaration;
+    use geminus_core::declaration::Stamp;
+
+    use super::*;
+
+    /// A package of the plugin `est`, with its version as its bytes.
+    pub(crate) fn package(version: &str) -> Package {
+        let json = serde_json::json!({
+            "declaration": 1, "name": "est", "version": version, "kind": "estimator",
+            "outputs": [{"name": "o", "unit": "1"}], "state": {"schema": 0, "reads": [], "writes": []}
+        });
+        Package {
+            path: format!("est-{version}.wasm").into(),
+            digest: digest(version),
+            declaration: Arc::new(Declaration::parse(json.to_string().as_bytes()).expect("valid")),
+            stamp: Stamp { contract: "0.1.0".into(), sdk: "none".into(), toolchain: "unknown".into() },
+            bytes: Arc::from(version.as_bytes()),
+        }
+    }
+
+    pub(crate) fn digest(version: &str) -> Digest {
+        Digest::of(version.as_bytes())
+    }
+
+    /// What is picked of 1.5.0, which is kept, and 1.6.0 and 2.0.0, which lie in the folder: the version, and whether it
+    /// is left out. `ran` is the latest first; the first of it is what is assigned.
+    fn picked(range: &str, ran: &[&str], crashed: &[&str], failed: &[&str]) -> (String, bool) {
+        let mut shelf = Shelf::default();
+        shelf.put(package("1.6.0"));
+        shelf.put(package("2.0.0"));
+        let kept = [package("1.5.0")];
+        let behavior = serde_json::json!({ "name": "health", "plugin": "est", "version": range });
+        let behavior: Behavior = serde_json::from_value(behavior).expect("a behavior");
+        let of = |version: &&str| ("health".to_owned(), digest(version));
+        let mut past = Past {
+            crashed: crashed.iter().map(|version| digest(version)).collect(),
+            failed: failed.iter().map(of).collect(),
+            ..Past::default()
+        };
+        if let Some(last) = ran.first() {
+            past.assigned.insert(("health".to_owned(), None), digest(last));
+            past.ran.insert("health".to_owned(), ran.iter().map(|version| digest(version)).collect());
+        }
+        let pick = pick(&shelf, &kept, &behavior, &past).expect("a declaration");
+        (pick.package.declaration.version.to_string(), pick.left_out)
+    }
+
+    #[test]
+    fn a_safe_start_goes_back_to_what_ran_and_never_on_to_what_has_not() {
+        let check = |ran: &[&str], crashed: &[&str], failed: &[&str], expect: (&str, bool)| {
+            let found = picked("*", ran, crashed, failed);
+            assert_eq!(
+                found,
+                (expect.0.to_owned(), expect.1),
+                "{ran:?}, crashed {crashed:?}, failed {failed:?}"
+            );
+        };
+        // Nothing has run: the best of the folder.
+        check(&[], &[], &[], ("2.0.0", false));
+        check(&[], &["2.0.0"], &[], ("1.6.0", false));
+        // What ran last stays, whatever lies in the folder.
+        check(&["1.6.0"], &[], &[], ("1.6.0", false));
+        // It crashed: what ran before, and without that nothing.
+        check(&["1.6.0", "1.5.0"], &["1.6.0"], &[], ("1.5.0", false));
+        check(&["1.6.0"], &["1.6.0"], &[], ("1.6.0", true));
+        check(&["1.6.0", "1.5.0"], &["1.6.0", "1.5.0"], &[], ("1.6.0", true));
+        check(&["1.6.0", "1.5.0"], &["1.6.0"], &["1.5.0"], ("1.6.0", true));
+        // The one that was put to work last comes first, not the highest.
+        check(&["1.6.0", "1.5.0", "2.0.0"], &["1.6.0"], &[], ("1.5.0", false));
+        check(&["1.6.0", "2.0.0", "1.5.0"], &["1.6.0"], &[], ("2.0.0", false));
+        // What crashed is gone altogether: still nothing untried.
+        check(&["1.4.0", "1.5.0"], &["1.4.0"], &[], ("1.5.0", false));
+        assert!(picked("*", &["1.4.0"], &["1.4.0"], &[]).1, "left out");
+    }
+
+    #[test]
+    fn what_the_host_crashed_in_is_kept_from_the_behaviors_of_its_plugin_alone() {
+        let past = Past {
+            failed: [("other".to_owned(), digest("9.0.0"))].into(),
+            crashed: [digest("1.6.0"), digest("1.7.0")].into(),
+            ..Past::default()
+        };
+        let bindings = [("health", "est"), ("other", "pol")];
+        let found = past.not_by_itself(bindings.into_iter(), &[&package("1.6.0")]);
+        let of = |behavior: &str, version: &str| (behavior.to_owned(), digest(version));
+        // Whose 1.7.0 is nobody knows while it is not there.
+        let all = [of("health", "1.6.0"), of("health", "1.7.0"), of("other", "1.7.0"), of("other", "9.0.0")];
+        assert_eq!(found, HashSet::from(all));
+    }
+
+    #[test]
+    fn a_range_that_a_person_changed_chooses_anew() {
+        assert_eq!(picked("^2", &["1.6.0"], &["1.6.0"], &[]), ("2.0.0".to_owned(), false));
+    }
 }

@@ -80,7 +80,12 @@ impl State {
         } else if document.was_declined() {
             self.declined.insert((binding, digest));
         } else if document.phase() == Phase::Permanent {
-            self.declined.remove(&(binding, digest));
+            let target = (binding, digest);
+            self.declined.remove(&target);
+            // A person gave it another chance, and it held. That it held for some says nothing of the others.
+            if document.is_whole() {
+                self.failed.remove(&target);
+            }
         }
     }
 

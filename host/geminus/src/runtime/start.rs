@@ -1,6 +1,8 @@
 //! What runs when the host starts: which version for which twins, compiled, opened, and given its state back. A
 //! component in which the last process crashed too often is left out.
 
+mod own;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +12,8 @@ use std::time::Duration;
 use geminus_behavior::Compiled;
 use geminus_core::{Digest, Event, Severity, Timestamp, TwinIndex};
 use geminus_registry::Package;
-use geminus_store::{Border, Control, Store};
+use geminus_rollout::Phase;
+use geminus_store::{ActivationFilter, Border, Control, Store};
 use geminus_twin::plant::Binding;
 use geminus_twin::{BindingIndex, Plant};
 
@@ -24,12 +27,14 @@ use super::plugins::Active;
 use super::quarantine::Quarantines;
 use super::rollouts::Document;
 use super::shard::{ShardParts, ShardRunner};
-use super::{compile, crashes, crumb, id_of, refeed, substitutes};
+use super::{compile, crashes, crumb, refeed, substitutes, worked};
 
 /// A component that has run for so long did not crash the host by being started.
 pub(crate) const TRUSTED_AFTER: Duration = Duration::from_secs(60);
 /// Earlier rollouts that are looked at for what has failed.
 const ROLLOUTS_READ: usize = 1_000;
+/// Earlier activations that are looked at for what has run.
+const ACTIVATIONS_READ: usize = 10_000;
 /// Twins whose state is written down at a start in one piece.
 const BORDER_TWINS: usize = 1_024;
 
@@ -67,17 +72,25 @@ pub(crate) fn past(
         ),
         Err(error) => trouble("what ran last", &error),
     }
+    let mut whole = HashSet::new();
     match control.rollouts(ROLLOUTS_READ) {
         Ok(all) => {
-            let mut seen = HashSet::new();
+            let (mut seen, mut held) = (HashSet::new(), HashSet::new());
             for record in all {
                 let Ok(document) = serde_json::from_str::<Document>(&record.document) else { continue };
+                if document.is_whole() {
+                    whole.insert(record.id);
+                }
                 let Some(target) = document.target() else { continue };
+                // From here on the rollouts are older: what failed in them has held since, for all twins.
+                if record.phase == Phase::Permanent.name() && document.is_whole() {
+                    held.insert(target.clone());
+                }
                 // As the conductor will end it, which comes after the choice of what starts.
                 let fails = record.ended.is_none()
                     && past.ended_inside.contains(&target)
                     && !document.is_decided(&record.phase);
-                if fails || document.has_failed() {
+                if (fails || document.has_failed()) && !held.contains(&target) {
                     past.failed.insert(target.clone());
                 }
                 // The latest counts: what a person did not want once may have been wanted since.
@@ -87,6 +100,18 @@ pub(crate) fn past(
             }
         }
         Err(error) => trouble("earlier rollouts", &error),
+    }
+    match control.activations(&ActivationFilter { limit: ACTIVATIONS_READ, ..ActivationFilter::default() }) {
+        Ok(all) => {
+            for activation in all.iter().filter(|activation| worked::for_good(activation)) {
+                let Ok(digest) = activation.digest.parse::<Digest>() else { continue };
+                past.ran_for_some.insert((activation.binding.clone(), digest));
+                if worked::for_all(activation, |rollout| whole.contains(&rollout)) {
+                    past.ran.entry(activation.binding.clone()).or_default().push(digest);
+                }
+            }
+        }
+        Err(error) => trouble("what ran before", &error),
     }
     match control.crashes() {
         Ok(all) => past.crashed.extend(
@@ -111,8 +136,14 @@ pub(crate) fn cast(floor: &Floor, picked: &[Pick], past: &Past) -> Cast {
             let what = format!("without {label} and any other version (substitute: {substitute})");
             tell_left_out(floor, binding, &pick.package, &what, None);
         } else if pick.left_out {
+            let why = match past.failed.contains(&(binding.name.clone(), pick.package.digest)) {
+                true => "which failed here before",
+                false => {
+                    "which has not run here: the host crashed in what ran last, and the package of that is gone"
+                }
+            };
             let message = format!(
-                "{} starts without {label}, which failed here before: another version, or `geminus rollout start` of this one, brings it back",
+                "{} starts without {label}, {why}: another version, or `geminus rollout start` of this one, brings it back",
                 binding.name
             );
             floor.chronicle.tell(Event::new("safe-start", Severity::Error, message).plugin(&label));
@@ -132,7 +163,7 @@ pub(crate) fn cast(floor: &Floor, picked: &[Pick], past: &Past) -> Cast {
         let main = Some(pick.package.clone()).filter(|_| !pick.left_out);
         let mut groups: BTreeMap<Digest, (Package, Vec<TwinIndex>)> = BTreeMap::new();
         for twin in &binding.twins {
-            let own = own_package(floor, binding, *twin, past);
+            let own = own::package(floor, binding, *twin, past);
             let Some(package) = own.clone().or_else(|| main.clone()) else { continue };
             if let Some(own) = own.filter(|own| main.as_ref().is_none_or(|main| main.digest != own.digest)) {
                 cast.pinned.insert((index, *twin), own.digest);
@@ -143,15 +174,17 @@ pub(crate) fn cast(floor: &Floor, picked: &[Pick], past: &Past) -> Cast {
         let mut active = None;
         for (digest, (package, twins)) in groups {
             let Some(version) = ready(floor, (index, binding), &package, &mut known) else { continue };
-            if main.as_ref().is_some_and(|main| main.digest == digest) {
+            let is_main = main.as_ref().is_some_and(|main| main.digest == digest);
+            if is_main {
                 active = Some(Active { version: version.clone(), since: floor.clock.now() });
             }
+            let outcome = if is_main { worked::STARTED } else { worked::STARTED_OWN };
             floor.remember(
                 (&package.declaration.name, &package.declaration.version.to_string(), digest),
                 &binding.name,
                 twins.len(),
                 None,
-                "started".to_owned(),
+                outcome.to_owned(),
             );
             parts.push(Part { version, twins });
         }
@@ -197,45 +230,6 @@ fn tell_left_out(floor: &Floor, binding: &Binding, crashed: &Package, what: &str
         Some(twin) => event.twin(twin),
         None => event,
     });
-}
-
-/// The package that a twin has of its own: what was assigned to it, or what its pin asks for.
-fn own_package(floor: &Floor, binding: &Binding, twin: TwinIndex, past: &Past) -> Option<Package> {
-    let usable = |package: &Package| !past.crashed.contains(&package.digest);
-    let id = id_of(&floor.plant, twin).to_owned();
-    let assigned = past.assigned.get(&(binding.name.clone(), Some(id.clone())));
-    let pin = binding.pins.iter().find(|pin| pin.twins.binary_search(&twin).is_ok());
-    let fits = |package: &Package| {
-        pin.is_none_or(|pin| pin.versions.matches(&package.declaration.version.0)) && usable(package)
-    };
-    match assigned.and_then(|digest| floor.package(*digest)) {
-        Some(package) if fits(&package) => return Some(package),
-        Some(crashed) if !usable(&crashed) => {
-            let what = format!("without {}, which it had of its own", crashed.declaration.label());
-            tell_left_out(floor, binding, &crashed, &what, Some(&id));
-        }
-        _ => {}
-    }
-    let pin = pin?;
-    let all = floor.packages();
-    // What has failed, and what a person did not want, is not begun here either.
-    let welcome = |package: &Package| {
-        let target = (binding.name.clone(), package.digest);
-        !past.failed.contains(&target) && !past.declined.contains(&target)
-    };
-    let fitting = all
-        .into_iter()
-        .filter(|package| package.declaration.name == binding.declaration.name && welcome(package))
-        .filter(|package| pin.versions.matches(&package.declaration.version.0) && usable(package))
-        .max_by(|a, b| a.declaration.version.cmp(&b.declaration.version));
-    if fitting.is_none() {
-        let message = format!(
-            "{} of {id} is pinned to {} and no package fits: put one into the plugin folder; until then it runs what the others run",
-            binding.name, pin.versions
-        );
-        floor.chronicle.tell(Event::new("pin-unmet", Severity::Error, message).twin(id));
-    }
-    fitting
 }
 
 fn ready(

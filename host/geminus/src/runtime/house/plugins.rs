@@ -85,7 +85,9 @@ fn entry(
         .iter()
         .map(|(binding, twins)| api::RunningFor { binding: binding.clone(), twins: *twins })
         .collect();
-    let failed = state.failed.iter().filter(|(_, failed)| *failed == digest);
+    // What is kept from starting may be of a plugin that nobody knew then.
+    let users_of_it = plant.bindings.iter().filter(|binding| binding.declaration.name == declaration.name);
+    let failed = users_of_it.filter(|binding| state.failed.contains(&(binding.name.clone(), digest)));
     api::PluginView {
         name: declaration.name.clone(),
         version: declaration.version.to_string(),
@@ -96,7 +98,7 @@ fn entry(
         state: if running.is_empty() { api::PluginState::Available } else { api::PluginState::Active },
         running_for: running,
         pinned: pinned(plant, declaration),
-        failed_for: failed.map(|(binding, _)| binding.clone()).collect(),
+        failed_for: failed.map(|binding| binding.name.clone()).collect(),
         since: users.and_then(|users| users.since).map(api::Time),
         declaration: serde_json::to_value(declaration).unwrap_or_default(),
     }

@@ -5,21 +5,17 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use geminus_behavior::{ColdStart, Snapshot, handover_schema};
-use geminus_core::{Digest, Timestamp};
 use geminus_registry::Package;
-use geminus_store::{Activation, ActivationFilter, StateSnapshot, Strike};
+use geminus_store::StateSnapshot;
 
 use super::rota::Lane;
-use super::{Case, Climb, Rung};
+use super::{Case, Climb, Rung, previous};
 use crate::runtime::cohorts::side::Berth;
 use crate::runtime::cohorts::{Return, openings};
 use crate::runtime::compile::{self, Effort};
 use crate::runtime::floor::Floor;
 use crate::runtime::keeper;
 use crate::runtime::message::Ask;
-
-/// Strikes of a twin that are looked through for a version whose strikes are used up.
-const STRIKES_READ: usize = 1_000;
 
 /// How a climb ended.
 pub(super) enum End {
@@ -154,7 +150,10 @@ fn raise(floor: &Floor, climb: &Climb, wanted: &AtomicBool) -> Result<Raised, St
     if !floor.plant.containment.previous_version {
         return Err("the site has no version used that ran before".to_owned());
     }
-    let digest = previous(floor, climb)?.ok_or("no other version ran before that has not failed for it")?;
+    let present = floor.declaration(index, climb.of.digest);
+    let present = present.ok_or_else(|| format!("the package of {} is gone", climb.of.label))?;
+    let digest = previous::find(floor, climb, &present)?
+        .ok_or("no other version ran before that has not failed for it and may do no more")?;
     let package = floor.package(digest).ok_or("its package is gone")?;
     let parameters = binding
         .adopt_for(&package.declaration, binding.versions_of(twin))
@@ -163,8 +162,6 @@ fn raise(floor: &Floor, climb: &Climb, wanted: &AtomicBool) -> Result<Raised, St
     let effort = Effort { limit, wanted, clock: floor.clock.as_ref() };
     let compiled = compile::apart(&floor.engine, &package, &floor.cache, &effort)?;
     let version = floor.version(index, compiled, parameters)?;
-    let present = floor.declaration(index, climb.of.digest);
-    let present = present.ok_or_else(|| format!("the package of {} is gone", climb.of.label))?;
     let cold = if binding.allow_cold_start { ColdStart::Allow } else { ColdStart::Refuse };
     let schema = handover_schema(&present, &package.declaration, cold).map_err(|error| error.to_string())?;
     let state = match schema {
@@ -189,103 +186,4 @@ fn state_for(floor: &Floor, case: Case, schema: u32) -> Result<Option<Snapshot>,
     }
     let saved = saved(floor, case, None)?.filter(|state| state.by.schema == schema);
     Ok(saved.and_then(|state| keeper::snapshot_of(twin, &state)))
-}
-
-/// The version that ran for this behavior before this one, and that has not failed the twin itself.
-fn previous(floor: &Floor, climb: &Climb) -> Result<Option<Digest>, String> {
-    let Case { index, twin, .. } = climb.case;
-    let binding = floor.binding(index).ok_or("there is no such binding")?;
-    let limits = &floor.plant.containment;
-    let filter = ActivationFilter { binding: Some(binding.name.clone()), ..ActivationFilter::default() };
-    let past = floor.control.activations(&filter).map_err(|error| error.to_string())?;
-    let id = crate::runtime::id_of(&floor.plant, twin);
-    let strikes = floor.control.strikes(Some(&binding.name), Some(id), STRIKES_READ);
-    let strikes = strikes.map_err(|error| error.to_string())?;
-    let since = floor.clock.now().minus(Duration::from_secs(limits.strikes_window_s.into()));
-    let strikes_max = limits.restarts_max.saturating_add(limits.restarts_older_max);
-    let has_failed = |digest: Digest| {
-        let board = floor.board.lock();
-        board.failed.contains(&(binding.name.clone(), digest))
-            || board.given_up.contains(&(index, twin, digest))
-    };
-    let is_allowed = |digest: Digest| {
-        let package = floor.package(digest);
-        package.is_some_and(|package| binding.versions_of(twin).matches(&package.declaration.version.0))
-    };
-    let fits = |digest: Digest| {
-        !has_failed(digest) && !are_used_up(&strikes, digest, since, strikes_max) && is_allowed(digest)
-    };
-    Ok(latest(&past, climb.of.digest, fits))
-}
-
-/// Whether the strikes of a version within the window are more than the ladder restarts for.
-fn are_used_up(strikes: &[Strike], digest: Digest, since: Timestamp, strikes_max: u32) -> bool {
-    let digest = digest.to_string();
-    let of_it = strikes.iter().filter(|strike| strike.digest == digest && strike.time >= since);
-    of_it.count() > strikes_max as usize
-}
-
-/// The version that was put to work last, of those that fit, other than `of`.
-fn latest(past: &[Activation], of: Digest, fits: impl Fn(Digest) -> bool) -> Option<Digest> {
-    past.iter()
-        .filter(|activation| activation.outcome == "activated" || activation.outcome == "started")
-        .filter_map(|activation| activation.digest.parse().ok())
-        .find(|digest: &Digest| *digest != of && fits(*digest))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn digest(number: u8) -> Digest {
-        Digest::of(&[number])
-    }
-
-    #[test]
-    fn the_version_before_is_the_latest_that_ran_and_has_not_failed_the_twin() {
-        let activation = |number: u8, outcome: &str| Activation {
-            digest: digest(number).to_string(),
-            outcome: outcome.to_owned(),
-            ..Activation::default()
-        };
-        // Newest first, as the books have them.
-        let past = [
-            activation(4, "refused: it broke"),
-            activation(3, "moved back: cell-1 failed in tally@2.0.0"),
-            activation(2, "activated"),
-            activation(1, "started"),
-        ];
-        let check = |of: u8, out: &[u8], expect: Option<u8>| {
-            let fits = |found: Digest| !out.iter().any(|number| digest(*number) == found);
-            assert_eq!(latest(&past, digest(of), fits), expect.map(digest), "of {of} without {out:?}");
-        };
-        check(2, &[], Some(1));
-        check(1, &[], Some(2));
-        // Both have failed: neither is a way out for the other.
-        check(1, &[2], None);
-        check(2, &[1], None);
-        check(3, &[2], Some(1));
-    }
-
-    #[test]
-    fn strikes_are_used_up_by_version_and_within_their_window() {
-        let strike = |number: u8, time: u64| Strike {
-            binding: "tally".to_owned(),
-            twin: "cell-1".to_owned(),
-            digest: digest(number).to_string(),
-            time: Timestamp(time),
-            message: String::new(),
-        };
-        let strikes = [strike(1, 9), strike(2, 8), strike(1, 7), strike(1, 5), strike(1, 2)];
-        let check = |number: u8, since: u64, strikes_max: u32, expect: bool| {
-            let found = are_used_up(&strikes, digest(number), Timestamp(since), strikes_max);
-            assert_eq!(found, expect, "version {number} since {since}, at most {strikes_max}");
-        };
-        check(1, 5, 2, true);
-        check(1, 5, 3, false);
-        check(1, 6, 2, false);
-        check(2, 0, 0, true);
-        check(2, 0, 1, false);
-        check(3, 0, 0, false);
-    }
 }

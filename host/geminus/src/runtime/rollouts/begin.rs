@@ -231,6 +231,7 @@ impl Conductor {
             started: now,
             ended: None,
             interrupted: false,
+            whole: Some(meaning.whole),
             twins: api::RolloutTwins { all: twins.len() as u64, ..api::RolloutTwins::default() },
             verdict: None,
             evidence: None,

@@ -13,6 +13,7 @@ use super::{Conductor, Document, ENDED_MAX, run};
 use crate::change::{Named, change};
 use crate::runtime::keeper;
 use crate::runtime::manager::Heard;
+use crate::runtime::worked;
 
 impl Conductor {
     /// Puts on the board and into the books how it stands, and ends it when it has ended.
@@ -162,7 +163,7 @@ impl Conductor {
 pub(super) fn outcome(document: &Document) -> String {
     let reason = document.machine.reason().unwrap_or_default();
     match document.phase() {
-        Phase::Permanent => "activated".to_owned(),
+        Phase::Permanent => worked::ACTIVATED.to_owned(),
         Phase::RolledBack if reason.starts_with("rolled back") => reason.to_owned(),
         Phase::RolledBack => format!("rolled back: {reason}"),
         Phase::Cancelled if reason.starts_with("cancelled") => reason.to_owned(),

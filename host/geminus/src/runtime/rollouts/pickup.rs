@@ -97,6 +97,7 @@ mod tests {
     use geminus_rollout::{Facts, Plan, Progress, Rollout, Stages};
 
     use super::*;
+    use crate::runtime::plugins::State;
     use crate::runtime::rollouts::run::Record;
 
     const NOW: Timestamp = Timestamp(1_700_000_000_000_000_000);
@@ -121,6 +122,7 @@ mod tests {
             started: NOW,
             ended: None,
             interrupted: false,
+            whole: None,
             twins: api::RolloutTwins::default(),
             verdict: None,
             evidence: None,
@@ -162,5 +164,29 @@ mod tests {
         check(&to_settling, Settling, None, [interrupted(RolledBack), failed(RolledBack)]);
         check(&to_settling, Settling, Some(Permanent), [(Permanent, false, false); 2]);
         check(&cancelled, Phase::Withdrawing, None, [(Cancelled, false, false); 2]);
+    }
+    #[test]
+    fn a_failure_is_forgotten_when_the_version_has_held_for_all_twins() {
+        let digest: Digest = TO.parse().expect("a digest");
+        let target = ("tally".to_owned(), digest);
+        let failed = document(vec![Input::Verified, Input::Compiled, Input::Failed("it broke".to_owned())]);
+        let mut held = document(vec![
+            Input::Verified,
+            Input::Compiled,
+            Input::Raised,
+            Input::Progress(&ALL),
+            Input::Superseded,
+        ]);
+        held.end_for_start(Phase::Permanent.name(), false, NOW);
+        assert_eq!(held.phase(), Phase::Permanent);
+        let mut state = State::default();
+        state.judge(&failed, digest);
+        assert!(state.failed.contains(&target));
+        held.record.whole = Some(false);
+        state.judge(&held, digest);
+        assert!(state.failed.contains(&target), "it held for some twins only");
+        held.record.whole = Some(true);
+        state.judge(&held, digest);
+        assert!(!state.failed.contains(&target));
     }
 }

@@ -61,6 +61,9 @@ pub(crate) struct Record {
     /// Whether it ended because the host did.
     #[serde(default)]
     pub(super) interrupted: bool,
+    /// Whether it is for all twins of the behavior that are not pinned elsewhere. `None`: an older host wrote it.
+    #[serde(default)]
+    pub(super) whole: Option<bool>,
     pub(super) twins: api::RolloutTwins,
     pub(super) verdict: Option<Verdict>,
     pub(super) evidence: Option<Evidence>,
@@ -171,6 +174,11 @@ impl Document {
     /// Whether it ended because the host did, which speaks against nobody.
     pub(crate) fn was_interrupted(&self) -> bool {
         self.record.interrupted
+    }
+
+    /// Whether it is for all twins of the behavior that are not pinned elsewhere.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.record.whole.unwrap_or_else(|| self.machine.plan().twins.is_none())
     }
 
     /// Behavior and digest that it is about.
