@@ -21,6 +21,7 @@ use geminus_twin::plant::Binding;
 use super::run::{Incumbent, Record, changes};
 use super::{Conductor, Run};
 use crate::runtime::floor::Floor;
+use crate::runtime::message::Ask;
 
 /// What a plan means here and now, and every reason why it would be refused.
 pub(crate) struct Meaning {
@@ -156,7 +157,11 @@ impl Meaning {
         let canary = &self.plan.stages.canary;
         let all = u32::try_from(self.twins.len()).unwrap_or(u32::MAX);
         let Some(names) = &canary.twins else {
-            self.canary = self.twins.iter().copied().take(canary.size(all) as usize).collect();
+            let size = canary.size(all) as usize;
+            self.canary = match size > 0 && size < self.twins.len() {
+                true => first_live(&self.twins, &live(floor), size),
+                false => self.twins.iter().copied().take(size).collect(),
+            };
             return;
         };
         for name in names {
@@ -177,6 +182,19 @@ impl Meaning {
     pub(crate) fn target(&self) -> Option<(BindingIndex, Digest)> {
         Some((self.index?, self.package.as_ref()?.digest))
     }
+}
+
+/// Twins that send; none where no shard can be asked.
+fn live(floor: &Floor) -> HashSet<TwinIndex> {
+    let here = floor.ask_each(Ask::Live);
+    here.into_iter().flat_map(Result::unwrap_or_default).collect()
+}
+
+/// So many twins, those first that send: a canary that sends nothing says nothing.
+fn first_live(twins: &[TwinIndex], live: &HashSet<TwinIndex>, size: usize) -> Vec<TwinIndex> {
+    let (first, rest): (Vec<TwinIndex>, Vec<TwinIndex>) =
+        twins.iter().copied().partition(|twin| live.contains(twin));
+    first.into_iter().chain(rest).take(size).collect()
 }
 
 fn to(package: &Package) -> api::VersionRef {
@@ -250,6 +268,7 @@ impl Conductor {
             whole: meaning.whole,
             stands: false,
             cold: 0,
+            idle: 0,
             wanted: Arc::new(AtomicBool::new(true)),
             tally: None,
             looked_at: None,
@@ -331,5 +350,26 @@ impl Conductor {
             return Err(format!("rollout {} tries it already", run.id));
         }
         meaning.against().map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twins_that_send_go_first_in_their_own_order() {
+        let twins: Vec<TwinIndex> = (0..5).map(TwinIndex).collect();
+        for (live, size, expect) in [
+            (vec![], 2, vec![0, 1]),
+            (vec![3, 1], 2, vec![1, 3]),
+            (vec![4], 3, vec![4, 0, 1]),
+            // One that is not of this rollout.
+            (vec![9], 1, vec![0]),
+        ] {
+            let live: HashSet<TwinIndex> = live.into_iter().map(TwinIndex).collect();
+            let expect: Vec<TwinIndex> = expect.into_iter().map(TwinIndex).collect();
+            assert_eq!(first_live(&twins, &live, size), expect, "{live:?}");
+        }
     }
 }

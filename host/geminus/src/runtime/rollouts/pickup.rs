@@ -101,7 +101,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_700_000_000_000_000_000);
     const TO: &str = "sha256:0102030405060708091011121314151617181920212223242526272829303132";
-    const ALL: Progress = Progress { twins: 1, enrolled: 1, warm: 1, authoritative: 1, rows_min: 1 };
+    const ALL: Progress = Progress { twins: 1, enrolled: 1, warm: 1, authoritative: 1, idle: 0, rows_min: 1 };
 
     /// A rollout that has heard this.
     fn document(heard: Vec<Input<'_>>) -> Document {

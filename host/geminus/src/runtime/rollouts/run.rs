@@ -31,6 +31,8 @@ pub(crate) struct Run {
     /// Whether candidates stand in the shards.
     pub(super) stands: bool,
     pub(super) cold: usize,
+    /// Twins that have gone stale before the new version was warm for them.
+    pub(super) idle: u64,
     /// Turns false when it has ended, so that nobody works on it any more.
     pub(super) wanted: Arc<AtomicBool>,
     /// Evidence of shards, as of the last look.
@@ -234,6 +236,7 @@ impl Run {
             enrolled: count(twins.enrolled),
             warm: count(twins.warm),
             authoritative: count(twins.authoritative),
+            idle: count(self.idle),
             rows_min,
         }
     }
