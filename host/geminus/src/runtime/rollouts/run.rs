@@ -104,12 +104,13 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// From the books, which keep the evidence apart.
+    /// From the books, which keep the evidence apart: that of the last verdict, and of none where that does not stand.
     ///
     /// # Errors
     /// When it is not what was written.
     pub(crate) fn read(document: &str, evidence: Option<&str>) -> serde_json::Result<Self> {
         let mut document: Self = serde_json::from_str(document)?;
+        let evidence = evidence.filter(|_| document.record.verdict.is_some());
         document.record.evidence = evidence.map(serde_json::from_str).transpose()?;
         Ok(document)
     }
