@@ -21,7 +21,10 @@ fn a_pinned_twin_stays_with_its_version_also_over_a_restart() -> anyhow::Result<
     };
     as_pinned(&hall)?;
     let said = hall.refuses(&["start", "tally@1.1.0", "--twins", "cell-05"])?;
-    assert!(said.contains("outside =1.0.0"), "{said}");
+    assert!(said.contains("outside =1.0.0 of the site file; cell-05 runs tally@1.0.0"), "{said}");
+    assert!(!said.contains("runs already"), "what others run is not its own: {said}");
+    let said = hall.says(&["plan", "tally@1.1.0", "--twins", "cell-05"])?;
+    assert!(said.contains("1: cell-05") && !said.contains("nothing runs"), "{said}");
     hall.pulse.wait(10)?;
     let hall = hall.restarted()?;
     as_pinned(&hall)?;

@@ -139,13 +139,17 @@ impl Meaning {
             ));
         }
         let (fitting, others): (Vec<_>, Vec<_>) = chosen.into_iter().partition(fits);
-        if fitting.is_empty() {
-            let versions = others.first().map(|twin| binding.versions_of(*twin).to_string());
-            return self.refusals.push(format!(
-                "version {} is outside {} of the site file",
+        if let (Some(first), true) = (others.first().copied(), fitting.is_empty()) {
+            let label = self.index.and_then(|index| running(floor, index, first));
+            let tail = label.map(|label| format!("; {} runs {label}", id(&first))).unwrap_or_default();
+            self.refusals.push(format!(
+                "version {} is outside {} of the site file{tail}",
                 package.declaration.version,
-                versions.unwrap_or_default()
+                binding.versions_of(first)
             ));
+            // What they run is shown all the same.
+            (self.twins, self.whole) = (others, false);
+            return;
         }
         let unpinned = binding.twins.iter().filter(|twin| fits(twin)).count();
         self.whole = fitting.len() == unpinned && binding.versions.matches(&package.declaration.version.0);
@@ -182,6 +186,12 @@ impl Meaning {
     pub(crate) fn target(&self) -> Option<(BindingIndex, Digest)> {
         Some((self.index?, self.package.as_ref()?.digest))
     }
+}
+
+/// The version that a twin runs.
+fn running(floor: &Floor, index: BindingIndex, twin: TwinIndex) -> Option<String> {
+    let digest = floor.board.lock().runs(index, twin)?;
+    Some(floor.declaration(index, digest)?.label())
 }
 
 /// Twins that send; none where no shard can be asked.
