@@ -126,3 +126,18 @@ fn a_rollout_may_be_for_some_twins_only_and_they_keep_what_they_got() -> anyhow:
     }
     host.stop()
 }
+
+/// Its incumbent has had no row of it either, so there is nothing to wait for; and it is no canary while others send.
+#[test]
+fn a_twin_that_has_never_sent_holds_no_rollout_up() -> anyhow::Result<()> {
+    let fed: Vec<String> = cells().into_iter().filter(|cell| cell != "cell-01").collect();
+    let hall = Hall::start_feeding("arrivals = \"ignore\"", &[version("1.0.0", "")?], &fed)?;
+    hall.offer(&version("1.1.0", OFF)?.declares(|it| it["warm_up_rows"] = 30.into()))?;
+    let said = hall.says(&["plan", "tally@1.1.0", "--canary-count", "1"])?;
+    assert!(said.contains("canary  1: cell-02"), "{said}");
+    hall.says(&["start", "tally@1.1.0", "--probation-seconds", "1"])?;
+    let view = hall.reach(1, "permanent")?;
+    assert_eq!(view["twins"]["authoritative"], 20, "{view}");
+    hall.seen("the new version", |_, tally| tally["version"] == "1.1.0" && tally["trial"].is_null())?;
+    hall.host.stop()
+}
