@@ -351,8 +351,12 @@ impl Cohorts {
         let Some(group) = self.groups.get_mut(&index) else { return Default::default() };
         let Some(mut trial) = group.trial.take() else { return Default::default() };
         let twins: Vec<TwinIndex> = trial.side().twins().collect();
-        let late: Vec<TwinIndex> =
-            twins.iter().copied().filter(|twin| !trial.is_authoritative(*twin)).collect();
+        // One that the candidate holds apart is answered by nobody, and is told as such.
+        let is_late = |twin: &TwinIndex| {
+            let live = trial.side().standing(*twin) == Some(geminus_behavior::Standing::Live);
+            live && !trial.is_authoritative(*twin)
+        };
+        let late: Vec<TwinIndex> = twins.iter().copied().filter(is_late).collect();
         let mut moved = Moved::default();
         trial::states(trial.side_mut(), &late, &mut moved.states);
         let left = group.incumbent.adopt(std::mem::take(trial.side_mut()).into_berths());
