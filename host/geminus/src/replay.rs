@@ -13,6 +13,7 @@ mod part;
 mod proof;
 mod report;
 mod signals;
+mod spoken;
 mod tape;
 mod trial;
 mod words;

@@ -23,6 +23,7 @@ mod live;
 mod manager;
 mod message;
 mod meters;
+mod pinned;
 pub(crate) mod plan;
 mod plugins;
 mod proposals;

@@ -41,6 +41,28 @@ fn what_a_person_cancels_for_a_pinned_twin_is_not_begun_again_by_itself() -> any
 }
 
 #[test]
+fn all_twins_of_a_pin_get_a_version_that_arrives_in_one_rollout() -> anyhow::Result<()> {
+    let pinned = ["cell-05", "cell-06", "cell-07"];
+    let hall = Hall::start_with(
+        "pin = [{ twins = \"cell-0[567]\", version = \"~1.0.0\" }]\nrollout = { probation = { rows = 5, seconds = 1 } }",
+        &[version("1.0.0", "")?, version("1.1.0", "")?],
+    )?;
+    let pinned_to = |own: &str| {
+        hall.seen("as pinned", |cell, tally| {
+            tally["version"] == if pinned.contains(&cell) { own } else { "1.1.0" } && tally["trial"].is_null()
+        })
+    };
+    pinned_to("1.0.0")?;
+    hall.offer(&version("1.0.1", "")?)?;
+    let view = hall.reach(1, "permanent")?;
+    ensure!(view["twins"]["all"] == 3, "{view}");
+    pinned_to("1.0.1")?;
+    hall.pulse.wait(40)?;
+    ensure!(rollouts(&hall)? == 1, "nothing was left to do");
+    hall.host.stop()
+}
+
+#[test]
 fn a_file_that_would_be_refused_ends_nothing_and_a_good_one_is_not_held_up_by_it() -> anyhow::Result<()> {
     let policy = |version: &str, top: f64| -> anyhow::Result<Guest> {
         Ok(Guest::hostile("tally", version)?.declares(|it| {

@@ -21,7 +21,10 @@ fn a_pinned_twin_stays_with_its_version_also_over_a_restart() -> anyhow::Result<
     };
     as_pinned(&hall)?;
     let said = hall.refuses(&["start", "tally@1.1.0", "--twins", "cell-05"])?;
-    assert!(said.contains("outside =1.0.0"), "{said}");
+    assert!(said.contains("outside =1.0.0 of the site file; cell-05 runs tally@1.0.0"), "{said}");
+    assert!(!said.contains("runs already"), "what others run is not its own: {said}");
+    let said = hall.says(&["plan", "tally@1.1.0", "--twins", "cell-05"])?;
+    assert!(said.contains("1: cell-05") && !said.contains("nothing runs"), "{said}");
     hall.pulse.wait(10)?;
     let hall = hall.restarted()?;
     as_pinned(&hall)?;
@@ -122,4 +125,19 @@ fn a_rollout_may_be_for_some_twins_only_and_they_keep_what_they_got() -> anyhow:
         assert_eq!(switches[&cell].is_some(), cell.starts_with("cell-1"), "{cell}");
     }
     host.stop()
+}
+
+/// Its incumbent has had no row of it either, so there is nothing to wait for; and it is no canary while others send.
+#[test]
+fn a_twin_that_has_never_sent_holds_no_rollout_up() -> anyhow::Result<()> {
+    let fed: Vec<String> = cells().into_iter().filter(|cell| cell != "cell-01").collect();
+    let hall = Hall::start_feeding("arrivals = \"ignore\"", &[version("1.0.0", "")?], &fed)?;
+    hall.offer(&version("1.1.0", OFF)?.declares(|it| it["warm_up_rows"] = 30.into()))?;
+    let said = hall.says(&["plan", "tally@1.1.0", "--canary-count", "1"])?;
+    assert!(said.contains("canary  1: cell-02"), "{said}");
+    hall.says(&["start", "tally@1.1.0", "--probation-seconds", "1"])?;
+    let view = hall.reach(1, "permanent")?;
+    assert_eq!(view["twins"]["authoritative"], 20, "{view}");
+    hall.seen("the new version", |_, tally| tally["version"] == "1.1.0" && tally["trial"].is_null())?;
+    hall.host.stop()
 }

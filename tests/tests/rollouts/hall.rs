@@ -44,6 +44,11 @@ impl Hall {
 
     /// Starts with these versions in the plugin folder.
     pub(crate) fn start_with(lines: &str, guests: &[Guest]) -> anyhow::Result<Self> {
+        Self::start_feeding(lines, guests, &self::cells())
+    }
+
+    /// The same with a field that sends nothing of any other cell than these.
+    pub(crate) fn start_feeding(lines: &str, guests: &[Guest], fed: &[String]) -> anyhow::Result<Self> {
         let broker = Broker::start(100_000)?;
         let cells = Cells::new(&broker.url()).twins("cell-{01..20}", 1_000);
         let site =
@@ -53,7 +58,7 @@ impl Hall {
         }
         let host = Host::start(&site.site())?;
         host.entry("source-connected", |_| true)?;
-        let pulse = Pulse::start(broker.port, &self::cells(), RATE)?;
+        let pulse = Pulse::start(broker.port, fed, RATE)?;
         pulse.wait(10)?;
         Ok(Self { _broker: broker, site, host, pulse })
     }

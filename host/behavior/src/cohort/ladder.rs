@@ -25,6 +25,13 @@ impl Cohort {
         })
     }
 
+    /// Whether the twin has had a row that was answered, here or where its state comes from.
+    #[must_use]
+    pub fn has_had_rows(&self, twin: TwinIndex) -> bool {
+        let pace = self.slots.find(twin).and_then(|slot| self.slots.pace(slot));
+        pace.is_some_and(|pace| pace.rows > 0)
+    }
+
     /// How the twin stands; `None` when it has no slot here.
     #[must_use]
     pub fn standing(&self, twin: TwinIndex) -> Option<Standing> {

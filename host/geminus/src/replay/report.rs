@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::course::Passed;
 use super::proof::{Difference, Proof};
+use super::spoken::Spoken;
 use super::tape::Reel;
 use super::trial::Trial;
 use super::words::WordsDiffer;
@@ -116,6 +117,8 @@ pub(crate) struct Comparison {
     pub(crate) ended: Option<String>,
     /// The first output that is not the same, bit for bit.
     pub(crate) first_difference: Option<FirstDifference>,
+    /// Rows with other alerts or proposals, judged or not.
+    pub(crate) signals: Spoken,
     pub(crate) verdict: Verdict,
     pub(crate) evidence: Evidence,
     /// What a rollout would judge and a replay cannot.
@@ -265,6 +268,7 @@ impl Comparison {
             fuel: trial.fuel,
             ended: trial.ended,
             first_difference: trial.first,
+            signals: trial.spoken,
             not_judged: vec![
                 "time and deadlines: this is not the plant's machine at its hour",
                 "proposals against interlocks: what they go by is not recorded",

@@ -17,6 +17,7 @@ use super::deck::{Deck, TWIN};
 use super::proof::{digest_of, hash_rows};
 use super::report::{FirstDifference, times};
 use super::signals::Signals;
+use super::spoken::Spoken;
 use super::tape::Reel;
 use super::{Archive, Other, Subject, part};
 
@@ -32,6 +33,7 @@ pub(super) struct Trial {
     pub(super) rows: u64,
     pub(super) fuel: u64,
     pub(super) first: Option<FirstDifference>,
+    pub(super) spoken: Spoken,
     /// Why it gets no more rows.
     pub(super) ended: Option<String>,
     hash: Sha256,
@@ -64,6 +66,7 @@ impl Trial {
             rows: 0,
             fuel: 0,
             first: None,
+            spoken: Spoken::default(),
             ended: None,
             hash: Sha256::default(),
             signals: Signals::default(),
@@ -104,6 +107,10 @@ impl Trial {
         self.tally.compare(frame, old, &new.outcome, &mut |_| warm);
         let cost = Cost { rows, old_rows: rows, old_fuel, new_fuel: new.fuel, ..Cost::default() };
         self.tally.cost(cost);
+        if warm {
+            let (before, here) = (&*played.declaration, &**self.deck.declaration());
+            self.spoken.compare(&frame.times, (before, old), (here, &new.outcome));
+        }
         if warm && self.first.is_none() {
             self.first =
                 first_difference(&played.declaration, self.deck.declaration(), frame, old, &new.outcome);

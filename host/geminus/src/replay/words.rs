@@ -96,7 +96,7 @@ impl Words {
 }
 
 /// What a row says, in words; nothing when it says nothing.
-fn told(declaration: &Declaration, outcome: &Outcome, row: usize) -> String {
+pub(super) fn told(declaration: &Declaration, outcome: &Outcome, row: usize) -> String {
     let alerts = outcome.alerts.iter().filter(|alert| alert.row as usize == row).map(|alert| {
         let name = declaration.alerts.get(alert.alert as usize).map_or("?", |declared| &declared.code);
         format!("alert {name} = {:?} ({})", alert.value, alert.detail)

@@ -25,7 +25,7 @@ pub(crate) use apart::Return;
 use apart::held_apart;
 pub(crate) use saved::Saved;
 use side::{Berth, Charge, Side, Stepped, Watch};
-use trial::{Apart, Aside, Counts, Moved, Standing, Trial, Wanted};
+use trial::{Aside, Counts, Moved, Standing, Trial, Wanted};
 
 /// Twins in one instance: with four kibibytes a twin, which is much, half of the memory that plugins usually ask for.
 pub(crate) const COHORT_TWINS_MAX: usize = 8_192;
@@ -345,17 +345,26 @@ impl Cohorts {
         trial.refused_proposals(old, new);
     }
 
-    /// The candidate becomes the incumbent of its twins. Gives back what nobody needs any more, to be dropped where
-    /// no row waits for it, and the twins that it holds apart.
-    pub(crate) fn settle(&mut self, index: BindingIndex) -> (Vec<Berth>, Vec<Apart>) {
+    /// The candidate becomes the incumbent of its twins. Gives what becomes of them (those that the incumbent has
+    /// answered for up to here change sides now), and what nobody needs any more, to be dropped where no row waits for it.
+    pub(crate) fn settle(&mut self, index: BindingIndex) -> (Moved, Vec<Berth>) {
         let Some(group) = self.groups.get_mut(&index) else { return Default::default() };
         let Some(mut trial) = group.trial.take() else { return Default::default() };
         let twins: Vec<TwinIndex> = trial.side().twins().collect();
+        // One that the candidate holds apart is answered by nobody, and is told as such.
+        let is_late = |twin: &TwinIndex| {
+            let live = trial.side().standing(*twin) == Some(geminus_behavior::Standing::Live);
+            live && !trial.is_authoritative(*twin)
+        };
+        let late: Vec<TwinIndex> = twins.iter().copied().filter(is_late).collect();
+        let mut moved = Moved::default();
+        trial::states(trial.side_mut(), &late, &mut moved.states);
         let left = group.incumbent.adopt(std::mem::take(trial.side_mut()).into_berths());
-        let apart = held_apart(&mut self.quarantined, index, &group.incumbent, &twins, |twin| {
+        moved.apart = held_apart(&mut self.quarantined, index, &group.incumbent, &twins, |twin| {
             trial.apart_in_candidate(twin)
         });
-        (left, apart)
+        moved.to_candidate = late;
+        (moved, left)
     }
 
     /// Takes the candidate away; the incumbent answers for all. Gives who has it back, and what is left over.

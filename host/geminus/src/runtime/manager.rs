@@ -22,6 +22,7 @@ use super::floor::Floor;
 use super::kept;
 use super::ladder::{Climbed, Ladder};
 use super::message::Note;
+use super::pinned;
 use super::plugins::Active;
 use super::rollouts::{Brought, Conductor, LOOK_EVERY};
 use super::start::TRUSTED_AFTER;
@@ -325,9 +326,9 @@ impl Manager {
             let digest = package.digest;
             let given_up = |twin: &TwinIndex| state.given_up.contains(&(index, *twin, digest));
             let runs = |twin: &TwinIndex| state.runs(index, *twin) == Some(digest);
-            let other = pin.twins.iter().find(|twin| !runs(twin) && !given_up(twin))?;
-            let id = super::id_of(&self.floor.plant, *other).to_owned();
-            Some((plan(binding, package, Some(id)), package.clone()))
+            let others = pin.twins.iter().filter(|twin| !runs(twin) && !given_up(twin));
+            let ids = others.map(|twin| super::id_of(&self.floor.plant, *twin));
+            Some((plan(binding, package, Some(pinned::pattern(ids)?)), package.clone()))
         })
     }
 }

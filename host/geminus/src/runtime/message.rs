@@ -27,6 +27,8 @@ pub(crate) enum Ask {
     Summaries(Vec<TwinIndex>, oneshot::Sender<Vec<TwinSummary>>),
     /// Which twins of this shard are in this state.
     InState(TwinState, oneshot::Sender<Vec<TwinIndex>>),
+    /// Which twins of this shard send.
+    Live(Reply<Vec<TwinIndex>>),
     /// What the heirs of a binding's twins need to be raised: all of them, or these.
     Households(BindingIndex, Option<Arc<HashSet<TwinIndex>>>, Reply<Vec<Household>>),
     /// State of some twins of a binding, in a schema or the newest.

@@ -362,6 +362,7 @@ fn take_down(run: &mut Run, standings: Vec<Standing>) -> u64 {
         authoritative: sum(|standing| standing.authoritative),
         rows_min,
     };
+    run.idle = sum(|standing| standing.idle);
     run.cold = standings.iter().map(|standing| standing.cold).sum();
     let mut tallies = standings.into_iter().map(|standing| standing.tally);
     run.tally = tallies.next().map(|mut first| {

@@ -37,7 +37,8 @@ impl Rollout {
         }
     }
 
-    /// Every twin has the candidate.
+    /// Every twin has the candidate. When the time is over, those are not waited for any more that send nothing: the
+    /// incumbent answers for such a twin until the candidate is warm for it, or is all there is.
     fn promoting_gate(&self, late: bool) -> Gate {
         let progress = self.progress.unwrap_or_default();
         if self.fresh && progress.authoritative >= progress.twins {
@@ -45,6 +46,14 @@ impl Rollout {
         }
         if !late {
             return Gate::Shut;
+        }
+        // Nobody's answer at all would be a version that nobody has seen at work.
+        let found = progress.authoritative.saturating_add(progress.idle);
+        if self.fresh && progress.authoritative > 0 && found >= progress.twins {
+            return Gate::Open(format!(
+                "the new version answers for {} of {} twins; the others have gone stale and get it later",
+                progress.authoritative, progress.twins
+            ));
         }
         Gate::Lost(format!(
             "after {} s the new version answers for {} of {} twins and is warm for {}",

@@ -120,6 +120,9 @@ pub struct Progress {
     pub warm: u32,
     /// Those that it answers for.
     pub authoritative: u32,
+    /// Those that it should answer for and is not warm for, and that send nothing by which it could become so.
+    #[serde(default)]
+    pub idle: u32,
     /// Compared rows in this phase of the twin that has fewest, among the twins that the phase is about and that get
     /// rows; 0 when none of them has one.
     pub rows_min: u64,

@@ -62,7 +62,8 @@ fn hear(rollout: &mut Rollout, heard: &Heard, now: Timestamp) -> Vec<Order> {
         Raised => rollout.hear(Input::Raised, now),
         Progress(authoritative, rows_min) => {
             let (authoritative, rows_min) = (*authoritative, *rows_min);
-            let progress = super::Progress { twins: 8, enrolled: 8, warm: 8, authoritative, rows_min };
+            let progress =
+                super::Progress { twins: 8, enrolled: 8, warm: 8, authoritative, idle: 0, rows_min };
             rollout.hear(Input::Progress(&progress), now)
         }
         Judged(state) => rollout.hear(Input::Judged(&verdict(*state)), now),
@@ -322,7 +323,8 @@ fn a_host_that_starts_ends_what_it_finds_unless_it_was_settled() {
 
 #[test]
 fn a_phase_is_ripe_when_its_minimum_is_reached_or_its_time_is_over() {
-    let progress = |rows_min| super::Progress { twins: 8, enrolled: 8, warm: 8, authoritative: 2, rows_min };
+    let progress =
+        |rows_min| super::Progress { twins: 8, enrolled: 8, warm: 8, authoritative: 2, idle: 0, rows_min };
     for (script, phase, cases) in [
         // Shadow: 10 rows and 20 s; canary: 5 rows of its own and 10 s; probation: 60 s.
         (shadow(), Phase::Shadow, vec![(10, 19, false), (9, 20, false), (10, 20, true), (0, 100, true)]),
@@ -367,5 +369,31 @@ fn a_person_is_told_when_a_wish_would_do_nothing() {
                 assert!(objection.as_deref().is_some_and(|text| text.contains(words)), "{objection:?}")
             }
         }
+    }
+}
+
+#[test]
+fn twins_that_have_gone_stale_are_not_waited_for_when_the_time_of_promotion_is_over() {
+    for (authoritative, idle, phase) in [
+        (8, 0, Phase::Probation),
+        (7, 1, Phase::Probation),
+        (1, 7, Phase::Probation),
+        (6, 1, Phase::RolledBack),
+        (7, 0, Phase::RolledBack),
+        // Nobody has seen it at work.
+        (0, 8, Phase::RolledBack),
+    ] {
+        let mut rollout = check(staged(Promote::Automatic), &promoting(), Phase::Promoting, "");
+        let progress =
+            super::Progress { twins: 8, enrolled: 8, warm: authoritative, authoritative, idle, rows_min: 0 };
+        let over = rollout.deadline().expect("a deadline");
+        rollout.hear(Input::Progress(&progress), rollout.since());
+        let waits = if authoritative == 8 { Phase::Probation } else { Phase::Promoting };
+        assert_eq!(rollout.phase(), waits, "{authoritative} and {idle}: its time is not over");
+        if waits == Phase::Promoting {
+            rollout.hear(Input::Progress(&progress), over);
+        }
+        let ending = rollout.ending().unwrap_or(rollout.phase());
+        assert_eq!(ending, phase, "{authoritative} and {idle}: {:?}", rollout.history());
     }
 }

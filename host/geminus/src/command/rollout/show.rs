@@ -119,6 +119,7 @@ pub(super) fn one(view: &RolloutView) -> String {
         checks(&mut text, &format!("verdict: {}", word(verdict.state)), &verdict);
     }
     if let Some(evidence) = parsed::<Evidence>(&view.evidence) {
+        spoken(&mut text, &evidence);
         worst(&mut text, &format!("worst rows of {} compared", evidence.rows), &evidence, ROWS_MAX);
         faults(&mut text, &evidence);
     }
@@ -209,6 +210,21 @@ fn checks(text: &mut String, title: &str, verdict: &Verdict) {
         })
         .collect();
     section(text, title, &rows);
+}
+
+/// Alerts and proposals of both, whether a check judges them or not.
+fn spoken(text: &mut String, evidence: &Evidence) {
+    let Evidence { alerts, proposals, .. } = evidence;
+    let of = |old: u64, new: u64| format!("{old} of the running version, {new} of the new one");
+    let differ = format!("{} of {} rows with one differ", proposals.differ, proposals.rows);
+    let rows = [
+        ["alerts".to_owned(), of(alerts.old, alerts.new), String::new()],
+        ["proposals".to_owned(), of(proposals.old, proposals.new), differ],
+    ];
+    let spoke = [alerts.old, alerts.new, proposals.old, proposals.new].into_iter().any(|count| count > 0);
+    if spoke {
+        section(text, &format!("alerts and proposals of {} compared rows", evidence.rows), &rows);
+    }
 }
 
 fn worst(text: &mut String, title: &str, evidence: &Evidence, rows_max: usize) {

@@ -6,6 +6,7 @@ use geminus_rollout::VerdictState;
 
 use super::{Comparison, Report, times};
 use crate::replay::proof::Difference;
+use crate::replay::spoken::Spoken;
 use crate::replay::words::WordsDiffer;
 
 impl fmt::Display for Report {
@@ -95,6 +96,19 @@ impl fmt::Display for WordsDiffer {
     }
 }
 
+impl fmt::Display for Spoken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(first) = &self.first else {
+            return write!(f, "no alert or proposal differs in any compared row");
+        };
+        write!(
+            f,
+            "proposals differ in {} of {} compared rows, alerts in {}, first at {}: {} → {}",
+            self.proposals_differ, self.rows, self.alerts_differ, first.time, first.old, first.new
+        )
+    }
+}
+
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cold = if self.cold_start { ", from a cold start" } else { "" };
@@ -125,6 +139,7 @@ impl fmt::Display for Comparison {
                 first.new_quality.name()
             )?,
         }
+        writeln!(f, "    {}", self.signals)?;
         for output in self.evidence.outputs.iter().filter(|output| output.equal < output.rows) {
             writeln!(
                 f,

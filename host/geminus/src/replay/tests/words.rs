@@ -140,3 +140,33 @@ fn a_backtest_judges_alerts_and_proposals_as_a_rollout_does() {
     assert!(!check(&silent, &talks, None, &["alerts"]));
     assert!(!check(&silent, &talks, Some(0.0), &["alerts", "proposals differ"]));
 }
+
+#[test]
+fn a_backtest_tells_of_other_alerts_and_proposals_though_nobody_judges_them() {
+    let talking = recorded(|_| ());
+    let tried = |change: &dyn Fn(String) -> String| {
+        replayed(&talking, ALL, Some(&other(policy("1.1.0", change), ColdStart::Refuse, Some(0.0))))
+    };
+    let report = tried(&talks);
+    let with = report.with.as_ref().expect("compared");
+    let same = (with.signals.alerts_differ, with.signals.proposals_differ, with.signals.first.clone());
+    assert_eq!((same, with.signals.rows), ((0, 0, None), with.evidence.rows), "{report}");
+    assert!(report.to_string().contains("no alert or proposal differs in any compared row"), "{report}");
+
+    let report = tried(&wishes_less);
+    let with = report.with.as_ref().expect("compared");
+    assert_eq!(report.failure(), None, "nobody judges it: {report}");
+    let (found, counted) = (&with.signals, with.evidence.proposals);
+    assert_eq!((found.proposals_differ, found.alerts_differ), (counted.rows, 0), "{report}");
+    assert!(found.proposals_differ > 0, "{report}");
+    let first = found.first.as_ref().expect("a first one");
+    assert!(first.old.contains("proposal speed = 0.5,"), "{first:?}");
+    assert!(first.new.contains("proposal speed = 0.25,"), "{first:?}");
+    let words = format!("proposals differ in {} of {} compared rows", counted.rows, with.evidence.rows);
+    assert!(report.to_string().contains(&words), "{report}");
+
+    let report = tried(&|text| text);
+    let found = &report.with.as_ref().expect("compared").signals;
+    assert_eq!((found.proposals_differ, found.alerts_differ), (counted.rows, counted.rows), "{report}");
+    assert_eq!(found.first.as_ref().map(|first| first.new.as_str()), Some("nothing"), "{report}");
+}

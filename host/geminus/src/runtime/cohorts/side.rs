@@ -156,6 +156,12 @@ impl Side {
         self.berth(twin).is_some_and(|berth| berth.cohort.is_warm(twin))
     }
 
+    /// Whether it is warm for a twin of which it has really had rows: one of which it has had none has nothing to lose,
+    /// however little its declaration asks for.
+    pub(crate) fn is_settled(&self, twin: TwinIndex) -> bool {
+        self.berth(twin).is_some_and(|berth| berth.cohort.is_warm(twin) && berth.cohort.has_had_rows(twin))
+    }
+
     /// Takes in instances that have some of its twins: those are closed where they were. Gives back the instances
     /// that have nobody left, to be dropped where no row waits for it.
     pub(crate) fn adopt(&mut self, newcomers: Vec<Berth>) -> Vec<Berth> {

@@ -50,6 +50,8 @@ pub(crate) struct Standing {
     pub(crate) enrolled: usize,
     pub(crate) warm: usize,
     pub(crate) authoritative: usize,
+    /// Twins that it should answer for, is not warm for, and that have gone stale.
+    pub(crate) idle: usize,
     /// Rows in this phase of the twin that has fewest, among those that the phase is about, that had a row in it, and that
     /// are not stale; 0 when there is none.
     pub(crate) rows_min: u64,
@@ -212,6 +214,7 @@ impl Trial {
             enrolled,
             warm: all().filter(|flags| flags.warm).count(),
             authoritative: all().filter(|flags| flags.authoritative).count(),
+            idle: self.twins.iter().filter(|twin| self.is_idle(**twin, is_stale)).count(),
             rows_min: rows.min().unwrap_or(0),
             cold: self.cold,
             tally: self.tally.clone(),
@@ -232,12 +235,24 @@ impl Trial {
         self.flags.get_mut(twin.0 as usize)
     }
 
-    fn should_move(&self, twin: TwinIndex) -> bool {
+    /// Whether a twin changes sides. Where the incumbent is not warm for it either (it may never have sent anything),
+    /// there is nothing to wait for.
+    fn should_move(&self, twin: TwinIndex, incumbent_is_settled: impl FnOnce() -> bool) -> bool {
         let flags = self.flags(twin);
         match self.wanted.has(twin) {
-            true => flags.enrolled && (flags.warm || flags.alone) && !flags.authoritative && !flags.barred,
+            true => {
+                let free = flags.enrolled && !flags.authoritative && !flags.barred;
+                free && (flags.warm || flags.alone || !incumbent_is_settled())
+            }
             false => flags.authoritative,
         }
+    }
+
+    /// Whether a twin only waits to become warm, which it cannot while it sends nothing.
+    fn is_idle(&self, twin: TwinIndex, is_stale: &dyn Fn(TwinIndex) -> bool) -> bool {
+        let flags = self.flags(twin);
+        let waits = flags.enrolled && !flags.authoritative && !flags.barred && !flags.warm;
+        waits && self.wanted.has(twin) && is_stale(twin)
     }
 }
 
@@ -247,4 +262,67 @@ fn apart(silent: &HashMap<TwinIndex, (&'static str, String)>, twin: TwinIndex) -
         .cloned()
         .unwrap_or_else(|| ("held-apart", "it was held apart when the rollout began".to_owned()));
     Apart { twin, kind, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use geminus_core::Declaration;
+    use geminus_rollout::Acceptance;
+
+    use super::*;
+
+    const TWIN: TwinIndex = TwinIndex(0);
+
+    /// A trial with one twin, as far as flags go.
+    fn trial(flags: Flags, wanted: Wanted) -> Trial {
+        let text = serde_json::json!({
+            "declaration": 1, "name": "probe", "version": "1.0.0", "kind": "estimator",
+            "outputs": [{"name": "b", "unit": "1"}], "state": {"schema": 0, "reads": [], "writes": []},
+        });
+        let declaration = Declaration::parse(text.to_string().as_bytes()).expect("declaration");
+        let tally = Tally::new(&declaration, &Acceptance::default());
+        let mut trial = Trial::new(1, Vec::new(), ColdStart::Refuse, tally);
+        (trial.twins, trial.flags, trial.wanted) = (vec![TWIN], vec![flags], wanted);
+        trial
+    }
+
+    #[test]
+    fn a_twin_waits_for_warmth_only_where_the_incumbent_has_it() {
+        let enrolled = Flags { enrolled: true, ..Flags::default() };
+        let warm = Flags { warm: true, ..enrolled };
+        let alone = Flags { alone: true, ..enrolled };
+        let barred = Flags { barred: true, ..enrolled };
+        let moved = Flags { authoritative: true, ..enrolled };
+        for (flags, settled, all, nobody) in [
+            (Flags::default(), false, false, false),
+            (enrolled, true, false, false),
+            (enrolled, false, true, false),
+            (warm, true, true, false),
+            (alone, true, true, false),
+            (barred, false, false, false),
+            (moved, false, false, true),
+            (moved, true, false, true),
+        ] {
+            let moves = |wanted| trial(flags, wanted).should_move(TWIN, || settled);
+            assert_eq!((moves(Wanted::All), moves(Wanted::Nobody)), (all, nobody), "{flags:?} {settled}");
+        }
+    }
+
+    #[test]
+    fn a_twin_is_idle_while_it_is_stale_and_only_its_warmth_is_missing() {
+        let enrolled = Flags { enrolled: true, ..Flags::default() };
+        let others = [
+            Flags::default(),
+            Flags { warm: true, ..enrolled },
+            Flags { barred: true, ..enrolled },
+            Flags { authoritative: true, ..enrolled },
+        ];
+        let idle = |flags, wanted, stale| trial(flags, wanted).standing(&|_| stale).idle;
+        assert_eq!(idle(enrolled, Wanted::All, true), 1);
+        assert_eq!(idle(enrolled, Wanted::All, false), 0);
+        assert_eq!(idle(enrolled, Wanted::Nobody, true), 0);
+        for flags in others {
+            assert_eq!(idle(flags, Wanted::All, true), 0, "{flags:?}");
+        }
+    }
 }

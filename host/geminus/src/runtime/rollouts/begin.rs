@@ -21,6 +21,7 @@ use geminus_twin::plant::Binding;
 use super::run::{Incumbent, Record, changes};
 use super::{Conductor, Run};
 use crate::runtime::floor::Floor;
+use crate::runtime::message::Ask;
 
 /// What a plan means here and now, and every reason why it would be refused.
 pub(crate) struct Meaning {
@@ -138,13 +139,17 @@ impl Meaning {
             ));
         }
         let (fitting, others): (Vec<_>, Vec<_>) = chosen.into_iter().partition(fits);
-        if fitting.is_empty() {
-            let versions = others.first().map(|twin| binding.versions_of(*twin).to_string());
-            return self.refusals.push(format!(
-                "version {} is outside {} of the site file",
+        if let (Some(first), true) = (others.first().copied(), fitting.is_empty()) {
+            let label = self.index.and_then(|index| running(floor, index, first));
+            let tail = label.map(|label| format!("; {} runs {label}", id(&first))).unwrap_or_default();
+            self.refusals.push(format!(
+                "version {} is outside {} of the site file{tail}",
                 package.declaration.version,
-                versions.unwrap_or_default()
+                binding.versions_of(first)
             ));
+            // What they run is shown all the same.
+            (self.twins, self.whole) = (others, false);
+            return;
         }
         let unpinned = binding.twins.iter().filter(|twin| fits(twin)).count();
         self.whole = fitting.len() == unpinned && binding.versions.matches(&package.declaration.version.0);
@@ -156,7 +161,11 @@ impl Meaning {
         let canary = &self.plan.stages.canary;
         let all = u32::try_from(self.twins.len()).unwrap_or(u32::MAX);
         let Some(names) = &canary.twins else {
-            self.canary = self.twins.iter().copied().take(canary.size(all) as usize).collect();
+            let size = canary.size(all) as usize;
+            self.canary = match size > 0 && size < self.twins.len() {
+                true => first_live(&self.twins, &live(floor), size),
+                false => self.twins.iter().copied().take(size).collect(),
+            };
             return;
         };
         for name in names {
@@ -177,6 +186,25 @@ impl Meaning {
     pub(crate) fn target(&self) -> Option<(BindingIndex, Digest)> {
         Some((self.index?, self.package.as_ref()?.digest))
     }
+}
+
+/// The version that a twin runs.
+fn running(floor: &Floor, index: BindingIndex, twin: TwinIndex) -> Option<String> {
+    let digest = floor.board.lock().runs(index, twin)?;
+    Some(floor.declaration(index, digest)?.label())
+}
+
+/// Twins that send; none where no shard can be asked.
+fn live(floor: &Floor) -> HashSet<TwinIndex> {
+    let here = floor.ask_each(Ask::Live);
+    here.into_iter().flat_map(Result::unwrap_or_default).collect()
+}
+
+/// So many twins, those first that send: a canary that sends nothing says nothing.
+fn first_live(twins: &[TwinIndex], live: &HashSet<TwinIndex>, size: usize) -> Vec<TwinIndex> {
+    let (first, rest): (Vec<TwinIndex>, Vec<TwinIndex>) =
+        twins.iter().copied().partition(|twin| live.contains(twin));
+    first.into_iter().chain(rest).take(size).collect()
 }
 
 fn to(package: &Package) -> api::VersionRef {
@@ -251,6 +279,7 @@ impl Conductor {
             whole: meaning.whole,
             stands: false,
             cold: 0,
+            idle: 0,
             wanted: Arc::new(AtomicBool::new(true)),
             tally: None,
             looked_at: None,
@@ -332,5 +361,26 @@ impl Conductor {
             return Err(format!("rollout {} tries it already", run.id));
         }
         meaning.against().map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twins_that_send_go_first_in_their_own_order() {
+        let twins: Vec<TwinIndex> = (0..5).map(TwinIndex).collect();
+        for (live, size, expect) in [
+            (vec![], 2, vec![0, 1]),
+            (vec![3, 1], 2, vec![1, 3]),
+            (vec![4], 3, vec![4, 0, 1]),
+            // One that is not of this rollout.
+            (vec![9], 1, vec![0]),
+        ] {
+            let live: HashSet<TwinIndex> = live.into_iter().map(TwinIndex).collect();
+            let expect: Vec<TwinIndex> = expect.into_iter().map(TwinIndex).collect();
+            assert_eq!(first_live(&twins, &live, size), expect, "{live:?}");
+        }
     }
 }

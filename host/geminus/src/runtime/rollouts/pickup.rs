@@ -72,6 +72,11 @@ impl Document {
     pub(super) fn end_for_start(&mut self, phase: &str, blamed: bool, now: geminus_core::Timestamp) {
         let (decided, was) = (self.is_decided(phase), self.machine.phase());
         let blamed = blamed && !decided;
+        // It is written when it enters a phase, so what it says of a verdict was found in one before. Where that brought
+        // the end about it stays; the verdict of another phase stands with that one.
+        if !decided && !matches!(was, Phase::Withdrawing | Phase::Settling) {
+            (self.record.verdict, self.record.evidence) = (None, None);
+        }
         if blamed {
             let record = &self.record;
             let reason =
@@ -93,8 +98,8 @@ impl Document {
 #[cfg(test)]
 mod tests {
     use geminus_api::view as api;
-    use geminus_core::Timestamp;
-    use geminus_rollout::{Facts, Plan, Progress, Rollout, Stages};
+    use geminus_core::{Declaration, Timestamp};
+    use geminus_rollout::{Acceptance, Facts, Plan, Progress, Rollout, Stages, Tally, Verdict};
 
     use super::*;
     use crate::runtime::plugins::State;
@@ -102,7 +107,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_700_000_000_000_000_000);
     const TO: &str = "sha256:0102030405060708091011121314151617181920212223242526272829303132";
-    const ALL: Progress = Progress { twins: 1, enrolled: 1, warm: 1, authoritative: 1, rows_min: 1 };
+    const ALL: Progress = Progress { twins: 1, enrolled: 1, warm: 1, authoritative: 1, idle: 0, rows_min: 1 };
 
     /// A rollout that has heard this.
     fn document(heard: Vec<Input<'_>>) -> Document {
@@ -124,7 +129,8 @@ mod tests {
             interrupted: false,
             whole: None,
             twins: api::RolloutTwins::default(),
-            verdict: None,
+            // Found in the phase before.
+            verdict: Some(Verdict::of(Vec::new())),
             evidence: None,
             diff: Vec::new(),
             phases: Vec::new(),
@@ -142,6 +148,8 @@ mod tests {
             document.end_for_start(row.unwrap_or(left).name(), blamed, NOW);
             let found = (document.phase(), document.has_failed(), document.was_interrupted());
             assert_eq!(found, (phase, failed, interrupted), "{left}, blamed: {blamed}");
+            let led_to_the_end = matches!(left, Phase::Settling | Phase::Withdrawing);
+            assert_eq!(document.record.verdict.is_some(), led_to_the_end, "{left}, blamed: {blamed}");
             let reason = document.machine.reason().unwrap_or_default();
             let says = format!("the host ended inside tally@1.1.0 while it was {left}");
             assert_eq!(reason.starts_with(&says), blamed && !decided, "{reason}");
@@ -165,6 +173,7 @@ mod tests {
         check(&to_settling, Settling, Some(Permanent), [(Permanent, false, false); 2]);
         check(&cancelled, Phase::Withdrawing, None, [(Cancelled, false, false); 2]);
     }
+
     #[test]
     fn a_failure_is_forgotten_when_the_version_has_held_for_all_twins() {
         let digest: Digest = TO.parse().expect("a digest");
@@ -188,5 +197,24 @@ mod tests {
         held.record.whole = Some(true);
         state.judge(&held, digest);
         assert!(!state.failed.contains(&target));
+    }
+
+    #[test]
+    fn evidence_in_the_books_is_read_with_its_verdict_only() {
+        let declaration = serde_json::json!({
+            "declaration": 1, "name": "tally", "version": "1.0.0", "kind": "estimator",
+            "outputs": [{"name": "b", "unit": "1"}], "state": {"schema": 0, "reads": [], "writes": []},
+        });
+        let declaration = Declaration::parse(declaration.to_string().as_bytes()).expect("declaration");
+        let tally = Tally::new(&declaration, &Acceptance::default());
+        let evidence = serde_json::to_string(&tally.evidence(&|_| String::new())).expect("JSON");
+        let mut kept = document(vec![Input::Verified, Input::Compiled, Input::Raised]);
+        for has_verdict in [true, false] {
+            let text = serde_json::to_string(&kept).expect("JSON");
+            let read = Document::read(&text, Some(&evidence)).expect("its own words");
+            assert_eq!(read.record.verdict.is_some(), has_verdict);
+            assert_eq!(read.record.evidence.is_some(), has_verdict);
+            kept.end_for_start(Phase::Promoting.name(), false, NOW);
+        }
     }
 }

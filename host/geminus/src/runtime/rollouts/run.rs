@@ -31,6 +31,8 @@ pub(crate) struct Run {
     /// Whether candidates stand in the shards.
     pub(super) stands: bool,
     pub(super) cold: usize,
+    /// Twins that have gone stale before the new version was warm for them.
+    pub(super) idle: u64,
     /// Turns false when it has ended, so that nobody works on it any more.
     pub(super) wanted: Arc<AtomicBool>,
     /// Evidence of shards, as of the last look.
@@ -105,12 +107,13 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// From the books, which keep the evidence apart.
+    /// From the books, which keep the evidence apart: that of the last verdict, and of none where that does not stand.
     ///
     /// # Errors
     /// When it is not what was written.
     pub(crate) fn read(document: &str, evidence: Option<&str>) -> serde_json::Result<Self> {
         let mut document: Self = serde_json::from_str(document)?;
+        let evidence = evidence.filter(|_| document.record.verdict.is_some());
         document.record.evidence = evidence.map(serde_json::from_str).transpose()?;
         Ok(document)
     }
@@ -242,6 +245,7 @@ impl Run {
             enrolled: count(twins.enrolled),
             warm: count(twins.warm),
             authoritative: count(twins.authoritative),
+            idle: count(self.idle),
             rows_min,
         }
     }

@@ -31,6 +31,11 @@ impl ShardRunner {
                 };
                 drop(reply.send(shard.twins().filter(here).collect()));
             }
+            Ask::Live(reply) => {
+                let shard = &self.parts.shard;
+                let live = |twin: &TwinIndex| shard.state(*twin) == Some(shard::State::Live);
+                drop(reply.send(shard.twins().filter(live).collect()));
+            }
             Ask::Households(index, twins, reply) => {
                 drop(reply.send(self.parts.cohorts.households(index, twins.as_deref())));
             }
@@ -47,9 +52,9 @@ impl ShardRunner {
                 drop(reply.send(self.parts.cohorts.standing(index, &is_stale)));
             }
             Ask::Settle(index, reply) => {
+                let (moved, left) = self.parts.cohorts.settle(index);
+                self.moved(index, moved);
                 self.trials.remove(&index);
-                let (left, apart) = self.parts.cohorts.settle(index);
-                self.apart(index, &apart);
                 drop(reply.send(left));
             }
             Ask::Withdraw(index, rollout, reply) => drop(reply.send(self.withdraw(index, rollout))),

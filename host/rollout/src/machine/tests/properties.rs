@@ -26,7 +26,14 @@ enum Any {
 
 fn any_input() -> impl Strategy<Value = Any> {
     let progress = (0..9_u32, 0..9_u32, 0..40_u64).prop_map(|(warm, authoritative, rows_min)| {
-        Any::Progress(super::super::Progress { twins: 8, enrolled: 8, warm, authoritative, rows_min })
+        Any::Progress(super::super::Progress {
+            twins: 8,
+            enrolled: 8,
+            warm,
+            authoritative,
+            idle: 0,
+            rows_min,
+        })
     });
     let state = prop_oneof![9 => Just(Pass), 3 => Just(Open), 1 => Just(Fail)];
     prop_oneof![
@@ -78,8 +85,14 @@ fn tell(rollout: &mut Rollout, any: &Any, now: Timestamp) -> Vec<Order> {
             Phase::Settling => rollout.hear(Input::Settled, now),
             _ => {
                 let rows_min = rollout.progress().map_or(0, |progress| progress.rows_min) + 20;
-                let all =
-                    super::super::Progress { twins: 8, enrolled: 8, warm: 8, authoritative: 8, rows_min };
+                let all = super::super::Progress {
+                    twins: 8,
+                    enrolled: 8,
+                    warm: 8,
+                    authoritative: 8,
+                    idle: 0,
+                    rows_min,
+                };
                 rollout.hear(Input::Progress(&all), now)
             }
         },

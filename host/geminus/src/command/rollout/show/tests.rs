@@ -61,8 +61,8 @@ fn one_rollout_is_shown_with_its_checks_and_worst_rows() {
         .collect();
     let evidence = json!({
         "rows": 700, "rows_warming": 0, "twins": 2, "twin_hours": 0.4, "outputs": [], "innovations": [], "nis": [],
-        "alerts": {"old": 0, "new": 0, "old_per_hour": null, "new_per_hour": null},
-        "proposals": {"rows": 0, "differ": 0, "old": 0, "new": 0, "old_refused": 0, "new_refused": 0},
+        "alerts": {"old": 0, "new": 2, "old_per_hour": null, "new_per_hour": null},
+        "proposals": {"rows": 9, "differ": 3, "old": 9, "new": 8, "old_refused": 0, "new_refused": 0},
         "costs": {"rows": 0, "calls": 0, "deadline_ms": 500, "old": side, "new": side},
         "faults_total": 7,
         "faults": [{"twin": "pump-2", "time_ms": 0, "kind": "trap", "message": "unreachable\nhere"}],
@@ -79,6 +79,8 @@ fn one_rollout_is_shown_with_its_checks_and_worst_rows() {
         "  widening  command setpoint  it may reach 95 % instead of 90 %",
         "verdict: fail",
         "  fail  difference winding_temperature  2.75  at most 2 Cel  2.75 Cel at most [31m",
+        "alerts and proposals of 700 compared rows",
+        "  proposals  9 of the running version, 8 of the new one  3 of 9 rows with one differ",
         "worst rows of 700 compared",
         "  twin    time                  output               running  new  times its limit",
         "  pump-9  2026-03-01T12:00:00Z  winding_temperature  61.25    64   1.375",

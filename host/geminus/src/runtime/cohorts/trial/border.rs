@@ -114,8 +114,13 @@ impl Trial {
         if !self.restless {
             return moved;
         }
-        let moving: Vec<TwinIndex> =
-            self.twins.iter().copied().filter(|twin| self.should_move(*twin)).take(TWINS_PER_ROUND).collect();
+        let moving: Vec<TwinIndex> = self
+            .twins
+            .iter()
+            .copied()
+            .filter(|twin| self.should_move(*twin, || incumbent.is_settled(*twin)))
+            .take(TWINS_PER_ROUND)
+            .collect();
         self.restless = moving.len() == TWINS_PER_ROUND;
         moved.to_incumbent.append(&mut self.fallen);
         for twin in moving {

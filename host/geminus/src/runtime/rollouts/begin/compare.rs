@@ -61,7 +61,8 @@ impl Meaning {
             Ok(parameters) => self.parameters = parameters,
             Err(reasons) => {
                 let known = self.refusals.clone();
-                self.refusals.extend(reasons.into_iter().filter(|reason| !known.contains(reason)));
+                let is_new = |reason: &String| !known.iter().any(|one| one.starts_with(reason.as_str()));
+                self.refusals.extend(reasons.into_iter().filter(is_new));
             }
         }
         let (main, given_up) = {
