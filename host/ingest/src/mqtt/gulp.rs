@@ -2,8 +2,9 @@
 //!
 //! A broker that sends each message in a packet of its own wakes its reader for a few messages at a time, and every
 //! batch costs a wake, a route, a call of a component and a share of a commit, whatever its size. So when a connection
-//! is read empty more often than once a millisecond, the next read waits one. What is sent meanwhile comes in one read;
-//! nothing is held back on a connection with less to say, and a read that leaves something behind is followed at once.
+//! is read empty more often than once a millisecond, by little each time, the next read waits one. What is sent meanwhile
+//! comes in one read; nothing is held back on a connection with less to say or one that sends much at a time, and a read
+//! that leaves something behind is followed at once.
 
 use std::future::Future;
 use std::io;
@@ -22,6 +23,8 @@ const WINDOW: Duration = Duration::from_millis(10);
 /// it rests.
 const BUSY_FROM: u32 = 10;
 const BUSY_TO: u32 = 3;
+/// Bytes in a sip from which on, on the average, its costs are shared by enough: some twenty samples.
+const SIP_BYTES_MAX: usize = 2_048;
 
 /// How a connection is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +45,8 @@ pub(crate) struct Gulp<S> {
     is_busy: bool,
     window: Instant,
     sips: u32,
+    /// In the sips of the window.
+    bytes: usize,
 }
 
 impl<S> Gulp<S> {
@@ -56,17 +61,24 @@ impl<S> Gulp<S> {
             is_busy: false,
             window: now,
             sips: 0,
+            bytes: 0,
         }
     }
 
-    /// The socket was read empty.
-    fn sipped(&mut self) {
+    /// The socket was read empty by so many bytes.
+    fn sipped(&mut self, bytes: usize) {
         let now = Instant::now();
         if now.duration_since(self.window) >= WINDOW {
-            self.is_busy = self.sips >= if self.is_busy { BUSY_TO } else { BUSY_FROM };
-            (self.window, self.sips) = (now, 0);
+            // One that rests has larger sips by that.
+            let is_little = self.bytes < SIP_BYTES_MAX * self.sips as usize;
+            self.is_busy = match self.is_busy {
+                true => self.sips >= BUSY_TO,
+                false => self.sips >= BUSY_FROM && is_little,
+            };
+            (self.window, self.sips, self.bytes) = (now, 0, 0);
         }
         self.sips += 1;
+        self.bytes += bytes;
         if self.is_busy {
             self.rest.as_mut().reset(now + REST);
             self.is_resting = true;
@@ -87,8 +99,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gulp<S> {
         let room = buf.remaining();
         ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
         // Nothing read is the end of the connection, which nobody should wait for.
-        if self.reading == Reading::InGulps && (1..room).contains(&(room - buf.remaining())) {
-            self.sipped();
+        let bytes = room - buf.remaining();
+        if self.reading == Reading::InGulps && (1..room).contains(&bytes) {
+            self.sipped(bytes);
         }
         Poll::Ready(Ok(()))
     }
@@ -172,6 +185,19 @@ mod tests {
             assert_eq!(socket.read(&mut buffer).await.expect("read"), 1);
         }
         assert!(!socket.is_busy && !socket.is_resting);
+    }
+
+    #[tokio::test]
+    async fn who_sends_much_at_a_time_is_not_made_to_wait() {
+        let (mut sender, socket) = tokio::io::duplex(1 << 16);
+        let mut socket = Gulp::new(socket, Reading::InGulps);
+        let mut buffer = [0; 2 * SIP_BYTES_MAX];
+        let start = Instant::now();
+        while start.elapsed() < WINDOW * 3 {
+            sender.write_all(&[1; SIP_BYTES_MAX]).await.expect("sent");
+            assert_eq!(socket.read(&mut buffer).await.expect("read"), SIP_BYTES_MAX);
+            assert!(!socket.is_busy && !socket.is_resting);
+        }
     }
 
     #[tokio::test]
