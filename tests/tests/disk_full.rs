@@ -111,6 +111,7 @@ fn a_full_disk_stops_nothing_but_writing_and_loses_nothing() -> anyhow::Result<(
     })?;
     let Some(disk) = Disk::mount(&site.path("data"), "48m")? else { return Ok(()) };
     let host = Host::start(&site.site())?;
+    host.entry("source-connected", |_| true)?;
     let mut field = Publisher::connect(broker.port, "field")?;
     let prefix = format!("rig/{KEPT}/");
     let mut rounds = 0;
@@ -179,6 +180,7 @@ fn a_stop_on_a_full_disk_saves_no_state_ahead_of_history() -> anyhow::Result<()>
     })?;
     let Some(disk) = Disk::mount(&site.path("data"), "6m")? else { return Ok(()) };
     let host = Host::start(&site.site())?;
+    host.entry("source-connected", |_| true)?;
     let mut field = Publisher::connect(broker.port, "field")?;
     let prefix = format!("rig/{KEPT}/");
     let mut rounds = 0;

@@ -1,6 +1,7 @@
 //! Every sample that the broker acknowledged is in history, once, and so is what was estimated from it, whatever happens
 //! to the host meanwhile.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use geminus_tests::{Broker, Host, PATIENCE, Publisher, Rounds, SiteFolder, free_port, wait_for, whole};
@@ -82,6 +83,8 @@ fn scenario(version: &str, samples: u64) -> anyhow::Result<()> {
     })?;
     let port = free_port()?;
     let host = Host::start_on(&site.site(), port)?;
+    // What is published before the first subscription stands passes the host by.
+    host.entry("source-connected", |_| true)?;
     let mut field = Publisher::connect(broker.port, "field")?;
     let host = std::thread::scope(|scope| -> anyhow::Result<Host> {
         // Published at full speed without a pause, so the host dies in the middle of the stream.
@@ -107,7 +110,14 @@ fn scenario(version: &str, samples: u64) -> anyhow::Result<()> {
             let last = answer["series"][0]["times_ms"].as_array().map_or(0, Vec::len);
             match last {
                 0 => Ok(None),
-                _ => stored(&host, point, rounds).map(|all| (all.len() as u64 >= rounds).then_some(all)),
+                _ => {
+                    let all = stored(&host, point, rounds)?;
+                    let is_there: BTreeSet<u64> = all.iter().map(|(round, _)| *round).collect();
+                    let missing: Vec<u64> = (0..rounds).filter(|round| !is_there.contains(round)).collect();
+                    let (some, many) = (&missing[..missing.len().min(8)], missing.len());
+                    anyhow::ensure!(missing.is_empty(), "{many} of {rounds} are missing, of them {some:?}");
+                    Ok(Some(all))
+                }
             }
         })?;
         assert_eq!(found.len() as u64, rounds, "{point}: none lost, none doubled");
