@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use geminus_core::{Clock, Event, Frame, Quality, Sample, Timestamp, TwinIndex};
 
@@ -112,7 +113,6 @@ pub struct Shard {
     output_quality: Vec<Quality>,
     rows: Vec<RowState>,
     lanes: Vec<Lane>,
-    next_lane: usize,
     raised: BTreeMap<(u32, u8), Raised>,
     fresh_until: Deadlines,
     dirty: Vec<u32>,
@@ -163,7 +163,6 @@ impl Shard {
             output_quality: Vec::new(),
             rows: Vec::new(),
             lanes,
-            next_lane: 0,
             raised: BTreeMap::new(),
             fresh_until: Deadlines::default(),
             dirty: Vec::new(),
@@ -255,16 +254,23 @@ impl Shard {
 
     /// Up to `rows_max` rows of one binding, of each twin in order of time; `None` when nothing is ready. Every row is
     /// given out once, and must come back through [`Shard::apply`], stepped or not: rows of behaviors that need its
-    /// outputs wait for it.
+    /// outputs wait for it. What will take the least time goes first, so that a behavior which takes long keeps nobody
+    /// waiting but those that come after the round: see [`Shard::took`].
     #[must_use]
     pub fn next_frame(&mut self, rows_max: usize) -> Option<(BindingIndex, Frame)> {
-        let count = self.lanes.len();
-        let ready = |place: &usize| self.lanes.get(*place).is_some_and(|lane| lane.left() > 0);
-        let place = (0..count).map(|step| (self.next_lane + step) % count).find(ready)?;
-        self.next_lane = place + 1;
+        let rows_max = rows_max.max(1);
+        let ready = self.lanes.iter().enumerate().filter(|(_, lane)| lane.left() > 0);
+        let (place, _) = ready.min_by_key(|(_, lane)| lane.expected_ns(rows_max))?;
         let spare = self.spare.pop();
-        let frame = self.lanes.get_mut(place)?.give(rows_max.max(1), spare);
+        let frame = self.lanes.get_mut(place)?.give(rows_max, spare);
         Some((BindingIndex(place as u32), frame))
+    }
+
+    /// How long so many rows of a binding took, for the order of [`Shard::next_frame`].
+    pub fn took(&mut self, binding: BindingIndex, rows: usize, spent: Duration) {
+        if let Some(lane) = self.lanes.get_mut(binding.0 as usize) {
+            lane.took(rows, spent);
+        }
     }
 
     /// Gives the memory of a frame back after [`Shard::apply`], so that the next one does not allocate.

@@ -28,7 +28,7 @@ use crate::runtime::{Crumb, ShardMeters};
 const BATCHES: [(usize, usize); 3] = [(1_024, 21), (64, 7), (1, 3)];
 
 /// How many times the behavior's own time a row may take while a shadow gets it too.
-const TIMES_MAX: f64 = 2.0;
+const TIMES_MAX: f64 = 2.2;
 
 /// One way to step a frame.
 struct Ways {

@@ -225,7 +225,9 @@ impl ShardRunner {
             let Some(binding) = plant.binding(index) else { continue };
             let watch =
                 Watch { clock: clock.as_ref(), crumb: &self.parts.crumb, deadline: deadline(binding) };
+            let begun = clock.monotonic();
             let answer = self.parts.cohorts.step(index, binding.declaration.outputs.len(), &frame, &watch);
+            self.parts.shard.took(index, frame.rows(), clock.monotonic().saturating_sub(begun));
             let mut stepped = answer.stepped;
             for fault in std::mem::take(&mut stepped.faults) {
                 self.fault(index, &fault, now);

@@ -121,13 +121,8 @@ impl Column {
     fn yardstick(&self, old: f64) -> f64 {
         match self.allowed {
             Some(allowed) => allowed.allowed(old),
-            None => self.own_spread(),
+            None => yardstick_of(&self.spread),
         }
-    }
-
-    fn own_spread(&self) -> f64 {
-        let sigma = self.spread.sigma();
-        if sigma > 0.0 { sigma } else { self.spread.mean.abs().max(f64::MIN_POSITIVE) }
     }
 
     /// Takes in the rows `kept` of a frame, and notes in `found` those that differ by more than its floor.
@@ -137,14 +132,18 @@ impl Column {
         match self.allowed {
             Some(allowed) => self.weigh(&pairs, |old| allowed.allowed(old), 1, found),
             None => {
-                self.learn_spread(&pairs);
-                let spread = self.own_spread();
-                self.weigh(&pairs, |_| spread, 0, found)
+                // Before the first rows there is no spread to hold them against but their own.
+                let spread = match self.spread.rows {
+                    0 => yardstick_of(&pairs.spread()),
+                    _ => yardstick_of(&self.spread),
+                };
+                self.weigh(&pairs, |_| spread, 0, found);
             }
         }
     }
 
-    /// The hot loop: sums stay in registers and are joined once a frame. `limited` is 1 when the yardstick is a limit.
+    /// The hot loop: sums stay in registers and are joined once for each call; what equal values cannot change is not
+    /// looked at for them. `limited` is 1 when the yardstick is a limit.
     fn weigh(
         &mut self,
         pairs: &Pairs<'_>,
@@ -152,34 +151,44 @@ impl Column {
         limited: u64,
         found: &mut Findings,
     ) {
-        let mut apart = self.apart.sums(0.0);
+        let (mut apart, mut spread) = (self.apart.sums(0.0), self.spread.sums(pairs.first()));
         let (mut sum, mut absolute_max, mut relative_max) = (0.0, self.absolute_max, self.relative_max);
         let (mut equal, mut beyond, floor) = (0, 0, found.floor);
         for (row, before, after) in pairs.iter() {
             equal += u64::from(before.to_bits() == after.to_bits());
             if !(before.is_finite() && after.is_finite()) {
+                if before.is_finite() {
+                    spread.add(before);
+                }
                 self.note_missing(row, before, after, limited, found);
                 continue;
             }
             let difference = after - before;
             let absolute = difference.abs();
+            spread.add(before);
             apart.add(difference);
             sum += absolute;
             absolute_max = f64::max(absolute_max, absolute);
-            if before != 0.0 {
-                relative_max = f64::max(relative_max, absolute / before.abs());
-            }
-            let yard = yardstick(before);
-            beyond += limited * u64::from(absolute > yard);
-            let score = over(absolute, yard);
-            if score > floor {
-                found.note(Found { row, old: before, new: after, score });
+            if absolute > 0.0 {
+                // Divisions are slow, so they are made only for what is a new maximum or comes among the worst.
+                if before != 0.0 && absolute > relative_max * before.abs() {
+                    relative_max = f64::max(relative_max, absolute / before.abs());
+                }
+                let yard = yardstick(before);
+                beyond += limited * u64::from(absolute > yard);
+                if absolute > floor * yard {
+                    let score = over(absolute, yard);
+                    if score > floor {
+                        found.note(Found { row, old: before, new: after, score });
+                    }
+                }
             }
         }
         self.rows += pairs.kept.len() as u64;
         self.equal += equal;
         self.beyond += beyond;
         self.apart.take(&apart);
+        self.spread.take(&spread);
         self.absolute_sum += sum;
         self.absolute_max = absolute_max;
         self.relative_max = relative_max;
@@ -199,16 +208,6 @@ impl Column {
         if found.floor < f64::INFINITY {
             found.note(Found { row, old: before, new: after, score: f64::INFINITY });
         }
-    }
-
-    fn learn_spread(&mut self, pairs: &Pairs<'_>) {
-        let Some(first) = pairs.iter().map(|(_, before, _)| before).find(|before| before.is_finite()) else {
-            return;
-        };
-        let mut spread = self.spread.sums(first);
-        let values = pairs.iter().map(|(_, before, _)| before);
-        values.filter(|before| before.is_finite()).for_each(|before| spread.add(before));
-        self.spread.take(&spread);
     }
 
     /// The running version has no such output: all that can be said is whether the new one gives values.
@@ -255,6 +254,12 @@ impl Column {
     }
 }
 
+/// What differences are held against where there is no limit.
+fn yardstick_of(spread: &Moments) -> f64 {
+    let sigma = spread.sigma();
+    if sigma > 0.0 { sigma } else { spread.mean.abs().max(f64::MIN_POSITIVE) }
+}
+
 /// A difference as a multiple of its yardstick; finite, so that a missing value stays the worst of all.
 fn over(absolute: f64, yardstick: f64) -> f64 {
     if absolute > 0.0 { (absolute / yardstick).min(f64::MAX) } else { 0.0 }
@@ -271,6 +276,21 @@ struct Pairs<'a> {
 }
 
 impl Pairs<'_> {
+    /// The running version's first value; 0 when it has none.
+    fn first(&self) -> f64 {
+        self.iter().map(|(_, before, _)| before).find(|before| before.is_finite()).unwrap_or(0.0)
+    }
+
+    /// Of the running version's values.
+    fn spread(&self) -> Moments {
+        let mut spread = Moments::default();
+        let mut sums = spread.sums(self.first());
+        let values = self.iter().map(|(_, before, _)| before);
+        values.filter(|before| before.is_finite()).for_each(|before| sums.add(before));
+        spread.take(&sums);
+        spread
+    }
+
     #[inline]
     #[expect(clippy::indexing_slicing, reason = "Tally::compare checks the shape of both outcomes")]
     fn iter(&self) -> impl Iterator<Item = (u32, f64, f64)> {
