@@ -145,8 +145,7 @@ impl Running {
         let snapshot_every = Duration::from_secs(site.document.store.snapshot_s.into());
         let (control, store) = (store.control(), Arc::new(store));
         let chronicle = Chronicle::new(store.journal());
-        let past =
-            start::past(&control, &data, (site.document.containment.crashes_max, clock.now()), &chronicle);
+        let past = start::past(&control, &data, (&site.document.containment, clock.now()), &chronicle);
         control.mark_running()?;
         let Plan { mut plant, shelf, kept, picked, refused, folder } = plan::numbered(&site, &store, &past)?;
         let mut routes = std::mem::take(&mut plant.routes);

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
-/// Deaths in a row after which a component is left out.
+/// Deaths after which a component is left out.
 pub(crate) const CRASHES_MAX: usize = 2;
 /// Rounds a second: what a hard row takes is far less.
 const RATE: u32 = 10;
@@ -106,7 +106,7 @@ impl House {
         Ok(journal.filter(|entry| entry["kind"] == kind).collect())
     }
 
-    /// Waits for the entry about this crash of so many in a row.
+    /// Waits for the entry about this crash, the so-manieth.
     pub(crate) fn crash(&self, count: usize) -> anyhow::Result<Value> {
         let crash = self.host.entry("crashed-inside", |entry| entry["facts"]["crashes"] == count)?;
         let all = self.told("crashed-inside")?;
@@ -119,7 +119,7 @@ impl House {
     pub(crate) fn is_left_out(&self, label: &str, instead: &str) -> anyhow::Result<()> {
         let entry = self.host.entry("safe-start", |entry| entry["plugin"] == label)?;
         let message = entry["message"].as_str().context("a message")?;
-        let rule = format!("{CRASHES_MAX} times in a row or more (containment.crashes_max)");
+        let rule = format!("{CRASHES_MAX} times or more (containment.crashes_max)");
         for part in ["boom of 2 twins", label, &rule, instead] {
             ensure!(message.contains(part), "{message:?} does not say {part:?}");
         }

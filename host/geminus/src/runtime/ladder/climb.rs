@@ -159,7 +159,8 @@ fn raise(floor: &Floor, climb: &Climb, wanted: &AtomicBool) -> Result<Raised, St
         .adopt_for(&package.declaration, binding.versions_of(twin))
         .map_err(|reasons| reasons.join("; "))?;
     let limit = Duration::from_secs(binding.stages.compile_seconds_max);
-    let effort = Effort { limit, wanted, clock: floor.clock.as_ref() };
+    let number = || floor.number(index, &package.declaration.label(), digest, &parameters);
+    let effort = Effort { limit, wanted, clock: floor.clock.as_ref(), number: &number };
     let compiled = compile::apart(&floor.engine, &package, &floor.cache, &effort)?;
     let version = floor.version(index, compiled, parameters)?;
     let cold = if binding.allow_cold_start { ColdStart::Allow } else { ColdStart::Refuse };
