@@ -20,6 +20,7 @@ mod intake;
 mod lane;
 mod layout;
 mod outcome;
+mod recall;
 mod row;
 mod slot;
 mod view;
@@ -29,6 +30,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+pub use recall::Recalled;
 pub use view::{AlertView, BehaviorView, Health, PointView, State, Summary, TwinView, Verdict};
 pub use watch::{PointUpdate, Update};
 

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::rig::{SITE, plant};
 
+mod recalled;
 mod words;
 
 const CORE: BindingIndex = BindingIndex(1);
