@@ -21,8 +21,8 @@ use geminus_twin::site::Isolation;
 use geminus_twin::{BindingIndex, Plant};
 
 use crate::runtime::meters::Account;
-pub(crate) use apart::Return;
 use apart::held_apart;
+pub(crate) use apart::{Left, Return};
 pub(crate) use saved::Saved;
 use side::{Berth, Charge, Side, Stepped, Watch};
 use trial::{Aside, Counts, Moved, Standing, Trial, Wanted};
