@@ -88,7 +88,7 @@ fn what_cannot_be_opened_anew_stays_as_it_was() {
     check('p', None, "/m: not this value");
     bad.label = "other@1.0.0".to_owned();
     check('n', Some(&bad), "of other@1.0.0");
-    let other = Probe { schema: 2, ..Probe::default() }.cohort("n");
+    let other = Probe::second().cohort("n");
     let mut stranger = other.household().raise(Arc::clone(other.compiled())).unwrap();
     assert!(cohort.readmit(&mut stranger, None).unwrap_err().message.contains("runs for it"));
     assert_eq!(step(&mut cohort, &tick(2, 2, 1.0)).outcome.values[3], 2.0);
