@@ -73,8 +73,8 @@ impl Cohort {
     /// heir's. The heir keeps what is not needed, to be dropped where no row waits for it.
     ///
     /// # Errors
-    /// Says why the twin does not come back: the heir is of another version, or the twin does in this instance what it did
-    /// not do in the heir's.
+    /// Says why the twin stays apart: the heir is of another version, or the twin does in this instance what it did not do
+    /// in the heir's.
     pub fn readmit(&mut self, heir: &mut Heir, state: Option<&Snapshot>) -> Result<(), Refused> {
         let Some(opening) = heir.slots.openings().next().cloned() else { return Ok(()) };
         let twin = opening.twin;
@@ -109,16 +109,16 @@ impl Cohort {
             heir.fresh.iter().for_each(|(_, state)| fresh.push(slot, state));
             self.let_in(&[slot], &fresh);
         }
-        if let Some(first) = match alone {
-            None => None,
-            Some(state) => self.take_in(&state).map_err(|error| refused(error.to_string()))?.pop(),
-        } {
-            return Err(first);
-        }
-        match self.standing(twin) {
-            Some(Standing::Live) => Ok(()),
+        let done = match alone.map(|state| self.take_in(&state)) {
+            Some(Err(error)) => Err(refused(error.to_string())),
+            Some(Ok(mut all)) if !all.is_empty() => Err(all.remove(0)),
+            _ if self.standing(twin) == Some(Standing::Live) => Ok(()),
             _ => Err(refused("it broke the instance that it was let in to".to_owned())),
+        };
+        if done.is_err() {
+            self.hold(twin);
         }
+        done
     }
 
     /// Puts the heir's instance in place of the one that is here; nobody but its twin lives in either.

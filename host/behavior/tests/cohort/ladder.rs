@@ -105,6 +105,7 @@ fn a_twin_that_breaks_the_instance_where_an_heir_did_not_is_not_let_in() {
     let mut heir = household.raise(Arc::clone(cohort.compiled())).unwrap();
     let refused = cohort.readmit(&mut heir, Some(&bad)).unwrap_err();
     assert!(refused.message.contains("bad state") && refused.twin == TwinIndex(1), "{refused}");
+    assert_eq!(cohort.standing(TwinIndex(1)), Some(Standing::Quarantined), "it stays apart");
     assert_eq!(
         step(&mut cohort, &frame([(0, 2, 1.0, 0.5)])).outcome.values,
         [3.0, 2.0],
