@@ -173,3 +173,48 @@ fn started(cast: &Cast) -> impl Iterator<Item = Pair> {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use geminus_core::SystemClock;
+    use geminus_store::Options;
+
+    use super::*;
+    use Quality::{Good, Stale};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn what_is_held_began_with_the_first_stale_sample_after_an_answer() {
+        let folder = tempfile::tempdir().expect("folder");
+        let store =
+            Store::open(folder.path(), Options::default(), Arc::new(SystemClock::new())).expect("opens");
+        let at = |second: u32| Timestamp::from_millis(1_700_000_000_000).plus(SECOND * second);
+        let check = |point: &str, qualities: &[Quality], hold: u32, expect: Option<u32>| {
+            let series = store.series(&[("cell-1", point)]).expect("numbered")[0];
+            let sample = |(quality, second): (&Quality, u32)| Sample {
+                series,
+                quality: *quality,
+                value: 1.0,
+                time: at(second),
+                received: at(second),
+            };
+            store.recorder().record(qualities.iter().zip(0..).map(sample).collect(), Vec::new());
+            store.flush().expect("durable");
+            let last = u32::try_from(qualities.len()).expect("few") - 1;
+            let from = at(last).minus(SECOND * hold);
+            let found = held_since(&store.reader(), series, from, at(last));
+            assert_eq!(found, expect.map(at), "{qualities:?}");
+        };
+        check("a", &[Good, Good, Stale, Stale], 10, Some(2));
+        check("b", &[Stale, Stale, Good, Stale], 10, Some(3));
+        check("c", &[Good, Stale, Stale, Stale, Stale], 4, Some(1));
+        check("d", &[Good, Stale, Good], 10, None);
+        // More of them than are read at once.
+        let many: Vec<Quality> =
+            (0..SAMPLES_READ + 100).map(|row| if row == 7 { Good } else { Stale }).collect();
+        check("e", &many, 1_000_000, Some(8));
+    }
+}
