@@ -91,6 +91,30 @@ fn subscribe_to_unbound(broker: &Broker) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The victim alone, as the example has it, and whoever sends for it.
+struct Rig {
+    _broker: Broker,
+    _site: SiteFolder,
+    host: Host,
+    field: Publisher,
+    /// Of the victim's temperature.
+    topic: String,
+}
+
+impl Rig {
+    fn start() -> anyhow::Result<Self> {
+        let broker = Broker::start(1_000)?;
+        let site = SiteFolder::from_example("pump-rig", |text| {
+            text.replace("mqtt://127.0.0.1:1883", &broker.url())
+        })?;
+        let host = Host::start(&site.site())?;
+        host.entry("source-connected", |_| true)?;
+        let field = Publisher::connect(broker.port, "field")?;
+        let topic = format!("rig/{VICTIM}/temperature");
+        Ok(Self { _broker: broker, _site: site, host, field, topic })
+    }
+}
+
 /// Waits until the counter has exactly this value.
 fn counts(host: &Host, sample: &str, expect: u64) -> anyhow::Result<()> {
     wait_for(&format!("{sample} {expect}"), PATIENCE, || match host.metric(sample)? {
@@ -178,13 +202,7 @@ fn what_is_no_measurement_is_refused_by_reason_and_nobody_else_notices() -> anyh
 
 #[test]
 fn what_is_no_number_is_told_unless_its_source_says_so_itself() -> anyhow::Result<()> {
-    let broker = Broker::start(1_000)?;
-    let site =
-        SiteFolder::from_example("pump-rig", |text| text.replace("mqtt://127.0.0.1:1883", &broker.url()))?;
-    let host = Host::start(&site.site())?;
-    host.entry("source-connected", |_| true)?;
-    let mut field = Publisher::connect(broker.port, "field")?;
-    let topic = format!("rig/{VICTIM}/temperature");
+    let Rig { host, mut field, topic, _broker, _site } = Rig::start()?;
     // `null` says that there is no value, and a quality that it is of no use: both are bad, and nothing to tell.
     field.publish(&topic, &at(0, "null"), 1)?;
     let known = format!(r#"{{"value":NaN,"time":{},"quality":"bad"}}"#, START_MS + 1_000);
@@ -213,13 +231,7 @@ fn what_is_no_number_is_told_unless_its_source_says_so_itself() -> anyhow::Resul
 
 #[test]
 fn a_clock_that_was_ahead_for_a_moment_leaves_its_twin_live_and_is_told() -> anyhow::Result<()> {
-    let broker = Broker::start(1_000)?;
-    let site =
-        SiteFolder::from_example("pump-rig", |text| text.replace("mqtt://127.0.0.1:1883", &broker.url()))?;
-    let host = Host::start(&site.site())?;
-    host.entry("source-connected", |_| true)?;
-    let mut field = Publisher::connect(broker.port, "field")?;
-    let topic = format!("rig/{VICTIM}/temperature");
+    let Rig { host, mut field, topic, _broker, _site } = Rig::start()?;
     let now = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as u64;
     let ahead = now() + 300_000;
     field.publish(&topic, format!(r#"{{"value":80,"time":{ahead}}}"#).as_bytes(), 1)?;

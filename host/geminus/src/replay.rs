@@ -19,7 +19,7 @@ mod trial;
 mod words;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use geminus_behavior::ColdStart;
 use geminus_core::Timestamp;

@@ -31,7 +31,9 @@ mod quarantine;
 mod refeed;
 mod replay;
 mod rollouts;
+mod serve;
 mod shard;
+mod shares;
 mod start;
 mod substitutes;
 mod swaps;
@@ -52,7 +54,7 @@ use anyhow::Context as _;
 use crossbeam_channel::Sender;
 use geminus_api::{BusLimits, EventBus, House};
 use geminus_behavior::{Engine, HostCalls, Limits};
-use geminus_core::{Clock, Digest, Event, Severity, SystemClock, TwinIndex};
+use geminus_core::{Clock, Event, Severity, SystemClock, TwinIndex};
 use geminus_registry::Watcher;
 use geminus_store::Store;
 use geminus_twin::site::Isolation;
@@ -75,10 +77,9 @@ pub(crate) use meters::ShardMeters;
 use plan::Plan;
 use plugins::Board;
 use quarantine::Quarantines;
+use serve::serve;
 use shard::ShardParts;
-
-/// Shards when the site does not say: one for two cores, so that sockets and the store have room beside it.
-const SHARDS_MAX: usize = 16;
+use shares::{members, series_owners, shard_count, shard_number};
 
 /// Instances beside dedicated ones: cohorts, candidates, rehearsals, searches.
 const INSTANCES_SPARE: u32 = 1_000;
@@ -145,8 +146,7 @@ impl Running {
         let snapshot_every = Duration::from_secs(site.document.store.snapshot_s.into());
         let (control, store) = (store.control(), Arc::new(store));
         let chronicle = Chronicle::new(store.journal());
-        let past =
-            start::past(&control, &data, (site.document.containment.crashes_max, clock.now()), &chronicle);
+        let past = start::past(&control, &data, (&site.document.containment, clock.now()), &chronicle);
         control.mark_running()?;
         let Plan { mut plant, shelf, kept, picked, refused, folder } = plan::numbered(&site, &store, &past)?;
         let mut routes = std::mem::take(&mut plant.routes);
@@ -400,60 +400,4 @@ fn limits(plant: &Plant) -> Limits {
 
 fn id_of(plant: &Plant, twin: TwinIndex) -> &str {
     plant.twin(twin).map_or("", |twin| &*twin.id)
-}
-
-fn shard_count(plant: &Plant, wished: u32) -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let count = match wished {
-        0 => (cores / 2).max(1),
-        wished => wished as usize,
-    };
-    count.min(SHARDS_MAX).min(plant.twins.len().max(1))
-}
-
-pub(crate) fn shard_number(twin: TwinIndex, count: usize) -> u16 {
-    u16::try_from(twin.0 as usize % count.max(1)).unwrap_or_default()
-}
-
-fn members(plant: &Plant, number: usize, count: usize) -> Vec<TwinIndex> {
-    plant.indices().filter(|twin| usize::from(shard_number(*twin, count)) == number).collect()
-}
-
-fn series_owners(plant: &Plant, count: usize) -> Arc<[u16]> {
-    let owners = plant.twin_of_series();
-    owners.into_iter().map(|owner| owner.map_or(0, |twin| shard_number(twin, count))).collect()
-}
-
-fn serve(
-    listener: tokio::net::TcpListener,
-    hosts: Vec<String>,
-    rooms: Arc<Rooms>,
-    bus: &Arc<EventBus>,
-    clock: &Arc<dyn Clock>,
-    token: Digest,
-    mut stopped: watch::Receiver<bool>,
-) -> anyhow::Result<(SocketAddr, Task<()>)> {
-    let address = listener.local_addr()?;
-    let mut options =
-        geminus_api::Options::new(env!("CARGO_PKG_VERSION"), token, Arc::clone(bus), Arc::clone(clock));
-    options.hosts = hosts;
-    options.dashboard = Some(asset);
-    let traffic = Arc::clone(&options.traffic);
-    let router = geminus_api::router(rooms, options);
-    let stop = async move {
-        // A sender that is gone stops the server too.
-        drop(stopped.wait_for(|stopped| *stopped).await);
-    };
-    let task = tokio::spawn(async move {
-        if let Err(error) = geminus_api::serve(listener, router, traffic, stop).await {
-            tracing::error!(%error, "the page is not served any more");
-        }
-    });
-    Ok((address, task))
-}
-
-/// A file of the dashboard.
-fn asset(path: &str) -> Option<geminus_api::Asset> {
-    let file = geminus_ui::asset(path)?;
-    Some(geminus_api::Asset { bytes: file.bytes, content_type: file.content_type.into(), etag: file.etag })
 }

@@ -21,6 +21,7 @@ mod intake;
 mod lane;
 mod layout;
 mod outcome;
+mod recall;
 mod row;
 mod slot;
 mod view;
@@ -30,6 +31,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+pub use recall::Recalled;
 pub use view::{AlertView, BehaviorView, Health, PointView, State, Summary, TwinView, Verdict};
 pub use watch::{PointUpdate, Update};
 

@@ -20,12 +20,16 @@ const TRIAL: &str =
 const SHADOW: &str = "rollout = { shadow = { rows = 20, seconds = 2 }, probation = { rows = 20, seconds = 2 }, \
     acceptance = { difference = { \"*\" = { absolute = 0.0 } } } }";
 
+/// A trial that outlasts some saves of its state.
+const SAVED: &str =
+    "rollout = { compile_seconds_max = 3, raise_seconds_max = 30, probation = { rows = 60, seconds = 8 } }";
+
 /// A house with version 1.0.0 of `suspect`, which behaves.
 fn house(trial: &str) -> anyhow::Result<(House, Guest)> {
     let good = Guest::hostile("suspect", "1.0.0")?.declares(roomy);
     let house = House::start(
         &TWINS.map(str::to_owned),
-        |cells| cells.behavior("suspect", "suspect", "suspect-*", trial),
+        |cells| cells.lines("[store]\nsnapshot_s = 1").behavior("suspect", "suspect", "suspect-*", trial),
         &[&good],
     )?;
     Ok((house, good))
@@ -88,6 +92,13 @@ fn what_goes_wrong_before_the_first_row_leaves_the_incumbent() -> anyhow::Result
 fn what_goes_wrong_in_a_row_goes_back_to_the_incumbent() -> anyhow::Result<()> {
     let (house, good) = house(TRIAL)?;
     refuse_all(&house, updates::in_rows(&good)?)?;
+    nothing_happened(house)
+}
+
+#[test]
+fn a_state_that_only_grows_goes_back_to_the_incumbent() -> anyhow::Result<()> {
+    let (house, good) = house(SAVED)?;
+    refuse_all(&house, updates::hoards(&good)?)?;
     nothing_happened(house)
 }
 

@@ -31,33 +31,63 @@ pub(crate) struct Item {
 /// The row in which a step goes wrong has this for `a`.
 pub(crate) const POISON: f64 = 666.0;
 
+/// What the message says of a step that traps, that uses up its fuel, that hands over more than a call may.
+const STEP_TRAPS: &str = "trap: step: wasm trap: wasm `unreachable` instruction executed";
+const STEP_SPENT: &str = "fuel: step: wasm trap: all fuel consumed by WebAssembly";
+const STEP_HANDS_OVER: &str = "transfer: step: too much data is being copied between the host and the guest";
+
 /// Misdeeds in `step`: name, act, what must come of it, what the message says.
 const STEPS: [(&str, &str, End, &str); 25] = [
-    ("trap", "trap", End::Apart, "unreachable"),
-    ("panic", "panic", End::Apart, "unreachable"),
-    ("loop", "loop", End::Apart, "wasm trap"),
-    ("log-for-ever", "log-for-ever", End::Apart, "step"),
-    ("long-log-for-ever", "log-for-ever=1000000", End::Apart, "step"),
-    ("read-for-ever", "read-for-ever", End::Apart, "step"),
-    ("grow", "grow", End::Apart, "memory limit"),
-    ("allocate", "allocate=1048576", End::Apart, "step"),
-    ("recurse", "recurse", End::Apart, "step: wasm trap: "),
-    ("copy", "copy=25000000", End::Apart, "step"),
-    ("burn", "burn=100000000", End::Apart, "wasm trap"),
-    ("many-values", "values=10000000", End::Apart, "too much data"),
-    ("long-alert", "long-alert=67108864", End::Apart, "too much data"),
-    ("long-fault", "long-fault=67108864", End::Apart, "too much data"),
-    ("few-values", "values=1", End::Apart, "values for"),
-    ("quality", "quality=9", End::Apart, "quality 9"),
-    ("alert-flood", "alerts=100", End::Apart, "more than 16 alerts"),
-    ("alert-storm", "alerts=50000", End::Apart, "too much data"),
-    ("alert-index", "alert=7", End::Apart, "alert 7 of 1"),
-    ("proposal", "propose=1", End::Apart, "command 0 of 0"),
-    ("fault", "fault", End::Unanswered, "on request"),
-    ("nan", "nan", End::NoNumbers, "2 outputs are bad: they are no finite numbers"),
-    ("infinite", "infinite", End::NoNumbers, "2 outputs are bad: they are no finite numbers"),
-    ("log-flood", "logs=1000", End::Cut, "log_lines_per_call"),
-    ("read-flood", "reads=1000", End::Cut, "lookups_per_call"),
+    ("trap", "trap", End::Apart, STEP_TRAPS),
+    ("panic", "panic", End::Apart, STEP_TRAPS),
+    ("loop", "loop", End::Apart, STEP_SPENT),
+    ("log-for-ever", "log-for-ever", End::Apart, "host-calls: step: more than 4096 calls of the host"),
+    (
+        "long-log-for-ever",
+        "log-for-ever=1000000",
+        End::Apart,
+        "host-calls: step: more than 1048576 bytes of log lines",
+    ),
+    ("read-for-ever", "read-for-ever", End::Apart, "host-calls: step: more than 4096 calls of the host"),
+    ("grow", "grow", End::Apart, "memory: step: memory limit of 268435456 bytes"),
+    ("allocate", "allocate=1048576", End::Apart, STEP_SPENT),
+    ("recurse", "recurse", End::Apart, "trap: step: wasm trap: out of bounds memory access"),
+    ("copy", "copy=25000000", End::Apart, STEP_SPENT),
+    ("burn", "burn=100000000", End::Apart, STEP_SPENT),
+    ("many-values", "values=10000000", End::Apart, STEP_HANDS_OVER),
+    ("long-alert", "long-alert=67108864", End::Apart, STEP_HANDS_OVER),
+    ("long-fault", "long-fault=67108864", End::Apart, STEP_HANDS_OVER),
+    ("few-values", "values=1", End::Apart, "answer: step: 1 values for "),
+    ("quality", "quality=9", End::Apart, "answer: step: quality 9 is not known, 0 to 4 are"),
+    ("alert-flood", "alerts=100", End::Apart, "answer: step: more than 16 alerts for row "),
+    ("alert-storm", "alerts=50000", End::Apart, STEP_HANDS_OVER),
+    ("alert-index", "alert=7", End::Apart, "answer: step: alert 7 of 1 declared ones"),
+    ("proposal", "propose=1", End::Apart, "answer: step: command 0 of 0 declared ones"),
+    ("fault", "fault", End::Unanswered, "fault: step: input row "),
+    (
+        "nan",
+        "nan",
+        End::NoNumbers,
+        "2 outputs are bad: they are no finite numbers, and their quality does not say so (finite-outputs)",
+    ),
+    (
+        "infinite",
+        "infinite",
+        End::NoNumbers,
+        "2 outputs are bad: they are no finite numbers, and their quality does not say so (finite-outputs)",
+    ),
+    (
+        "log-flood",
+        "logs=1000",
+        End::Cut,
+        "968 log lines were dropped: a call may write 32 (log_lines_per_call)",
+    ),
+    (
+        "read-flood",
+        "reads=1000",
+        End::Cut,
+        "984 look-ups were refused: a call may make 16 (lookups_per_call)",
+    ),
 ];
 
 /// As much as the house allows.
@@ -78,12 +108,16 @@ pub(crate) fn steps() -> anyhow::Result<Vec<Item>> {
 /// Misdeeds in `open` by one of two twins.
 pub(crate) fn opens() -> anyhow::Result<Vec<Item>> {
     let acts: [(&'static str, &str, &'static str); 6] = [
-        ("open-trap", "trap", "unreachable"),
-        ("open-loop", "loop", "wasm trap"),
-        ("open-log-for-ever", "log-for-ever", "open"),
-        ("open-allocate", "allocate=1048576", "open"),
-        ("open-fault", "fault", "on request"),
-        ("open-long-fault", "long-fault=67108864", "too much data"),
+        ("open-trap", "trap", "open: wasm trap: wasm `unreachable` instruction executed"),
+        ("open-loop", "loop", "open: wasm trap: all fuel consumed by WebAssembly"),
+        ("open-log-for-ever", "log-for-ever", "open: more than 4096 calls of the host"),
+        ("open-allocate", "allocate=1048576", "open: wasm trap: all fuel consumed by WebAssembly"),
+        ("open-fault", "fault", "open: on request"),
+        (
+            "open-long-fault",
+            "long-fault=67108864",
+            "open: too much data is being copied between the host and the guest",
+        ),
     ];
     let made = acts.into_iter().map(|(name, act, rule)| {
         let script = format!("open {act} twin={name}-bad");
@@ -97,17 +131,41 @@ pub(crate) fn opens() -> anyhow::Result<Vec<Item>> {
 /// state that only grows.
 pub(crate) fn states() -> anyhow::Result<Vec<Item>> {
     let acts: [(&'static str, &str, &'static str); 11] = [
-        ("save-trap", "snapshot trap from=60", "snapshot"),
-        ("save-loop", "snapshot loop from=60", "snapshot"),
-        ("save-log-for-ever", "snapshot log-for-ever from=60", "snapshot"),
-        ("save-much", "snapshot states=100000 from=60", "state"),
-        ("save-schema", "snapshot schema=7 from=60", "schema"),
-        ("save-fault", "snapshot fault from=60", "on request"),
-        ("back-trap", "restore trap from=1", "restore"),
-        ("back-loop", "restore loop from=1", "restore"),
-        ("back-copy", "restore copy=25000000 from=1", "restore"),
-        ("back-fault", "restore fault from=1", "on request"),
-        ("leak", "step leak=2000", "state"),
+        (
+            "save-trap",
+            "snapshot trap from=60",
+            "trap: snapshot: wasm trap: wasm `unreachable` instruction executed",
+        ),
+        ("save-loop", "snapshot loop from=60", "fuel: snapshot: wasm trap: all fuel consumed by WebAssembly"),
+        (
+            "save-log-for-ever",
+            "snapshot log-for-ever from=60",
+            "host-calls: snapshot: more than 4096 calls of the host",
+        ),
+        (
+            "save-much",
+            "snapshot states=100000 from=60",
+            "answer: snapshot: state of slot 0 has 100016 bytes, 65536 are allowed",
+        ),
+        (
+            "save-schema",
+            "snapshot schema=7 from=60",
+            "answer: snapshot: schema 1 was asked for, 7 was written",
+        ),
+        ("save-fault", "snapshot fault from=60", "fault: snapshot: on request"),
+        (
+            "back-trap",
+            "restore trap from=1",
+            "trap: restore: wasm trap: wasm `unreachable` instruction executed",
+        ),
+        ("back-loop", "restore loop from=1", "fuel: restore: wasm trap: all fuel consumed by WebAssembly"),
+        (
+            "back-copy",
+            "restore copy=25000000 from=1",
+            "fuel: restore: wasm trap: all fuel consumed by WebAssembly",
+        ),
+        ("back-fault", "restore fault from=1", "fault: restore: on request"),
+        ("leak", "step leak=2000", "answer: snapshot: state of slot 0 has "),
     ];
     let made = acts.into_iter().map(|(name, act, rule)| {
         let (deed, condition) = act.rsplit_once(' ').unwrap_or_default();
@@ -129,15 +187,34 @@ pub(crate) fn written() -> anyhow::Result<Vec<Item>> {
     let begin = |body: &str| probe(&format!("(func $begin {body}) (start $begin)"));
     let copy = "(loop $on (memory.copy (i32.const 0) (i32.const 1) (i32.const 2000000)) (br $on))";
     let table = "(loop $on (drop (table.grow $table (ref.null func) (i32.const 1000))) (br $on))";
+    let spent = "instantiate: wasm trap: all fuel consumed by WebAssembly";
+    let big_table = probe("")?.replace("(table $table 1 ", "(table $table 100000000 ");
+    let big_memory = probe("")?.replace("\"memory\") 32)", "\"memory\") 65536)");
     Ok(vec![
-        one("start-trap", begin("unreachable")?, "unreachable")?,
-        one("start-loop", begin("(loop $on (br $on))")?, "wasm trap")?,
-        one("start-copy", begin(copy)?, "instantiate")?,
-        one("table-bomb", begin(table)?, "table limit")?,
-        one("big-table", probe("")?.replace("(table $table 1 ", "(table $table 100000000 "), "table")?,
-        one("two-tables", probe("(table $second 1 funcref)")?, "table")?,
-        one("big-memory", probe("")?.replace("\"memory\") 32)", "\"memory\") 65536)"), "memory")?,
-        one("many-memories", probe(&"(memory 1)".repeat(20))?, "memor")?,
+        one(
+            "start-trap",
+            begin("unreachable")?,
+            "instantiate: wasm trap: wasm `unreachable` instruction executed",
+        )?,
+        one("start-loop", begin("(loop $on (br $on))")?, spent)?,
+        one("start-copy", begin(copy)?, spent)?,
+        one("table-bomb", begin(table)?, "instantiate: table limit of 20000 elements")?,
+        one("big-table", big_table, "a minimum element size of 100000000 which exceeds the limit of 20000")?,
+        one(
+            "two-tables",
+            probe("(table $second 1 funcref)")?,
+            "defined tables count of 2 exceeds the per-instance limit of 1",
+        )?,
+        one(
+            "big-memory",
+            big_memory,
+            "a minimum byte size of 4294967296 which exceeds the limit of 0x10000000 bytes",
+        )?,
+        one(
+            "many-memories",
+            probe(&"(memory 1)".repeat(20))?,
+            "defined memories count of 21 exceeds the per-instance limit of 1",
+        )?,
     ])
 }
 

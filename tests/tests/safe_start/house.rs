@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
-/// Deaths in a row after which a component is left out.
+/// Deaths after which a component is left out.
 pub(crate) const CRASHES_MAX: usize = 2;
 /// Rounds a second: what a hard row takes is far less.
 const RATE: u32 = 10;
@@ -30,7 +30,12 @@ fn calm() -> Vec<String> {
 
 /// A version of the plugin `boom`, which may work as long as it needs.
 pub(crate) fn plugin(version: &str, script: &str) -> anyhow::Result<Guest> {
-    Ok(Guest::hostile("boom", version)?
+    named("boom", version, script)
+}
+
+/// The same of another plugin.
+pub(crate) fn named(name: &str, version: &str, script: &str) -> anyhow::Result<Guest> {
+    Ok(Guest::hostile(name, version)?
         .script(script)
         .declares(|it| it["budget"] = json!({ "fuel_per_row": 1_000_000_000, "memory_bytes": 64 << 20 })))
 }
@@ -38,21 +43,28 @@ pub(crate) fn plugin(version: &str, script: &str) -> anyhow::Result<Guest> {
 impl House {
     /// Starts with this version of `boom`; `lines` go into its behavior's table.
     pub(crate) fn start(lines: &str, first: &Guest) -> anyhow::Result<Self> {
+        Self::start_with(lines, &[("boom", first)])
+    }
+
+    /// The same with these plugins, each for two twins of its own.
+    pub(crate) fn start_with(lines: &str, plugins: &[(&str, &Guest)]) -> anyhow::Result<Self> {
         let broker = Broker::start(100_000)?;
-        let site = Cells::new(&broker.url())
-            .twins("calm-{01..10}", 1_000)
-            .twins("boom-{1..2}", 1_000)
-            .behavior("tally", "tally", "calm-*", "")
-            .behavior("boom", "boom", "boom-*", lines)
+        let cells =
+            Cells::new(&broker.url()).twins("calm-{01..10}", 1_000).behavior("tally", "tally", "calm-*", "");
+        let cells = plugins.iter().fold(cells, |cells, (name, _)| {
+            cells.twins(&format!("{name}-{{1..2}}"), 1_000).behavior(name, name, &format!("{name}-*"), lines)
+        });
+        let site = cells
             .lines("[limits]\nfuel_per_row_max = 1000000000")
             .lines("[store]\nsnapshot_s = 1")
             .lines(&format!("[containment]\ncrashes_max = {CRASHES_MAX}"))
             .folder()?;
         Guest::hostile("tally", "1.0.0")?.drop_into(&site.path("plugins"))?;
-        put(&site, first)?;
+        plugins.iter().try_for_each(|(_, guest)| put(&site, guest))?;
         let host = Host::start(&site.site())?;
         host.entry("source-connected", |_| true)?;
-        let ids = [calm(), vec!["boom-1".to_owned(), "boom-2".to_owned()]].concat();
+        let twins = plugins.iter().flat_map(|(name, _)| [1, 2].map(|number| format!("{name}-{number}")));
+        let ids = [calm(), twins.collect()].concat();
         let pulse = Pulse::start(broker.port, &ids, RATE)?;
         pulse.wait(10)?;
         Ok(Self { _broker: broker, site, host, pulse })
@@ -64,7 +76,12 @@ impl House {
 
     /// From now on every row of one twin is hard.
     pub(crate) fn works_hard(&self) {
-        self.pulse.poison("boom-1", &[WORK; WORK_ROUNDS]);
+        self.is_hard("boom-1");
+    }
+
+    /// From now on every row of this twin is.
+    pub(crate) fn is_hard(&self, twin: &str) {
+        self.pulse.poison(twin, &[WORK; WORK_ROUNDS]);
     }
 
     /// Kills the host while a shard is inside of this version, and starts it again. The field rests meanwhile, so that no
@@ -106,7 +123,7 @@ impl House {
         Ok(journal.filter(|entry| entry["kind"] == kind).collect())
     }
 
-    /// Waits for the entry about this crash of so many in a row.
+    /// Waits for the entry about this crash, the so-manieth.
     pub(crate) fn crash(&self, count: usize) -> anyhow::Result<Value> {
         let crash = self.host.entry("crashed-inside", |entry| entry["facts"]["crashes"] == count)?;
         let all = self.told("crashed-inside")?;
@@ -119,13 +136,14 @@ impl House {
     pub(crate) fn is_left_out(&self, label: &str, instead: &str) -> anyhow::Result<()> {
         let entry = self.host.entry("safe-start", |entry| entry["plugin"] == label)?;
         let message = entry["message"].as_str().context("a message")?;
-        let rule = format!("{CRASHES_MAX} times in a row or more (containment.crashes_max)");
-        for part in ["boom of 2 twins", label, &rule, instead] {
+        let rule = format!("{CRASHES_MAX} times or more (containment.crashes_max)");
+        let name = label.split('@').next().unwrap_or_default();
+        for part in [&*format!("{name} of 2 twins"), label, &rule, instead] {
             ensure!(message.contains(part), "{message:?} does not say {part:?}");
         }
         let facts = &entry["facts"];
         ensure!(
-            facts["binding"] == "boom" && facts["twins"] == 2 && facts["crashes_max"] == CRASHES_MAX,
+            facts["binding"] == name && facts["twins"] == 2 && facts["crashes_max"] == CRASHES_MAX,
             "{entry}"
         );
         ensure!(entry["severity"] == "error", "{entry}");

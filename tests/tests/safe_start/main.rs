@@ -8,7 +8,7 @@ mod house;
 use anyhow::ensure;
 use geminus_tests::wait_for;
 
-use crate::house::{CRASHES_MAX, House, PATIENCE, plugin};
+use crate::house::{CRASHES_MAX, House, PATIENCE, named, plugin};
 
 /// A high `a` makes it work hard: far from any limit, and long enough to die in.
 const HARD: &str = "step burn=4000000 twin=boom-1 above=50";
@@ -86,5 +86,29 @@ fn a_version_that_waits_for_a_person_is_not_put_to_work_by_a_safe_start() -> any
     house.is_left_out("boom@1.0.0", "(substitute: fail-safe)")?;
     house.pulse.wait(20)?;
     ensure!(house.rollouts()? == 0, "nobody started one");
+    house.innocent_lost_nothing()
+}
+
+#[test]
+fn two_components_that_the_host_dies_in_by_turns_are_both_left_out() -> anyhow::Result<()> {
+    let both = ["boom", "bang"];
+    let hard = |name: &str| named(name, "1.0.0", &format!("step burn=4000000 twin={name}-1 above=50"));
+    let (boom, bang) = (hard("boom")?, hard("bang")?);
+    let mut house = House::start_with("", &[("boom", &boom), ("bang", &bang)])?;
+    both.iter().for_each(|name| house.is_hard(&format!("{name}-1")));
+    for time in 1..=CRASHES_MAX {
+        for name in both {
+            let label = format!("{name}@1.0.0");
+            house = house.dies_inside(&label)?;
+            house.host.entry("crashed-inside", |entry| {
+                entry["plugin"] == label.as_str() && entry["facts"]["crashes"] == time
+            })?;
+        }
+    }
+    for name in both {
+        house.is_left_out(&format!("{name}@1.0.0"), "(substitute: none)")?;
+    }
+    ensure!(house.told("crashed-inside")?.len() == 2 * CRASHES_MAX, "each death counts once");
+    house.pulse.wait(20)?;
     house.innocent_lost_nothing()
 }

@@ -30,11 +30,12 @@ pub struct Household {
 pub struct Heir {
     compiled: Arc<Compiled>,
     host: Arc<dyn HostCalls>,
-    instance: Instance,
+    /// `None` once it was given away.
+    pub(super) instance: Option<Instance>,
     /// State right after opening.
-    fresh: States,
+    pub(super) fresh: States,
     /// Who is open.
-    slots: Slots,
+    pub(super) slots: Slots,
 }
 
 impl Cohort {
@@ -88,7 +89,7 @@ impl Household {
         let members: Vec<u32> = self.slots.iter().map(|(slot, ..)| slot).collect();
         match prepare(&compiled, &self.host, &Arc::default(), &self.slots, &members, None) {
             Ok((instance, fresh)) => {
-                Ok(Heir { compiled, host: self.host, instance, fresh, slots: self.slots })
+                Ok(Heir { compiled, host: self.host, instance: Some(instance), fresh, slots: self.slots })
             }
             Err(trouble) => Err(self.who_refuses(&compiled, members, None, &trouble)),
         }
@@ -157,7 +158,7 @@ impl Heir {
     #[must_use]
     pub fn into_cohort(self) -> Cohort {
         let slots = self.slots.renewed();
-        Cohort::new(self.compiled, self.host, slots, Base::new(self.fresh), Some(self.instance))
+        Cohort::new(self.compiled, self.host, slots, Base::new(self.fresh), self.instance)
     }
 }
 

@@ -1,16 +1,17 @@
 //! How twins stand, and the steps by which one that was taken out comes back: released with its last good state,
-//! or opened anew with a state from elsewhere. When to take which step is decided elsewhere.
+//! or opened anew with a state from elsewhere, after an heir has tried that. When to take which step is decided elsewhere.
 
 use std::sync::Arc;
 
 use geminus_core::TwinIndex;
 
+use crate::base::Base;
 use crate::cohort::Cohort;
-use crate::cohort::membership::{prepare, refusal};
+use crate::cohort::heir::Heir;
 use crate::cohort::settlement::convergence;
-use crate::slots::{Opening, Slots, Standing};
-use crate::states::Snapshot;
-use crate::trouble::{FaultKind, Refused, Trouble};
+use crate::slots::Standing;
+use crate::states::{Snapshot, States};
+use crate::trouble::{FaultKind, Refused};
 
 impl Cohort {
     /// Whether the twin's outputs may be trusted: it has had as many rows as the declaration asks for, and where an
@@ -66,15 +67,25 @@ impl Cohort {
         }
     }
 
-    /// Closes the twin, opens it anew, and gives it the state that the snapshot has of it; without one it starts cold.
-    /// Both are tried in an instance of its own first. Works for a twin in any standing, and for one that has no slot.
+    /// Opens the one twin of an heir of this very version anew, in whatever standing it is here or without a slot, and gives
+    /// it the state that the snapshot has of it; without one it starts cold. The heir has opened it and rehearsed the state
+    /// on another thread, so what is left to do here is a call or two for one slot. Whoever has an instance alone gets the
+    /// heir's. The heir keeps what is not needed, to be dropped where no row waits for it.
     ///
     /// # Errors
-    /// Says why the twin stays as it was: its parameters or its state are refused, or it broke the trial.
-    pub fn reopen(&mut self, opening: Opening, state: Option<&Snapshot>) -> Result<(), Refused> {
+    /// Says why the twin stays apart: the heir is of another version, or the twin does in this instance what it did not do
+    /// in the heir's.
+    pub fn readmit(&mut self, heir: &mut Heir, state: Option<&Snapshot>) -> Result<(), Refused> {
+        let Some(opening) = heir.slots.openings().next().cloned() else { return Ok(()) };
         let twin = opening.twin;
-        let refused =
-            |kind: FaultKind, message: String| Refused { twin, id: opening.id.clone(), kind, message };
+        let refused = |message: String| {
+            let (id, kind) = (opening.id.clone(), FaultKind::Row);
+            Refused { twin, id, kind, message }
+        };
+        if heir.compiled().digest() != self.compiled.digest() {
+            let (theirs, ours) = (heir.compiled().declaration().label(), self.compiled.declaration().label());
+            return Err(refused(format!("it was opened in {theirs}, {ours} runs for it")));
+        }
         let alone = state.map(|state| Snapshot {
             label: state.label.clone(),
             digest: state.digest,
@@ -83,32 +94,43 @@ impl Cohort {
         });
         if let Some(state) = &alone {
             super::handover::readable(self.compiled.declaration(), state)
-                .map_err(|error| refused(FaultKind::Row, error.to_string()))?;
+                .map_err(|error| refused(error.to_string()))?;
         }
-        self.try_alone(&opening, alone.as_ref())?;
-        self.close(&[twin]);
-        if let Some(refused) = self.open(vec![opening.clone()]).pop() {
-            return Err(refused);
+        // An heir of one twin has it in slot 0.
+        if self.slots.len() == 1 && self.slots.find(twin) == Some(0) {
+            self.move_to(heir);
+        } else {
+            self.close(&[twin]);
+            if self.slots.len() >= self.compiled.engine.limits.slots_max as usize {
+                return Err(refused("the cohort is full".to_owned()));
+            }
+            let slot = self.slots.insert(Arc::clone(&opening));
+            let mut fresh = States::empty(heir.fresh.schema());
+            heir.fresh.iter().for_each(|(_, state)| fresh.push(slot, state));
+            self.let_in(&[slot], &fresh);
         }
-        match alone.map(|state| self.take_in(&state)) {
-            None => Ok(()),
-            Some(Ok(mut refused)) => refused.pop().map_or(Ok(()), Err),
-            Some(Err(error)) => Err(refused(FaultKind::Row, error.to_string())),
+        let done = match alone.map(|state| self.take_in(&state)) {
+            Some(Err(error)) => Err(refused(error.to_string())),
+            Some(Ok(mut all)) if !all.is_empty() => Err(all.remove(0)),
+            _ if self.standing(twin) == Some(Standing::Live) => Ok(()),
+            _ => Err(refused("it broke the instance that it was let in to".to_owned())),
+        };
+        if done.is_err() {
+            self.hold(twin);
         }
+        done
     }
 
-    fn try_alone(&self, opening: &Opening, state: Option<&Snapshot>) -> Result<(), Refused> {
-        let slots = Slots::of([Arc::new(opening.clone())]);
-        let states = state.map(|state| state.states(|twin| slots.find(twin)));
-        prepare(&self.compiled, &self.host, &self.meter, &slots, &[0], states.as_ref()).map(drop).map_err(
-            |trouble: Trouble| {
-                refusal(&slots, 0, &trouble).unwrap_or_else(|| Refused {
-                    twin: opening.twin,
-                    id: opening.id.clone(),
-                    kind: trouble.kind,
-                    message: trouble.message,
-                })
-            },
-        )
+    /// Puts the heir's instance in place of the one that is here; nobody but its twin lives in either.
+    fn move_to(&mut self, heir: &mut Heir) {
+        std::mem::swap(&mut self.instance, &mut heir.instance);
+        self.slots = heir.slots.clone().renewed();
+        self.base = Base::new(heir.fresh.clone());
+        self.log.truncate(0);
+        if let Some(instance) = &self.instance {
+            let before = std::mem::replace(&mut self.meter, Arc::clone(instance.meter()));
+            before.take_floods().into_iter().for_each(|flood| self.meter.enter_flood(flood));
+        }
+        self.begin();
     }
 }

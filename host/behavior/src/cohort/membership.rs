@@ -179,7 +179,7 @@ impl Cohort {
     }
 
     /// `states` are the newcomers' right after opening, which they are in any instance.
-    fn let_in(&mut self, newcomers: &[u32], states: &States) {
+    pub(super) fn let_in(&mut self, newcomers: &[u32], states: &States) {
         let members = newcomers.iter().filter_map(|&slot| Some((slot, self.slots.opening(slot)?)));
         let openings: Vec<_> = members.map(|(slot, opening)| SlotOpening::of(slot, opening)).collect();
         let opened = match &mut self.instance {

@@ -2,10 +2,21 @@
 
 use std::sync::Arc;
 
-use geminus_behavior::{Cohort, FaultKind, Standing};
+use geminus_behavior::{Cohort, FaultKind, Household, Opening, Snapshot, Standing};
 use geminus_core::{Declaration, Quality, TwinIndex};
 
 use crate::probe::{ENGINE, Listener, Oracle, Probe, frame, opening, openings, step};
+
+/// Opens a twin anew, as the ladder does: an heir tries it first.
+fn reopen(cohort: &mut Cohort, opening: Opening, state: Option<&Snapshot>) -> Result<(), String> {
+    let household = Household::of(Arc::new(Listener::default()), vec![opening]);
+    let raised = household.raise(Arc::clone(cohort.compiled()));
+    let mut heir = raised.map_err(|error| error.to_string())?;
+    if let Some(state) = state {
+        heir.rehearse(state).map_err(|error| error.to_string())?;
+    }
+    cohort.readmit(&mut heir, state).map_err(|refused| refused.to_string())
+}
 
 fn tick(twins: u32, time: u64, odd: f64) -> geminus_core::Frame {
     frame((0..twins).map(|twin| (twin, time, if twin == 1 { odd } else { 1.0 }, 0.5)))
@@ -53,13 +64,13 @@ fn a_twin_is_opened_anew_with_an_older_state_or_cold() {
     let other = step(&mut cohort, &tick(2, 2, 1.0));
     assert_eq!(other.outcome.values[3], 2.0);
     step(&mut cohort, &tick(2, 3, 666.0));
-    assert_eq!(cohort.reopen(opening(1, 't'), Some(&older)), Ok(()));
+    assert_eq!(reopen(&mut cohort, opening(1, 't'), Some(&older)), Ok(()));
     assert_eq!(cohort.standing(TwinIndex(1)), Some(Standing::Live));
     let stepped = step(&mut cohort, &frame([(1, 4, 1.0, 0.5)]));
     assert_eq!(stepped.outcome.values, [3.0, 2.0], "as after its first row");
-    assert_eq!(cohort.reopen(opening(1, 't'), None), Ok(()));
+    assert_eq!(reopen(&mut cohort, opening(1, 't'), None), Ok(()));
     assert_eq!(step(&mut cohort, &frame([(1, 5, 1.0, 0.5)])).outcome.values, [1.5, 1.0], "cold");
-    assert_eq!(cohort.reopen(opening(8, 'n'), None), Ok(()), "it had no slot");
+    assert_eq!(reopen(&mut cohort, opening(8, 'n'), None), Ok(()), "it had no slot");
     assert_eq!(step(&mut cohort, &frame([(8, 1, 1.0, 0.5), (0, 5, 0.0, 0.0)])).outcome.values[1], 1.0);
 }
 
@@ -69,13 +80,58 @@ fn what_cannot_be_opened_anew_stays_as_it_was() {
     step(&mut cohort, &tick(2, 1, 1.0));
     let mut bad = cohort.copy(&[TwinIndex(1)], None).unwrap();
     bad.twins[0].bytes.pop();
-    let refused = cohort.reopen(opening(1, 'n'), Some(&bad)).unwrap_err();
-    assert!(refused.message.contains("bad state") && refused.twin == TwinIndex(1), "{refused}");
-    let refused = cohort.reopen(opening(1, 'p'), None).unwrap_err();
-    assert!(refused.message.contains("/m: not this value"), "{refused}");
+    let mut check = |mode: char, state: Option<&Snapshot>, expect: &str| {
+        let refused = reopen(&mut cohort, opening(1, mode), state).unwrap_err();
+        assert!(refused.contains(expect), "{refused}");
+    };
+    check('n', Some(&bad), "bad state");
+    check('p', None, "/m: not this value");
     bad.label = "other@1.0.0".to_owned();
-    assert!(cohort.reopen(opening(1, 'n'), Some(&bad)).unwrap_err().message.contains("of other@1.0.0"));
+    check('n', Some(&bad), "of other@1.0.0");
+    let other = Probe::second().cohort("n");
+    let mut stranger = other.household().raise(Arc::clone(other.compiled())).unwrap();
+    assert!(cohort.readmit(&mut stranger, None).unwrap_err().message.contains("runs for it"));
     assert_eq!(step(&mut cohort, &tick(2, 2, 1.0)).outcome.values[3], 2.0);
+}
+
+#[test]
+fn a_twin_that_breaks_the_instance_where_an_heir_did_not_is_not_let_in() {
+    let mut cohort = Probe::default().cohort("nn");
+    step(&mut cohort, &tick(2, 1, 1.0));
+    let mut bad = cohort.copy(&[TwinIndex(1)], None).unwrap();
+    bad.twins[0].bytes.pop();
+    // Nobody has rehearsed this state.
+    let household = Household::of(Arc::new(Listener::default()), vec![opening(1, 'n')]);
+    let mut heir = household.raise(Arc::clone(cohort.compiled())).unwrap();
+    let refused = cohort.readmit(&mut heir, Some(&bad)).unwrap_err();
+    assert!(refused.message.contains("bad state") && refused.twin == TwinIndex(1), "{refused}");
+    assert_eq!(cohort.standing(TwinIndex(1)), Some(Standing::Quarantined), "it stays apart");
+    assert_eq!(
+        step(&mut cohort, &frame([(0, 2, 1.0, 0.5)])).outcome.values,
+        [3.0, 2.0],
+        "its neighbour goes on"
+    );
+}
+
+#[test]
+fn whoever_is_alone_gets_the_instance_of_the_heir() {
+    let mut cohort = Probe::default().cohort("t");
+    assert_eq!(step(&mut cohort, &frame([(0, 1, 1.0, 0.5)])).outcome.values, [1.5, 1.0]);
+    let state = cohort.copy(&[TwinIndex(0)], None).unwrap();
+    step(&mut cohort, &frame([(0, 2, 1.0, 0.5)]));
+    assert_eq!(step(&mut cohort, &frame([(0, 3, 666.0, 0.5)])).faults.len(), 1);
+    let rebuilds = cohort.rebuilds();
+    assert_eq!(reopen(&mut cohort, opening(0, 't'), Some(&state)), Ok(()));
+    assert_eq!(cohort.rebuilds(), rebuilds, "nothing is built here");
+    assert_eq!(
+        step(&mut cohort, &frame([(0, 4, 1.0, 0.5)])).outcome.values,
+        [3.0, 2.0],
+        "as after its first row"
+    );
+    // The rows since are what a recovery goes by.
+    assert_eq!(step(&mut cohort, &frame([(0, 5, 666.0, 0.5)])).faults.len(), 1);
+    assert!(cohort.release(TwinIndex(0)));
+    assert_eq!(step(&mut cohort, &frame([(0, 6, 1.0, 0.5)])).outcome.values, [4.5, 3.0]);
 }
 
 #[test]
@@ -96,7 +152,7 @@ fn a_lost_twin_keeps_its_last_good_state_and_can_come_back() {
     let rows: Vec<_> =
         last.twins.iter().map(|s| (s.twin.0, f64::from_le_bytes(s.bytes[8..].try_into().unwrap()))).collect();
     assert_eq!(rows, [(0, 260.0), (1, 128.0)], "its state is that of the save before");
-    assert_eq!(cohort.reopen(opening(1, 'n'), Some(&last)), Ok(()));
+    assert_eq!(reopen(&mut cohort, opening(1, 'n'), Some(&last)), Ok(()));
     assert_eq!(step(&mut cohort, &tick(2, 261, 1.0)).outcome.values[3], 129.0);
 }
 

@@ -1,8 +1,8 @@
 //! Recorded outputs held against those that were computed again, bit for bit: values and quality.
 //!
-//! History keeps of a value that is no number only the first after a usable one, so that a curve breaks there. Where the
+//! History keeps of a value that is no number only the first after a number, so that a curve breaks there. Where the
 //! computed value is no number, history must therefore have nothing, or no number; nothing is right only when the output
-//! was not usable before.
+//! was not usable before (older histories kept none after a number that was not).
 
 use geminus_core::{Outcome, Quality, Timestamp};
 use sha2::{Digest as _, Sha256};
@@ -193,7 +193,7 @@ mod tests {
         check((1.5, Good), Some((1.5 + f64::EPSILON, Good)), Some(Good), false);
         check((0.0, Good), Some((-0.0, Good)), Some(Good), false);
         check((1.5, Good), None, None, false);
-        // No number: kept once, where a usable one was before.
+        // No number: kept once, after a usable one at least.
         check((nan, Missing), Some((nan, Bad)), Some(Good), true);
         check((nan, Missing), None, Some(Bad), true);
         check((nan, Missing), None, None, true);

@@ -9,7 +9,7 @@ use geminus_store::Border;
 use super::*;
 
 mod golden;
-mod guest;
+pub(crate) mod guest;
 mod record;
 mod words;
 

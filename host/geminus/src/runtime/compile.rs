@@ -1,6 +1,6 @@
 //! Compiling apart: a component is compiled in a process of its own, which has a time and a memory limit and may
 //! die of it. What it leaves in the cache is loaded here. So neither a component that is made to be compiled for
-//! hours nor one that breaks the compiler touches the house.
+//! hours nor one that breaks the compiler touches the house. Where that cannot be, it is compiled here, with a crumb.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,8 @@ use std::time::Duration;
 use geminus_behavior::{Compiled, Engine, Limits};
 use geminus_core::{Clock, Digest};
 use geminus_registry::Package;
+
+use super::crumb;
 
 /// Memory that compiling may take, in bytes.
 const MEMORY_BYTES_MAX: u64 = 2 << 30;
@@ -26,6 +28,8 @@ pub(crate) struct Effort<'a> {
     /// Turns false when nobody waits for it any more.
     pub(crate) wanted: &'a AtomicBool,
     pub(crate) clock: &'a dyn Clock,
+    /// The incarnation that it is compiled for, should the host have to do it itself.
+    pub(crate) number: &'a dyn Fn() -> Result<u32, String>,
 }
 
 /// For what is always waited for.
@@ -60,9 +64,7 @@ pub(crate) fn apart(
     };
     // Tests have another program around them, and a measurement may set limits that the child does not know.
     if cfg!(test) || *engine.limits() != usual {
-        return engine
-            .compile(package.digest, &package.bytes, Arc::clone(&package.declaration), Some(cache))
-            .map_err(|error| error.to_string());
+        return here(engine, package, cache, effort);
     }
     let component = put_beside(cache, package)?;
     let done = child(&component, cache, reservation, effort);
@@ -73,10 +75,21 @@ pub(crate) fn apart(
     match load()? {
         Some(compiled) => Ok(compiled),
         // The child could do it within its limits, so it is harmless here, where it says what does not fit.
-        None => engine
-            .compile(package.digest, &package.bytes, Arc::clone(&package.declaration), Some(cache))
-            .map_err(|error| error.to_string()),
+        None => here(engine, package, cache, effort),
     }
+}
+
+/// Compiles in this process, which the crumb says meanwhile: a host that dies of it knows the next time what it was.
+fn here(
+    engine: &Engine,
+    package: &Package,
+    cache: &Path,
+    effort: &Effort<'_>,
+) -> Result<Arc<Compiled>, String> {
+    let _inside = crumb::inside((effort.number)()?);
+    engine
+        .compile(package.digest, &package.bytes, Arc::clone(&package.declaration), Some(cache))
+        .map_err(|error| error.to_string())
 }
 
 /// What the child does: compiles one file into the cache.
@@ -185,4 +198,53 @@ fn resident(id: u32) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{id}/statm")).ok()?;
     let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
     Some(pages * 4096)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use geminus_core::SystemClock;
+    use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+
+    use super::*;
+    use crate::replay::tests::guest;
+    use crate::runtime::crumb::{carry_for_work, left_behind};
+
+    /// Reads the crumbs of a folder whenever this thread says something.
+    struct Peek(PathBuf, Arc<Mutex<Vec<Vec<u32>>>>);
+
+    impl<S: tracing::Subscriber> Layer<S> for Peek {
+        fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+            if event.metadata().target().starts_with("geminus_behavior") {
+                let left = left_behind(&self.0).expect("read");
+                self.1.lock().expect("lock").push(left);
+            }
+        }
+    }
+
+    #[test]
+    fn a_host_that_compiles_itself_leaves_a_crumb_while_it_does() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (engine, clock) = (Engine::new(Limits::default()).expect("an engine"), SystemClock::new());
+        let package = guest::package("1.0.0", 1, |text| text);
+        // A cache that is no folder: keeping the artefact fails, which is said at the end of compiling.
+        let cache = folder.path().join("cache");
+        std::fs::write(&cache, b"a file").expect("written");
+        let number = || Ok(7);
+        let effort =
+            Effort { limit: Duration::from_secs(60), wanted: &WANTED, clock: &clock, number: &number };
+        let seen = Arc::default();
+        let peek = Peek(folder.path().to_owned(), Arc::clone(&seen));
+        let carried = carry_for_work(folder.path(), "start");
+        let subscriber = tracing_subscriber::registry().with(peek);
+        let compiled =
+            tracing::subscriber::with_default(subscriber, || apart(&engine, &package, &cache, &effort));
+        assert!(compiled.is_ok(), "{:?}", compiled.err());
+        assert_eq!(seen.lock().expect("lock").last(), Some(&vec![7]));
+        assert_eq!(left_behind(folder.path()).expect("read"), [0; 0], "it has come back");
+        drop(carried);
+        let effort = Effort { number: &|| Err("the books are shut".to_owned()), ..effort };
+        assert_eq!(apart(&engine, &package, &cache, &effort).err().as_deref(), Some("the books are shut"));
+    }
 }

@@ -1,13 +1,16 @@
 //! What the end of the last run says about components. A run that did not end in order left crumbs: the component that a
-//! thread was inside of gets a crash, once, and the crumbs are swept away. What counts is how often in a row: an end in
-//! order, or one elsewhere, forgives the crashes of what is not left out yet. Called once at a start, before any thread of
-//! it carries a crumb.
+//! thread was inside of gets a crash, once, and the crumbs are swept away. Crashes of a component count together while each
+//! follows the one before within the site's window, whatever the host ended inside of in between: so two components that
+//! end it in turn are both found. An end in order forgives the crashes of what is not left out yet. Called once at a start,
+//! before any thread of it carries a crumb.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
+use std::time::Duration;
 
 use geminus_core::{Digest, Event, Severity, Timestamp};
-use geminus_store::{Control, Incarnation};
+use geminus_store::{Control, Crash, Incarnation};
+use geminus_twin::site::Containment;
 
 use super::chronicle::Chronicle;
 use super::crumb;
@@ -16,15 +19,19 @@ use super::crumb;
 pub(crate) fn count(
     control: &Control,
     data: &Path,
-    (crashes_max, now): (u32, Timestamp),
+    (limits, now): (&Containment, Timestamp),
     chronicle: &Chronicle,
 ) -> HashSet<(String, Digest)> {
+    let window = Duration::from_secs(limits.crashes_window_s.into());
     let inside = match control.was_clean() {
         true => {
-            forgive(control, crashes_max, |_| true);
+            forgive(control, limits.crashes_max, |_| true);
             HashSet::new()
         }
-        false => count_each(control, data, (crashes_max, now), chronicle),
+        false => {
+            forgive(control, limits.crashes_max, |crash| now.since(crash.last) > window);
+            count_each(control, data, (limits, now), chronicle)
+        }
     };
     if let Err(error) = crumb::sweep(data) {
         tracing::error!(%error, "crumbs of the last run still lie there: after another crash they count once more");
@@ -32,11 +39,11 @@ pub(crate) fn count(
     inside
 }
 
-/// Ends the row of those components that the last run did not end inside of. What is left out already stays so: it did not
-/// run, so an end elsewhere says nothing of it.
-fn forgive(control: &Control, crashes_max: u32, ended_elsewhere: impl Fn(&str) -> bool) {
+/// Begins the count of some components anew. What is left out already stays so: it does not run, so nothing that happens
+/// speaks for it.
+fn forgive(control: &Control, crashes_max: u32, is_over: impl Fn(&Crash) -> bool) {
     let all = control.crashes().unwrap_or_default();
-    for crash in all.into_iter().filter(|crash| crash.count < crashes_max && ended_elsewhere(&crash.digest)) {
+    for crash in all.into_iter().filter(|crash| crash.count < crashes_max && is_over(crash)) {
         if let Err(error) = control.forgive_crash(&crash.digest) {
             tracing::warn!(%error, "a crash was not forgiven");
         }
@@ -47,7 +54,7 @@ fn forgive(control: &Control, crashes_max: u32, ended_elsewhere: impl Fn(&str) -
 fn count_each(
     control: &Control,
     data: &Path,
-    (crashes_max, now): (u32, Timestamp),
+    (limits, now): (&Containment, Timestamp),
     chronicle: &Chronicle,
 ) -> HashSet<(String, Digest)> {
     let unreadable = |error: &dyn std::fmt::Display| {
@@ -63,7 +70,6 @@ fn count_each(
         }
     };
     if left.is_empty() {
-        forgive(control, crashes_max, |_| true);
         return HashSet::new();
     }
     let known = match control.incarnations() {
@@ -77,7 +83,7 @@ fn count_each(
     for one in known.iter().filter(|one| left.contains(&one.id)) {
         by_digest.entry(one.digest.as_str()).or_default().push(one);
     }
-    forgive(control, crashes_max, |digest| !by_digest.contains_key(digest));
+    let (crashes_max, window) = (limits.crashes_max, limits.crashes_window_s);
     for (digest, all) in &by_digest {
         let Some(plugin) = all.first().map(|one| one.plugin.as_str()) else { continue };
         let bindings: BTreeSet<&str> = all.iter().map(|one| one.binding.as_str()).collect();
@@ -85,11 +91,12 @@ fn count_each(
         match control.crash(digest, now) {
             Ok(count) => {
                 let message = format!(
-                    "the last run ended inside {plugin} ({}), {count} times in a row by now; at {crashes_max} (containment.crashes_max) the host starts without it",
+                    "the last run ended inside {plugin} ({}), {count} times by now, each within {window} s of the one before (containment.crashes_window_s); at {crashes_max} (containment.crashes_max) the host starts without it",
                     bindings.join(", ")
                 );
                 let facts = serde_json::json!({
                     "bindings": bindings, "digest": digest, "crashes": count, "crashes_max": crashes_max,
+                    "crashes_window_s": window,
                 });
                 let event = Event::new("crashed-inside", Severity::Error, message).plugin(plugin);
                 chronicle.tell(event.facts(facts));
@@ -105,24 +112,32 @@ fn count_each(
 mod tests {
     use std::sync::Arc;
 
-    use geminus_core::{Clock, SystemClock};
+    use geminus_core::SystemClock;
     use geminus_store::Store;
 
     use super::*;
     use crate::runtime::crumb::{Crumb, carry, carry_for_work, inside};
 
-    const CRASHES_MAX: u32 = 3;
     const DIGEST: &str = "sha256:0102030405060708091011121314151617181920212223242526272829303132";
+    const WINDOW_S: u64 = 600;
 
-    /// A run over this folder: what it finds, and then what `run` does before the process is gone.
+    /// A run over this folder: what it finds, with the counts in ascending order, and then what `run` does before the
+    /// process is gone.
     fn run(folder: &Path, run: impl FnOnce(&Store)) -> (HashSet<(String, Digest)>, Vec<u32>) {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let store =
-            Store::open(folder, geminus_store::Options::default(), Arc::clone(&clock)).expect("opens");
+        run_at(folder, 0, run)
+    }
+
+    /// The same, so many seconds after the first.
+    fn run_at(folder: &Path, second: u64, run: impl FnOnce(&Store)) -> (HashSet<(String, Digest)>, Vec<u32>) {
+        let store = Store::open(folder, geminus_store::Options::default(), Arc::new(SystemClock::new()))
+            .expect("opens");
         let (control, chronicle) = (store.control(), Chronicle::new(store.journal()));
-        let found = count(&control, folder, (CRASHES_MAX, clock.now()), &chronicle);
+        let limits = Containment { crashes_max: 3, crashes_window_s: 600, ..Containment::default() };
+        let now = Timestamp::from_millis(1_700_000_000_000 + second * 1_000);
+        let found = count(&control, folder, (&limits, now), &chronicle);
         control.mark_running().expect("marked");
-        let counts = control.crashes().expect("read").iter().map(|crash| crash.count).collect();
+        let mut counts: Vec<u32> = control.crashes().expect("read").iter().map(|crash| crash.count).collect();
+        counts.sort_unstable();
         run(&store);
         (found, counts)
     }
@@ -137,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_inside_counts_once_and_a_row_of_them_ends_with_an_end_in_order() {
+    fn an_end_inside_counts_once_and_an_end_in_order_begins_anew() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path();
         // Two shards inside of one component, for two behaviors.
@@ -148,37 +163,56 @@ mod tests {
         };
         assert_eq!(run(path, crashed), (ended(&[]), vec![]));
         assert_eq!(run(path, |_| ()), (ended(&["one", "other"]), vec![1]));
-        // Killed again, in no component this time: that was no row.
-        assert_eq!(run(path, crashed), (ended(&[]), vec![]));
-        assert_eq!(run(path, crashed), (ended(&["one", "other"]), vec![1]));
+        // Killed again, in no component this time: that says nothing of this one.
+        assert_eq!(run(path, crashed), (ended(&[]), vec![1]));
         let in_order = |store: &Store| store.control().mark_stopped().expect("marked");
         assert_eq!(run(path, in_order), (ended(&["one", "other"]), vec![2]));
         assert_eq!(run(path, crashed), (ended(&[]), vec![]), "forgiven");
         // What is left out stays so, wherever a run without it ends.
         assert_eq!(run(path, crashed), (ended(&["one", "other"]), vec![1]));
         assert_eq!(run(path, crashed), (ended(&["one", "other"]), vec![2]));
-        assert_eq!(run(path, |_| ()), (ended(&["one", "other"]), vec![CRASHES_MAX]));
-        assert_eq!(run(path, in_order), (ended(&[]), vec![CRASHES_MAX]));
-        assert_eq!(run(path, |_| ()), (ended(&[]), vec![CRASHES_MAX]));
+        assert_eq!(run(path, |_| ()), (ended(&["one", "other"]), vec![3]));
+        assert_eq!(run(path, in_order), (ended(&[]), vec![3]));
+        assert_eq!(run(path, |_| ()), (ended(&[]), vec![3]));
     }
 
     #[test]
-    fn an_end_inside_another_component_ends_the_row_too() {
+    fn components_that_end_the_host_in_turn_are_each_counted() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path();
-        let crashed = |store: &Store| Crumb::open(path, 0).enter(number(store, "one"));
-        let elsewhere = |store: &Store| {
+        let first = |store: &Store| Crumb::open(path, 0).enter(number(store, "one"));
+        let second = |store: &Store| {
             let other = DIGEST.replace("0102", "ffff");
             let number = store.control().incarnation("third", "mean@1.0.0", &other, b"{}").expect("numbered");
             Crumb::open(path, 0).enter(number);
         };
         let check = |work: &dyn Fn(&Store), expect: &[u32]| assert_eq!(run(path, work).1, expect);
-        check(&crashed, &[]);
-        check(&crashed, &[1]);
-        check(&elsewhere, &[2]);
-        // That of the other one alone, and then this one begins anew.
-        check(&crashed, &[1]);
-        check(&|_: &Store| (), &[1]);
+        check(&first, &[]);
+        check(&second, &[1]);
+        check(&first, &[1, 1]);
+        check(&second, &[1, 2]);
+        check(&first, &[2, 2]);
+        check(&second, &[2, 3]);
+        check(&|_: &Store| (), &[3, 3]);
+    }
+
+    #[test]
+    fn crashes_that_lie_further_apart_than_the_window_do_not_count_together() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path();
+        let crashed = |store: &Store| Crumb::open(path, 0).enter(number(store, "one"));
+        let check =
+            |second: u64, expect: &[u32]| assert_eq!(run_at(path, second, crashed).1, expect, "{second}");
+        check(0, &[]);
+        check(10, &[1]);
+        check(10 + WINDOW_S, &[2]);
+        // Later than the window: its first one again.
+        check(11 + 2 * WINDOW_S, &[1]);
+        check(12 + 2 * WINDOW_S, &[2]);
+        check(13 + 2 * WINDOW_S, &[3]);
+        // What is left out is so for good.
+        assert_eq!(run_at(path, 100 * WINDOW_S, |_| ()).1, [4]);
+        assert_eq!(run_at(path, 200 * WINDOW_S, |_| ()).1, [4]);
     }
 
     #[test]

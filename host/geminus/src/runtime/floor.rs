@@ -126,14 +126,26 @@ impl Floor {
         compiled: Arc<Compiled>,
         parameters: Arc<[u8]>,
     ) -> Result<Version, String> {
-        let binding = self.binding(index).ok_or("there is no such binding")?;
         let (label, digest) = (compiled.declaration().label(), compiled.digest());
-        let incarnation = self
-            .control
-            .incarnation(&binding.name, &label, &digest.to_string(), &parameters)
-            .map_err(|error| error.to_string())?;
+        let incarnation = self.number(index, &label, digest, &parameters)?;
         self.know(incarnation, Incarnation { digest, label, parameters: Arc::clone(&parameters) });
         Ok(Version { compiled, parameters, incarnation })
+    }
+
+    /// The number of a version with these parameters for a binding.
+    ///
+    /// # Errors
+    /// When it cannot be had from the store.
+    pub(crate) fn number(
+        &self,
+        index: BindingIndex,
+        label: &str,
+        digest: Digest,
+        parameters: &[u8],
+    ) -> Result<u32, String> {
+        let binding = self.binding(index).ok_or("there is no such binding")?;
+        let number = self.control.incarnation(&binding.name, label, &digest.to_string(), parameters);
+        number.map_err(|error| error.to_string())
     }
 
     pub(crate) fn know(&self, number: u32, incarnation: Incarnation) {

@@ -270,7 +270,7 @@ impl Ladder {
         let how = Return::Move(Box::new(berth));
         let asked = floor.ask(shard, |reply| Ask::Reinstate(index, twin, incarnation, how, reply));
         match asked.and_then(|done| done) {
-            Ok(left) => floor.drop_apart(left),
+            Ok(left) => floor.drop_apart(left.berths),
             Err(why) => {
                 self.take_back(index, twin);
                 return Err(why);

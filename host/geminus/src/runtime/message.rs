@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use geminus_api::view::{TwinState, TwinSummary, TwinView};
-use geminus_behavior::{ColdStart, Household, Snapshot};
+use geminus_behavior::{ColdStart, Compiled, Household, Snapshot};
 use geminus_core::TwinIndex;
 use geminus_core::declaration::Priority;
 use geminus_rollout::{Bumpless, Phase, Tally};
@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::cohorts::side::Berth;
 use super::cohorts::trial::{Standing, Wanted};
-use super::cohorts::{Return, Saved};
+use super::cohorts::{Left, Return, Saved};
 
 /// A question or an order. A reply whose asker has gone is thrown away.
 #[derive(Debug)]
@@ -46,8 +46,10 @@ pub(crate) enum Ask {
     Withdraw(BindingIndex, u64, Reply<Vec<Berth>>),
     /// Whether a twin is held apart by the incumbent, and that has this incarnation.
     Apart(BindingIndex, TwinIndex, u32, Reply<bool>),
+    /// What runs for a twin, if that is the version with this incarnation.
+    Compiled(BindingIndex, TwinIndex, u32, Reply<Option<Arc<Compiled>>>),
     /// Let a twin come back that the version with this incarnation holds apart.
-    Reinstate(BindingIndex, TwinIndex, u32, Return, Reply<Result<Vec<Berth>, String>>),
+    Reinstate(BindingIndex, TwinIndex, u32, Return, Reply<Result<Left, String>>),
     /// Copy the state of all behaviors for the store.
     Snapshot(Reply<Copied>),
     /// Close what is open, step it, record it, and end.

@@ -2,10 +2,12 @@
 //! substitute, until another version runs for them. Nothing else frees them, a restart of the host least of all.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
-use geminus_core::{Digest, Event, Quality, SeriesId, Severity, TwinIndex};
-use geminus_store::{Control, Quarantine, Store};
+use geminus_core::{Digest, Event, Quality, Sample, SeriesId, Severity, Timestamp, TwinIndex};
+use geminus_store::{Control, Quarantine, Reader, Store};
 use geminus_twin::plant::Substitute;
+use geminus_twin::shard::Recalled;
 use geminus_twin::{BindingIndex, Plant};
 
 use super::chronicle::Chronicle;
@@ -15,6 +17,8 @@ use super::substitutes::Held;
 
 /// Twins that are named in the journal, of many.
 const NAMED_MAX: usize = 10;
+/// Samples that are read from history at once.
+const SAMPLES_READ: usize = 4_096;
 
 /// A twin and a version that are kept from each other.
 type Pair = (BindingIndex, TwinIndex, Digest);
@@ -98,30 +102,66 @@ impl Quarantines {
     }
 }
 
-/// What stands last in history for the outputs of a twin that is quarantined, where the site wants it held for as long as
-/// it is; a value that was held for some time only is not held for as long again.
+/// How the outputs of a twin read when an earlier run ended.
+#[derive(Debug)]
+pub(crate) struct Earlier {
+    pub(crate) last: Held,
+    /// `None` when history has none of them.
+    pub(crate) at: Option<Recalled>,
+    /// Time of the row since which they have been stood in for, where that is known.
+    pub(crate) since: Option<Timestamp>,
+}
+
+/// What stands last in history for the outputs of a twin that is quarantined. Reads the store.
 pub(crate) fn last_outputs(
     store: &Store,
     plant: &Plant,
     index: BindingIndex,
     twin: TwinIndex,
-) -> Option<Held> {
+) -> Option<Earlier> {
     let (binding, of) = (plant.binding(index)?, plant.twin(twin)?);
-    if binding.substitute != Substitute::Uncertain {
-        return None;
-    }
     let first = plant.kind(of)?.behaviors.iter().find(|behavior| behavior.binding == index)?.first_output;
     let series = plant.series(of).get(first..first + binding.declaration.outputs.len())?;
     let reader = store.reader();
-    let newest = |series: &SeriesId| match reader.newest(*series) {
-        Ok(newest) => newest.map_or((f64::NAN, Quality::Bad), |sample| (sample.value, sample.quality)),
-        Err(error) => {
-            tracing::warn!(%error, "what a quarantined twin held is not read");
-            (f64::NAN, Quality::Bad)
+    let newest: Vec<Option<Sample>> =
+        series.iter().map(|series| known(reader.newest(*series)).flatten()).collect();
+    let latest = newest.iter().flatten().max_by_key(|sample| sample.time);
+    let since = latest.and_then(|latest| match binding.substitute {
+        Substitute::Hold { seconds } => {
+            let span = latest.time.minus(Duration::from_secs(seconds.into()));
+            let held = newest.iter().flatten().find(|sample| sample.quality == Quality::Stale);
+            match held {
+                Some(held) => held_since(&reader, held.series, span, held.time),
+                // Held no longer, or never.
+                None => newest.iter().flatten().all(|sample| sample.value.is_nan()).then_some(span),
+            }
         }
-    };
-    let (values, quality) = series.iter().map(newest).unzip();
-    Some(Held { values, quality })
+        _ => Some(latest.time),
+    });
+    let at = latest.map(|latest| Recalled { time: latest.time, received: latest.received });
+    let cell = |sample: &Option<Sample>| sample.map_or((f64::NAN, Quality::Bad), |it| (it.value, it.quality));
+    let (values, quality) = newest.iter().map(cell).unzip();
+    Some(Earlier { last: Held { values, quality }, at, since })
+}
+
+/// The first of the held samples of a series that end with the one at `to`. What is held is stale, and is so for the time
+/// of `from` … `to` at the most.
+fn held_since(reader: &Reader, series: SeriesId, from: Timestamp, to: Timestamp) -> Option<Timestamp> {
+    let (mut since, mut from) = (None, from);
+    loop {
+        let samples = known(reader.range(series, from, Timestamp(to.0.saturating_add(1)), SAMPLES_READ))?;
+        for sample in &samples {
+            since = (sample.quality == Quality::Stale).then(|| since.unwrap_or(sample.time));
+        }
+        match samples.last() {
+            Some(last) if samples.len() == SAMPLES_READ => from = Timestamp(last.time.0.saturating_add(1)),
+            _ => return since,
+        }
+    }
+}
+
+fn known<T>(read: Result<T, geminus_store::StoreError>) -> Option<T> {
+    read.inspect_err(|error| tracing::warn!(%error, "what a quarantined twin read is not known")).ok()
 }
 
 /// Every twin that starts, with the version that it starts with.
@@ -132,4 +172,49 @@ fn started(cast: &Cast) -> impl Iterator<Item = Pair> {
             part.twins.iter().map(move |twin| (index, *twin, digest))
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use geminus_core::SystemClock;
+    use geminus_store::Options;
+
+    use super::*;
+    use Quality::{Good, Stale};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn what_is_held_began_with_the_first_stale_sample_after_an_answer() {
+        let folder = tempfile::tempdir().expect("folder");
+        let store =
+            Store::open(folder.path(), Options::default(), Arc::new(SystemClock::new())).expect("opens");
+        let at = |second: u32| Timestamp::from_millis(1_700_000_000_000).plus(SECOND * second);
+        let check = |point: &str, qualities: &[Quality], hold: u32, expect: Option<u32>| {
+            let series = store.series(&[("cell-1", point)]).expect("numbered")[0];
+            let sample = |(quality, second): (&Quality, u32)| Sample {
+                series,
+                quality: *quality,
+                value: 1.0,
+                time: at(second),
+                received: at(second),
+            };
+            store.recorder().record(qualities.iter().zip(0..).map(sample).collect(), Vec::new());
+            store.flush().expect("durable");
+            let last = u32::try_from(qualities.len()).expect("few") - 1;
+            let from = at(last).minus(SECOND * hold);
+            let found = held_since(&store.reader(), series, from, at(last));
+            assert_eq!(found, expect.map(at), "{qualities:?}");
+        };
+        check("a", &[Good, Good, Stale, Stale], 10, Some(2));
+        check("b", &[Stale, Stale, Good, Stale], 10, Some(3));
+        check("c", &[Good, Stale, Stale, Stale, Stale], 4, Some(1));
+        check("d", &[Good, Stale, Good], 10, None);
+        // More of them than are read at once.
+        let many: Vec<Quality> =
+            (0..SAMPLES_READ + 100).map(|row| if row == 7 { Good } else { Stale }).collect();
+        check("e", &many, 1_000_000, Some(8));
+    }
 }

@@ -275,11 +275,13 @@ impl Conductor {
     fn compile(&mut self, index: BindingIndex) {
         let Some(run) = self.runs.get(&index) else { return };
         let (id, package, wanted) = (run.id, run.package.clone(), Arc::clone(&run.wanted));
+        let parameters = Arc::clone(&run.parameters);
         let limit = Duration::from_secs(run.machine.plan().stages.compile_seconds_max);
         let floor = Arc::clone(&self.floor);
         let lost = |id, reason| Brought::Compiled(id, Err(reason));
         self.send_off(id, lost, move || {
-            let effort = Effort { limit, wanted: &wanted, clock: floor.clock.as_ref() };
+            let number = || floor.number(index, &package.declaration.label(), package.digest, &parameters);
+            let effort = Effort { limit, wanted: &wanted, clock: floor.clock.as_ref(), number: &number };
             let compiled = super::compile::apart(&floor.engine, &package, &floor.cache, &effort);
             Brought::Compiled(id, compiled)
         });

@@ -37,7 +37,8 @@ use super::message::{Ask, Candidate, Copied};
 use super::meters::ShardMeters;
 use super::plugins::Board;
 use super::proposals::{Court, Hearing};
-use super::substitutes::{Held, Substitutes};
+use super::quarantine::Earlier;
+use super::substitutes::Substitutes;
 use super::swaps::Swaps;
 
 /// Samples taken in one round: bounds how long a question waits.
@@ -119,19 +120,23 @@ impl ShardRunner {
         }
     }
 
-    /// Holds a twin apart before the first row, as an earlier run did for this reason, with what it held.
+    /// Holds a twin apart before the first row, as an earlier run did for this reason; its outputs read as they did then.
     pub(crate) fn hold_apart(
         &mut self,
         index: BindingIndex,
         twin: TwinIndex,
         reason: String,
-        held: Option<Held>,
+        earlier: Option<Earlier>,
     ) {
-        if self.parts.cohorts.hold(index, twin) {
-            self.faults.insert((index, twin), (reason, self.parts.clock.monotonic()));
-            if let Some(held) = held {
-                self.substitutes.go_on(index, twin, held);
-            }
+        if !self.parts.cohorts.hold(index, twin) {
+            return;
+        }
+        self.faults.insert((index, twin), (reason, self.parts.clock.monotonic()));
+        if let (Some(earlier), Some(binding)) = (earlier, self.parts.plant.binding(index)) {
+            let Earlier { last, at, since } = earlier;
+            let shown = self.substitutes.go_on(&binding.substitute, (index, twin), &last, since);
+            let now = Moment::of(self.parts.clock.as_ref());
+            self.parts.shard.recall(twin, index, (&shown.values, &shown.quality), at, now);
         }
     }
 

@@ -15,6 +15,7 @@ use geminus_registry::Package;
 use geminus_rollout::Phase;
 use geminus_store::{ActivationFilter, Border, Control, Store};
 use geminus_twin::plant::Binding;
+use geminus_twin::site::Containment;
 use geminus_twin::{BindingIndex, Plant};
 
 use super::chronicle::Chronicle;
@@ -57,14 +58,14 @@ pub(crate) struct Cast {
 pub(crate) fn past(
     control: &Control,
     data: &Path,
-    (crashes_max, now): (u32, Timestamp),
+    (limits, now): (&Containment, Timestamp),
     chronicle: &Chronicle,
 ) -> Past {
     let trouble = |what: &str, error: &dyn std::fmt::Display| {
         let message = format!("{what} cannot be read: {error}");
         chronicle.tell(Event::new("control-unreadable", Severity::Error, message));
     };
-    let ended_inside = crashes::count(control, data, (crashes_max, now), chronicle);
+    let ended_inside = crashes::count(control, data, (limits, now), chronicle);
     let mut past = Past { ended_inside, ..Past::default() };
     match control.assignments() {
         Ok(all) => past.assigned.extend(
@@ -116,7 +117,7 @@ pub(crate) fn past(
     match control.crashes() {
         Ok(all) => past.crashed.extend(
             all.into_iter()
-                .filter(|one| one.count >= crashes_max)
+                .filter(|one| one.count >= limits.crashes_max)
                 .filter_map(|one| one.digest.parse::<Digest>().ok()),
         ),
         Err(error) => trouble("earlier crashes", &error),
@@ -127,6 +128,7 @@ pub(crate) fn past(
 /// Works out who starts with what, and compiles it. What cannot be compiled is journaled; its twins wait for a
 /// better one, the rest of the house runs.
 pub(crate) fn cast(floor: &Floor, picked: &[Pick], past: &Past) -> Cast {
+    let _carried = crumb::carry_for_work(&floor.data, "start");
     let mut cast = Cast::default();
     let mut known: HashMap<Digest, Arc<Compiled>> = HashMap::new();
     for ((index, binding), pick) in (0..).map(BindingIndex).zip(&floor.plant.bindings).zip(picked) {
@@ -219,7 +221,7 @@ fn tell_left_out(floor: &Floor, binding: &Binding, crashed: &Package, what: &str
     let label = crashed.declaration.label();
     let whom = twin.map_or_else(|| format!("{} twins", binding.twins.len()), str::to_owned);
     let message = format!(
-        "{name} of {whom} starts {what}: the host ended inside it {limit} times in a row or more (containment.crashes_max); another version, or `geminus rollout start` of this one, brings it back"
+        "{name} of {whom} starts {what}: the host ended inside it {limit} times or more (containment.crashes_max); another version, or `geminus rollout start` of this one, brings it back"
     );
     let facts = serde_json::json!({
         "binding": name, "digest": crashed.digest.to_string(), "crashes_max": limit,
@@ -240,14 +242,22 @@ fn ready(
 ) -> Option<Version> {
     let label = package.declaration.label();
     let limit = Duration::from_secs(binding.stages.compile_seconds_max);
-    let effort = Effort { limit, wanted: &compile::WANTED, clock: floor.clock.as_ref() };
     let parameters = binding
         .adopt_for(&package.declaration, &semver::VersionReq::STAR)
         .map_err(|reasons| reasons.join("; "));
     let version = parameters.and_then(|parameters| {
         let compiled = match known.get(&package.digest) {
             Some(compiled) => Arc::clone(compiled),
-            None => compile::apart(&floor.engine, package, &floor.cache, &effort)?,
+            None => {
+                let number = || floor.number(index, &label, package.digest, &parameters);
+                let (wanted, clock) = (&compile::WANTED, floor.clock.as_ref());
+                compile::apart(
+                    &floor.engine,
+                    package,
+                    &floor.cache,
+                    &Effort { limit, wanted, clock, number: &number },
+                )?
+            }
         };
         known.insert(package.digest, Arc::clone(&compiled));
         floor.version(index, compiled, parameters)

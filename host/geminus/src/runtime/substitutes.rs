@@ -13,8 +13,6 @@ use super::cohorts::side::Stepped;
 #[derive(Debug, Default)]
 pub(crate) struct Substitutes {
     since: HashMap<(BindingIndex, TwinIndex), (Timestamp, &'static str)>,
-    /// What an earlier run held, until the first row of this one.
-    earlier: HashMap<(BindingIndex, TwinIndex), Held>,
 }
 
 /// The outputs of the last row that was answered.
@@ -40,9 +38,32 @@ impl Held {
 }
 
 impl Substitutes {
-    /// An earlier run held this, and so does this one until the twin is answered.
-    pub(crate) fn go_on(&mut self, index: BindingIndex, twin: TwinIndex, held: Held) {
-        self.earlier.insert((index, twin), held);
+    /// A twin was stood in for in an earlier run, since this row, and goes on being so. Gives what its outputs read until
+    /// its next row, where `last` is what they read last.
+    pub(crate) fn go_on(
+        &mut self,
+        substitute: &Substitute,
+        (index, twin): (BindingIndex, TwinIndex),
+        last: &Held,
+        since: Option<Timestamp>,
+    ) -> Held {
+        if let Some(since) = since {
+            self.since.insert((index, twin), (since, name(substitute)));
+        }
+        let quality_max = match substitute {
+            Substitute::FailSafe(safe) => {
+                return Held { values: safe.to_vec(), quality: vec![Quality::Uncertain; safe.len()] };
+            }
+            Substitute::None => None,
+            Substitute::Hold { .. } => Some(Quality::Stale),
+            Substitute::Uncertain => Some(Quality::Uncertain),
+        };
+        let cell = |(value, was): (&f64, &Quality)| match quality_max {
+            Some(quality_max) if value.is_finite() => (*value, was.worse(quality_max)),
+            _ => (f64::NAN, Quality::Bad),
+        };
+        let (values, quality) = last.values.iter().zip(&last.quality).map(cell).unzip();
+        Held { values, quality }
     }
 
     /// Fills the rows that nobody answered. `before` gives a twin's outputs as they were before this frame.
@@ -55,8 +76,7 @@ impl Substitutes {
         before: impl Fn(TwinIndex) -> Option<(&'a [f64], &'a [Quality])>,
     ) {
         let outputs = stepped.outcome.outputs;
-        let none_apart = self.since.is_empty() && self.earlier.is_empty();
-        if outputs == 0 || (none_apart && stepped.by.iter().all(|by| *by != 0)) {
+        if outputs == 0 || (self.since.is_empty() && stepped.by.iter().all(|by| *by != 0)) {
             return;
         }
         let unanswered = frame.twins.iter().zip(&stepped.by).filter(|(_, by)| **by == 0);
@@ -68,7 +88,6 @@ impl Substitutes {
         for (((twin, time), by), (values, quality)) in rows.zip(cells) {
             if *by != 0 {
                 self.since.remove(&(index, *twin));
-                self.earlier.remove(&(index, *twin));
                 if missing.contains(twin) {
                     last.insert(*twin, Held::of((values, quality)));
                 }
@@ -88,9 +107,7 @@ impl Substitutes {
                 _ => continue,
             };
             if !last.contains_key(twin) {
-                let earlier = self.earlier.remove(&(index, *twin));
-                let held = earlier.or_else(|| before(*twin).map(Held::of));
-                last.extend(held.map(|held| (*twin, held)));
+                last.extend(before(*twin).map(|before| (*twin, Held::of(before))));
             }
             if let Some(held) = last.get(twin) {
                 held.put_in(values, quality, marked);
@@ -215,14 +232,47 @@ mod tests {
         assert_eq!(stepped.outcome.quality, [Quality::Uncertain, Quality::Bad, Quality::Good, Quality::Good]);
         assert_eq!(substitutes.in_force(BindingIndex(0), TwinIndex(1)), Some("uncertain"));
         assert_eq!(substitutes.in_force(BindingIndex(0), TwinIndex(2)), None);
-        // What an earlier run held comes before what this one has not seen yet, once; then the twin has it.
+    }
+
+    /// What a twin reads after a restart whose outputs read `last` before, and in rows a second apart from second 20 on,
+    /// when it has been stood in for since `since`.
+    fn check_again(
+        substitute: &Substitute,
+        last: (f64, Quality),
+        since: Option<u64>,
+        expect: &[(f64, Quality)],
+    ) {
         let mut substitutes = Substitutes::default();
-        let held = Held { values: vec![2.5, 3.5], quality: vec![Quality::Uncertain; 2] };
-        substitutes.go_on(BindingIndex(0), TwinIndex(1), held);
-        for expect in [2.5, 1.5] {
-            let (frame, mut stepped) = a_frame(1, &[(2, Some(5.0)), (1, None)]);
-            substitutes.stand_in(&Substitute::Uncertain, BindingIndex(0), &frame, &mut stepped, before);
-            assert_eq!(stepped.outcome.values[2], expect);
+        let twin = (BindingIndex(0), TwinIndex(1));
+        let last = Held { values: vec![last.0, -last.0], quality: vec![last.1; 2] };
+        let since = since.map(|second| Timestamp(second * SECOND));
+        let mut shown = substitutes.go_on(substitute, twin, &last, since);
+        let mut found = vec![(shown.values[0], shown.quality[0])];
+        assert_eq!(substitutes.in_force(twin.0, twin.1).is_some(), since.is_some(), "{substitute:?}");
+        for second in 20..22 {
+            let (frame, mut stepped) = a_frame(second, &[(1, None)]);
+            let before = |_| Some((shown.values.as_slice(), shown.quality.as_slice()));
+            substitutes.stand_in(substitute, twin.0, &frame, &mut stepped, before);
+            shown = Held { values: stepped.outcome.values, quality: stepped.outcome.quality };
+            found.push((shown.values[0], shown.quality[0]));
         }
+        let same = |(a, b): (&(f64, Quality), &(f64, Quality))| a.0.to_bits() == b.0.to_bits() && a.1 == b.1;
+        let all = found.len() == expect.len() && found.iter().zip(expect).all(same);
+        assert!(all, "{substitute:?}: {found:?} instead of {expect:?}");
+    }
+
+    #[test]
+    fn what_stood_in_before_a_restart_goes_on_from_the_first_moment() {
+        let (stale, uncertain) = ((2.5, Quality::Stale), (2.5, Quality::Uncertain));
+        let (good, hold) = ((2.5, Quality::Good), Substitute::Hold { seconds: 4 });
+        check_again(&Substitute::Uncertain, uncertain, Some(10), &[uncertain; 3]);
+        check_again(&Substitute::Uncertain, good, None, &[uncertain; 3]);
+        // What is held ends when it would have ended, and not four seconds after the restart.
+        check_again(&hold, stale, Some(17), &[stale, stale, NO_VALUE]);
+        check_again(&hold, NO_VALUE, Some(10), &[NO_VALUE; 3]);
+        check_again(&hold, good, None, &[stale; 3]);
+        check_again(&Substitute::None, good, Some(10), &[NO_VALUE; 3]);
+        let safe = (-9.0, Quality::Uncertain);
+        check_again(&Substitute::FailSafe([-9.0, 9.0].into()), NO_VALUE, None, &[safe; 3]);
     }
 }

@@ -17,7 +17,7 @@ const CRITICAL_BELOW: f64 = 0.2;
 impl Shard {
     /// Applies the outcome of a frame that [`Shard::next_frame`] gave, row by row, and adds its values to `recorded`
     /// for history. A row that was not stepped (all outputs bad and no number) leaves alerts as they were. A value that is
-    /// no number goes into history once, when it follows a usable one, so that a curve breaks there.
+    /// no number goes into history once, when it follows one, so that a curve breaks there.
     pub fn apply(
         &mut self,
         binding: BindingIndex,
@@ -81,15 +81,16 @@ impl Shard {
         row.applied_at = now.wall.0;
         row.stepped += 1;
         row.dirty = true;
+        row.recalled = false;
         self.counters.applied += 1;
         let mut stepped = false;
         for (place, output) in it.outputs.clone().enumerate() {
             let (value, quality) = outputs.value(place);
             stepped |= quality != Quality::Bad || !value.is_nan();
-            let (quality, before) = (quality.worse(outputs.taint), self.output_quality[first + output]);
+            let (quality, before) = (quality.worse(outputs.taint), self.output_value[first + output]);
             self.output_value[first + output] = value;
             self.output_quality[first + output] = quality;
-            if let Some(series) = outputs.series.get(output).filter(|_| !value.is_nan() || before.usable()) {
+            if let Some(series) = outputs.series.get(output).filter(|_| !value.is_nan() || !before.is_nan()) {
                 let quality = if value.is_nan() { Quality::Bad } else { quality };
                 let received = now.wall;
                 recorded.push(Sample { series: *series, quality, value, time: outputs.time, received });

@@ -39,6 +39,8 @@ pub(super) struct RowState {
     /// Whether the deadline queue holds an entry for it.
     pub(super) queued: bool,
     pub(super) dirty: bool,
+    /// Whether its outputs are those of an earlier run.
+    pub(super) recalled: bool,
 }
 
 impl Default for RowState {
@@ -59,6 +61,7 @@ impl Default for RowState {
             announced: 0,
             queued: false,
             dirty: false,
+            recalled: false,
         }
     }
 }

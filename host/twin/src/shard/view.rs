@@ -313,12 +313,15 @@ impl Shard {
                 (view.role, view.of) = (Some(*role), of.clone());
                 view.behavior = Some(self.plant.bindings[layout.stages[*behavior].binding].name.clone());
                 let row = &self.rows[self.twins[twin].first_row as usize + behavior];
-                if row.stepped > 0 && row.applied_at > 0 {
+                if row.recalled || row.applied_at > 0 {
                     let (value, quality) = self.output(layout, twin, *behavior, point - kind.measured, now);
                     (view.value, view.quality) = (Some(value).filter(|value| value.is_finite()), quality);
-                    (view.time, view.received) =
-                        (Some(Timestamp(row.applied)), Some(Timestamp(row.applied_at)));
-                    view.age_ms = Some(now.monotonic.saturating_sub(row.heard) / 1_000_000);
+                    let known = |time: u64| (time > 0).then_some(Timestamp(time));
+                    (view.time, view.received) = (known(row.applied), known(row.applied_at));
+                    view.age_ms = match row.recalled {
+                        true => view.received.map(|at| now.wall.millis().saturating_sub(at.millis())),
+                        false => Some(now.monotonic.saturating_sub(row.heard) / 1_000_000),
+                    };
                 }
             }
         }

@@ -89,7 +89,7 @@ impl Shard {
             }
             for stage in 0..layout.stages.len() {
                 let row = self.twins[twin].first_row as usize + stage;
-                if !std::mem::take(&mut self.rows[row].dirty) || self.rows[row].stepped == 0 {
+                if !std::mem::take(&mut self.rows[row].dirty) || self.rows[row].applied_at == 0 {
                     continue;
                 }
                 for output in layout.stages[stage].outputs.clone() {

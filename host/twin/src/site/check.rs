@@ -71,6 +71,7 @@ impl Check<'_> {
         self.range("containment.restarts_older_max", containment.restarts_older_max, 0..=100);
         self.range("containment.restart_wait_s", containment.restart_wait_s, 0..=3600);
         self.range("containment.crashes_max", containment.crashes_max, 1..=100);
+        self.range("containment.crashes_window_s", containment.crashes_window_s, 1..=604_800);
     }
 
     fn sources(&mut self) {

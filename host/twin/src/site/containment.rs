@@ -22,6 +22,9 @@ pub struct Containment {
     pub restart_wait_s: u32,
     /// A component in which the whole process ended so often is left out at the next start; 1 … 100.
     pub crashes_max: u32,
+    /// Such ends count together when each follows the one before within so many seconds, whatever else the process ended
+    /// inside of meanwhile; 1 … 604800.
+    pub crashes_window_s: u32,
 }
 
 impl Default for Containment {
@@ -33,6 +36,7 @@ impl Default for Containment {
             previous_version: true,
             restart_wait_s: 1,
             crashes_max: 3,
+            crashes_window_s: 3_600,
         }
     }
 }

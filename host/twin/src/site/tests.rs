@@ -99,6 +99,7 @@ fn values_out_of_range_are_named() {
         (with("hold_s = 0"), "18: hold_s = 0 is outside 1 … 86400"),
         (with("arrivals = \"no\""), "18: unknown variant `no`, expected `rollout` or `ignore`"),
         (with("[containment]\ncrashes_max = 0"), "19: crashes_max = 0 is outside 1 … 100"),
+        (with("[containment]\ncrashes_window_s = 0"), "19: crashes_window_s = 0 is outside 1 … 604800"),
         (
             with("rollout = { shadow = { rows = 5, second = 1 } }"),
             "18: unknown key `second` in [behavior.rollout.shadow], did you mean `seconds`?",

@@ -8,7 +8,7 @@ const GUEST: &str = include_str!("../../../../../tests/guests/probe.wat");
 const CONTRACT: &str = include_str!("../../../../../wit/next/behavior.wit");
 
 /// A package of the probe with this version and state schema; `change` is made to its text.
-pub(super) fn package(version: &str, schema: u32, change: impl Fn(String) -> String) -> Package {
+pub(crate) fn package(version: &str, schema: u32, change: impl Fn(String) -> String) -> Package {
     declared(version, schema, change, |_| {})
 }
 

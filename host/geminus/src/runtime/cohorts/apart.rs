@@ -2,8 +2,9 @@
 //! by binding, whichever side did it; when and how one comes back is the ladder's to decide.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use geminus_behavior::{Opening, Snapshot};
+use geminus_behavior::{Compiled, Heir, Snapshot};
 use geminus_core::TwinIndex;
 use geminus_twin::BindingIndex;
 
@@ -16,13 +17,26 @@ use super::trial::Apart;
 pub(crate) enum Return {
     /// With the last state that was good.
     Release,
-    /// Opened anew, with this state or none.
-    Reopen(Box<Opening>, Option<Snapshot>),
+    /// Opened anew, with this state or none: the heir has tried both elsewhere.
+    Readmit(Box<Heir>, Option<Snapshot>),
     /// In an instance of another version, with its state in there already.
     Move(Box<Berth>),
 }
 
+/// What nobody needs any more, to be dropped where no row waits for it.
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    pub(crate) berths: Vec<Berth>,
+    _heir: Option<Box<Heir>>,
+}
+
 impl Cohorts {
+    /// What a twin runs that the version with this number has, which is the incumbent's.
+    pub(crate) fn compiled(&self, index: BindingIndex, twin: TwinIndex, of: u32) -> Option<Arc<Compiled>> {
+        let berth = self.incumbent(index, twin).filter(|berth| berth.incarnation == of)?;
+        Some(Arc::clone(berth.cohort.compiled()))
+    }
+
     /// Whether this twin gets no rows of this binding because of what it did.
     pub(crate) fn is_quarantined(&self, index: BindingIndex, twin: TwinIndex) -> bool {
         self.quarantined.contains(&(index, twin))
@@ -61,24 +75,24 @@ impl Cohorts {
         twin: TwinIndex,
         of: u32,
         how: Return,
-    ) -> Result<Vec<Berth>, String> {
+    ) -> Result<Left, String> {
         if !self.is_apart(index, twin, of) {
             return Err("it is not held apart by this version any more".to_owned());
         }
         let group = self.groups.get_mut(&index).ok_or("nothing runs for it")?;
         let left = match how {
-            Return::Move(berth) => group.incumbent.adopt(vec![*berth]),
+            Return::Move(berth) => Left { berths: group.incumbent.adopt(vec![*berth]), ..Left::default() },
             Return::Release => {
                 let berth = group.incumbent.berth_mut(twin).ok_or("no instance has it")?;
                 if !berth.enter().release(twin) {
                     return Err("it has no state that is known to be good".to_owned());
                 }
-                Vec::new()
+                Left::default()
             }
-            Return::Reopen(opening, state) => {
+            Return::Readmit(mut heir, state) => {
                 let berth = group.incumbent.berth_mut(twin).ok_or("no instance has it")?;
-                berth.enter().reopen(*opening, state.as_ref()).map_err(|refused| refused.message)?;
-                Vec::new()
+                berth.enter().readmit(&mut heir, state.as_ref()).map_err(|refused| refused.message)?;
+                Left { _heir: Some(heir), ..Left::default() }
             }
         };
         self.quarantined.remove(&(index, twin));

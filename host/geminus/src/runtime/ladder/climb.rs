@@ -1,10 +1,11 @@
 //! One rung after the other for one twin, on a thread of the ladder's own: it asks shards, reads the store, compiles and
 //! raises. Rungs that need no compiling are climbed in the quick lane, which hands on to the slow one.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use geminus_behavior::{ColdStart, Snapshot, handover_schema};
+use geminus_behavior::{ColdStart, Compiled, Heir, Household, Opening, Snapshot, handover_schema};
 use geminus_registry::Package;
 use geminus_store::StateSnapshot;
 
@@ -13,6 +14,7 @@ use super::{Case, Climb, Rung, previous};
 use crate::runtime::cohorts::side::Berth;
 use crate::runtime::cohorts::{Return, openings};
 use crate::runtime::compile::{self, Effort};
+use crate::runtime::crumb;
 use crate::runtime::floor::Floor;
 use crate::runtime::keeper;
 use crate::runtime::message::Ask;
@@ -118,7 +120,8 @@ fn saved(floor: &Floor, case: Case, than: Option<&StateSnapshot>) -> Result<Opti
     found.map_err(|error| error.to_string())
 }
 
-/// Opens it anew in the version that it failed in, with the parameters of that version.
+/// Opens it anew in the version that it failed in, with the parameters of that version. Whether it can be opened and takes
+/// its state is tried here, where no row waits for it.
 fn reopen(floor: &Floor, climb: &Climb, state: Option<StateSnapshot>) -> Result<String, String> {
     let Case { index, twin, .. } = climb.case;
     let binding = floor.binding(index).ok_or("there is no such binding")?;
@@ -131,15 +134,37 @@ fn reopen(floor: &Floor, climb: &Climb, state: Option<StateSnapshot>) -> Result<
     let opening =
         openings(&floor.plant, binding, &[twin], &climb.of.parameters).pop().ok_or("no such twin")?;
     let snapshot = state.as_ref().and_then(|state| keeper::snapshot_of(twin, state));
-    reinstate(floor, climb.case, Return::Reopen(Box::new(opening), snapshot))?;
+    let Case { incarnation, .. } = climb.case;
+    let compiled = floor.ask(floor.shard_of(twin), |reply| Ask::Compiled(index, twin, incarnation, reply))?;
+    let compiled = compiled.ok_or("no instance of this version has it any more")?;
+    let heir = heir(floor, incarnation, compiled, opening, snapshot.as_ref())?;
+    reinstate(floor, climb.case, Return::Readmit(Box::new(heir), snapshot))?;
     Ok(how)
+}
+
+/// The twin alone in an instance that nobody else has, after its state was rehearsed.
+fn heir(
+    floor: &Floor,
+    incarnation: u32,
+    compiled: Arc<Compiled>,
+    opening: Opening,
+    state: Option<&Snapshot>,
+) -> Result<Heir, String> {
+    // All that follows calls it.
+    let _inside = crumb::inside(incarnation);
+    let raised = Household::of(Arc::clone(&floor.host), vec![opening]).raise(compiled);
+    let mut heir = raised.map_err(|error| error.to_string())?;
+    if let Some(state) = state {
+        heir.rehearse(state).map_err(|error| error.to_string())?;
+    }
+    Ok(heir)
 }
 
 fn reinstate(floor: &Floor, case: Case, how: Return) -> Result<(), String> {
     let Case { index, twin, incarnation } = case;
     let shard = floor.shard_of(twin);
     let left = floor.ask(shard, |reply| Ask::Reinstate(index, twin, incarnation, how, reply))??;
-    floor.drop_apart(left);
+    floor.drop_apart(left.berths);
     Ok(())
 }
 
@@ -159,7 +184,8 @@ fn raise(floor: &Floor, climb: &Climb, wanted: &AtomicBool) -> Result<Raised, St
         .adopt_for(&package.declaration, binding.versions_of(twin))
         .map_err(|reasons| reasons.join("; "))?;
     let limit = Duration::from_secs(binding.stages.compile_seconds_max);
-    let effort = Effort { limit, wanted, clock: floor.clock.as_ref() };
+    let number = || floor.number(index, &package.declaration.label(), digest, &parameters);
+    let effort = Effort { limit, wanted, clock: floor.clock.as_ref(), number: &number };
     let compiled = compile::apart(&floor.engine, &package, &floor.cache, &effort)?;
     let version = floor.version(index, compiled, parameters)?;
     let cold = if binding.allow_cold_start { ColdStart::Allow } else { ColdStart::Refuse };

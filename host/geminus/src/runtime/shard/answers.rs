@@ -61,6 +61,9 @@ impl ShardRunner {
             Ask::Apart(index, twin, of, reply) => {
                 reply.send(self.parts.cohorts.is_apart(index, twin, of)).unwrap_or_default();
             }
+            Ask::Compiled(index, twin, of, reply) => {
+                drop(reply.send(self.parts.cohorts.compiled(index, twin, of)));
+            }
             Ask::Reinstate(index, twin, of, how, reply) => {
                 let moves = matches!(how, Return::Move(_));
                 let done = self.parts.cohorts.reinstate(index, twin, of, how);
