@@ -2,9 +2,9 @@
 //! there.
 //!
 //! It outlives the host: what has changed is saved with the states (`keeper`), so a proposal costs no more than a mark. A
-//! host that was killed has forgotten what came since the last save. That never lets a jump through which a host that went
-//! on would have limited: the value to step from is an older one, the limit may hold for some commands more, and where
-//! another version runs than the one whose wish was saved, the limit begins anew.
+//! host that was killed has forgotten what came since the last save, a change of versions perhaps. So it limits rather once
+//! too often: after a run that did not end in order, and where another version runs than the one that wished last, the
+//! limit begins anew, from the last value that was saved.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -103,8 +103,9 @@ impl Courses {
         taken.collect()
     }
 
-    /// Goes on from what an earlier run saved; `runs` is the incarnation that answers now. A turn that no command has come
-    /// through in stays as it is; otherwise another incarnation than the one that wished last begins a turn by `rule`.
+    /// Goes on from what an earlier run saved; `same` is the incarnation that answers now, where nothing was forgotten. A
+    /// turn that no command has come through in stays as it is; otherwise one begins by `rule`, unless it is the same
+    /// incarnation that wished last.
     ///
     /// # Errors
     /// When it is not what was saved.
@@ -112,13 +113,13 @@ impl Courses {
         &mut self,
         pair: Pair,
         document: &str,
-        runs: Option<u32>,
+        same: Option<u32>,
         rule: &Bumpless,
     ) -> serde_json::Result<()> {
         let mut course: Course = serde_json::from_str(document)?;
-        let is_another = runs.is_some_and(|runs| runs != course.by);
+        let may_be_another = same != Some(course.by);
         let is_fresh = course.turn.as_ref().is_some_and(|turn| turn.through.is_empty());
-        if is_another && !is_fresh && !course.last.is_empty() {
+        if may_be_another && !is_fresh && !course.last.is_empty() {
             (course.turn, course.changed) = (Some(Turn::new(rule)), true);
         }
         self.0.insert(pair, course);
@@ -128,13 +129,17 @@ impl Courses {
 
 /// What an earlier run saved, by pair. Pairs of twins and behaviors that the site has no more are passed over.
 #[derive(Debug, Default)]
-pub(crate) struct Earlier(HashMap<Pair, String>);
+pub(crate) struct Earlier {
+    saved: HashMap<Pair, String>,
+    /// Whether it is all that was: the run ended in order.
+    is_whole: bool,
+}
 
 impl Earlier {
     /// As the books have it.
     pub(crate) fn read(control: &Control, plant: &Plant, chronicle: &Chronicle) -> Self {
         match control.commanded() {
-            Ok(all) => Self::of(all, plant),
+            Ok(all) => Self { saved: named(all, plant), is_whole: control.was_clean() },
             Err(error) => {
                 let message = format!(
                     "what was commanded last cannot be read: {error}; first commands after a change of versions are not \
@@ -146,22 +151,26 @@ impl Earlier {
         }
     }
 
-    fn of(all: Vec<Commanded>, plant: &Plant) -> Self {
-        let twins: HashMap<&str, TwinIndex> =
-            plant.indices().map(|twin| (super::id_of(plant, twin), twin)).collect();
-        let bindings = (0..).map(BindingIndex).zip(&plant.bindings);
-        let bindings: HashMap<&str, BindingIndex> =
-            bindings.map(|(index, binding)| (binding.name.as_str(), index)).collect();
-        let pair =
-            |one: &Commanded| Some((*twins.get(one.twin.as_str())?, *bindings.get(one.binding.as_str())?));
-        Self(all.into_iter().filter_map(|one| Some((pair(&one)?, one.document))).collect())
+    /// Whether nothing that came through was forgotten.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     /// Of these twins.
     pub(crate) fn of_twins(&self, here: impl Fn(TwinIndex) -> bool) -> impl Iterator<Item = (Pair, &str)> {
-        let all = self.0.iter().map(|(pair, document)| (*pair, document.as_str()));
+        let all = self.saved.iter().map(|(pair, document)| (*pair, document.as_str()));
         all.filter(move |((twin, _), _)| here(*twin))
     }
+}
+
+fn named(all: Vec<Commanded>, plant: &Plant) -> HashMap<Pair, String> {
+    let twins: HashMap<&str, TwinIndex> =
+        plant.indices().map(|twin| (super::id_of(plant, twin), twin)).collect();
+    let bindings = (0..).map(BindingIndex).zip(&plant.bindings);
+    let bindings: HashMap<&str, BindingIndex> =
+        bindings.map(|(index, binding)| (binding.name.as_str(), index)).collect();
+    let pair = |one: &Commanded| Some((*twins.get(one.twin.as_str())?, *bindings.get(one.binding.as_str())?));
+    all.into_iter().filter_map(|one| Some((pair(&one)?, one.document))).collect()
 }
 
 #[cfg(test)]
@@ -261,6 +270,10 @@ mod tests {
         // A rollout that the restart ended: the candidate wished last, the incumbent runs.
         next.passed(PAIR, "speed", 5.0, 8);
         assert_eq!(limit(&after(&mut next, 7)), Some((5.0, 1.0)));
+        // Killed: nobody knows what came since, and the same version may have been gone back to.
+        let mut next = Courses::default();
+        next.resume(PAIR, &saved, None, &rule(0.1, 5)).expect("as it was saved");
+        assert_eq!(limit(&next), Some((4.0, 1.0)));
         assert!(Courses::default().resume(PAIR, "[]", Some(7), &rule(0.1, 5)).is_err());
     }
 }

@@ -141,9 +141,10 @@ impl ShardRunner {
         let here: HashSet<TwinIndex> = self.parts.shard.twins().collect();
         for ((twin, index), document) in earlier.of_twins(|twin| here.contains(&twin)) {
             let Some(binding) = self.parts.plant.binding(index) else { continue };
-            let runs = self.parts.cohorts.berth(index, twin).map(|berth| berth.incarnation);
+            let berth = self.parts.cohorts.berth(index, twin).filter(|_| earlier.is_whole());
+            let same = berth.map(|berth| berth.incarnation);
             let rule = &binding.stages.bumpless;
-            if let Err(error) = self.court.courses().resume((twin, index), document, runs, rule) {
+            if let Err(error) = self.court.courses().resume((twin, index), document, same, rule) {
                 let id = super::id_of(&self.parts.plant, twin);
                 tracing::warn!(%error, twin = id, "what was commanded last cannot be read");
             }
