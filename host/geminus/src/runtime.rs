@@ -7,6 +7,7 @@ mod chronicle;
 mod client_id;
 mod close;
 pub(crate) mod cohorts;
+mod commanded;
 pub(crate) mod compile;
 mod crashes;
 mod crumb;
@@ -64,6 +65,7 @@ use tokio::task::JoinHandle as Task;
 
 use chronicle::Chronicle;
 use cohorts::Cohorts;
+use commanded::Earlier;
 pub(crate) use crumb::Crumb;
 use field::Source;
 use floor::Floor;
@@ -199,6 +201,7 @@ impl Running {
             quarantines.show(&cast, &mut board);
         }
         quarantines.tell(&cast, &plant, &chronicle);
+        let earlier = Earlier::read(&floor.control, &plant, &chronicle);
         for package in picked.iter().map(|pick| &pick.package) {
             manager::record(&floor, package, &manager::file_name(&package.path));
         }
@@ -229,7 +232,7 @@ impl Running {
                 notes: heard_in.clone(),
                 borders: borders_in.clone(),
             };
-            threads.push(start::shard(parts, &cast, &quarantines, &store)?);
+            threads.push(start::shard(parts, &cast, &quarantines, &earlier, &store)?);
         }
         drop(borders_in);
         let keeper = Keeper::start(

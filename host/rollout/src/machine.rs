@@ -50,6 +50,12 @@ pub struct Rollout {
     verdict: Option<VerdictState>,
     /// Its words, when it did not pass.
     words: String,
+    /// What holds this phase up, in an operator's words.
+    #[serde(default)]
+    waits: Option<String>,
+    /// Whether a row was compared in any phase.
+    #[serde(default)]
+    proven: bool,
 }
 
 impl Rollout {
@@ -69,6 +75,8 @@ impl Rollout {
             rows_before: 0,
             verdict: None,
             words: String::new(),
+            waits: None,
+            proven: false,
         };
         rollout.note("started".to_owned(), now);
         rollout
@@ -123,6 +131,12 @@ impl Rollout {
         self.reason.as_deref()
     }
 
+    /// What this phase waits for that may never come, such as twins that send nothing; `None` when there is no such thing.
+    #[must_use]
+    pub fn waits(&self) -> Option<&str> {
+        self.waits.as_deref()
+    }
+
     /// Every phase it entered, oldest first. Bounded, because no phase is entered twice.
     #[must_use]
     pub fn history(&self) -> &[Step] {
@@ -166,6 +180,7 @@ impl Rollout {
         }
         self.verdict = None;
         self.words.clear();
+        self.waits = None;
         self.note(reason, now);
         self.orders()
     }

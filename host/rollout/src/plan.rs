@@ -119,7 +119,8 @@ impl Shadow {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Canary {
-    /// Names of the twins that go first.
+    /// Names of the twins that go first. Each of them has to have its rows, and one at least: a twin that sends nothing
+    /// holds the phase up, until its time limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub twins: Option<Vec<String>>,
     /// How many twins go first; the host picks them.
@@ -149,6 +150,13 @@ impl Canary {
         self.twins.is_some() || self.count.is_some() || self.share.is_some()
     }
 
+    /// Compared rows that each twin has at least. A twin that somebody named is there to say something, so it has one in
+    /// any case; where the host picked the twins, those that get no rows are not waited for.
+    #[must_use]
+    pub fn rows_wanted(&self) -> u64 {
+        self.rows.max(u64::from(self.twins.is_some()))
+    }
+
     /// How many of `all` twins go first: 0 when there is no canary, else at least 1 and at most `all`.
     #[must_use]
     pub fn size(&self, all: u32) -> u32 {
@@ -173,7 +181,8 @@ fn part(share: f64, all: u32) -> u32 {
 }
 
 /// Probation: it ends when both minima are reached and no check fails; at `seconds_max` it ends well unless a check
-/// fails, because a twin without rows must not keep two versions running for ever.
+/// fails, because a twin without rows must not keep two versions running for ever. Where no row of any twin was ever
+/// compared by then, it is taken back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Probation {

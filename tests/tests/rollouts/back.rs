@@ -66,6 +66,8 @@ fn a_version_that_traps_for_a_canary_is_taken_back_and_the_row_is_answered() -> 
     let view = hall.reach(1, "rolled-back")?;
     let fault = &view["evidence"]["faults"][0];
     assert_eq!((&fault["twin"], &fault["kind"]), (&"cell-07".into(), &"trap".into()), "{fault}");
+    let reason = view["reason"].as_str().unwrap_or_default();
+    assert!(reason.starts_with("faults: ") && reason.contains(" of cell-07: trap: "), "{reason}");
     let entry = hall.host.entry("rollout-rolled-back", |entry| entry["facts"]["rollout"] == 1)?;
     assert!(entry["message"].as_str().is_some_and(|text| text.contains("unreachable")), "{entry}");
     hall.leaves_no_trace()

@@ -10,6 +10,7 @@ use geminus_tests::{Broker, Cells, Guest, Host, Publisher, SiteFolder, drop_byte
 use serde_json::{Value, json};
 
 use crate::hall::SOON;
+use crate::ledger::books;
 
 const CELL: &str = "cell-1";
 
@@ -50,6 +51,32 @@ impl Desk {
         host.entry("source-connected", |_| true)?;
         let field = RefCell::new(Publisher::connect(broker.port, "desk")?);
         Ok(Self { _broker: broker, site, host, field })
+    }
+
+    /// Ends the host so, and starts it again.
+    fn restarted(self, end: impl FnOnce(Host) -> anyhow::Result<()>) -> anyhow::Result<Self> {
+        end(self.host)?;
+        let host = Host::start(&self.site.site())?;
+        Ok(Self { host, ..self })
+    }
+
+    /// Waits until this was saved of what was commanded last.
+    fn saved(&self, words: &str) -> anyhow::Result<()> {
+        let books = books(&self.site)?;
+        wait_for(&format!("{words} to be saved"), SOON, || {
+            let document: String = books.query_row("SELECT document FROM commanded", [], |row| row.get(0))?;
+            anyhow::ensure!(document.contains(words), "{document}");
+            Ok(Some(()))
+        })
+    }
+
+    /// Waits, without a row, until a rollout is in this phase.
+    fn comes_to(&self, id: u64, phase: &str) -> anyhow::Result<()> {
+        wait_for(&format!("rollout {id} to be in {phase}"), SOON, || {
+            let view = self.host.get(&format!("/rollouts/{id}"))?;
+            anyhow::ensure!(view["phase"] == phase, "{}: {}", view["phase"], view["reason"]);
+            Ok(Some(()))
+        })
     }
 
     /// Puts a version into the plugin folder and begins its rollout.
@@ -132,6 +159,28 @@ fn the_first_commands_after_a_change_are_limited_in_step_forward_and_back() -> a
     desk.order(id, "rollback")?;
     desk.reach(id, "rolled-back")?;
     desk.told("proposal-held", "speed = 0.75 1 is advised, limited from 0 after a change of versions (")?;
+    desk.host.stop()
+}
+
+/// Neither a stop nor a kill lets the first command of another version through as it is.
+#[test]
+fn what_was_commanded_last_outlives_the_host() -> anyhow::Result<()> {
+    let speed: &[(&str, f64)] = &[("speed", 1.0)];
+    let desk = Desk::start_with("advise", &policy("1.0.0", speed, Some(0.0))?, "[store]\nsnapshot_s = 1")?;
+    desk.told("proposal-held", "speed = 0 1 is advised (")?;
+    // Stopped in order: what a run without a row begins, steps from the wish of the run before.
+    let desk = desk.restarted(Host::stop)?;
+    let stages = json!({
+        "probation": { "rows": 1_000_000, "seconds_max": 3_600 }, "bumpless": { "step_share": 0.25, "commands": 2 },
+    });
+    let id = desk.begin(&policy("1.1.0", speed, Some(1.0))?, &stages)?;
+    desk.comes_to(id, "probation")?;
+    desk.told("proposal-held", "speed = 0.25 1 is advised, limited from 1 after a change of versions (")?;
+    desk.told("proposal-held", "speed = 1 1 is advised (")?;
+    // Killed in probation: the version before runs again, and steps from the wish of the one that was tried.
+    desk.saved("\"speed\":1.0")?;
+    let desk = desk.restarted(Host::kill_outside)?;
+    desk.told("proposal-held", "speed = 0.9 1 is advised, limited from 0 after a change of versions (")?;
     desk.host.stop()
 }
 

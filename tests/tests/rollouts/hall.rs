@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use geminus_tests::{
     Broker, Cells, Guest, Host, Pulse, START_MS, Sent, SiteFolder, drop_bytes, geminus, tally, wait_for,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(crate) const TWINS: usize = 20;
 const RATE: u32 = 20;
@@ -47,8 +47,17 @@ impl Hall {
         Self::start_feeding(lines, guests, &self::cells())
     }
 
+    /// The same with so many rounds a second.
+    pub(crate) fn start_at(rate: u32, lines: &str, guests: &[Guest]) -> anyhow::Result<Self> {
+        Self::begin_feeding(lines, guests, &self::cells(), rate)
+    }
+
     /// The same with a field that sends nothing of any other cell than these.
     pub(crate) fn start_feeding(lines: &str, guests: &[Guest], fed: &[String]) -> anyhow::Result<Self> {
+        Self::begin_feeding(lines, guests, fed, RATE)
+    }
+
+    fn begin_feeding(lines: &str, guests: &[Guest], fed: &[String], rate: u32) -> anyhow::Result<Self> {
         let broker = Broker::start(100_000)?;
         let cells = Cells::new(&broker.url()).twins("cell-{01..20}", 1_000);
         let site =
@@ -58,7 +67,7 @@ impl Hall {
         }
         let host = Host::start(&site.site())?;
         host.entry("source-connected", |_| true)?;
-        let pulse = Pulse::start(broker.port, fed, RATE)?;
+        let pulse = Pulse::start(broker.port, fed, rate)?;
         pulse.wait(10)?;
         Ok(Self { _broker: broker, site, host, pulse })
     }
@@ -72,6 +81,14 @@ impl Hall {
             let mut all = plugins["plugins"].as_array().into_iter().flatten();
             Ok(all.any(|one| one["version"] == *version).then_some(()))
         })
+    }
+
+    /// Begins a rollout of this version over the API.
+    pub(crate) fn begin_of(&self, version: &str, stages: &Value) -> anyhow::Result<()> {
+        let plan = json!({ "plugin": "tally", "version": version, "stages": stages, "by": "test" });
+        let (status, answer) = self.host.post("/rollouts", &plan)?;
+        anyhow::ensure!(status < 300, "{status} {answer}");
+        Ok(())
     }
 
     /// `geminus rollout …` at this host.

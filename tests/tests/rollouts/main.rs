@@ -15,6 +15,7 @@ mod ladder;
 mod ledger;
 mod phases;
 mod pickup;
+mod quiet;
 mod restart;
 mod way;
 mod words;

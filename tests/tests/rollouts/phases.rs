@@ -11,10 +11,7 @@ const POISON: f64 = 666.0;
 impl Hall {
     /// Begins a rollout of 1.1.0 over the API.
     fn begin(&self, stages: &Value) -> anyhow::Result<()> {
-        let plan = json!({ "plugin": "tally", "version": "1.1.0", "stages": stages, "by": "test" });
-        let (status, answer) = self.host.post("/rollouts", &plan)?;
-        anyhow::ensure!(status < 300, "{status} {answer}");
-        Ok(())
+        self.begin_of("1.1.0", stages)
     }
 }
 

@@ -41,7 +41,8 @@ pub struct RolloutTwins {
     pub warm: u64,
     /// Of them, those for which the new version's outcome is the one that counts.
     pub authoritative: u64,
-    /// Compared rows of the twin that has fewest, among those that get rows at all.
+    /// Compared rows of the twin that has fewest, among those that get rows at all; of a canary whose twins are named, among
+    /// all of them.
     pub rows_min: u64,
 }
 

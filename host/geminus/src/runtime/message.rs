@@ -60,6 +60,8 @@ pub(crate) enum Ask {
 #[derive(Debug)]
 pub(crate) struct Copied {
     pub(crate) states: Vec<(BindingIndex, Saved)>,
+    /// What was commanded last, of twins and behaviors of which that has changed since the copy before.
+    pub(crate) commanded: Vec<((TwinIndex, BindingIndex), String)>,
     /// Stands behind every row that the states have seen.
     pub(crate) after: Mark,
 }

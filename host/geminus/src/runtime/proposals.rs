@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use geminus_core::declaration::Command;
 use geminus_core::{Declaration, Event, Frame, Proposal, Quality, Severity, TwinIndex};
-use geminus_interlock::{Bumpless, Rules, TwinFacts, Verdict, judge};
+use geminus_interlock::{Rules, TwinFacts, Verdict, judge};
+use geminus_rollout::Bumpless;
 use geminus_twin::shard::{Moment, Shard, State};
 use geminus_twin::{BindingIndex, Plant};
 
 use super::chronicle::Chronicle;
+use super::commanded::Courses;
 
 /// The same verdict on the same command of a twin is told once in this time.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
@@ -41,14 +43,8 @@ pub(crate) struct Hearing<'a> {
     pub(crate) now: Moment,
     /// Declaration of the version that made the proposals of a row: each is held to its own words.
     pub(crate) declared: &'a dyn Fn(usize) -> Option<&'a Declaration>,
-}
-
-/// How the first commands of a twin are limited since its version changed.
-#[derive(Debug)]
-struct Turn {
-    rule: geminus_rollout::Bumpless,
-    /// How many have come through, by command.
-    through: HashMap<String, u32>,
+    /// Incarnation of the version that answered each row.
+    pub(crate) by: &'a [u32],
 }
 
 /// Brings proposals before the interlocks.
@@ -59,12 +55,10 @@ pub(crate) struct Court {
     /// The last verdict on a command of a twin, whether it was limited, and when it was told.
     told: HashMap<Key, (Words, Duration)>,
     verdicts: [u64; VERDICTS.len()],
-    /// The last value that was wished for. Kept in memory: after a restart there is none before the first wish.
-    last: HashMap<Key, f64>,
+    /// What came through last, and how far the limits after changes of versions have run.
+    courses: Courses,
     /// How each binding's first commands after a change of versions are limited.
-    rule: HashMap<BindingIndex, geminus_rollout::Bumpless>,
-    /// Twins whose version has changed.
-    turns: HashMap<(TwinIndex, BindingIndex), Turn>,
+    rule: HashMap<BindingIndex, Bumpless>,
     /// Twins and behaviors whose commands were limited since the last look.
     cut: Vec<(TwinIndex, BindingIndex)>,
 }
@@ -79,15 +73,14 @@ impl Court {
             chronicle,
             told: HashMap::new(),
             verdicts: [0; VERDICTS.len()],
-            last: HashMap::new(),
+            courses: Courses::default(),
             rule: HashMap::new(),
-            turns: HashMap::new(),
             cut: Vec::new(),
         }
     }
 
     /// How a binding's twins are to be treated when their version changes.
-    pub(crate) fn prepare(&mut self, index: BindingIndex, rule: geminus_rollout::Bumpless) {
+    pub(crate) fn prepare(&mut self, index: BindingIndex, rule: Bumpless) {
         self.rule.insert(index, rule);
     }
 
@@ -99,15 +92,13 @@ impl Court {
     }
 
     /// As [`Court::switched`], by this rule.
-    pub(crate) fn switched_by(
-        &mut self,
-        index: BindingIndex,
-        twins: &[TwinIndex],
-        rule: &geminus_rollout::Bumpless,
-    ) {
-        for twin in twins {
-            self.turns.insert((*twin, index), Turn { rule: rule.clone(), through: HashMap::new() });
-        }
+    pub(crate) fn switched_by(&mut self, index: BindingIndex, twins: &[TwinIndex], rule: &Bumpless) {
+        twins.iter().for_each(|twin| self.courses.switched((*twin, index), rule));
+    }
+
+    /// What is kept over a restart.
+    pub(crate) fn courses(&mut self) -> &mut Courses {
+        &mut self.courses
     }
 
     /// Whose commands were limited since the last look, one entry a command.
@@ -134,32 +125,16 @@ impl Court {
             let key = (twin, hearing.index, name);
             match value {
                 None => refused.push(proposal.row),
-                Some(value) => self.passed(&key, value, value != proposal.value),
+                Some(value) => {
+                    let by = hearing.by.get(proposal.row as usize).copied().unwrap_or(0);
+                    self.courses.passed((key.0, key.1), &key.2, value, by);
+                    self.cut.extend((value != proposal.value).then_some((key.0, key.1)));
+                }
             }
             let limited = value.is_some_and(|value| value != proposal.value);
             self.tell(key, told, limited, hearing.now);
         }
         refused
-    }
-
-    /// A wish got through with this value.
-    fn passed(&mut self, key: &Key, value: f64, cut: bool) {
-        self.last.insert(key.clone(), value);
-        if let Some(turn) = self.turns.get_mut(&(key.0, key.1)) {
-            let through = turn.through.entry(key.2.clone()).or_default();
-            *through = through.saturating_add(1).min(turn.rule.commands);
-        }
-        self.cut.extend(cut.then_some((key.0, key.1)));
-    }
-
-    /// The limit for a command, while it is one of the first after a change of versions and there is a wish to step from.
-    fn bumpless(&self, (twin, index): (TwinIndex, BindingIndex), command: &Command) -> Option<Bumpless> {
-        let turn = self.turns.get(&(twin, index))?;
-        if turn.through.get(&command.name).copied().unwrap_or_default() >= turn.rule.commands {
-            return None;
-        }
-        let last = *self.last.get(&(twin, index, command.name.clone()))?;
-        Some(Bumpless { last, step_max: turn.rule.step_share * (command.maximum - command.minimum) })
     }
 
     /// How many proposals came to which end.
@@ -230,7 +205,7 @@ impl Court {
             step_max: None,
             confidence_min: 0.0,
             permit_ms: PERMIT_MS,
-            bumpless: self.bumpless((twin, index), command),
+            bumpless: self.courses.limit((twin, index), command),
         };
         Some(judge(proposal, &facts, &rules, now.wall))
     }

@@ -9,6 +9,7 @@ mod begin;
 mod books;
 mod ledger;
 mod pickup;
+mod quiet;
 mod raise;
 mod run;
 mod steady;
@@ -198,6 +199,9 @@ impl Conductor {
             return self.hear(index, Input::Failed(failure));
         }
         let Some(run) = self.runs.get_mut(&index) else { return };
+        let plant = Arc::clone(&self.floor.plant);
+        let name_of = |twin: TwinIndex| super::id_of(&plant, twin).to_owned();
+        let waits = quiet::words(run.machine.plan(), run.phase(), &standings, &name_of);
         let rows_min = take_down(run, standings);
         let progress = run.progress(rows_min);
         if run.phase() == Phase::Raising {
@@ -207,15 +211,17 @@ impl Conductor {
             self.told_cold(index, "start");
             return self.hear(index, Input::Raised);
         }
-        let plant = Arc::clone(&self.floor.plant);
-        let name_of = |twin: TwinIndex| super::id_of(&plant, twin).to_owned();
         let ripe = run.machine.is_ripe(&progress, now);
         let acceptance = &run.machine.plan().stages.acceptance;
-        let verdict = run.tally.as_ref().map(|tally| tally.judge_when(acceptance, ripe));
+        let verdict = run.tally.as_ref().map(|tally| tally.judge_when(acceptance, ripe, &name_of));
         run.record.evidence = run.tally.as_ref().map(|tally| tally.evidence(&name_of));
         run.record.verdict.clone_from(&verdict);
         let phase = run.phase();
         run.looked_at = Some(phase);
+        let waits = (run.machine.waits() != waits.as_deref()).then_some(waits);
+        if let Some(waits) = waits {
+            self.hear(index, Input::Waits(waits));
+        }
         // The verdict first: nothing goes on because of an older one that was better.
         if let Some(verdict) = verdict {
             self.hear(index, Input::Judged(&verdict));
@@ -354,8 +360,11 @@ impl Conductor {
 
 /// Sums up what the shards say; gives the rows of the twin that has fewest.
 fn take_down(run: &mut Run, standings: Vec<Standing>) -> u64 {
-    let rows_min =
-        standings.iter().map(|standing| standing.rows_min).filter(|rows| *rows > 0).min().unwrap_or(0);
+    let rows_min = match quiet::counts(run.machine.plan(), run.phase()) {
+        true => standings.iter().filter_map(|standing| standing.rows_fewest).min(),
+        false => standings.iter().map(|standing| standing.rows_min).filter(|rows| *rows > 0).min(),
+    };
+    let rows_min = rows_min.unwrap_or(0);
     let sum = |count: fn(&Standing) -> usize| standings.iter().map(count).sum::<usize>() as u64;
     run.record.twins = api::RolloutTwins {
         all: run.twins.len() as u64,

@@ -9,7 +9,7 @@ mod answers;
 mod faults;
 mod rows;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -27,6 +27,7 @@ use super::chronicle::Chronicle;
 use super::cohorts::Cohorts;
 use super::cohorts::side::{Berth, Watch};
 use super::cohorts::trial::{Moved, Trial};
+use super::commanded::Earlier;
 use super::crumb::{self, Crumb};
 use super::floods::Floods;
 use super::keeper::AtBorder;
@@ -137,6 +138,21 @@ impl ShardRunner {
             let shown = self.substitutes.go_on(&binding.substitute, (index, twin), &last, since);
             let now = Moment::of(self.parts.clock.as_ref());
             self.parts.shard.recall(twin, index, (&shown.values, &shown.quality), at, now);
+        }
+    }
+
+    /// Goes on from what was commanded last in an earlier run.
+    pub(crate) fn resume_commands(&mut self, earlier: &Earlier) {
+        let here: HashSet<TwinIndex> = self.parts.shard.twins().collect();
+        for ((twin, index), document) in earlier.of_twins(|twin| here.contains(&twin)) {
+            let Some(binding) = self.parts.plant.binding(index) else { continue };
+            let berth = self.parts.cohorts.berth(index, twin).filter(|_| earlier.is_whole());
+            let same = berth.map(|berth| berth.incarnation);
+            let rule = &binding.stages.bumpless;
+            if let Err(error) = self.court.courses().resume((twin, index), document, same, rule) {
+                let id = super::id_of(&self.parts.plant, twin);
+                tracing::warn!(%error, twin = id, "what was commanded last cannot be read");
+            }
         }
     }
 
@@ -252,7 +268,7 @@ impl ShardRunner {
             let heard = |row: usize| {
                 by(row).and_then(|(twin, by)| cohorts.declared(index, twin, by)).map(|words| &**words)
             };
-            let hearing = Hearing { index, frame: &frame, shard, now, declared: &heard };
+            let hearing = Hearing { index, frame: &frame, shard, now, declared: &heard, by: &stepped.by };
             let refused = self.court.hear(&hearing, &stepped.outcome.proposals);
             for (twin, index) in self.court.take_cut() {
                 if let Some(berth) = cohorts.berth(index, twin) {
@@ -394,7 +410,7 @@ impl ShardRunner {
         for index in self.indices() {
             states.extend(self.parts.cohorts.snapshots(index).into_iter().map(|saving| (index, saving)));
         }
-        Copied { states, after: self.parts.recorder.mark() }
+        Copied { states, commanded: self.court.courses().take_changed(), after: self.parts.recorder.mark() }
     }
 
     /// Takes what is left on the lane, closes every open row, and records it.

@@ -20,6 +20,7 @@ use geminus_twin::{BindingIndex, Plant};
 
 use super::chronicle::Chronicle;
 use super::cohorts::{self, Version};
+use super::commanded::Earlier;
 use super::compile::Effort;
 use super::floor::Floor;
 use super::keeper::{self, AtBorder};
@@ -286,6 +287,7 @@ pub(crate) fn shard(
     mut parts: ShardParts,
     cast: &Cast,
     quarantines: &Quarantines,
+    earlier: &Earlier,
     store: &Store,
 ) -> anyhow::Result<JoinHandle<()>> {
     let plant = Arc::clone(&parts.plant);
@@ -305,6 +307,7 @@ pub(crate) fn shard(
     drop(carried);
     let name = format!("shard-{}", parts.number);
     let mut runner = ShardRunner::new(parts);
+    runner.resume_commands(earlier);
     for (index, twin, reason) in held {
         let last = super::quarantine::last_outputs(store, &plant, index, twin);
         runner.hold_apart(index, twin, reason, last);

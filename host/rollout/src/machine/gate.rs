@@ -55,8 +55,12 @@ impl Rollout {
                 progress.authoritative, progress.twins
             ));
         }
+        let idle = match progress.idle {
+            0 => String::new(),
+            idle => format!("; {idle} send nothing by which it could become warm"),
+        };
         Gate::Lost(format!(
-            "after {} s the new version answers for {} of {} twins and is warm for {}",
+            "after {} s the new version answers for {} of {} twins and is warm for {}{idle}",
             self.seconds_max(),
             progress.authoritative,
             progress.twins,
@@ -70,7 +74,15 @@ impl Rollout {
             Some(VerdictState::Pass) if self.minimum(now) => {
                 Gate::Open(format!("every check passed over {rows} rows of each twin"))
             }
-            _ if late => Gate::Open("the time of probation is over and no check failed".to_owned()),
+            _ if late && self.proven => {
+                Gate::Open("the time of probation is over and no check failed".to_owned())
+            }
+            // A version that was never seen at work is not made permanent by time alone.
+            _ if late => Gate::Lost(format!(
+                "no row of any twin was compared until the end of probation after {} s, so nothing speaks for the new \
+                 version",
+                self.seconds_max()
+            )),
             _ => Gate::Shut,
         }
     }
@@ -86,6 +98,7 @@ impl Rollout {
         }
         let what = match self.verdict {
             _ if ripe => "nobody promoted it".to_owned(),
+            _ if self.waits.is_some() => self.waits.clone().unwrap_or_default(),
             _ if !self.canary_answers() => {
                 let (warm, canary) = (self.progress.unwrap_or_default().authoritative, self.facts.canary);
                 format!("the new version answers for {warm} of {canary} canary twins")
@@ -113,7 +126,7 @@ impl Rollout {
     fn rows_wanted(&self) -> u64 {
         match self.phase {
             Phase::Shadow => self.plan.stages.shadow.rows,
-            Phase::Canary => self.plan.stages.canary.rows,
+            Phase::Canary => self.plan.stages.canary.rows_wanted(),
             _ => self.plan.stages.probation.rows,
         }
     }

@@ -30,7 +30,12 @@ impl Rollout {
             Input::Progress(progress) => {
                 self.progress = Some(*progress);
                 self.fresh = true;
+                self.proven |= progress.rows_min > 0;
                 self.weigh(now)
+            }
+            Input::Waits(what) => {
+                self.waits = what;
+                Vec::new()
             }
             Input::Judged(verdict) => {
                 self.judged(verdict);

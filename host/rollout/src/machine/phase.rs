@@ -124,7 +124,7 @@ pub struct Progress {
     #[serde(default)]
     pub idle: u32,
     /// Compared rows in this phase of the twin that has fewest, among the twins that the phase is about and that get
-    /// rows; 0 when none of them has one.
+    /// rows; 0 when none of them has one. Of a canary whose twins are named all count, also those that get none.
     pub rows_min: u64,
 }
 
@@ -151,6 +151,8 @@ pub enum Input<'a> {
     Raised,
     /// How far it has come.
     Progress(&'a Progress),
+    /// What this phase waits for that may never come, in an operator's words. It stands until something else is heard.
+    Waits(Option<String>),
     /// What the evidence says.
     Judged(&'a Verdict),
     /// The incumbent answers for all twins, the candidate is dropped.

@@ -221,6 +221,51 @@ fn every_phase_has_a_time_limit() {
 }
 
 #[test]
+fn time_alone_makes_no_version_permanent_that_nobody_has_seen_at_work() {
+    let direct = || Plan::direct("probe", "2.0.0");
+    let silent = after(&shadow(), &[(1, Progress(8, 0)), (599, Judged(Open)), (0, Tick)]);
+    check(direct(), &silent, Phase::Probation, "all 8 twins");
+    let over = after(&silent, &[(1, Tick)]);
+    check(direct(), &over, Phase::Withdrawing, "no row of any twin was compared");
+    check(direct(), &after(&over, &[(1, Withdrawn)]), Phase::RolledBack, "no row of any twin was compared");
+    // One row of every twin that sends, in this phase or in one before.
+    let seen = after(&shadow(), &[(1, Progress(8, 0)), (1, Progress(8, 1)), (600, Tick)]);
+    check(direct(), &seen, Phase::Settling, "no check failed");
+    let before = after(&shadow(), &[(1, Progress(7, 1)), (1, Progress(8, 0)), (600, Tick)]);
+    check(direct(), &before, Phase::Settling, "no check failed");
+    // A person may know better.
+    check(direct(), &after(&silent, &[(0, Promote)]), Phase::Settling, "promoted by ann");
+}
+
+#[test]
+fn a_canary_of_named_twins_waits_for_each_of_them_and_says_for_whom() {
+    let named = |rows| {
+        let mut plan = staged(Promote::Automatic);
+        plan.stages.canary.count = None;
+        plan.stages.canary.twins = Some(vec!["a".to_owned(), "b".to_owned()]);
+        plan.stages.canary.rows = rows;
+        plan
+    };
+    // Without least rows each has to have one all the same.
+    check(named(0), &after(&canary(), &[(10, Progress(2, 0)), (0, Judged(Pass))]), Phase::Canary, "passed");
+    check(
+        named(0),
+        &after(&canary(), &[(10, Progress(2, 1)), (0, Judged(Pass))]),
+        Phase::Promoting,
+        "passed",
+    );
+    let mut rollout = check(named(5), &canary(), Phase::Canary, "passed");
+    let words = "it waits for b (0 of 5 rows)";
+    assert!(rollout.hear(Input::Waits(Some(words.to_owned())), rollout.since()).is_empty());
+    assert_eq!((rollout.phase(), rollout.waits()), (Phase::Canary, Some(words)));
+    let over = rollout.deadline().expect("a deadline");
+    rollout.hear(Input::Judged(&verdict(Pass)), over);
+    assert_eq!(rollout.phase(), Phase::Withdrawing);
+    assert_eq!(rollout.reason(), Some("canary did not pass within 100 s: it waits for b (0 of 5 rows)"));
+    assert_eq!(rollout.waits(), None, "it waits for nobody any more");
+}
+
+#[test]
 fn a_failing_verdict_goes_back_from_every_phase_that_is_judged() {
     for (script, ending) in [
         (shadow(), Phase::Failed),

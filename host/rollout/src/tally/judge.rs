@@ -3,6 +3,8 @@
 //! A check over too few rows is `open`, never `pass`; where a limit allows nothing at all, the first thing beyond it
 //! fails at once. Nothing here is counted; [`Tally`] did that.
 
+use geminus_core::TwinIndex;
+
 use super::{Tally, number};
 use crate::{Acceptance, Verdict, VerdictState};
 
@@ -11,20 +13,32 @@ mod innovation;
 mod outcome;
 mod words;
 
+/// What a twin is called; `None` where there is only one.
+type Names<'a> = Option<&'a dyn Fn(TwinIndex) -> String>;
+
 impl Tally {
     /// Holds what was counted against the acceptance. Differences were counted by the limits that this tally was made
-    /// with, so it is to be the same acceptance.
+    /// with, so it is to be the same acceptance. No twin is named.
     #[must_use]
     pub fn judge(&self, acceptance: &Acceptance) -> Verdict {
-        self.judge_when(acceptance, true)
+        self.held_against(acceptance, true, None)
     }
 
     /// The same in the middle of a phase: while it is not `ripe`, because rows and seconds are below the minimum of the
     /// plan, innovations and NIS stay open. Their limits hold for one look; a good model that is looked at after each
-    /// row leaves its band sooner or later by chance alone.
+    /// row leaves its band sooner or later by chance alone. A fault is told with the name of its twin.
     #[must_use]
-    pub fn judge_when(&self, acceptance: &Acceptance, ripe: bool) -> Verdict {
-        let mut checks = vec![self.faults_check(acceptance), self.nan_check(acceptance)];
+    pub fn judge_when(
+        &self,
+        acceptance: &Acceptance,
+        ripe: bool,
+        name_of: &dyn Fn(TwinIndex) -> String,
+    ) -> Verdict {
+        self.held_against(acceptance, ripe, Some(name_of))
+    }
+
+    fn held_against(&self, acceptance: &Acceptance, ripe: bool, names: Names<'_>) -> Verdict {
+        let mut checks = vec![self.faults_check(acceptance, names), self.nan_check(acceptance)];
         checks.extend(self.difference_checks(acceptance));
         checks.extend(self.innovation_checks(acceptance, ripe));
         checks.extend(self.nis_checks(acceptance, ripe));

@@ -253,6 +253,13 @@ fn a_limit_that_allows_nothing_fails_at_once_and_others_wait_for_rows() {
         find(&verdict, "faults").detail.contains("failed 1 times in 1 rows, the last one: trap: unreachable")
     );
     assert_eq!((evidence.faults_total, evidence.faults[0].twin.as_str()), (1, "motor-3"));
+    let mut tally = Tally::new(&declaration(), &Acceptance::default());
+    fault(&mut tally);
+    let words = tally.judge_when(&Acceptance::default(), false, &name_of).words(Fail);
+    assert!(
+        words.ends_with("failed 1 times in 0 rows, the last one of motor-3: trap: unreachable"),
+        "{words}"
+    );
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn a_file_of_the_version_before_keeps_what_it_held() {
     beside(dir.path()).execute_batch(SCHEMA_1).expect("old file");
     let refused = ControlReader::open(dir.path()).expect_err("only a host may migrate it");
     assert!(
-        matches!(refused, StoreError::OlderSchema { file: "control.db", found: 1, known: 3 }),
+        matches!(refused, StoreError::OlderSchema { file: "control.db", found: 1, known: 4 }),
         "{refused}"
     );
     let (store, _) = open(dir.path());
@@ -74,6 +74,7 @@ fn a_file_of_the_version_before_keeps_what_it_held() {
     store.snapshots().save(&by, &[("motor-1".to_owned(), Timestamp(18), vec![6])]).expect("save");
     assert_eq!(control.rollout_begin(&rollout("thermal")).expect("begin"), 1);
     assert!(control.quarantines().expect("read").is_empty(), "the table is there");
+    assert!(control.commanded().expect("read").is_empty(), "and that one");
     store.close().expect("close");
     let (store, _) = open(dir.path());
     let loaded = store.snapshots().load("thermal", &["motor-1"]).expect("load");

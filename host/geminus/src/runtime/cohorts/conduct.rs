@@ -32,13 +32,13 @@ impl Cohorts {
         trial.map(|trial| trial.want(wanted, phase)).is_some()
     }
 
-    /// How far the trial is; `is_stale` says of whom no row can be expected now.
+    /// How far the trial is; `is_quiet` says of whom no row can be expected now.
     pub(crate) fn standing(
         &self,
         index: BindingIndex,
-        is_stale: &dyn Fn(TwinIndex) -> bool,
+        is_quiet: &dyn Fn(TwinIndex) -> bool,
     ) -> Option<Standing> {
-        Some(self.trial(index)?.standing(is_stale))
+        Some(self.trial(index)?.standing(is_quiet))
     }
 
     /// Whether a trial has something to do between rows.

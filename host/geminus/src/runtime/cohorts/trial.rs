@@ -50,11 +50,15 @@ pub(crate) struct Standing {
     pub(crate) enrolled: usize,
     pub(crate) warm: usize,
     pub(crate) authoritative: usize,
-    /// Twins that it should answer for, is not warm for, and that have gone stale.
+    /// Twins that it should answer for, is not warm for, and that send nothing.
     pub(crate) idle: usize,
     /// Rows in this phase of the twin that has fewest, among those that the phase is about, that had a row in it, and that
-    /// are not stale; 0 when there is none.
+    /// send; 0 when there is none.
     pub(crate) rows_min: u64,
+    /// Rows in this phase of the twin that has fewest, among all that the phase is about; `None` when it is about none here.
+    pub(crate) rows_fewest: Option<u64>,
+    /// Canary twins that send nothing, with their rows in this phase.
+    pub(crate) quiet: Vec<(TwinIndex, u64)>,
     pub(crate) cold: usize,
     /// What was counted in this phase.
     pub(crate) tally: Tally,
@@ -204,18 +208,23 @@ impl Trial {
         self.tally.refused_proposals(old, new);
     }
 
-    /// How far it is; `is_stale` says of whom no row can be expected now.
-    pub(crate) fn standing(&self, is_stale: &dyn Fn(TwinIndex) -> bool) -> Standing {
+    /// How far it is; `is_quiet` says of whom no row can be expected now.
+    pub(crate) fn standing(&self, is_quiet: &dyn Fn(TwinIndex) -> bool) -> Standing {
         let all = || self.twins.iter().map(|twin| self.flags(*twin));
-        let counted = self.twins.iter().filter(|twin| self.is_about(**twin) && !is_stale(**twin));
-        let rows = counted.map(|twin| u64::from(self.flags(*twin).rows)).filter(|rows| *rows > 0);
+        let about = || self.twins.iter().copied().filter(|twin| self.is_about(*twin));
+        let rows_of = |twin: TwinIndex| u64::from(self.flags(twin).rows);
+        let rows = about().filter(|twin| !is_quiet(*twin)).map(rows_of).filter(|rows| *rows > 0);
+        let is_canary = self.phase == Some(Phase::Canary);
+        let quiet = about().filter(|twin| is_canary && is_quiet(*twin)).map(|twin| (twin, rows_of(twin)));
         let enrolled = all().filter(|flags| flags.enrolled).count();
         Standing {
             enrolled,
             warm: all().filter(|flags| flags.warm).count(),
             authoritative: all().filter(|flags| flags.authoritative).count(),
-            idle: self.twins.iter().filter(|twin| self.is_idle(**twin, is_stale)).count(),
+            idle: self.twins.iter().filter(|twin| self.is_idle(**twin, is_quiet)).count(),
             rows_min: rows.min().unwrap_or(0),
+            rows_fewest: about().map(rows_of).min(),
+            quiet: quiet.collect(),
             cold: self.cold,
             tally: self.tally.clone(),
             failure: self.failure.clone(),
@@ -249,10 +258,10 @@ impl Trial {
     }
 
     /// Whether a twin only waits to become warm, which it cannot while it sends nothing.
-    fn is_idle(&self, twin: TwinIndex, is_stale: &dyn Fn(TwinIndex) -> bool) -> bool {
+    fn is_idle(&self, twin: TwinIndex, is_quiet: &dyn Fn(TwinIndex) -> bool) -> bool {
         let flags = self.flags(twin);
         let waits = flags.enrolled && !flags.authoritative && !flags.barred && !flags.warm;
-        waits && self.wanted.has(twin) && is_stale(twin)
+        waits && self.wanted.has(twin) && is_quiet(twin)
     }
 }
 
@@ -306,6 +315,25 @@ mod tests {
             let moves = |wanted| trial(flags, wanted).should_move(TWIN, || settled);
             assert_eq!((moves(Wanted::All), moves(Wanted::Nobody)), (all, nobody), "{flags:?} {settled}");
         }
+    }
+
+    #[test]
+    fn rows_of_quiet_twins_are_told_apart() {
+        let canary = Wanted::Some(Arc::new(HashSet::from([TWIN])));
+        let standing = |rows, phase, quiet| {
+            let mut trial = trial(Flags { enrolled: true, rows, ..Flags::default() }, canary.clone());
+            trial.phase = Some(phase);
+            let standing = trial.standing(&|_| quiet);
+            (standing.rows_min, standing.rows_fewest, standing.quiet)
+        };
+        assert_eq!(standing(3, Phase::Canary, false), (3, Some(3), Vec::new()));
+        assert_eq!(standing(3, Phase::Canary, true), (0, Some(3), vec![(TWIN, 3)]));
+        assert_eq!(standing(0, Phase::Canary, true), (0, Some(0), vec![(TWIN, 0)]));
+        assert_eq!(standing(3, Phase::Shadow, true), (0, Some(3), Vec::new()));
+        let mut others = trial(Flags::default(), Wanted::Some(Arc::default()));
+        others.phase = Some(Phase::Canary);
+        let standing = others.standing(&|_| true);
+        assert_eq!((standing.rows_fewest, standing.quiet), (None, Vec::new()), "a canary of other shards");
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! What the keeper's thread does: copies the state of the shards, lets it wait until history has what it has seen, and
 //! saves it; writes down the states at borders in the same order; tells the journal what happens to the store.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, select};
 use geminus_behavior::{Saved, Snapshot};
-use geminus_core::{Event, Severity};
-use geminus_store::{Border, Checkpoint, Generation, Store, StoreError};
+use geminus_core::{Event, Severity, TwinIndex};
+use geminus_store::{Border, Checkpoint, Commanded, Generation, Store, StoreError};
 use geminus_twin::plant::Binding;
 use geminus_twin::{BindingIndex, Plant};
 
@@ -33,6 +34,8 @@ pub(super) struct Desk {
     store: Arc<Store>,
     chronicle: Chronicle,
     pending: Pending,
+    /// What was commanded last and is not saved yet, by behavior and twin.
+    commanded: BTreeMap<(String, String), String>,
     /// Whether it was told that state is not saved; told once until it is.
     told: bool,
     /// Whether it was told that there is no room for states at borders.
@@ -46,7 +49,8 @@ impl Desk {
         store: Arc<Store>,
         chronicle: Chronicle,
     ) -> Self {
-        Self { plant, shards, store, chronicle, pending: Pending::default(), told: false, told_full: false }
+        let (pending, commanded) = (Pending::default(), BTreeMap::new());
+        Self { plant, shards, store, chronicle, pending, commanded, told: false, told_full: false }
     }
 
     /// Runs until it is told to stop, and copies at intervals, and once more then. Where `stopped` is closed without a
@@ -187,6 +191,7 @@ impl Desk {
     /// Copies the state of every shard and puts it in line. A shard whose last copy still waits is passed over, unless it
     /// is the last time: the older copy is due first, and what has happened since is fed again after a kill.
     fn copy(&mut self, last: bool) {
+        let mut changed = Vec::new();
         for (number, shard) in self.shards.iter().enumerate() {
             if self.pending.has_copy(number) && !last {
                 continue;
@@ -194,7 +199,10 @@ impl Desk {
             let (reply, answer) = crossbeam_channel::bounded(1);
             let asked = shard.send(Ask::Snapshot(reply)).is_ok();
             match answer.recv_timeout(COPY_MAX) {
-                Ok(copied) => self.pending.copy(number, copied),
+                Ok(mut copied) => {
+                    changed.append(&mut copied.commanded);
+                    self.pending.copy(number, copied);
+                }
                 Err(error) => {
                     let why = match error {
                         RecvTimeoutError::Timeout if asked => "did not copy its state in time",
@@ -204,6 +212,27 @@ impl Desk {
                     self.chronicle.tell(Event::new("snapshot-failed", Severity::Error, message));
                 }
             }
+        }
+        self.keep_commanded(changed);
+    }
+
+    /// Saves what was commanded last. It waits for no row: a command that came through did so whatever becomes of its row.
+    /// What cannot be saved is tried again with the next copy.
+    fn keep_commanded(&mut self, changed: Vec<((TwinIndex, BindingIndex), String)>) {
+        let plant = &self.plant;
+        let name = |(twin, index)| {
+            let twin = crate::runtime::id_of(plant, twin).to_owned();
+            Some((plant.binding(index)?.name.clone(), twin))
+        };
+        let named = changed.into_iter().filter_map(|(pair, document)| Some((name(pair)?, document)));
+        self.commanded.extend(named);
+        let all: Vec<Commanded> = std::mem::take(&mut self.commanded)
+            .into_iter()
+            .map(|((binding, twin), document)| Commanded { binding, twin, document })
+            .collect();
+        if let Err(error) = self.store.control().commanded_save(&all) {
+            self.unsaved(&format!("what was commanded last: {error}"));
+            self.commanded = all.into_iter().map(|one| ((one.binding, one.twin), one.document)).collect();
         }
     }
 

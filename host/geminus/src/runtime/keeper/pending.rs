@@ -159,7 +159,7 @@ mod tests {
         sample(&store, 1);
         assert!(pending.border(border(8, 1, Some(store.recorder().mark()))));
         sample(&store, 2);
-        pending.copy(3, Copied { states: Vec::new(), after: store.recorder().mark() });
+        pending.copy(3, Copied { states: Vec::new(), commanded: Vec::new(), after: store.recorder().mark() });
         assert!(pending.border(border(9, 1, None)), "behind the others all the same");
 
         assert_eq!(due(&mut pending), [(7, true)]);

@@ -33,7 +33,9 @@ impl Conductor {
         let document = run.document();
         let event = document.event(id);
         let known = self.floor.board.lock().rollouts.insert(id, document.clone());
-        if known.is_none_or(|known| known.event(id) != event) {
+        let waits = document.machine.waits();
+        // What it waits for is not in the event, but pages that hear one ask for the rollout anew.
+        if known.is_none_or(|known| known.event(id) != event || known.machine.waits() != waits) {
             self.floor.bus.publish_rollout(&event);
         }
         if phase == before {

@@ -140,6 +140,7 @@ impl Document {
             ended: record.ended.map(api::Time),
             reason: machine
                 .reason()
+                .or_else(|| machine.waits())
                 .or_else(|| machine.history().last().map(|step| step.reason.as_str()))
                 .map(str::to_owned),
             twins: record.twins,

@@ -48,8 +48,9 @@ impl ShardRunner {
             }
             Ask::Standing(index, reply) => {
                 let shard = &self.parts.shard;
-                let is_stale = |twin| shard.state(twin) == Some(shard::State::Stale);
-                drop(reply.send(self.parts.cohorts.standing(index, &is_stale)));
+                // Gone stale, or not heard of since the start.
+                let is_quiet = |twin| shard.state(twin) != Some(shard::State::Live);
+                drop(reply.send(self.parts.cohorts.standing(index, &is_quiet)));
             }
             Ask::Settle(index, reply) => {
                 let (moved, left) = self.parts.cohorts.settle(index);

@@ -22,6 +22,7 @@ enum Any {
     Person(u8),
     Superseded,
     HostStarted,
+    Waits,
 }
 
 fn any_input() -> impl Strategy<Value = Any> {
@@ -46,6 +47,7 @@ fn any_input() -> impl Strategy<Value = Any> {
         1 => Just(Any::Failed),
         1 => Just(Any::Superseded),
         1 => Just(Any::HostStarted),
+        1 => Just(Any::Waits),
     ]
 }
 
@@ -110,6 +112,7 @@ fn tell(rollout: &mut Rollout, any: &Any, now: Timestamp) -> Vec<Order> {
         Any::Person(_) => rollout.hear(Input::Rollback { by }, now),
         Any::Superseded => rollout.hear(Input::Superseded, now),
         Any::HostStarted => rollout.hear(Input::HostStarted, now),
+        Any::Waits => rollout.hear(Input::Waits(Some("it waits".to_owned())), now),
     }
 }
 

@@ -4,15 +4,16 @@ use super::super::Tally;
 use super::super::column::Column;
 use super::super::number;
 use super::words::{percent, with_unit};
-use super::{judged, share};
+use super::{Names, judged, share};
 use crate::{Acceptance, Check};
 
 impl Tally {
-    pub(super) fn faults_check(&self, acceptance: &Acceptance) -> Check {
+    pub(super) fn faults_check(&self, acceptance: &Acceptance, names: Names<'_>) -> Check {
         let (total, limit) = (self.faults.total, acceptance.faults_max);
-        let last = self.faults.kept().last();
-        let last =
-            last.map_or(String::new(), |fault| format!(", the last one: {}: {}", fault.kind, fault.message));
+        let last = self.faults.kept().last().map_or(String::new(), |fault| {
+            let whose = names.map_or(String::new(), |name_of| format!(" of {}", name_of(fault.twin)));
+            format!(", the last one{whose}: {}: {}", fault.kind, fault.message)
+        });
         Check {
             name: "faults".to_owned(),
             state: judged(total > limit, total > limit, self.enough_compared(acceptance, self.rows)),

@@ -22,7 +22,7 @@ fn innovations_are_judged_once_and_not_at_every_look() {
     for some in rows.chunks(10) {
         tell(&mut tally, some);
         tally.cost(cost(10));
-        let verdict = tally.judge_when(&acceptance, false);
+        let verdict = tally.judge_when(&acceptance, false, &name_of);
         assert_ne!(verdict.state, Fail, "{verdict:?}");
         for check in names.map(|name| find(&verdict, name)) {
             assert_eq!(check.state, Open, "{check:?}");
@@ -32,10 +32,10 @@ fn innovations_are_judged_once_and_not_at_every_look() {
                 "{check:?}"
             );
         }
-        looks_outside += u32::from(tally.judge_when(&acceptance, true).state == Fail);
+        looks_outside += u32::from(tally.judge_when(&acceptance, true, &name_of).state == Fail);
     }
     assert!(looks_outside > 5, "nothing was held back: {looks_outside}");
-    let verdict = tally.judge_when(&acceptance, true);
+    let verdict = tally.judge_when(&acceptance, true, &name_of);
     assert_eq!(verdict.state, Pass, "{verdict:?}");
     assert_eq!(tally.judge(&acceptance), verdict);
 }
@@ -45,7 +45,7 @@ fn everything_else_is_judged_at_every_look() {
     let rows: Vec<Row> = (0..100).map(|i| Row { new: [99.0, 5.0, 25.0], ..row(i) }).collect();
     let mut tally = Tally::new(&declaration(), &strict());
     tell(&mut tally, &rows);
-    let verdict = tally.judge_when(&strict(), false);
+    let verdict = tally.judge_when(&strict(), false, &name_of);
     assert_eq!(find(&verdict, "difference winding").state, Fail);
     assert_eq!((find(&verdict, "nis nis").state, verdict.state), (Open, Fail));
 }
