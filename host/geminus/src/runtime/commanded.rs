@@ -129,13 +129,13 @@ impl Courses {
 
 /// What an earlier run saved, by pair. Pairs of twins and behaviors that the site has no more are passed over.
 #[derive(Debug, Default)]
-pub(crate) struct Earlier {
+pub(crate) struct EarlierCommands {
     saved: HashMap<Pair, String>,
     /// Whether it is all that was: the run ended in order.
     is_whole: bool,
 }
 
-impl Earlier {
+impl EarlierCommands {
     /// As the books have it.
     pub(crate) fn read(control: &Control, plant: &Plant, chronicle: &Chronicle) -> Self {
         match control.commanded() {

@@ -27,7 +27,7 @@ use super::chronicle::Chronicle;
 use super::cohorts::Cohorts;
 use super::cohorts::side::{Berth, Watch};
 use super::cohorts::trial::{Moved, Trial};
-use super::commanded::Earlier;
+use super::commanded::EarlierCommands;
 use super::crumb::{self, Crumb};
 use super::floods::Floods;
 use super::keeper::AtBorder;
@@ -142,7 +142,7 @@ impl ShardRunner {
     }
 
     /// Goes on from what was commanded last in an earlier run.
-    pub(crate) fn resume_commands(&mut self, earlier: &Earlier) {
+    pub(crate) fn resume_commands(&mut self, earlier: &EarlierCommands) {
         let here: HashSet<TwinIndex> = self.parts.shard.twins().collect();
         for ((twin, index), document) in earlier.of_twins(|twin| here.contains(&twin)) {
             let Some(binding) = self.parts.plant.binding(index) else { continue };

@@ -20,7 +20,7 @@ use geminus_twin::{BindingIndex, Plant};
 
 use super::chronicle::Chronicle;
 use super::cohorts::{self, Version};
-use super::commanded::Earlier;
+use super::commanded::EarlierCommands;
 use super::compile::Effort;
 use super::floor::Floor;
 use super::keeper::{self, AtBorder};
@@ -287,7 +287,7 @@ pub(crate) fn shard(
     mut parts: ShardParts,
     cast: &Cast,
     quarantines: &Quarantines,
-    earlier: &Earlier,
+    earlier: &EarlierCommands,
     store: &Store,
 ) -> anyhow::Result<JoinHandle<()>> {
     let plant = Arc::clone(&parts.plant);
