@@ -12,6 +12,8 @@ enum Turn {
     Do(Event),
     /// With the digest of this command or of another one.
     Approve(&'static str, bool),
+    /// The wished value is received now, measured this many seconds before.
+    Show(f64),
     /// Stop at any moment and start again from the document, perhaps with a sample at hand.
     Crash(Option<ReadBack>),
 }
@@ -56,6 +58,7 @@ fn turn() -> impl Strategy<Value = Turn> {
         8 => forward.prop_map(Turn::Do),
         4 => (people, prop::bool::weighted(0.9)).prop_map(|(by, same)| Turn::Approve(by, same)),
         3 => read_back().prop_map(|sample| Turn::Do(Event::ReadBack(sample))),
+        2 => prop_oneof![Just(0.0), 0.0..3.0f64].prop_map(Turn::Show),
         2 => Just(Turn::Do(Event::Tick)),
         1 => other.prop_map(Turn::Do),
         1 => prop::option::of(read_back()).prop_map(Turn::Crash),
@@ -91,6 +94,7 @@ fn turns() -> impl Strategy<Value = Vec<(f64, Turn)>> {
         Turn::Do(Event::Arm),
         Turn::Do(Event::Send),
         Turn::Do(Event::Acknowledge { receipt: "PUBACK".to_owned() }),
+        Turn::Show(0.0),
     ];
     let usual: Vec<_> = usual
         .into_iter()
@@ -154,6 +158,12 @@ fn run(
                     samples.push(*sample);
                 }
                 apply(&record, event, now)
+            }
+            Turn::Show(age) => {
+                let time = now.minus(Duration::from_secs_f64(*age));
+                let shown = ReadBack { value: 72.5, quality: Quality::Good, time, received: now };
+                samples.push(shown);
+                apply(&record, &Event::ReadBack(shown), now)
             }
             Turn::Approve(by, same) => {
                 let digest = if *same { record.digest() } else { command(2).digest() };

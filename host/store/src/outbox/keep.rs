@@ -46,7 +46,7 @@ pub(super) fn keep(
     let failed = StoreError::database(FILE.name, "keeping a command");
     let CommandChange { row, cause } = change;
     let kept = savepoint
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM command WHERE id = ?1"))
+        .prepare(&format!("SELECT {COLUMNS} FROM command WHERE id = ?1"))
         .and_then(|mut statement| statement.query_row([row.id], read).optional())
         .map_err(&failed)?;
     let refuse = |kept: Option<u32>| StoreError::OutboxStep { id: id_text(&row.id), given: row.step, kept };
@@ -71,9 +71,7 @@ pub(super) fn keep(
     counts.open = counts.open.saturating_sub(usize::from(was_open)) + usize::from(row.open);
     let values = (number.cast_signed(), row.step, &row.state, column_from_time(row.since), cause);
     savepoint
-        .prepare_cached(
-            "INSERT INTO transition(command, step, state, time, cause) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )
+        .prepare("INSERT INTO transition(command, step, state, time, cause) VALUES (?1, ?2, ?3, ?4, ?5)")
         .and_then(|mut statement| statement.execute(values))
         .map_err(failed)?;
     Ok(())
@@ -107,7 +105,7 @@ fn insert(savepoint: &Savepoint<'_>, row: &CommandRow) -> rusqlite::Result<u64> 
         &row.document,
     );
     savepoint
-        .prepare_cached(
+        .prepare(
             "INSERT INTO command(id, twin, target, digest, step, state, since, open, document)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
@@ -118,7 +116,7 @@ fn insert(savepoint: &Savepoint<'_>, row: &CommandRow) -> rusqlite::Result<u64> 
 fn update(savepoint: &Savepoint<'_>, row: &CommandRow) -> rusqlite::Result<()> {
     let values = (row.id, row.step, &row.state, column_from_time(row.since), row.open, &row.document);
     savepoint
-        .prepare_cached(
+        .prepare(
             "UPDATE command SET step = ?2, state = ?3, since = ?4, open = ?5, document = ?6 WHERE id = ?1",
         )?
         .execute(values)
@@ -129,9 +127,7 @@ fn update(savepoint: &Savepoint<'_>, row: &CommandRow) -> rusqlite::Result<()> {
 pub(super) fn keep_target(savepoint: &Savepoint<'_>, row: &TargetRow) -> Result<(), StoreError> {
     let values = (&row.twin, &row.target, column_from_time(row.changed), &row.document);
     savepoint
-        .prepare_cached(
-            "INSERT OR REPLACE INTO target(twin, target, changed, document) VALUES (?1, ?2, ?3, ?4)",
-        )
+        .prepare("INSERT OR REPLACE INTO target(twin, target, changed, document) VALUES (?1, ?2, ?3, ?4)")
         .and_then(|mut statement| statement.execute(values))
         .map(drop)
         .map_err(StoreError::database(FILE.name, "keeping a target"))
@@ -140,7 +136,7 @@ pub(super) fn keep_target(savepoint: &Savepoint<'_>, row: &TargetRow) -> Result<
 /// Forgets some commands that have not changed since `before`; how many.
 pub(super) fn forget(savepoint: &Savepoint<'_>, before: Timestamp) -> Result<u64, StoreError> {
     savepoint
-        .prepare_cached(
+        .prepare(
             "DELETE FROM command WHERE number IN
                (SELECT number FROM command WHERE open = 0 AND since < ?1 ORDER BY since LIMIT ?2)",
         )

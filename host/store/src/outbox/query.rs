@@ -45,7 +45,7 @@ impl OutboxReader {
     pub fn command(&self, id: &[u8; 16]) -> Result<Option<CommandRow>, StoreError> {
         self.read("reading a command", |connection| {
             let sql = format!("SELECT {COLUMNS} FROM command WHERE id = ?1");
-            connection.prepare_cached(&sql)?.query_row([id], read).optional()
+            connection.prepare(&sql)?.query_row([id], read).optional()
         })
     }
 
