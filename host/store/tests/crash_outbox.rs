@@ -98,6 +98,8 @@ fn drive(
         let Ok(next) = apply(&record, &event, clock.now()) else { continue };
         save(store, &next, event.kind().name())?;
         if next.phase() == Phase::Sent && record.phase() == Phase::Armed {
+            // Told in between, so that a kill can fall between the mark and the bytes, or just behind them.
+            tell(&format!("sent {}", next.id()));
             field.take(&next);
         }
         record = next;
@@ -111,6 +113,12 @@ fn drive(
         record = next;
     }
     Ok(record)
+}
+
+fn tell(line: &str) {
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}").expect("pipe");
+    out.flush().expect("pipe");
 }
 
 /// As a child (the folder is in the environment) it commands until it is killed; by itself it commands a little.
@@ -132,21 +140,19 @@ fn a_host_that_commands() {
             drive(&store, &mut field, &clock, again).expect("driven");
         }
     }
-    let mut out = std::io::stdout();
     for number in 0u32.. {
         if given.is_none() && number > 5 {
             break;
         }
         let first = proposed(number, clock.now());
         while let Err(error) = save(&store, &first, "propose") {
-            writeln!(out, "failed {error}").expect("pipe");
+            tell(&format!("failed {error}"));
         }
         match drive(&store, &mut field, &clock, first) {
-            Ok(record) => writeln!(out, "done {} {}", record.id(), record.phase()).expect("pipe"),
+            Ok(record) => tell(&format!("done {} {}", record.id(), record.phase())),
             // It stays where it is: the next start finds out.
-            Err(error) => writeln!(out, "failed {error}").expect("pipe"),
+            Err(error) => tell(&format!("failed {error}")),
         }
-        out.flush().expect("pipe");
     }
     check(&dir, &store);
 }
@@ -206,12 +212,14 @@ fn whatever_left_a_host_that_was_killed_is_known_and_leaves_once() {
     let mut in_doubt = 0;
     for round in 0..ROUNDS {
         let mut child = start(dir.path());
-        let lines = BufReader::new(child.stdout.take().expect("pipe")).lines();
-        let done =
-            lines.map_while(Result::ok).filter(|line| line.starts_with("done ")).take(2 + round % 5).count();
+        // Held until the kill: a pipe that closes would let the child end in order.
+        let mut lines = BufReader::new(child.stdout.take().expect("pipe")).lines().map_while(Result::ok);
+        let word = if round % 2 == 0 { "sent " } else { "done " };
+        let heard = lines.by_ref().filter(|line| line.starts_with(word)).take(2 + round % 5).count();
         child.kill().expect("kill");
         child.wait().expect("wait");
-        assert_eq!(done, 2 + round % 5, "round {round}: the child ended by itself");
+        drop(lines);
+        assert_eq!(heard, 2 + round % 5, "round {round}: the child ended by itself");
         let store = open(dir.path());
         check(dir.path(), &store);
         let kept = store.outbox().open_commands().expect("read");
