@@ -96,6 +96,16 @@ pub enum StoreError {
         /// The number.
         id: u64,
     },
+    /// A change of a command that does not follow on what is kept.
+    #[error("step {given} of command {id} does not follow on what is kept ({}): read it again", step_words(*.kept))]
+    OutboxStep {
+        /// The command.
+        id: String,
+        /// Step of the change.
+        given: u32,
+        /// Step that is kept; `None` when there is no such command.
+        kept: Option<u32>,
+    },
     /// There are as many of something as there can be.
     #[error("there are {limit} {what} already: {instead}")]
     Exhausted {
@@ -168,6 +178,10 @@ impl StoreError {
             _ => Fault::Other,
         }
     }
+}
+
+fn step_words(kept: Option<u32>) -> String {
+    kept.map_or_else(|| "no such command".to_owned(), |step| format!("step {step}"))
 }
 
 fn fault_from_error(error: &rusqlite::Error) -> Fault {

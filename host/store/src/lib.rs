@@ -1,5 +1,5 @@
-//! What happened, kept: history of samples (`hot.db`), the journal (`journal.db`), and what is in force (`control.db`):
-//! versions, rollouts, strikes, quarantines, snapshots and checkpoints of behavior state.
+//! What happened, kept: history of samples (`hot.db`), the journal (`journal.db`), commands (`outbox.db`), and what is in
+//! force (`control.db`): versions, rollouts, strikes, quarantines, snapshots and checkpoints of behavior state.
 //!
 //! This room alone names SQLite. It decides nothing: it takes samples and events from queues that never
 //! block their senders, makes them durable, and then says so (a ticket is committed after the fsync). What it
@@ -13,6 +13,7 @@ mod error;
 mod hot;
 mod journal;
 mod options;
+mod outbox;
 mod reader;
 mod snapshots;
 mod sqlite;
@@ -27,6 +28,9 @@ pub use error::{Fault, StoreError};
 pub use hot::recorder::{Mark, Recorder};
 pub use journal::{Chain, Entry, Journal};
 pub use options::Options;
+pub use outbox::{
+    COMMANDS_KEPT_MIN, CommandChange, CommandFilter, CommandRow, Outbox, OutboxReader, TargetRow, Transition,
+};
 pub use reader::buckets::Bucket;
 pub use reader::rows::{Row, Rows};
 pub use reader::{Damage, Reader};

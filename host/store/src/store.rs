@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use crate::hot::recorder::{Recorder, Work};
 use crate::hot::writer::Writer;
 use crate::journal::Journal;
+use crate::outbox::Outbox;
 use crate::stats::{Gauges, Stats};
 use crate::{Control, Options, Reader, Snapshots, StoreError, hot};
 
@@ -25,6 +26,7 @@ pub struct Store {
     reader: Reader,
     journal: Journal,
     control: Control,
+    outbox: Outbox,
     gauges: Arc<Gauges>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held, not used: the lock ends with the handle.
@@ -47,6 +49,7 @@ impl Store {
         let gauges = Arc::new(Gauges::default());
         let (journal, journal_thread) = Journal::open(dir, &options, Arc::clone(&clock))?;
         let control = Control::open(dir, &options, Arc::clone(&clock))?;
+        let (outbox, outbox_thread) = Outbox::open(dir, &options, Arc::clone(&clock))?;
         let reader = Reader::open(dir)?;
         let (work, queue) = unbounded();
         let queue_points_max = options.queue_points_max as u64;
@@ -54,8 +57,8 @@ impl Store {
             Writer::new(dir.to_owned(), options, Arc::clone(&clock), Arc::clone(&gauges), queue, connection)?;
         let writer_thread = spawn("store-history", move || writer.run())?;
         let recorder = Recorder { work, gauges: Arc::clone(&gauges), clock, queue_points_max };
-        let threads = Mutex::new(vec![writer_thread, journal_thread]);
-        Ok(Self { recorder, reader, journal, control, gauges, threads, _lock: lock })
+        let threads = Mutex::new(vec![writer_thread, journal_thread, outbox_thread]);
+        Ok(Self { recorder, reader, journal, control, outbox, gauges, threads, _lock: lock })
     }
 
     /// The numbers of these (twin, point), new ones where there were none. They never change. Blocks.
@@ -99,6 +102,12 @@ impl Store {
     #[must_use]
     pub fn control(&self) -> Control {
         self.control.clone()
+    }
+
+    /// Commands and what became of them.
+    #[must_use]
+    pub fn outbox(&self) -> Outbox {
+        self.outbox.clone()
     }
 
     /// Counts and gauges. Does not block.
@@ -158,6 +167,7 @@ impl Store {
 
     fn end(&self) {
         self.journal.end();
+        self.outbox.end();
         self.control.close();
         if self.recorder.work.send(Work::Close).is_err() {
             tracing::debug!("history was closed already");

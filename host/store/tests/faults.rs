@@ -53,7 +53,7 @@ fn a_folder_belongs_to_one_host() {
 
 #[test]
 fn files_of_a_newer_version_or_another_program_are_refused() {
-    for file in ["hot.db", "journal.db", "control.db"] {
+    for file in ["hot.db", "journal.db", "control.db", "outbox.db"] {
         let dir = tempfile::tempdir().expect("folder");
         open(dir.path(), Options::default()).expect("store").close().expect("close");
         let connection = rusqlite::Connection::open(dir.path().join(file)).expect("file");

@@ -1,0 +1,125 @@
+//! Who may command a target, and what the next owner starts from.
+
+use std::time::Duration;
+
+use super::*;
+
+const NOW: Timestamp = Timestamp(1_000_000_000_000);
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn by(who: &str) -> Holding {
+    Holding { by: who.to_owned(), reason: "work".to_owned(), since: NOW, until: None }
+}
+
+fn locked(who: &str) -> Holding {
+    Holding { until: Some(NOW.plus(HOUR)), ..by(who) }
+}
+
+fn operator(name: &str) -> Proposer {
+    Proposer::Operator { name: name.to_owned() }
+}
+
+fn behavior() -> Proposer {
+    Proposer::Behavior { name: "b".to_owned(), version: "1.0.0".to_owned(), digest: "sha256:0".to_owned() }
+}
+
+fn level(result: Result<(), OwnerError>) -> Result<(), Precedence> {
+    result.map_err(|error| match error {
+        OwnerError::Held { level, .. } => level,
+        other => panic!("{other}"),
+    })
+}
+
+#[test]
+fn a_higher_owner_takes_a_target_and_a_lower_one_gets_it_back() {
+    use Precedence::{Behavior, Local, Lockout, Operator};
+    let mut target = Ownership::default();
+    target.wrote(40.0, NOW, true);
+    assert_eq!(target.may_command(&behavior(), NOW), Ok(()));
+    let over = target.request(Operator, by("anna"), Some(41.0), NOW).expect("taken").expect("hand-over");
+    assert_eq!(over, HandOver { from: Behavior, to: Operator, start: Start::Present(41.0) });
+    assert_eq!(level(target.may_command(&behavior(), NOW)), Err(Operator));
+    assert_eq!(target.may_command(&operator("Anna"), NOW), Ok(()));
+    assert_eq!(level(target.may_command(&operator("ben"), NOW)), Err(Operator), "one owner at a time");
+    assert_eq!(target.request(Operator, by("ben"), None, NOW), Ok(None), "a person takes over");
+    assert_eq!(target.may_command(&operator("ben"), NOW), Ok(()));
+
+    target.request(Lockout, locked("carl"), None, NOW).expect("locked");
+    assert_eq!(target.request(Local, by("panel"), None, NOW), Ok(None), "beneath a lockout");
+    for proposer in [behavior(), operator("ben"), operator("carl")] {
+        assert_eq!(level(target.may_command(&proposer, NOW)), Err(Lockout));
+    }
+    let levels: Vec<Precedence> = target.holdings(NOW).map(|(level, _)| level).collect();
+    assert_eq!(levels, [Lockout, Local, Operator]);
+    let over = target.release(Lockout, "carl", None, NOW).expect("released").expect("hand-over");
+    assert_eq!((over.from, over.to), (Lockout, Local));
+    assert_eq!(level(target.may_command(&operator("ben"), NOW)), Err(Local));
+    target.release(Local, "panel", None, NOW).expect("released");
+    assert_eq!(target.may_command(&operator("ben"), NOW), Ok(()));
+    let over = target.release(Operator, "ben", Some(55.0), NOW).expect("released").expect("hand-over");
+    assert_eq!(over, HandOver { from: Operator, to: Behavior, start: Start::Present(55.0) });
+    assert_eq!(target.start(), Some(Start::Present(55.0)));
+    target.wrote(54.0, NOW, false);
+    assert_eq!(target.start(), None, "it has started");
+}
+
+#[test]
+fn the_next_owner_starts_from_what_is_known_or_a_person_commands_first() {
+    use Precedence::{Local, Operator};
+    let back = |level: Precedence, written: Option<(f64, bool)>, present: Option<f64>| {
+        let mut target = Ownership::default();
+        target.request(level, by("anna"), None, NOW).expect("taken");
+        if let Some((value, verified)) = written {
+            target.wrote(value, NOW, verified);
+        }
+        let over = target.release(level, "anna", present, NOW).expect("released").expect("hand-over");
+        (over.start, target.may_command(&behavior(), NOW).is_ok())
+    };
+    assert_eq!(back(Operator, Some((30.0, true)), None), (Start::Written(30.0), true));
+    assert_eq!(back(Operator, Some((30.0, true)), Some(31.0)), (Start::Present(31.0), true));
+    assert_eq!(back(Operator, Some((30.0, false)), None), (Start::Unknown, false));
+    assert_eq!(back(Operator, None, None), (Start::Unknown, false));
+    assert_eq!(back(Operator, None, Some(f64::NAN)), (Start::Unknown, false));
+    // At its own panel a machine may have been moved.
+    assert_eq!(back(Local, Some((30.0, true)), None), (Start::Unknown, false));
+
+    let mut target = Ownership::default();
+    target.request(Operator, by("anna"), None, NOW).expect("taken");
+    target.wrote(30.0, NOW, true);
+    target.lost();
+    target.release(Operator, "anna", None, NOW).expect("released");
+    assert_eq!(target.may_command(&behavior(), NOW), Err(OwnerError::NoStart));
+    assert_eq!(target.may_command(&operator("ben"), NOW), Ok(()));
+    assert_eq!(target.tick(Some(30.2), NOW), None);
+    assert_eq!(target.start(), Some(Start::Present(30.2)), "the feedback is back");
+    assert_eq!(target.may_command(&behavior(), NOW), Ok(()));
+}
+
+#[test]
+fn a_lockout_has_a_person_a_reason_and_an_end_and_survives_a_restart() {
+    use Precedence::{Behavior, Lockout};
+    let mut target = Ownership::default();
+    assert_eq!(target.request(Lockout, by("carl"), None, NOW), Err(OwnerError::Endless));
+    assert_eq!(
+        target.request(Lockout, Holding { until: Some(NOW), ..by("carl") }, None, NOW),
+        Err(OwnerError::Until)
+    );
+    let silent = Holding { reason: " ".to_owned(), ..locked("carl") };
+    assert_eq!(target.request(Lockout, silent, None, NOW), Err(OwnerError::Reason));
+    assert!(matches!(target.request(Lockout, locked(""), None, NOW), Err(OwnerError::Name(_))));
+    assert_eq!(target.request(Behavior, by("b"), None, NOW), Err(OwnerError::NotAsked));
+    target.request(Lockout, locked("carl"), None, NOW).expect("locked");
+    let refused = Err(OwnerError::NotYours { by: "carl".to_owned() });
+    assert_eq!(target.request(Lockout, locked("anna"), None, NOW), refused);
+    assert_eq!(target.release(Lockout, "anna", None, NOW), refused);
+
+    let text = serde_json::to_string(&target).expect("json");
+    let mut kept: Ownership = serde_json::from_str(&text).expect("json");
+    assert_eq!(kept, target);
+    assert_eq!(level(kept.may_command(&behavior(), NOW)), Err(Lockout));
+    let later = NOW.plus(HOUR);
+    assert_eq!(kept.owner(later).0, Behavior, "its time is over");
+    let over = kept.tick(Some(12.5), later).expect("hand-over");
+    assert_eq!(over, HandOver { from: Lockout, to: Behavior, start: Start::Present(12.5) });
+    assert_eq!(kept.release(Lockout, "carl", None, later), Err(OwnerError::NotHeld { level: Lockout }));
+}

@@ -1,0 +1,225 @@
+//! Orders over MQTT, 5 or 3.1.1, on a connection of their own.
+//!
+//! Each order leaves on the connection that stands at that moment or not at all: QoS 1, tracked until the broker has it, never
+//! retained, and with an expiry where the protocol has one. A connection that breaks is thrown away with whatever was under way on it,
+//! so that the library cannot send it again; the next one starts clean. A broker that does not answer in time is hung up on, so that
+//! nothing waits there to leave later.
+
+mod v4;
+mod v5;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use geminus_core::Timestamp;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use crate::{Answer, Egress, Order, Reply};
+
+/// Orders under way at most: fewer than the 20 that brokers customarily take, so that none waits in the library.
+const WINDOW: u16 = 16;
+/// Longest topic, as the protocol has it.
+const TOPIC_BYTES_MAX: usize = 65_535;
+/// How long after a lost connection the next one is tried, at first and at most.
+const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+/// Version of the protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MqttVersion {
+    /// MQTT 5: orders carry an expiry.
+    #[default]
+    V5,
+    /// MQTT 3.1.1: only `not_after` in the payload says when an order is void.
+    V311,
+}
+
+/// How a broker is spoken to.
+#[derive(Clone)]
+pub struct MqttOptions {
+    /// Name or IP address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// User and password.
+    pub credentials: Option<(String, String)>,
+    /// Unique at the broker, and not that of the connection that reads.
+    pub client_id: String,
+    /// Version of the protocol.
+    pub version: MqttVersion,
+    /// How often the line is tried when nothing is sent. At least a second.
+    pub keep_alive: Duration,
+    /// How long the broker may take to acknowledge an order.
+    pub answer_max: Duration,
+}
+
+impl std::fmt::Debug for MqttOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // No password.
+        write!(f, "MqttOptions({} at {}:{}, {:?})", self.client_id, self.host, self.port, self.version)
+    }
+}
+
+/// The half of a connection that sends.
+#[derive(Clone)]
+enum Client {
+    V4(rumqttc_v4::AsyncClient),
+    V5(rumqttc_v5::AsyncClient),
+}
+
+/// A connection that stands.
+#[derive(Clone)]
+struct Line {
+    client: Client,
+    /// Places for orders under way.
+    window: Arc<Semaphore>,
+    /// Ends the connection.
+    hang_up: watch::Sender<bool>,
+}
+
+/// What the connection's task and the egress share.
+struct Shared {
+    line: Mutex<Option<Line>>,
+    up: watch::Sender<bool>,
+}
+
+/// An egress that writes to one broker. Dropping it ends the connection.
+pub struct MqttEgress {
+    shared: Arc<Shared>,
+    runtime: Handle,
+    answer_max: Duration,
+    task: JoinHandle<()>,
+}
+
+impl MqttEgress {
+    /// Connects on `runtime`, and again whenever the connection is lost. Does not wait for it.
+    #[must_use]
+    pub fn start(options: MqttOptions, runtime: Handle) -> Self {
+        let shared = Arc::new(Shared { line: Mutex::new(None), up: watch::Sender::new(false) });
+        let answer_max = options.answer_max;
+        let task = runtime.spawn(drive(options, Arc::clone(&shared)));
+        Self { shared, runtime, answer_max, task }
+    }
+
+    /// Whether the connection stands, as it changes.
+    #[must_use]
+    pub fn up(&self) -> watch::Receiver<bool> {
+        self.shared.up.subscribe()
+    }
+
+    fn hand_over(
+        &self,
+        order: &Order<'_>,
+        now: Timestamp,
+    ) -> Result<(Line, Fate, OwnedSemaphorePermit), String> {
+        topic_fits(order.address)?;
+        let payload = order.payload()?;
+        let line = self.shared.line.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let line = line.ok_or_else(|| "there is no connection to the broker".to_owned())?;
+        let place = Arc::clone(&line.window)
+            .try_acquire_owned()
+            .map_err(|_| format!("{WINDOW} orders wait for the broker already"))?;
+        let fate = match &line.client {
+            Client::V4(client) => Fate::V4(v4::publish(client, order, payload)?),
+            Client::V5(client) => Fate::V5(v5::publish(client, order, payload, now)?),
+        };
+        Ok((line, fate, place))
+    }
+}
+
+impl Egress for MqttEgress {
+    fn send(&mut self, order: &Order<'_>, now: Timestamp, reply: Reply) {
+        let (line, fate, place) = match self.hand_over(order, now) {
+            Ok(handed) => handed,
+            Err(reason) => return reply.answer(Answer::NotSent { reason }),
+        };
+        let answer_max = self.answer_max;
+        self.runtime.spawn(async move {
+            let answer = match tokio::time::timeout(answer_max, fate.known()).await {
+                Ok(answer) => answer,
+                Err(_) => {
+                    line.hang_up.send_replace(true);
+                    Answer::Lost {
+                        reason: format!("the broker did not answer in {} ms", answer_max.as_millis()),
+                    }
+                }
+            };
+            reply.answer(answer);
+            drop(place);
+        });
+    }
+}
+
+impl Drop for MqttEgress {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl std::fmt::Debug for MqttEgress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MqttEgress(up: {})", *self.shared.up.borrow())
+    }
+}
+
+/// What the library will say of an order.
+enum Fate {
+    V4(rumqttc_v4::PublishNotice),
+    V5(rumqttc_v5::PublishNotice),
+}
+
+impl Fate {
+    async fn known(self) -> Answer {
+        match self {
+            Self::V4(notice) => v4::answer(notice).await,
+            Self::V5(notice) => v5::answer(notice).await,
+        }
+    }
+}
+
+/// A topic that a broker takes as one: not a pattern.
+fn topic_fits(topic: &str) -> Result<(), String> {
+    let fits = !topic.is_empty() && topic.len() <= TOPIC_BYTES_MAX && !topic.contains(['+', '#', '\0']);
+    if fits { Ok(()) } else { Err(format!("`{topic}` is no topic to write to")) }
+}
+
+impl Shared {
+    fn connected(&self, line: Line) {
+        *self.line.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
+        self.up.send_replace(true);
+    }
+
+    fn lost(&self) -> bool {
+        *self.line.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.up.send_replace(false)
+    }
+}
+
+/// One connection after the other. Each ends with its client: nothing crosses over.
+async fn drive(options: MqttOptions, shared: Arc<Shared>) {
+    let mut wait = RETRY.0;
+    loop {
+        let (hang_up, hung_up) = watch::channel(false);
+        let connected = |client| {
+            let window = Arc::new(Semaphore::new(usize::from(WINDOW)));
+            shared.connected(Line { client, window, hang_up: hang_up.clone() });
+        };
+        let reason = match options.version {
+            MqttVersion::V311 => v4::connection(&options, hung_up, connected).await,
+            MqttVersion::V5 => v5::connection(&options, hung_up, connected).await,
+        };
+        let stood = shared.lost();
+        tracing::warn!(
+            host = options.host,
+            port = options.port,
+            reason,
+            "no orders leave: the broker is away"
+        );
+        wait = if stood { RETRY.0 } else { (wait * 2).min(RETRY.1) };
+        // Nothing but the time ends this.
+        if tokio::time::timeout(wait, std::future::pending::<()>()).await.is_ok() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The line over MQTT 3.1.1.
+
+use rumqttc_v4::{
+    AsyncClient, Broker, Event, Incoming, MqttOptions as LineOptions, PublishNotice, PublishOptions,
+    SessionMode,
+};
+use tokio::sync::watch;
+
+use super::{Client, MqttOptions, WINDOW};
+use crate::{Answer, Order};
+
+/// One connection, from its first attempt to its end; gives why it ended.
+pub(super) async fn connection(
+    options: &MqttOptions,
+    mut hung_up: watch::Receiver<bool>,
+    connected: impl Fn(Client),
+) -> String {
+    let mut line =
+        LineOptions::new(options.client_id.clone(), Broker::tcp(options.host.clone(), options.port));
+    line.set_keep_alive(u16::try_from(options.keep_alive.as_secs().max(1)).unwrap_or(u16::MAX))
+        .set_session_mode(SessionMode::Clean)
+        .set_inflight(WINDOW);
+    if let Some((user, password)) = &options.credentials {
+        line.set_credentials(user.clone(), password.clone().into_bytes());
+    }
+    let (client, mut events) = AsyncClient::builder(line).capacity(usize::from(WINDOW)).build();
+    let mut network = events.network_options();
+    network.set_tcp_nodelay(true);
+    events.set_network_options(network);
+    loop {
+        let step = tokio::select! {
+            step = events.poll() => step,
+            _ = hung_up.wait_for(|hung_up| *hung_up) => return "it did not answer in time".to_owned(),
+        };
+        match step {
+            Ok(Event::Incoming(Incoming::ConnAck(_))) => connected(Client::V4(client.clone())),
+            Ok(_) => {}
+            Err(error) => return error.to_string(),
+        }
+    }
+}
+
+/// Hands an order to the library, which writes it at once: the window is never full.
+pub(super) fn publish(
+    client: &AsyncClient,
+    order: &Order<'_>,
+    payload: Vec<u8>,
+) -> Result<PublishNotice, String> {
+    client
+        .try_publish_tracked(order.address, payload, PublishOptions::at_least_once())
+        .map_err(|error| error.to_string())
+}
+
+/// What the broker says of it, in the end. In this version of the protocol it has no words for a refusal.
+pub(super) async fn answer(notice: PublishNotice) -> Answer {
+    match notice.wait_completion_async().await {
+        Ok(()) => Answer::Acknowledged { receipt: "PUBACK".to_owned() },
+        Err(error) => Answer::Lost { reason: error.to_string() },
+    }
+}
