@@ -25,7 +25,10 @@ pub use control::{
 };
 pub use error::{Fault, StoreError};
 pub use hot::recorder::{Mark, Recorder};
-pub use journal::{Chain, Entry, Journal};
+pub use journal::{
+    Audit, CHECKPOINTS_FILE, Chain, Entry, Format, Journal, Kept, PublicKey, audit, audit_export, export,
+    rotate_key,
+};
 pub use options::Options;
 pub use reader::buckets::Bucket;
 pub use reader::rows::{Row, Rows};
