@@ -32,6 +32,7 @@ mod refeed;
 mod replay;
 mod rollouts;
 mod shard;
+mod site_change;
 mod start;
 mod substitutes;
 mod swaps;
@@ -145,6 +146,9 @@ impl Running {
         let snapshot_every = Duration::from_secs(site.document.store.snapshot_s.into());
         let (control, store) = (store.control(), Arc::new(store));
         let chronicle = Chronicle::new(store.journal());
+        if let Err(error) = site_change::tell(&options.site, &data, &chronicle) {
+            tracing::warn!(%error, "whether the site file changed since the last start cannot be told");
+        }
         let past =
             start::past(&control, &data, (site.document.containment.crashes_max, clock.now()), &chronicle);
         control.mark_running()?;
