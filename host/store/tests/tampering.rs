@@ -43,7 +43,7 @@ impl Dice {
     fn flip(&mut self, bytes: &mut [u8]) {
         let at = self.between(0, bytes.len().cast_signed() as i64) as usize;
         // Never to a byte beyond ASCII, so that text stays text, and never nothing.
-        bytes[at] ^= 1 << self.between(0, 4);
+        bytes[at] ^= 1_u8 << self.between(0, 4);
     }
 }
 
@@ -52,8 +52,6 @@ impl Dice {
 enum Expect {
     /// Exactly this entry is named.
     At(i64),
-    /// One of these is.
-    Within(i64, i64),
     /// That something is wrong.
     Any,
 }
@@ -177,8 +175,14 @@ fn alter(kind: u64, dir: &Path, dice: &mut Dice) -> (String, Expect) {
     let file = Connection::open(dir.join("journal.db")).expect("file");
     let seq = dice.between(2, ENTRIES);
     let run = |sql: &str| file.execute_batch(sql).expect(sql);
-    // Where checkpoints end the stretch that a rewritten entry lies in.
-    let stretch = |seq: i64| Expect::Within((seq - 1) / EVERY * EVERY + 1, seq);
+    // What was chained anew is named by the first entry after the last checkpoint before it.
+    let stretch = |seq: i64| {
+        let signed = lines(&file).into_iter().map(|(_, line)| {
+            let value: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+            value["seq"].as_i64().expect("seq")
+        });
+        Expect::At(signed.filter(|signed| *signed < seq).max().unwrap_or(0) + 1)
+    };
     match kind {
         0 => {
             let mut bytes = body(&file, seq).into_bytes();
@@ -299,7 +303,6 @@ fn is_found(found: &Result<Audit, geminus_store::StoreError>, expect: &Expect) -
         (Err(_), Expect::Any) => true,
         (Ok(Audit { chain: Chain::Broken { seq, .. }, .. }), expect) => match expect {
             Expect::At(at) => seq.cast_signed() == *at,
-            Expect::Within(least, most) => (*least..=*most).contains(&seq.cast_signed()),
             Expect::Any => true,
         },
         _ => false,
@@ -314,7 +317,7 @@ fn a_hundred_of_a_hundred_alterations_are_found() {
     for kept in [Kept::default(), kept.clone()] {
         let found = audit(original.path(), &kept).expect("read");
         assert_eq!((&found.chain, found.signed_to), (&Chain::Whole { entries }, entries), "{found:?}");
-        assert!(found.checkpoints >= 10, "{found:?}");
+        assert!(found.checkpoints >= 7, "{found:?}");
     }
     let mut missed = Vec::new();
     for seed in 0..100 {
@@ -381,7 +384,8 @@ fn any_flipped_byte_of_an_export_is_found() {
             let one = dice.between(20, lines.len() as i64 - 2) as usize;
             let without = [lines[..one].concat(), lines[one + 1..].concat()].concat();
             assert!(!passes(&without), "{format:?}: without line {one}");
-            let swapped = [&lines[..one], &[lines[one + 1], lines[one]], &lines[one + 2..]].concat().concat();
+            let swapped =
+                [&lines[..one], &[lines[one + 1], lines[one]][..], &lines[one + 2..]].concat().concat();
             assert!(!passes(&swapped), "{format:?}: swapped at line {one}");
         }
     }

@@ -46,6 +46,7 @@ impl Sealer {
         now: Duration,
     ) -> Result<(Self, Vec<Event>), StoreError> {
         let file = dir.join(checkpoint::FILE_NAME);
+        let head = Head::load(connection)?;
         let beside = checkpoint::last_line(&file)?.and_then(|line| Checkpoint::parse(&line));
         let kept = last(connection)?;
         let in_file = beside.as_ref().map_or(0, |checkpoint| checkpoint.number);
@@ -58,7 +59,8 @@ impl Sealer {
         let mut sealer = Self {
             journal: last.as_ref().map_or_else(random, |last| Ok(last.journal))?,
             number: last.as_ref().map_or(0, |last| last.number),
-            sealed_seq: last.as_ref().map_or(-1, |last| last.seq.cast_signed()),
+            // Of a chain that was cut the end is signed all the same: what was there before stays on record.
+            sealed_seq: last.as_ref().map_or(-1, |last| last.seq.cast_signed().min(head.seq)),
             key,
             file,
             sealed_at: now,
