@@ -343,7 +343,7 @@ fn a_forger_of_everything_is_found_by_key_and_by_checkpoint_alone() {
     let by_checkpoint = Kept { keys: Vec::new(), ..kept };
     for (kind, by_key_too) in [(8, false), (11, true)] {
         let copy = copy_of(original.path());
-        let (what, _) = alter(kind, copy.path(), &mut Dice(1));
+        let (what, _) = alter(kind, copy.path(), &mut Dice(3));
         let whole =
             |kept: &Kept| matches!(audit(copy.path(), kept), Ok(Audit { chain: Chain::Whole { .. }, .. }));
         assert!(whole(&Kept::default()), "{what}");

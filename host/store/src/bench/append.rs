@@ -71,7 +71,7 @@ pub fn rows(dir: &Path, clock: &Arc<dyn Clock>, (rows, group): (usize, usize)) -
 /// An entry as rollouts and commands leave them.
 fn event(at: usize) -> Event {
     let facts = serde_json::json!({ "command": at, "target": "valve", "value": 42.5, "by": "operator" });
-    Event::new("bench", Severity::Info, format!("command {at} of pump-17 was approved"))
+    Event::new("rollout-phase", Severity::Info, format!("command {at} of pump-17 was approved"))
         .twin("pump-17")
         .facts(facts)
 }
