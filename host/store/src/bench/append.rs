@@ -56,11 +56,15 @@ pub fn rows(dir: &Path, clock: &Arc<dyn Clock>, (rows, group): (usize, usize)) -
     while made < rows {
         let transaction = connection.transaction().map_err(&failed)?;
         let end = (made + group.max(1)).min(rows);
-        for at in made..end {
-            let body = serde_json::to_string(&event(at)).unwrap_or_default();
+        {
+            // Once a transaction, as the journal does.
             let insert = "INSERT INTO entry(time, body) VALUES (?1, ?2)";
-            let mut statement = transaction.prepare_cached(insert).map_err(&failed)?;
-            statement.execute((i64::try_from(clock.now().0).unwrap_or(i64::MAX), body)).map_err(&failed)?;
+            let mut statement = transaction.prepare(insert).map_err(&failed)?;
+            for at in made..end {
+                let body = serde_json::to_string(&event(at)).unwrap_or_default();
+                let time = crate::sqlite::column_from_time(clock.now());
+                statement.execute((time, body)).map_err(&failed)?;
+            }
         }
         transaction.commit().map_err(&failed)?;
         made = end;
