@@ -87,7 +87,7 @@ fn verify(journal: &Path, checkpoint: Option<&Path>, key: Option<&Path>) -> anyh
     }
     if let Some(path) = key {
         let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        let keys = text.split_whitespace().map(str::parse).collect::<Result<_, String>>();
+        let keys = text.split_whitespace().map(str::parse).collect::<Result<Vec<PublicKey>, String>>();
         kept.keys = keys.map_err(|reason| super::named(path, reason))?;
         ensure!(!kept.keys.is_empty(), "{}: there is no key in it", path.display());
     }

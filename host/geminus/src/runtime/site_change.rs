@@ -58,7 +58,10 @@ fn keep(path: &Path, text: &str) -> std::io::Result<()> {
 
 /// `changed a.b`, `added c[2]`, `removed d`, in the order of their keys. A table that came or went is one key.
 fn changes(before: &str, after: &str) -> Vec<String> {
-    let read = |text: &str| toml::from_str::<toml::Value>(text).unwrap_or(toml::Value::Boolean(false));
+    // What is no TOML counts as one value of its own: a copy that somebody damaged is told as a change.
+    let read = |text: &str| {
+        toml::from_str(text).map_or_else(|_| toml::Value::String(text.to_owned()), toml::Value::Table)
+    };
     let mut found = Vec::new();
     compare("", &read(before), &read(after), &mut found);
     found
