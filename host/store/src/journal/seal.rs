@@ -81,6 +81,11 @@ impl Sealer {
         }
     }
 
+    /// Whether so much time has passed that whatever is not covered is to be.
+    pub(crate) fn is_time(&self, now: Duration) -> bool {
+        self.sealed_seq == -1 || now >= self.sealed_at + self.every
+    }
+
     /// Whether this end is to be signed, `now` or by the number of entries.
     pub(crate) fn wants(&self, head: Head, now: bool) -> bool {
         (now && head.seq > self.sealed_seq) || head.seq - self.sealed_seq >= self.every_entries

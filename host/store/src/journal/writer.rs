@@ -201,7 +201,7 @@ impl Writer {
     }
 
     fn transact(&mut self) -> Result<(Head, Option<Checkpoint>), StoreError> {
-        let seal_due = self.seal_due() || self.closing;
+        let seal_due = self.closing || self.sealer.is_time(self.clock.monotonic());
         let connection = match self.connection.take() {
             Some(connection) => self.connection.insert(connection),
             None => self.connection.insert(FILE.reopen_writer(&self.dir)?),
