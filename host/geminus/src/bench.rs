@@ -4,6 +4,7 @@
 //! One file a figure. Everything is measured over loopback and in temporary folders, in bounded time, and every
 //! process that was started is ended. A figure that could not be measured says why and has no value.
 
+mod append;
 mod broker;
 mod brokered;
 mod contain;
@@ -57,6 +58,8 @@ const MEASUREMENTS: &[Measurement] = &[
     ("behavior.step.batch_16", "ns/row", |bench| step::measure(bench, 16)),
     ("behavior.step.batch_1024", "ns/row", |bench| step::measure(bench, 1_024)),
     ("store.write", "points/s", write::measure),
+    ("journal.append.single", "entries/s", |bench| append::measure(bench, 1)),
+    ("journal.append.grouped", "entries/s", |bench| append::measure(bench, append::CALLERS)),
     ("start.first_estimate", "ms", first::measure),
     ("cohort.memory.10k", "B/twin", |bench| memory::measure(bench, 10_000)),
     ("cohort.memory.100k", "B/twin", |bench| memory::measure(bench, 100_000)),

@@ -6,6 +6,7 @@ mod check;
 pub(crate) mod demo;
 mod feed;
 mod history;
+mod journal;
 mod plugin;
 mod replay;
 mod rollout;
@@ -80,6 +81,9 @@ pub(crate) enum Command {
     /// Reads history.
     #[command(subcommand)]
     History(history::History),
+    /// Verifies and exports the journal, and shows or changes the key that signs it.
+    #[command(subcommand)]
+    Journal(journal::Journal),
     /// Compiles one component for a running host, which ends this process when it takes too much.
     #[command(hide = true)]
     CompileApart {
@@ -123,6 +127,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Replay(replay) => replay::run(&replay),
         Command::Bench(bench) => bench::run(&bench),
         Command::History(history) => history::run(history),
+        Command::Journal(journal) => journal::run(journal),
         Command::CompileApart { component, cache, reservation, parent } => {
             crate::runtime::compile::compile_file(&component, &cache, reservation, parent)
         }

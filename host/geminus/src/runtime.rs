@@ -35,6 +35,7 @@ mod rollouts;
 mod serve;
 mod shard;
 mod shares;
+mod site_change;
 mod start;
 mod substitutes;
 mod swaps;
@@ -148,6 +149,9 @@ impl Running {
         let snapshot_every = Duration::from_secs(site.document.store.snapshot_s.into());
         let (control, store) = (store.control(), Arc::new(store));
         let chronicle = Chronicle::new(store.journal());
+        if let Err(error) = site_change::tell(&options.site, &data, &chronicle) {
+            tracing::warn!(%error, "whether the site file changed since the last start cannot be told");
+        }
         let past = start::past(&control, &data, (&site.document.containment, clock.now()), &chronicle);
         control.mark_running()?;
         let Plan { mut plant, shelf, kept, picked, refused, folder } = plan::numbered(&site, &store, &past)?;

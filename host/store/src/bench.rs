@@ -1,6 +1,8 @@
 //! The store's own speed, measured: durable points a second, how long commits take, and what the writer costs.
 //! Called by `geminus bench` and by hand; figures depend on the disk and on what else the machine does.
 
+pub mod append;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

@@ -137,6 +137,28 @@ pub enum StoreError {
     /// The writer has ended.
     #[error("the store is closed")]
     Closed,
+    /// A key of the journal cannot be read, made or put in place.
+    #[error("cannot use the key {path}: {reason}")]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, in the system's words for the most part.
+        reason: String,
+    },
+    /// What was given as an export of the journal is none.
+    #[error("this is no export of a journal: line {line}: {reason}")]
+    Export {
+        /// Line of the file, from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// What was given as checkpoints that were kept cannot be held against this journal.
+    #[error("the checkpoints that you keep: {reason}")]
+    Kept {
+        /// What is wrong with them.
+        reason: String,
+    },
     /// A thread could not be started.
     #[error("cannot start the thread {name}: {cause}")]
     Thread {

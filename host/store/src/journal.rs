@@ -2,10 +2,15 @@
 //!
 //! Writing never blocks: events go through a bounded queue to a thread that commits them in batches. When the
 //! journal cannot be written, or an event was lost, it counts as not writable, and nothing may be dispatched.
-//! The chain shows entries that were changed, removed or put elsewhere; signed checkpoints, which show also
-//! that whoever can write the file rewrote all of it, come later.
+//! The chain shows entries that were changed, removed or put elsewhere; its end is signed now and then, so that
+//! whoever keeps a checkpoint or the public key elsewhere notices also that all of it was rewritten, or its end cut.
 
+mod audit;
 mod chain;
+mod checkpoint;
+mod export;
+mod key;
+mod seal;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -21,18 +26,27 @@ use crate::sqlite::{File, column_from_count};
 use crate::stats::{Health, JournalStats};
 use crate::store::spawn;
 use crate::{Options, StoreError};
+pub use audit::{Audit, Kept, audit, audit_export};
 pub use chain::Chain;
+use chain::Head;
+pub use checkpoint::FILE_NAME as CHECKPOINTS_FILE;
+pub use export::{Format, export};
+pub use key::PublicKey;
+use seal::Sealer;
+pub use seal::rotate_key;
 use writer::{Note, Writer};
 
 /// The file and its schema. `twin` is read out of the chained bytes, so it cannot say something else than they do.
 pub(crate) const FILE: File = File {
     name: "journal.db",
     page_bytes: 4096,
-    migrations: &["
-        CREATE TABLE entry(seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, body TEXT NOT NULL, hash BLOB NOT NULL,
+    migrations: &[
+        "CREATE TABLE entry(seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, body TEXT NOT NULL, hash BLOB NOT NULL,
             twin TEXT GENERATED ALWAYS AS (json_extract(body, '$.twin')) VIRTUAL) STRICT;
         CREATE INDEX entry_by_twin ON entry(twin, seq);
-        CREATE TABLE head(only INTEGER PRIMARY KEY CHECK (only = 1), seq INTEGER NOT NULL, hash BLOB NOT NULL) STRICT"],
+        CREATE TABLE head(only INTEGER PRIMARY KEY CHECK (only = 1), seq INTEGER NOT NULL, hash BLOB NOT NULL) STRICT",
+        "CREATE TABLE checkpoint(number INTEGER PRIMARY KEY, line TEXT NOT NULL) STRICT",
+    ],
 };
 
 /// An event as it was remembered.
@@ -74,10 +88,18 @@ impl Journal {
         FILE.check(&connection)?;
         let (notes, queue) = bounded(options.journal_queue_max);
         let gauges = Arc::new(Gauges::default());
-        let writer = Writer::new(dir, connection, queue, Arc::clone(&gauges), Arc::clone(&clock))?;
+        let head = Head::load(&connection)?;
+        let (sealer, findings) = Sealer::open(dir, &connection, options, clock.monotonic())?;
+        let writer =
+            Writer::new(dir, connection, queue, Arc::clone(&gauges), Arc::clone(&clock), (head, sealer));
         let thread = spawn("store-journal", move || writer.run())?;
         let dir = Arc::new(dir.to_owned());
-        Ok((Self { notes, gauges, clock, dir, idle: Arc::default() }, thread))
+        let journal = Self { notes, gauges, clock, dir, idle: Arc::default() };
+        for finding in findings {
+            tracing::error!(kind = finding.kind, "{}", finding.message);
+            journal.write(finding);
+        }
+        Ok((journal, thread))
     }
 
     /// Remembers an event, at the time of now. Never blocks; an event that finds the queue full is dropped and
@@ -91,6 +113,27 @@ impl Journal {
         self.gauges.dropped.fetch_add(1, Ordering::Relaxed);
         if self.gauges.health.fail(refused) {
             tracing::error!(file = FILE.name, reason = refused, "the journal lost an event");
+        }
+    }
+
+    /// Remembers an event and waits until it is durable: whoever acts on what he has recorded calls this first. Gives
+    /// the entry's number. Blocks for a commit, which all who wait at the same time share.
+    ///
+    /// # Errors
+    /// When the journal cannot be written now, or events come faster than it can: then nothing may be done that had to
+    /// be recorded first. An entry whose commit failed stays queued and may be written later all the same.
+    pub fn record(&self, event: Event) -> Result<u64, StoreError> {
+        let refused = |reason: String| StoreError::NotWritable { file: FILE.name, reason };
+        if !self.writable() {
+            return Err(refused(self.reason().unwrap_or_default()));
+        }
+        let (reply, answer) = bounded(1);
+        match self.notes.try_send(Note::Record(self.clock.now(), Box::new(event), reply)) {
+            Ok(()) => answer.recv().map_err(|_| StoreError::Closed)?,
+            Err(TrySendError::Full(_)) => {
+                Err(refused("events come faster than they can be written".to_owned()))
+            }
+            Err(TrySendError::Disconnected(_)) => Err(StoreError::Closed),
         }
     }
 

@@ -26,7 +26,10 @@ pub use control::{
 };
 pub use error::{Fault, StoreError};
 pub use hot::recorder::{Mark, Recorder};
-pub use journal::{Chain, Entry, Journal};
+pub use journal::{
+    Audit, CHECKPOINTS_FILE, Chain, Entry, Format, Journal, Kept, PublicKey, audit, audit_export, export,
+    rotate_key,
+};
 pub use options::Options;
 pub use outbox::{
     COMMANDS_KEPT_MIN, CommandChange, CommandFilter, CommandRow, Outbox, OutboxReader, TargetRow, Transition,

@@ -37,6 +37,10 @@ pub struct Options {
     /// Most journal events that wait for a commit; beyond it they are dropped, counted, and the journal counts as
     /// not writable. 1 … 1,000,000; default 10,000.
     pub journal_queue_max: usize,
+    /// Entries after which the journal's end is signed. 1 … 1,000,000; default 1,000.
+    pub journal_checkpoint_entries: u32,
+    /// Seconds after which the journal's end is signed when there are entries that are not. 1 … 86,400; default 300.
+    pub journal_checkpoint_s: u64,
 }
 
 impl Default for Options {
@@ -54,6 +58,8 @@ impl Default for Options {
             quota_mib: 0,
             check_mib_max: 256,
             journal_queue_max: 10_000,
+            journal_checkpoint_entries: 1_000,
+            journal_checkpoint_s: 300,
         }
     }
 }
@@ -70,7 +76,9 @@ impl Options {
         within("fold_points", self.fold_points, 1, 16_000_000, "1 to 16000000")?;
         within("fold_blocks", self.fold_blocks, 1, 100_000, "1 to 100000")?;
         within("fold_slice_ms", self.fold_slice_ms, 1, 1_000, "1 to 1000")?;
-        within("journal_queue_max", self.journal_queue_max, 1, 1_000_000, "1 to 1000000")
+        within("journal_queue_max", self.journal_queue_max, 1, 1_000_000, "1 to 1000000")?;
+        within("journal_checkpoint_entries", self.journal_checkpoint_entries, 1, 1_000_000, "1 to 1000000")?;
+        within("journal_checkpoint_s", self.journal_checkpoint_s, 1, 86_400, "1 to 86400")
     }
 }
 
@@ -98,6 +106,7 @@ mod tests {
             (Options { block_points_max: 0, ..Options::default() }, "block_points_max"),
             (Options { fold_slice_ms: 0, ..Options::default() }, "fold_slice_ms"),
             (Options { group_commit_ms: 10_001, ..Options::default() }, "group_commit_ms"),
+            (Options { journal_checkpoint_s: 0, ..Options::default() }, "journal_checkpoint_s"),
         ];
         for (options, name) in cases {
             let refused = options.check().expect_err(name).to_string();

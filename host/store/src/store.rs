@@ -209,7 +209,8 @@ pub fn check_free(dir: &Path) -> Result<(), StoreError> {
     lock(dir).map(drop)
 }
 
-fn lock(dir: &Path) -> Result<File, StoreError> {
+/// Takes the folder for as long as the file is held.
+pub(crate) fn lock(dir: &Path) -> Result<File, StoreError> {
     let path: PathBuf = dir.join(LOCK_FILE);
     let opened = File::options().create(true).truncate(false).write(true).open(&path);
     let file = opened.map_err(|cause| StoreError::Folder { path: path.clone(), cause })?;

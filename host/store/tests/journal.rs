@@ -149,3 +149,172 @@ fn a_journal_that_cannot_keep_up_says_so_and_recovers() {
     assert_eq!(journal.verify().expect("read"), Chain::Whole { entries: stats.entries_written });
     store.close().expect("close");
 }
+
+#[test]
+fn who_records_gets_the_number_of_a_durable_entry_of_his_own() {
+    let dir = tempfile::tempdir().expect("folder");
+    let store = open(dir.path());
+    let (threads, each) = (32_u64, 40_u64);
+    let mut numbers: Vec<u64> = std::thread::scope(|scope| {
+        let record = |thread: u64| {
+            let journal = store.journal();
+            // A connection of its own: what it sees is committed.
+            let file = rusqlite::Connection::open(dir.path().join("journal.db")).expect("file");
+            (0..each)
+                .map(|at| {
+                    let own = thread * each + at;
+                    let seq = journal.record(event(own)).expect("recorded");
+                    let body: String = file
+                        .query_row("SELECT body FROM entry WHERE seq = ?1", [seq.cast_signed()], |row| {
+                            row.get(0)
+                        })
+                        .expect("it is there");
+                    assert!(body.contains(&format!("\"entry {own}\"")), "{seq}: {body}");
+                    seq
+                })
+                .collect::<Vec<_>>()
+        };
+        let handles: Vec<_> = (0..threads).map(|thread| scope.spawn(move || record(thread))).collect();
+        handles.into_iter().flat_map(|handle| handle.join().expect("thread")).collect()
+    });
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=threads * each).collect::<Vec<_>>());
+    store.close().expect("close");
+}
+
+#[test]
+fn who_records_hears_when_it_is_not_durable() {
+    let dir = tempfile::tempdir().expect("folder");
+    let store = open(dir.path());
+    let journal = store.journal();
+    assert_eq!(journal.record(event(1)).expect("recorded"), 1);
+    let other = rusqlite::Connection::open(dir.path().join("journal.db")).expect("file");
+    other.execute_batch("BEGIN IMMEDIATE").expect("lock");
+    let refused = journal.record(event(2)).expect_err("the file is locked");
+    assert!(refused.to_string().contains("journal.db"), "{refused}");
+    // From now on it is refused at once, and nothing is queued.
+    assert!(!journal.writable());
+    assert!(journal.record(event(3)).is_err());
+    other.execute_batch("ROLLBACK").expect("unlock");
+    drop(other);
+    while journal.flush().is_err() {}
+    let seq = journal.record(event(4)).expect("recorded");
+    let messages: Vec<String> =
+        journal.after(0, 10).expect("read").into_iter().map(|entry| entry.event.message).collect();
+    assert_eq!(
+        (seq, messages.as_slice()),
+        (3, ["entry 1", "entry 2", "entry 4"].map(str::to_owned).as_slice())
+    );
+    store.close().expect("close");
+    let after = journal.record(event(5)).expect_err("closed");
+    assert!(matches!(after, geminus_store::StoreError::Closed), "{after}");
+}
+
+fn signed_to(dir: &Path) -> u64 {
+    let audit = geminus_store::audit(dir, &geminus_store::Kept::default()).expect("read");
+    assert!(matches!(audit.chain, Chain::Whole { .. }), "{audit:?}");
+    audit.signed_to
+}
+
+#[test]
+fn the_end_is_signed_by_number_by_time_and_at_the_stop() {
+    let dir = tempfile::tempdir().expect("folder");
+    let clock = clock();
+    let options = Options { journal_checkpoint_entries: 10, journal_checkpoint_s: 60, ..Options::default() };
+    let store = Store::open(dir.path(), options, Arc::<ManualClock>::clone(&clock)).expect("store");
+    let journal = store.journal();
+    let write = |count: u64| {
+        (0..count).for_each(|at| journal.write(event(at)));
+        journal.flush().expect("flush");
+    };
+    // The first checkpoint comes by itself; it may cover these already.
+    write(2);
+    let first = signed_to(dir.path());
+    assert!(first <= 2);
+    write(3);
+    assert_eq!(signed_to(dir.path()), first);
+    write(20);
+    let second = signed_to(dir.path());
+    assert!(second >= 10, "{second}");
+    clock.advance(Duration::from_secs(61));
+    write(1);
+    assert_eq!(signed_to(dir.path()), 26);
+    write(1);
+    assert_eq!(signed_to(dir.path()), 26);
+    store.close().expect("close");
+    assert_eq!(signed_to(dir.path()), 27);
+}
+
+#[test]
+fn a_new_key_is_signed_by_the_old_one_and_either_is_enough_to_verify() {
+    use geminus_store::{Kept, PublicKey, audit, rotate_key};
+    let dir = filled();
+    let key = || PublicKey::of_folder(dir.path()).expect("read").expect("a key");
+    let old = key();
+    let store = open(dir.path());
+    let refused = rotate_key(dir.path(), clock().as_ref()).expect_err("in use").to_string();
+    assert!(refused.contains("in use"), "{refused}");
+    store.close().expect("close");
+    let new = rotate_key(dir.path(), clock().as_ref()).expect("rotated");
+    assert_eq!(key(), new);
+    assert_ne!(old, new);
+    let store = open(dir.path());
+    store.journal().write(event(1));
+    store.close().expect("close");
+    for keys in [vec![], vec![old], vec![new]] {
+        let found = audit(dir.path(), &Kept { keys, ..Kept::default() }).expect("read");
+        assert_eq!((found.chain, found.key), (Chain::Whole { entries: ENTRIES + 1 }, Some(new)));
+    }
+    let stranger = rotate_key(filled().path(), clock().as_ref()).expect("another's");
+    let found = audit(dir.path(), &Kept { keys: vec![stranger], ..Kept::default() }).expect("read");
+    assert!(matches!(found.chain, Chain::Broken { seq: 1, .. }), "{found:?}");
+}
+
+#[test]
+fn what_was_altered_while_the_host_was_down_is_journaled_at_the_start() {
+    let dir = filled();
+    let file = rusqlite::Connection::open(dir.path().join("journal.db")).expect("file");
+    file.execute_batch("DELETE FROM entry WHERE seq > 30; UPDATE head SET (seq, hash) = (SELECT seq, hash FROM entry WHERE seq = 30)")
+        .expect("cut");
+    drop(file);
+    std::fs::remove_file(dir.path().join("keys/journal.key")).expect("removed");
+    let store = open(dir.path());
+    store.journal().flush().expect("flush");
+    let kinds: Vec<_> = store
+        .journal()
+        .after(30, 10)
+        .expect("read")
+        .into_iter()
+        .map(|entry| entry.event.kind.to_string())
+        .collect();
+    assert_eq!(kinds, ["journal-altered", "journal-key-lost"]);
+    store.close().expect("close");
+}
+
+#[test]
+fn a_part_is_exported_by_time_and_holds_by_itself() {
+    use geminus_store::{Format, Kept, audit_export, export};
+    let dir = tempfile::tempdir().expect("folder");
+    let clock = clock();
+    let options = Options { journal_checkpoint_entries: 5, ..Options::default() };
+    let store = Store::open(dir.path(), options, Arc::<ManualClock>::clone(&clock)).expect("store");
+    for at in 1..=ENTRIES {
+        clock.advance(Duration::from_secs(1));
+        store.journal().record(event(at)).expect("recorded");
+    }
+    let at = |seconds: u64| Timestamp::from_millis(1_700_000_000_000 + seconds * 1_000);
+    for format in [Format::Jsonl, Format::Csv] {
+        let mut bytes = Vec::new();
+        let span = (Some(at(8)), Some(at(31)));
+        // Read beside the running writer.
+        let written = export(dir.path(), span, format, &mut bytes).expect("read").expect("written");
+        assert_eq!(written, 23);
+        let found = audit_export(bytes.as_slice(), &Kept::default()).expect("read");
+        assert_eq!(found.chain, Chain::Whole { entries: 23 });
+        assert!((26..=30).contains(&found.signed_to), "{found:?}");
+        assert!(found.checkpoints >= 4, "{found:?}");
+    }
+    let nonsense = audit_export(b"time,value\n1,2\n".as_slice(), &Kept::default()).expect_err("no export");
+    assert!(nonsense.to_string().contains("no export"), "{nonsense}");
+    store.close().expect("close");
+}

@@ -130,7 +130,7 @@ fn list(reader: &Reader, twin: Option<&str>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn folder(site: &Path) -> anyhow::Result<PathBuf> {
+pub(super) fn folder(site: &Path) -> anyhow::Result<PathBuf> {
     if site.is_dir() {
         return Ok(site.to_owned());
     }

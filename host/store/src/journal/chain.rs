@@ -54,45 +54,89 @@ pub enum Chain {
     },
     /// The chain breaks.
     Broken {
-        /// Number of the first entry that is missing or not as it was written.
+        /// Number of the first entry that is missing or not as it was written; where all hashes were made to fit, the
+        /// first after the last checkpoint that holds.
         seq: u64,
         /// What is wrong with it.
         finding: &'static str,
     },
 }
 
-/// Follows the chain from the first entry.
-pub(crate) fn verify(connection: &Connection) -> Result<Chain, StoreError> {
+/// What is said of an entry that is not there.
+pub(super) const MISSING: &str = "it is missing";
+/// What is said of an entry whose hash is not that of its bytes after the entry before.
+pub(super) const ALTERED: &str = "it is not as it was written";
+/// What is said of an entry behind the end that the journal noted.
+pub(super) const FOREIGN: &str = "it was not written by the journal";
+
+/// Follows the chain from one entry to the next.
+#[derive(Debug)]
+pub(super) struct Walk {
+    pub(super) head: Head,
+}
+
+impl Walk {
+    /// Takes the next entry as it is stored; on a break, the number of the first bad one and what is wrong with it.
+    pub(super) fn step(&mut self, seq: i64, time: i64, body: &[u8], hash: &[u8]) -> Result<(), Chain> {
+        if seq != self.head.seq + 1 {
+            return Err(self.broken(MISSING));
+        }
+        let next = self.head.next(time, body);
+        if next.hash != hash {
+            return Err(self.broken(ALTERED));
+        }
+        self.head = next;
+        Ok(())
+    }
+
+    /// Holds the last entry against the end that was noted.
+    pub(super) fn end(&self, seq: i64, hash: &[u8]) -> Result<(), Chain> {
+        match (seq, hash) == (self.head.seq, self.head.hash.as_slice()) {
+            true => Ok(()),
+            false if seq > self.head.seq => Err(self.broken(MISSING)),
+            false => {
+                Err(Chain::Broken { seq: (seq.saturating_add(1)).max(1).cast_unsigned(), finding: FOREIGN })
+            }
+        }
+    }
+
+    /// The entry after the last good one.
+    fn broken(&self, finding: &'static str) -> Chain {
+        Chain::Broken { seq: (self.head.seq + 1).cast_unsigned(), finding }
+    }
+}
+
+/// Follows the chain from the first entry; `looked` is asked about each good one.
+pub(super) fn follow(
+    connection: &Connection,
+    mut looked: impl FnMut(&Head) -> Result<(), Chain>,
+) -> Result<Result<Head, Chain>, StoreError> {
     let failed = StoreError::database(FILE.name, "following the chain");
-    let transaction = connection.unchecked_transaction().map_err(&failed)?;
-    let mut select = transaction
+    let mut select = connection
         .prepare("SELECT seq, time, CAST(body AS BLOB), hash FROM entry NOT INDEXED ORDER BY seq")
         .map_err(&failed)?;
     let mut rows = select.query([]).map_err(&failed)?;
-    let mut head = Head::START;
+    let mut walk = Walk { head: Head::START };
     while let Some(row) = rows.next().map_err(&failed)? {
-        let broken = |finding| Ok(Chain::Broken { seq: (head.seq + 1).cast_unsigned(), finding });
         let (seq, time): (i64, i64) = row.get(0).and_then(|seq| Ok((seq, row.get(1)?))).map_err(&failed)?;
         let body = row.get_ref(2).and_then(|value| Ok(value.as_blob()?)).map_err(&failed)?;
         let hash = row.get_ref(3).and_then(|value| Ok(value.as_blob()?)).map_err(&failed)?;
-        if seq != head.seq + 1 {
-            return broken("it is missing");
+        if let Err(broken) = walk.step(seq, time, body, hash).and_then(|()| looked(&walk.head)) {
+            return Ok(Err(broken));
         }
-        let next = head.next(time, body);
-        if next.hash != hash {
-            return broken("it is not as it was written");
-        }
-        head = next;
     }
-    let end = Head::load(&transaction)?;
-    match end == head {
-        true => Ok(Chain::Whole { entries: head.seq.cast_unsigned() }),
-        false if end.seq > head.seq => {
-            Ok(Chain::Broken { seq: (head.seq + 1).cast_unsigned(), finding: "it is missing" })
-        }
-        false => Ok(Chain::Broken {
-            seq: (end.seq + 1).max(1).cast_unsigned(),
-            finding: "it was not written by the journal",
-        }),
-    }
+    let end: Option<(i64, Vec<u8>)> = connection
+        .query_row("SELECT seq, hash FROM head", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+        .map_err(&failed)?;
+    let (seq, hash) = end.unwrap_or((0, ROOT.to_vec()));
+    Ok(walk.end(seq, &hash).map(|()| walk.head))
+}
+
+/// Follows the chain from the first entry, without regard to checkpoints.
+pub(crate) fn verify(connection: &Connection) -> Result<Chain, StoreError> {
+    let transaction =
+        connection.unchecked_transaction().map_err(StoreError::database(FILE.name, "following the chain"))?;
+    let followed = follow(&transaction, |_| Ok(()))?;
+    Ok(followed.map_or_else(|broken| broken, |head| Chain::Whole { entries: head.seq.cast_unsigned() }))
 }

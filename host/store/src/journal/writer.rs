@@ -11,6 +11,8 @@ use geminus_core::{Clock, Event, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::chain::Head;
+use super::checkpoint::Checkpoint;
+use super::seal::Sealer;
 use super::{FILE, Gauges};
 use crate::sqlite::column_from_time;
 use crate::{Fault, StoreError};
@@ -26,6 +28,8 @@ const CHECKPOINT_COMMITS: u32 = 500;
 #[derive(Debug)]
 pub(crate) enum Note {
     Event(Timestamp, Box<Event>),
+    /// An event whose writer waits for its number, which comes when it is durable.
+    Record(Timestamp, Box<Event>, Sender<Result<u64, StoreError>>),
     /// Commit what came before, then answer.
     Flush(Sender<Result<(), StoreError>>),
     /// Commit what came before and end.
@@ -40,11 +44,14 @@ pub(crate) struct Writer {
     gauges: Arc<Gauges>,
     clock: Arc<dyn Clock>,
     head: Head,
+    sealer: Sealer,
     /// Entries that wait for a commit: time and bytes.
     batch: Vec<(i64, String)>,
     /// How many of them a failed commit held, which may have reached the file all the same.
     tried: usize,
     flushes: Vec<Sender<Result<(), StoreError>>>,
+    /// Who waits for the number of an entry, by its place in the batch.
+    records: Vec<(usize, Sender<Result<u64, StoreError>>)>,
     retry_at: Option<Duration>,
     commits: u32,
     closing: bool,
@@ -57,22 +64,24 @@ impl Writer {
         queue: Receiver<Note>,
         gauges: Arc<Gauges>,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, StoreError> {
-        let head = Head::load(&connection)?;
-        Ok(Self {
+        (head, sealer): (Head, Sealer),
+    ) -> Self {
+        Self {
             dir: dir.to_owned(),
             connection: Some(connection),
             queue,
             gauges,
             clock,
             head,
+            sealer,
             batch: Vec::new(),
             tried: 0,
             flushes: Vec::new(),
+            records: Vec::new(),
             retry_at: None,
             commits: 0,
             closing: false,
-        })
+        }
     }
 
     /// Runs until the store closes.
@@ -91,7 +100,10 @@ impl Writer {
     /// whose bound then holds for them.
     fn receive(&mut self) -> bool {
         let first = match self.retry_at {
-            None => self.queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            None => match self.sealer.due_at(self.head) {
+                None => self.queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(at) => self.queue.recv_timeout(at.saturating_sub(self.clock.monotonic())),
+            },
             Some(at) if self.batch.len() < BATCH_MAX => {
                 self.queue.recv_timeout(at.saturating_sub(self.clock.monotonic()))
             }
@@ -117,25 +129,48 @@ impl Writer {
 
     fn accept(&mut self, note: Note) {
         match note {
-            Note::Event(time, event) => match serde_json::to_string(&event) {
-                Ok(body) => self.batch.push((column_from_time(time), body)),
-                Err(error) => {
-                    self.gauges.dropped.fetch_add(1, Ordering::Relaxed);
-                    tracing::error!(%error, kind = event.kind, "an event cannot be written as JSON");
-                }
-            },
+            Note::Event(time, event) => self.take(time, &event, None),
+            Note::Record(time, event, reply) => self.take(time, &event, Some(reply)),
             Note::Flush(reply) => self.flushes.push(reply),
             Note::Close => self.closing = true,
         }
     }
 
+    fn take(&mut self, time: Timestamp, event: &Event, reply: Option<Sender<Result<u64, StoreError>>>) {
+        match serde_json::to_string(event) {
+            Ok(body) => {
+                self.records.extend(reply.map(|reply| (self.batch.len(), reply)));
+                self.batch.push((column_from_time(time), body));
+            }
+            Err(error) => {
+                self.gauges.dropped.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(%error, kind = event.kind, "an event cannot be written as JSON");
+                if let Some(reply) = reply {
+                    send(&reply, Err(refused(&format!("the event cannot be written as JSON: {error}"))));
+                }
+            }
+        }
+    }
+
+    /// Whether the end of the chain is to be signed now though nothing is written.
+    fn seal_due(&self) -> bool {
+        self.sealer.due_at(self.head).is_some_and(|at| self.closing || self.clock.monotonic() >= at)
+    }
+
     fn commit(&mut self) {
-        if self.batch.is_empty() && self.retry_at.is_none() {
+        if self.batch.is_empty() && self.retry_at.is_none() && !self.seal_due() {
             return self.answer(None);
         }
         match self.transact() {
-            Ok(head) => {
+            Ok((head, checkpoint)) => {
                 self.head = head;
+                if let Some(checkpoint) = checkpoint {
+                    self.sealer.sealed(&checkpoint, self.clock.monotonic());
+                }
+                let before = head.seq.cast_unsigned() - self.batch.len() as u64;
+                for (at, reply) in self.records.drain(..) {
+                    send(&reply, Ok(before + at as u64 + 1));
+                }
                 self.gauges.written.fetch_add(self.batch.len() as u64, Ordering::Relaxed);
                 self.batch.clear();
                 self.tried = 0;
@@ -165,7 +200,8 @@ impl Writer {
         }
     }
 
-    fn transact(&mut self) -> Result<Head, StoreError> {
+    fn transact(&mut self) -> Result<(Head, Option<Checkpoint>), StoreError> {
+        let seal_due = self.closing || self.sealer.is_time(self.clock.monotonic());
         let connection = match self.connection.take() {
             Some(connection) => self.connection.insert(connection),
             None => self.connection.insert(FILE.reopen_writer(&self.dir)?),
@@ -190,8 +226,12 @@ impl Writer {
         transaction
             .execute("INSERT OR REPLACE INTO head(only, seq, hash) VALUES (1, ?1, ?2)", (head.seq, head.hash))
             .map_err(&failed)?;
+        let checkpoint = match self.sealer.wants(head, seal_due) {
+            true => Some(self.sealer.sign(&transaction, head, self.clock.now())?),
+            false => None,
+        };
         transaction.commit().map_err(failed)?;
-        Ok(head)
+        Ok((head, checkpoint))
     }
 
     fn checkpoint(&mut self) {
@@ -208,13 +248,11 @@ impl Writer {
 
     fn answer(&mut self, reason: Option<&str>) {
         for reply in self.flushes.drain(..) {
-            let answer = match reason {
-                None => Ok(()),
-                Some(reason) => Err(StoreError::NotWritable { file: FILE.name, reason: reason.to_owned() }),
-            };
-            if reply.send(answer).is_err() {
-                tracing::debug!("whoever flushed the journal has gone");
-            }
+            send(&reply, reason.map_or(Ok(()), |reason| Err(refused(reason))));
+        }
+        // Those of a commit that succeeded have their numbers already.
+        for (_, reply) in self.records.drain(..) {
+            send(&reply, Err(refused(reason.unwrap_or("it is closed"))));
         }
     }
 
@@ -234,5 +272,16 @@ impl Writer {
         {
             tracing::debug!(%error, "the journal's log stays beside it");
         }
+    }
+}
+
+fn refused(reason: &str) -> StoreError {
+    StoreError::NotWritable { file: FILE.name, reason: reason.to_owned() }
+}
+
+/// Answers whoever still waits.
+fn send<T>(reply: &Sender<Result<T, StoreError>>, answer: Result<T, StoreError>) {
+    if reply.send(answer).is_err() {
+        tracing::debug!("whoever waited for the journal has gone");
     }
 }
