@@ -20,7 +20,7 @@ mod stats;
 mod store;
 
 pub use control::{
-    Activation, ActivationFilter, Assignment, Border, Checkpoint, Control, ControlReader, Crash,
+    Activation, ActivationFilter, AlarmRecord, Assignment, Border, Checkpoint, Control, ControlReader, Crash,
     DamagedState, Incarnation, LedgerChange, PackageRecord, Quarantine, Release, RolloutRecord, Strike,
 };
 pub use error::{Fault, StoreError};

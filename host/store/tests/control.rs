@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use geminus_core::{ManualClock, Timestamp};
 use geminus_store::{
-    Activation, ActivationFilter, Control, ControlReader, Generation, Options, PackageRecord, Release,
-    RolloutRecord, Store, StoreError, Strike,
+    Activation, ActivationFilter, AlarmRecord, Control, ControlReader, Generation, Options, PackageRecord,
+    Release, RolloutRecord, Store, StoreError, Strike,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -46,6 +46,28 @@ fn package(number: u32) -> PackageRecord {
         arrived: Timestamp::from_millis(u64::from(number)),
         source: "motor-thermal.wasm".to_owned(),
     }
+}
+
+#[test]
+fn alarms_are_kept_and_forgotten_in_one_commit() {
+    let dir = tempfile::tempdir().expect("folder");
+    let (store, _) = open(dir.path());
+    let alarm = |twin: &str, document: Option<&str>| AlarmRecord {
+        twin: twin.to_owned(),
+        name: "winding-hot".to_owned(),
+        document: document.map(str::to_owned),
+    };
+    let control = store.control();
+    let both = [alarm("rig-1", Some("{\"state\":\"acknowledged\"}")), alarm("rig-2", Some("{}"))];
+    control.save_alarms(&both).expect("saved");
+    let too_large = alarm("rig-3", Some(&"x".repeat(20_000)));
+    let refused = control.save_alarms(&[alarm("rig-1", None), too_large]).expect_err("too large");
+    assert!(matches!(refused, StoreError::TooLarge { .. }), "{refused}");
+    assert_eq!(control.alarms().expect("read"), both, "all or nothing");
+    control.save_alarms(&[alarm("rig-1", None), alarm("rig-2", Some("{\"a\":1}"))]).expect("saved");
+    store.close().expect("close");
+    let (store, _) = open(dir.path());
+    assert_eq!(store.control().alarms().expect("read"), [alarm("rig-2", Some("{\"a\":1}"))]);
 }
 
 #[test]
@@ -501,7 +523,7 @@ fn a_file_of_the_version_before_keeps_what_it_held() {
     beside(dir.path()).execute_batch(SCHEMA_1).expect("old file");
     let refused = ControlReader::open(dir.path()).expect_err("only a host may migrate it");
     assert!(
-        matches!(refused, StoreError::OlderSchema { file: "control.db", found: 1, known: 3 }),
+        matches!(refused, StoreError::OlderSchema { file: "control.db", found: 1, known: 4 }),
         "{refused}"
     );
     let (store, _) = open(dir.path());
