@@ -122,7 +122,7 @@ async fn every_refusal_fits_the_document_and_says_what_to_change() {
         ("winding-hot", "shelve", "", 400, "bad-body", "cannot be used"),
         ("winding-hot", "shelve", r#"{"minutes":-1}"#, 400, "bad-body", "cannot be used"),
         ("winding-hot", "acknowledge", r#"{"who":"me"}"#, 400, "bad-body", "`who`"),
-        ("winding-hot", "acknowledge", &long, 400, "bad-body", "at most 500"),
+        ("winding-hot", "acknowledge", long.as_str(), 400, "bad-body", "at most 500"),
         ("winding-hot", "acknowledge", r#"{"reason":"a\nb"}"#, 400, "bad-body", "control characters"),
     ] {
         let (answer, route) = order(&served, name, what, body).await;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded, select_biased, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, never, select, unbounded};
 use geminus_alarm::{Change, Desk, Key, Now, Order, Record, Refusal, Signal};
 use geminus_api::query::AlarmsQuery;
 use geminus_api::{EventBus, Trouble, view as api};
@@ -77,7 +77,7 @@ pub(crate) fn start(
         quiet_until: None,
     };
     let thread = std::thread::Builder::new().name("alarms".to_owned());
-    let thread = thread.spawn(move || room.run(&asked, &heard))?;
+    let thread = thread.spawn(move || room.run(asked, &heard))?;
     Ok(Alarms { asks, signals, active: Arc::new(active), thread })
 }
 
@@ -133,14 +133,18 @@ struct Room {
 }
 
 impl Room {
-    fn run(mut self, asked: &Receiver<Ask>, heard: &Receiver<Vec<Signal>>) {
+    fn run(mut self, mut asked: Receiver<Ask>, heard: &Receiver<Vec<Signal>>) {
         loop {
-            select_biased! {
+            select! {
                 recv(heard) -> signals => match signals {
                     Ok(signals) => self.hear(signals),
                     Err(_) => break,
                 },
-                recv(asked) -> ask => if let Ok(ask) = ask { self.answer(ask) },
+                recv(asked) -> ask => match ask {
+                    Ok(ask) => self.answer(ask),
+                    // The page has gone; shards may still speak.
+                    Err(_) => asked = never(),
+                },
                 default(TICK_EVERY) => {}
             }
             if self.clock.monotonic() >= self.next_tick {
@@ -231,7 +235,7 @@ impl Room {
         order: Order,
         now: Now,
     ) -> Result<api::AlarmView, Trouble> {
-        let id = self.plant.twin(twin).map_or("", |twin| &*twin.id);
+        let id = self.plant.twin(twin).map_or_else(String::new, |twin| twin.id.to_string());
         let unknown = || Trouble::NotFound(format!("{id} has no alarm {name}"));
         let key = self.desk.key(twin, name).ok_or_else(unknown)?;
         let before = self.desk.alarm(key).cloned();

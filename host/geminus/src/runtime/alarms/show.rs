@@ -43,7 +43,7 @@ pub(super) fn alarms(
         }
     }
     let order = |entry: &Entry<'_>| {
-        let newest = std::cmp::Reverse(entry.alarm.raised().max(Some(entry.alarm.since())));
+        let newest = std::cmp::Reverse(entry.alarm.raised().unwrap_or(entry.alarm.since()));
         (std::cmp::Reverse(priority(entry)), newest, entry.key)
     };
     found.sort_by_key(order);

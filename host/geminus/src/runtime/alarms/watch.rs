@@ -86,7 +86,7 @@ impl Watch {
         };
         let here: BTreeSet<TwinIndex> = shard.twins().collect();
         for (place, alarm) in (0..).zip(&plant.alarms) {
-            let mine = alarm.definition.twins.iter().filter(|twin| here.contains(twin));
+            let mine = alarm.definition.twins.iter().filter(|twin| here.contains(*twin));
             let keys: Vec<Key> = mine.map(|twin| Key { twin: *twin, alarm: place }).collect();
             if let Watched::Alert { binding, alert, .. } = &alarm.watched {
                 watch.of_alert.entry((*binding, *alert)).or_default().push(place);

@@ -34,7 +34,7 @@ latch = true
 #[test]
 fn alerts_and_rules_are_alarms() {
     let plant = plant(&format!("{SITE}{RULES}")).expect("plant");
-    let named: Vec<_> = plant
+    let named: Vec<(&str, Vec<u32>)> = plant
         .alarms
         .iter()
         .map(|alarm| {
