@@ -124,7 +124,8 @@ impl Resolving<'_> {
                     format!("behavior \"{behavior}\" has no output \"{output}\"{hint}"),
                 );
             }
-            let selected = twins.iter().filter(|twin| of.is_some_and(|of| of.twins.contains(twin)));
+            let selected =
+                twins.iter().filter(|twin| of.is_some_and(|of| of.twins.binary_search(twin).is_ok()));
             of_twin.entry(*found).or_default().extend(selected.map(|twin| (*twin, place)));
         }
         let mut alarms = Vec::new();
