@@ -269,6 +269,30 @@ mod tests {
         assert_eq!(found, fields, "{text}");
     }
 
+    /// The rules that the book shows.
+    #[derive(Deserialize)]
+    struct Shown {
+        alarm: Vec<AlarmRule>,
+    }
+
+    #[test]
+    fn the_rules_of_the_book_can_be_used() {
+        let book = include_str!("../../../docs/book/alarms.md");
+        let blocks: Vec<&str> = book
+            .split("```toml\n")
+            .skip(1)
+            .filter_map(|rest| rest.split_once("```"))
+            .map(|(text, _)| text)
+            .collect();
+        assert_eq!(blocks.len(), 2, "the book has other blocks than it had");
+        for text in blocks {
+            let shown: Shown = toml::from_str(text).expect("rules");
+            for rule in shown.alarm {
+                assert_eq!(rule.mistakes(), [], "{text}");
+            }
+        }
+    }
+
     #[test]
     fn mistakes_are_found_by_field() {
         check(r#"{"name":"hot","point":"t","condition":"high","limit":5,"deadband":1}"#, &[]);
