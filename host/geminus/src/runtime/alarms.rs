@@ -3,6 +3,7 @@
 //!
 //! Ends when all shards have: what they said last is written down too. Never waits for a shard or a guest.
 
+mod look;
 mod show;
 mod told;
 pub(crate) mod watch;

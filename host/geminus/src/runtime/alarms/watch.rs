@@ -14,6 +14,8 @@ use geminus_twin::plant::{Origin, Plant, Reference, Watched};
 use geminus_twin::shard::Moment;
 use geminus_twin::{BindingIndex, Shard};
 
+use super::look::{Look, Port};
+
 /// Words kept while the queue is full before only the last of each alarm is.
 const KEPT_MAX: usize = 4_096;
 /// How often points are looked at for silence, in nanoseconds.
@@ -37,30 +39,6 @@ pub(crate) struct Watch {
     ports: Vec<Vec<(usize, Port)>>,
     next_silence: u64,
     turned: Vec<(TwinIndex, bool)>,
-}
-
-/// One condition over one point.
-struct Look {
-    key: Key,
-    /// Whether it suppresses by design, instead of raising.
-    guards: bool,
-    detector: Detector,
-    reference: f64,
-    value: f64,
-    quality: Quality,
-    /// Source time of the newest value, and monotonic time at which it was heard.
-    newest: u64,
-    heard: u64,
-    /// Nanoseconds without a sample after which it is silent, where that matters.
-    span: Option<u64>,
-    said: Option<bool>,
-}
-
-/// What a series is for a look.
-#[derive(Clone, Copy)]
-enum Port {
-    Value,
-    Reference,
 }
 
 impl Watch {
@@ -116,7 +94,7 @@ impl Watch {
                 let look = self.look(point, (key, false), *condition, *deadband, known);
                 match (reference, look) {
                     (Reference::Value(value), Some(look)) => {
-                        self.looks.get_mut(look).into_iter().for_each(|look| look.reference = *value);
+                        self.looks.get_mut(look).into_iter().for_each(|look| look.refer_to(*value));
                     }
                     (Reference::Point(point), Some(look)) => {
                         if let Some(series) = self.plant.series_of(key.twin, point) {
@@ -141,18 +119,8 @@ impl Watch {
         let series = self.plant.series_of(key.twin, point)?;
         let span = (condition == Condition::BadQuality).then(|| self.span(key.twin, point)).flatten();
         let place = self.looks.len();
-        self.looks.push(Look {
-            key,
-            guards,
-            detector: Detector::new(condition, deadband, known),
-            reference: f64::NAN,
-            value: f64::NAN,
-            quality: Quality::Missing,
-            newest: 0,
-            heard: 0,
-            span,
-            said: known,
-        });
+        let detector = Detector::new(condition, deadband, known);
+        self.looks.push(Look::new((key, guards), detector, span));
         self.connect(series, place, Port::Value);
         Some(place)
     }
@@ -306,44 +274,6 @@ impl Watch {
     }
 }
 
-impl Look {
-    fn take(&mut self, sample: &Sample, port: Port, now: Moment) -> Option<Signal> {
-        match port {
-            Port::Reference => {
-                self.reference = if sample.quality.usable() { sample.value } else { f64::NAN };
-            }
-            Port::Value if sample.time.0 < self.newest => return None,
-            Port::Value => {
-                (self.value, self.quality) = (sample.value, sample.quality);
-                (self.newest, self.heard) = (sample.time.0, now.monotonic);
-            }
-        }
-        self.judge()
-    }
-
-    /// A point that has fallen silent.
-    fn silence(&mut self, now: Moment) -> Option<Signal> {
-        let span = self.span.filter(|_| self.heard > 0 && self.quality != Quality::Stale)?;
-        if now.monotonic - self.heard.min(now.monotonic) <= span {
-            return None;
-        }
-        self.quality = Quality::Stale;
-        self.judge()
-    }
-
-    fn judge(&mut self) -> Option<Signal> {
-        let holds = self.detector.read(self.value, self.quality, self.reference)?;
-        if self.said.replace(holds) == Some(holds) {
-            return None;
-        }
-        let Self { key, value, .. } = *self;
-        Some(match self.guards {
-            true => Signal::Design { key, holds },
-            false => Signal::Condition { key, holds, value, detail: String::new(), words: None },
-        })
-    }
-}
-
 /// Whether a row has an outcome: one of a twin that is held apart, or of a fault, is bad and has no number.
 fn is_stepped(outcome: &Outcome, row: usize) -> bool {
     let cells = row * outcome.outputs..(row + 1) * outcome.outputs;
@@ -391,66 +321,5 @@ mod tests {
         let said =
             vec![condition(0, true), stale(true), condition(1, true), condition(0, false), stale(false)];
         assert_eq!(last_words(said), [condition(1, true), condition(0, false), stale(false)]);
-    }
-
-    fn look(condition: Condition) -> Look {
-        let key = Key { twin: TwinIndex(0), alarm: 0 };
-        Look {
-            key,
-            guards: false,
-            detector: Detector::new(condition, 0.0, None),
-            reference: f64::NAN,
-            value: f64::NAN,
-            quality: Quality::Missing,
-            newest: 0,
-            heard: 0,
-            span: Some(5_000_000_000),
-            said: None,
-        }
-    }
-
-    fn sample(second: u64, value: f64) -> Sample {
-        let time = geminus_core::Timestamp(second * 1_000_000_000);
-        Sample { series: SeriesId(0), quality: Quality::Good, value, time, received: time }
-    }
-
-    fn at(second: u64) -> Moment {
-        Moment { wall: geminus_core::Timestamp(second), monotonic: second * 1_000_000_000 }
-    }
-
-    fn holds(signal: Option<Signal>) -> Option<bool> {
-        match signal {
-            Some(Signal::Condition { holds, .. }) => Some(holds),
-            _ => None,
-        }
-    }
-
-    #[test]
-    fn only_changes_are_said_and_late_samples_say_nothing() {
-        let mut look = look(Condition::High { limit: 5.0 });
-        assert_eq!(holds(look.take(&sample(10, 1.0), Port::Value, at(1))), Some(false));
-        assert_eq!(holds(look.take(&sample(11, 6.0), Port::Value, at(1))), Some(true));
-        assert_eq!(holds(look.take(&sample(12, 7.0), Port::Value, at(1))), None);
-        assert_eq!(holds(look.take(&sample(9, 1.0), Port::Value, at(1))), None);
-        assert_eq!(holds(look.take(&sample(13, 5.0), Port::Value, at(1))), Some(false));
-    }
-
-    #[test]
-    fn a_reference_is_a_point_too() {
-        let mut look = look(Condition::Deviation { limit: 2.0 });
-        assert_eq!(holds(look.take(&sample(10, 1.0), Port::Value, at(1))), None);
-        assert_eq!(holds(look.take(&sample(10, 2.0), Port::Reference, at(1))), Some(false));
-        assert_eq!(holds(look.take(&sample(11, 4.0), Port::Reference, at(1))), Some(true));
-    }
-
-    #[test]
-    fn a_point_that_falls_silent_cannot_be_used() {
-        let mut look = look(Condition::BadQuality);
-        assert_eq!(holds(look.silence(at(100))), None, "it has never spoken");
-        assert_eq!(holds(look.take(&sample(10, 1.0), Port::Value, at(100))), Some(false));
-        assert_eq!(holds(look.silence(at(105))), None);
-        assert_eq!(holds(look.silence(at(106))), Some(true));
-        assert_eq!(holds(look.silence(at(107))), None);
-        assert_eq!(holds(look.take(&sample(11, 1.0), Port::Value, at(108))), Some(false));
     }
 }
