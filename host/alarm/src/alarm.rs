@@ -91,9 +91,14 @@ impl Alarm {
         })
     }
 
-    /// Whether nothing would be lost without it.
+    /// Whether nothing would be lost without it. A condition that holds but waits, because the twin is stale, would be: a
+    /// shard says only what changes.
     pub(crate) fn is_idle(&self) -> bool {
-        self.record().is_none() && self.due.is_none() && self.told.is_empty() && !self.by_design
+        self.said != Some(true)
+            && self.record().is_none()
+            && self.due.is_none()
+            && self.told.is_empty()
+            && !self.by_design
     }
 
     /// What people see.
