@@ -8,7 +8,7 @@ use geminus_core::TwinIndex;
 use geminus_core::declaration::Priority;
 
 use super::resolve::Resolving;
-use super::{BindingIndex, Plant, Point};
+use super::{Binding, BindingIndex, Plant, Point};
 use crate::problem::did_you_mean;
 
 #[cfg(test)]
@@ -93,45 +93,11 @@ impl Resolving<'_> {
 
     /// The alerts of all behaviors; twins for which different rules count have alarms of their own.
     fn alerts(&mut self, plant: &Plant, rules: &[(String, &AlarmRule, Vec<TwinIndex>)]) -> Vec<PlantAlarm> {
-        let mut known: HashMap<String, (BindingIndex, u8)> = HashMap::new();
-        for (index, binding) in (0..).map(BindingIndex).zip(&plant.bindings) {
-            let codes = (0..).zip(binding.alerts());
-            known.extend(
-                codes.map(|(place, alert)| (format!("{}.{}", binding.name, alert.code), (index, place))),
-            );
-        }
-        let mut of_twin: BTreeMap<(BindingIndex, u8), HashMap<TwinIndex, usize>> = BTreeMap::new();
-        for (place, (key, rule, twins)) in rules.iter().enumerate() {
-            let Some(alert) = &rule.alert else { continue };
-            let behavior = alert.split_once('.').map_or("", |(behavior, _)| behavior);
-            if self.failed.contains(behavior) {
-                continue;
-            }
-            let Some(found) = known.get(alert) else {
-                let hint = did_you_mean(alert, known.keys().map(String::as_str));
-                let message = format!("no behavior has the alert \"{alert}\" (<behavior>.<code>){hint}");
-                self.report(&format!("{key}.alert"), message);
-                continue;
-            };
-            let of = plant.binding(found.0);
-            let outputs = of.map(|of| of.declaration.outputs.as_slice()).unwrap_or_default();
-            if let Some(output) =
-                rule.output.as_ref().filter(|name| !outputs.iter().any(|known| known.name == **name))
-            {
-                let hint = did_you_mean(output, outputs.iter().map(|known| known.name.as_str()));
-                self.report(
-                    &format!("{key}.output"),
-                    format!("behavior \"{behavior}\" has no output \"{output}\"{hint}"),
-                );
-            }
-            let selected =
-                twins.iter().filter(|twin| of.is_some_and(|of| of.twins.binary_search(twin).is_ok()));
-            of_twin.entry(*found).or_default().extend(selected.map(|twin| (*twin, place)));
-        }
+        let chosen = self.overrides(plant, rules);
         let mut alarms = Vec::new();
         for (index, binding) in (0..).map(BindingIndex).zip(&plant.bindings) {
             for (alert, declared) in (0..).zip(binding.alerts()) {
-                let chosen = of_twin.get(&(index, alert));
+                let chosen = chosen.get(&(index, alert));
                 let mut groups: BTreeMap<Option<usize>, Vec<TwinIndex>> = BTreeMap::new();
                 for twin in &binding.twins {
                     let rule = chosen.and_then(|chosen| chosen.get(twin)).copied();
@@ -145,21 +111,76 @@ impl Resolving<'_> {
                         message: declared.text.clone(),
                         unit: declared.unit.clone(),
                     };
-                    let output = rule.and_then(|rule| Some((rule, rule.output.as_ref()?)));
-                    let hold = output.and_then(|(rule, name)| {
-                        let place =
-                            binding.declaration.outputs.iter().position(|output| output.name == *name)?;
-                        Some((place, rule.deadband))
-                    });
                     alarms.push(PlantAlarm {
                         definition: definition(name, words, rule, twins),
-                        watched: Watched::Alert { binding: index, alert, hold },
+                        watched: Watched::Alert {
+                            binding: index,
+                            alert,
+                            hold: rule.and_then(|rule| hold(rule, binding)),
+                        },
                         guard: rule.and_then(guard),
                     });
                 }
             }
         }
         alarms
+    }
+
+    /// For each alert, which rule counts for which twin: the last one in the file. Behaviors of different twins may share
+    /// a name.
+    fn overrides(
+        &mut self,
+        plant: &Plant,
+        rules: &[(String, &AlarmRule, Vec<TwinIndex>)],
+    ) -> BTreeMap<(BindingIndex, u8), HashMap<TwinIndex, usize>> {
+        let mut known: BTreeMap<String, Vec<(BindingIndex, u8)>> = BTreeMap::new();
+        for (index, binding) in (0..).map(BindingIndex).zip(&plant.bindings) {
+            for (place, alert) in (0..).zip(binding.alerts()) {
+                known.entry(format!("{}.{}", binding.name, alert.code)).or_default().push((index, place));
+            }
+        }
+        let mut chosen: BTreeMap<(BindingIndex, u8), HashMap<TwinIndex, usize>> = BTreeMap::new();
+        for (place, (key, rule, twins)) in rules.iter().enumerate() {
+            let Some(alert) = &rule.alert else { continue };
+            let behavior = alert.split_once('.').map_or("", |(behavior, _)| behavior);
+            if self.failed.contains(behavior) {
+                continue;
+            }
+            let Some(found) = known.get(alert) else {
+                let hint = did_you_mean(alert, known.keys().map(String::as_str));
+                let message = format!("no behavior has the alert \"{alert}\" (<behavior>.<code>){hint}");
+                self.report(&format!("{key}.alert"), message);
+                continue;
+            };
+            let mut counts = twins.is_empty();
+            for (index, alert) in found {
+                let Some(binding) = plant.binding(*index) else { continue };
+                let here = twins.iter().filter(|twin| binding.twins.binary_search(twin).is_ok());
+                let here: Vec<TwinIndex> = here.copied().collect();
+                if here.is_empty() {
+                    continue;
+                }
+                counts = true;
+                self.output(key, rule, binding);
+                let all = chosen.entry((*index, *alert)).or_default();
+                all.extend(here.into_iter().map(|twin| (twin, place)));
+            }
+            if !counts {
+                let message = format!("none of these twins has the alert \"{alert}\"");
+                self.report(&format!("{key}.twins"), message);
+            }
+        }
+        chosen
+    }
+
+    fn output(&mut self, key: &str, rule: &AlarmRule, binding: &Binding) {
+        let Some(output) = &rule.output else { return };
+        let outputs = &binding.declaration.outputs;
+        if !outputs.iter().any(|known| known.name == *output) {
+            let hint = did_you_mean(output, outputs.iter().map(|known| known.name.as_str()));
+            let message = format!("behavior \"{}\" has no output \"{output}\"{hint}", binding.name);
+            self.report(&format!("{key}.output"), message);
+        }
     }
 
     fn over_point(
@@ -277,6 +298,13 @@ fn definition(name: String, words: Words, rule: Option<&AlarmRule>, twins: Vec<T
         tells_staleness: false,
         twins,
     }
+}
+
+/// The output that the deadband of an alert is about, and the deadband.
+fn hold(rule: &AlarmRule, binding: &Binding) -> Option<(usize, f64)> {
+    let name = rule.output.as_ref()?;
+    let place = binding.declaration.outputs.iter().position(|output| output.name == *name)?;
+    Some((place, rule.deadband))
 }
 
 fn guard(rule: &AlarmRule) -> Option<(String, Condition)> {

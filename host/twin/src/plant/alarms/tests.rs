@@ -96,7 +96,27 @@ fn what_does_not_fit_is_said_with_its_line() {
     check("alarm = \"core.too-hot\"", "alarm = \"hut\"", "there is no alarm \"hut\", did you mean `hot`?");
     check("reference = 300.0", "reference_point = \"hot\"", "a deviation needs the same unit");
     check("twins = \"rig-2\"", "twins = \"pump\"", "matches no twin");
+    let narrow = ("plugin = \"core\"\n", "plugin = \"core\"\ntwins = \"rig-2\"\n");
+    let site = format!("{SITE}{RULES}").replacen(narrow.0, narrow.1, 1);
+    let text = plant(&site).expect_err("rig-1 has no core").to_string();
+    assert!(text.contains("none of these twins has the alert \"core.too-hot\""), "{text}");
     check("limit = 90.0", "limit = \"x\"", "invalid type");
     check("shelve_max_min = 60", "shelve_max_min = 0", "shelve_max_min = 0 is outside 1 … 10080");
     check("deadband = 2.0", "deadband = -2.0", "deadband = -2 is not 0 or more");
+}
+
+#[test]
+fn behaviors_of_different_twins_may_share_a_name() {
+    let both = "name = \"core\"\nplugin = \"core\"\ntwins = \"rig-1\"\n[[behavior]]\nname = \"core\"\nplugin = \"core\"\ntwins = \"rig-2\"\n";
+    let site = SITE.replacen("name = \"core\"\nplugin = \"core\"\n", both, 1);
+    let rule = "[[alarm]]\nalert = \"core.odd\"\npriority = \"critical\"\n";
+    let plant = plant(&format!("{site}{rule}")).expect("plant");
+    let odd: Vec<_> = plant
+        .alarms
+        .iter()
+        .filter(|alarm| alarm.definition.name == "core.odd")
+        .map(|alarm| (alarm.definition.priority(None), alarm.definition.twins.clone()))
+        .collect();
+    let critical = |twin| (Priority::Critical, vec![TwinIndex(twin)]);
+    assert_eq!(odd, [critical(0), critical(1)]);
 }
