@@ -101,6 +101,11 @@ impl Alarm {
             && !self.by_design
     }
 
+    /// Whether time alone may change it.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.due.is_some() || self.shelved.is_some() || !self.told.is_empty()
+    }
+
     /// What people see.
     #[must_use]
     pub fn shown(&self) -> Shown {

@@ -3,6 +3,7 @@
 //! One writer. An alarm that is normal, in service and has no delay under way takes no memory. Each call gives what
 //! changed, in order; [`Desk::unsaved`] is what must be written down before it is told.
 
+mod change;
 mod suppression;
 #[cfg(test)]
 mod tests;
@@ -18,83 +19,7 @@ use crate::{
     State, Words,
 };
 
-/// What a shard says.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Signal {
-    /// The condition of an alarm holds or not.
-    Condition {
-        /// Whose.
-        key: Key,
-        /// Whether it holds.
-        holds: bool,
-        /// What tripped it; NaN when there is no number.
-        value: f64,
-        /// What the behavior adds.
-        detail: String,
-        /// Words of the version that raised it, of an alert.
-        words: Option<Words>,
-    },
-    /// The point that suppresses an alarm by design is where it does, or not.
-    Design {
-        /// Whose.
-        key: Key,
-        /// Whether it suppresses.
-        holds: bool,
-    },
-    /// A twin does not send any more, or sends again.
-    Stale {
-        /// Which.
-        twin: TwinIndex,
-        /// Whether it is stale.
-        stale: bool,
-    },
-}
-
-/// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Happened {
-    /// The condition holds.
-    Raised,
-    /// It does not hold any more.
-    Returned,
-    /// It still holds after what suppressed it is gone: told anew.
-    ToldAnew,
-    /// What a person ordered.
-    Ordered(Action),
-    /// Its time on the shelf is over.
-    ShelfOver,
-    /// The site suppresses it.
-    SuppressedByDesign,
-    /// The site does not suppress it any more.
-    ReleasedByDesign,
-    /// Its twin does not send any more.
-    Stale,
-    /// Its twin sends again.
-    Fresh,
-    /// It is told too often.
-    Chatters,
-    /// More alarms than an operator can handle.
-    FloodBegan,
-    /// They are fewer again.
-    FloodEnded,
-}
-
-/// One thing that happened to one alarm; a flood is of no single one.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Change {
-    /// Which alarm.
-    pub key: Option<Key>,
-    /// What.
-    pub happened: Happened,
-    /// Who did it, of an order.
-    pub mark: Option<Mark>,
-    /// What people saw before.
-    pub before: Shown,
-    /// What they see now.
-    pub after: Shown,
-    /// Told to nobody, because the alarm is suppressed.
-    pub silent: bool,
-}
+pub use change::{Change, Happened, Signal};
 
 /// An alarm for a list.
 #[derive(Clone, Copy, Debug)]
@@ -118,6 +43,8 @@ pub struct Desk {
     /// Definitions that the condition of an alarm of this name suppresses.
     suppresses: HashMap<String, Vec<u32>>,
     alarms: BTreeMap<Key, Alarm>,
+    /// Those of them for which time matters: a delay, a shelf, chatter. A tick looks at no other.
+    waiting: BTreeSet<Key>,
     stale: BTreeSet<TwinIndex>,
     figures: Figures,
     /// How often each was told since the start.
@@ -143,6 +70,7 @@ impl Desk {
             by_name,
             suppresses,
             alarms: BTreeMap::new(),
+            waiting: BTreeSet::new(),
             stale: BTreeSet::new(),
             figures: Figures::default(),
             told: HashMap::new(),
@@ -190,7 +118,9 @@ impl Desk {
         let alarm = Alarm::restored(record, definition, &self.settings, now, by_design);
         let active = alarm.state.is_active();
         self.alarms.insert(key, alarm);
+        self.waiting.insert(key);
         for other in self.suppressed_by(key) {
+            self.waiting.insert(other);
             self.alarms.entry(other).or_insert_with(|| Alarm::new(now, false)).by_design = active;
         }
     }
@@ -215,6 +145,7 @@ impl Desk {
 
     /// Puts an alarm back as it was before an order that could not be written down.
     pub fn undo(&mut self, key: Key, before: Option<Alarm>) {
+        self.waiting.insert(key);
         match before {
             Some(alarm) => drop(self.alarms.insert(key, alarm)),
             None => drop(self.alarms.remove(&key)),
@@ -255,9 +186,12 @@ impl Desk {
     /// Lets delays and shelves end, and counts. To be called several times a second.
     pub fn tick(&mut self, now: Now) -> Vec<Change> {
         let mut changes = Vec::new();
-        for key in self.alarms.keys().copied().collect::<Vec<_>>() {
+        for key in self.waiting.iter().copied().collect::<Vec<_>>() {
             let Some(definition) = self.definitions.get(key.alarm as usize) else { continue };
-            let Some(alarm) = self.alarms.get_mut(&key) else { continue };
+            let Some(alarm) = self.alarms.get_mut(&key) else {
+                self.waiting.remove(&key);
+                continue;
+            };
             alarm.forget(&self.settings, now);
             let event = alarm.settle(definition, now);
             if alarm.is_shelf_over(now) {
@@ -266,7 +200,11 @@ impl Desk {
             if let Some(event) = event {
                 self.follow(key, event, now, &mut changes);
             }
-            if self.alarms.get(&key).is_some_and(Alarm::is_idle) {
+            let alarm = self.alarms.get(&key);
+            if alarm.is_none_or(|alarm| !alarm.is_waiting()) {
+                self.waiting.remove(&key);
+            }
+            if alarm.is_some_and(Alarm::is_idle) {
                 self.alarms.remove(&key);
             }
         }
@@ -319,6 +257,7 @@ impl Desk {
         }
         let (after, silent) = (alarm.shown(), alarm.is_suppressed());
         self.alarms.insert(key, alarm);
+        self.waiting.insert(key);
         self.unsaved.insert(key);
         let happened = Happened::Ordered(order.action);
         let mut changes = vec![Change { key: Some(key), happened, mark: Some(mark), before, after, silent }];
@@ -345,6 +284,7 @@ impl Desk {
             return;
         }
         let stale = self.is_stale(key, definition);
+        self.waiting.insert(key);
         let alarm = self.alarms.entry(key).or_insert_with(|| Alarm::new(now, stale));
         if holds {
             (alarm.value, alarm.detail) = (Some(value).filter(|value| value.is_finite()), detail);
@@ -368,6 +308,7 @@ impl Desk {
             return;
         }
         alarm.first_out |= first_out;
+        self.waiting.insert(key);
         let (after, silent) = (alarm.shown(), alarm.is_suppressed());
         self.unsaved.insert(key);
         let happened = if event == Event::Rise { Happened::Raised } else { Happened::Returned };

@@ -35,6 +35,7 @@ impl Desk {
         if !holds && !self.alarms.contains_key(&key) {
             return;
         }
+        self.waiting.insert(key);
         let stale = self.definition(key.alarm).is_some_and(|definition| self.is_stale(key, definition));
         let alarm = self.alarms.entry(key).or_insert_with(|| Alarm::new(now, stale));
         if alarm.by_design == holds {
@@ -82,6 +83,7 @@ impl Desk {
             let Some(alarm) = self.alarms.get_mut(&key).filter(|_| !definition.tells_staleness) else {
                 continue;
             };
+            self.waiting.insert(key);
             let before = alarm.shown();
             alarm.stale = stale;
             let (after, silent) = (alarm.shown(), alarm.is_suppressed());
