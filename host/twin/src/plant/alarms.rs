@@ -93,7 +93,7 @@ impl Resolving<'_> {
 
     /// The alerts of all behaviors; twins for which different rules count have alarms of their own.
     fn alerts(&mut self, plant: &Plant, rules: &[(String, &AlarmRule, Vec<TwinIndex>)]) -> Vec<PlantAlarm> {
-        let chosen = self.overrides(plant, rules);
+        let chosen = self.counting(plant, rules);
         let mut alarms = Vec::new();
         for (index, binding) in (0..).map(BindingIndex).zip(&plant.bindings) {
             for (alert, declared) in (0..).zip(binding.alerts()) {
@@ -128,7 +128,7 @@ impl Resolving<'_> {
 
     /// For each alert, which rule counts for which twin: the last one in the file. Behaviors of different twins may share
     /// a name.
-    fn overrides(
+    fn counting(
         &mut self,
         plant: &Plant,
         rules: &[(String, &AlarmRule, Vec<TwinIndex>)],
