@@ -24,7 +24,7 @@ use geminus_core::Clock;
 use serde::Serialize;
 use tokio::sync::Notify;
 
-use crate::view::{EntryView, RolloutEvent};
+use crate::view::{AlarmView, EntryView, RolloutEvent};
 use latest::Latest;
 use ring::Ring;
 use watch::Watches;
@@ -75,11 +75,11 @@ impl Default for BusLimits {
 /// Whose events a stream carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Interest {
-    /// `twin`, `journal` and `rollout` events of the whole site, no values.
+    /// `twin`, `alarm`, `journal` and `rollout` events of the whole site, no values.
     Site,
     /// Everything, values of all twins included.
     All,
-    /// `values` and `twin` events of these twins, journal entries about one of them or about no twin, rollouts.
+    /// `values`, `twin` and `alarm` events of these twins, journal entries about one of them or about no twin, rollouts.
     Twins(Vec<Arc<str>>),
 }
 
@@ -198,6 +198,11 @@ impl EventBus {
     /// The journal has a new entry.
     pub fn publish_journal(&self, entry: &EntryView) {
         self.publish("journal", entry.twin.as_deref().map(Arc::from), None, entry);
+    }
+
+    /// An alarm changed.
+    pub fn publish_alarm(&self, alarm: &AlarmView) {
+        self.publish("alarm", Some(alarm.twin.as_str().into()), None, alarm);
     }
 
     /// A rollout went on. Takes the place of the event before it of the same rollout for every reader who has not

@@ -4,13 +4,14 @@
 use std::future::Future;
 
 use bytes::Bytes;
+use geminus_alarm::Order;
 use geminus_rollout::Plan;
 
 use crate::metrics::Exposition;
-use crate::query::{ActivationsQuery, HistoryQuery, JournalQuery, TwinsQuery};
+use crate::query::{ActivationsQuery, AlarmsQuery, HistoryQuery, JournalQuery, TwinsQuery};
 use crate::view::{
-    ActivationsView, HistoryView, JournalView, PluginsView, RolloutOrder, RolloutPreview, RolloutView,
-    RolloutsView, SiteView, TwinView, TwinsView, UploadView,
+    ActivationsView, AlarmView, AlarmsView, HistoryView, JournalView, PluginsView, RolloutOrder,
+    RolloutPreview, RolloutView, RolloutsView, SiteView, TwinView, TwinsView, UploadView,
 };
 
 /// Why the house could not answer. The words go to the client as they are, except those of `Internal`, which
@@ -126,6 +127,25 @@ pub trait House: Send + Sync + 'static {
         &self,
         query: ActivationsQuery,
     ) -> impl Future<Output = Result<ActivationsView, Trouble>> + Send;
+
+    /// Alarms that are not normal, with counts and figures.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such twin.
+    fn alarms(&self, query: AlarmsQuery) -> impl Future<Output = Result<AlarmsView, Trouble>> + Send;
+
+    /// Does something to an alarm, and gives it as it stands after. Who it is and why were checked before: at most
+    /// [`BY_CHARS_MAX`](crate::BY_CHARS_MAX) and [`REASON_CHARS_MAX`](geminus_alarm::REASON_CHARS_MAX) characters.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such twin or alarm, `Conflict` when it does not fit its state, `Invalid` when the time on
+    /// the shelf is out of range, `Unavailable` when it could not be written down; then nothing has changed.
+    fn order_alarm(
+        &self,
+        twin: String,
+        name: String,
+        order: Order,
+    ) -> impl Future<Output = Result<AlarmView, Trouble>> + Send;
 
     /// A page of the journal, newest first.
     ///

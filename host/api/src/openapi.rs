@@ -14,8 +14,8 @@ mod example;
 use crate::bus::values::{HelloEvent, ResyncEvent, TwinEvent, ValuesEvent};
 use crate::error::{ErrorDetail, ErrorView};
 use crate::request::{BY_CHARS_MAX, BY_DEFAULT, OrderRequest};
-use crate::routes::{events, health, house, plugins, rollouts};
-use crate::view::RolloutEvent;
+use crate::routes::{alarms, events, health, house, plugins, rollouts};
+use crate::view::{AlarmView, RolloutEvent};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -42,6 +42,13 @@ use crate::view::RolloutEvent;
         rollouts::cancel,
         rollouts::rollback,
         rollouts::activations,
+        alarms::alarms,
+        alarms::acknowledge,
+        alarms::shelve,
+        alarms::unshelve,
+        alarms::out_of_service,
+        alarms::in_service,
+        alarms::reset,
         house::journal,
         events::events,
         health::openapi,
@@ -49,12 +56,13 @@ use crate::view::RolloutEvent;
         health::readyz,
         health::metrics,
     ),
-    components(schemas(ErrorView, ErrorDetail, HelloEvent, ValuesEvent, TwinEvent, RolloutEvent, ResyncEvent, OrderRequest)),
+    components(schemas(ErrorView, ErrorDetail, HelloEvent, ValuesEvent, TwinEvent, RolloutEvent, AlarmView, ResyncEvent, OrderRequest)),
     tags(
         (name = "site", description = "The house at a glance"),
         (name = "twins", description = "Twins now and in the past"),
         (name = "plugins", description = "What computes"),
         (name = "rollouts", description = "How versions take over, and how they are taken back"),
+        (name = "alarms", description = "What needs a response, after ISA-18.2"),
         (name = "journal", description = "What happened"),
         (name = "events", description = "What happens"),
         (name = "health", description = "For machines"),
@@ -148,7 +156,8 @@ fn document() -> utoipa::openapi::OpenApi {
         if let Some(RefOr::T(body)) = item.post.as_mut().and_then(|operation| operation.request_body.as_mut())
         {
             // An order says all there is to say by its address.
-            let order = path.starts_with("/api/v1/rollouts/{id}/");
+            let order = path.starts_with("/api/v1/rollouts/{id}/")
+                || (path.starts_with("/api/v1/alarms/") && !path.ends_with("/shelve"));
             body.required = Some(if order { Required::False } else { Required::True });
         }
         for operation in [&mut item.get, &mut item.post].into_iter().flatten() {

@@ -58,7 +58,7 @@ pub struct Limits {
     pub upload_bytes_max: usize,
     /// Most uploads at once, each held in memory whole; beyond 503.
     pub uploads_max: usize,
-    /// Largest body of what is ordered of rollouts, in bytes; beyond 413.
+    /// Largest body of what is ordered of rollouts and alarms, in bytes; beyond 413.
     pub order_bytes_max: usize,
     /// Time between two signs of life on a silent event stream.
     pub heartbeat: Duration,

@@ -1,6 +1,7 @@
 //! What may follow the `?`: read strictly, so that a misspelt parameter is an error and never a silent default.
 
 pub mod activations;
+pub mod alarms;
 pub mod history;
 pub mod journal;
 mod params;
@@ -8,6 +9,7 @@ pub mod stream;
 pub mod twins;
 
 pub use activations::ActivationsQuery;
+pub use alarms::AlarmsQuery;
 pub use history::HistoryQuery;
 pub use journal::JournalQuery;
 pub use stream::StreamQuery;

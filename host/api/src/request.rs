@@ -1,6 +1,7 @@
 //! Bodies in JSON: a plan that is to be begun, and who orders. Read strictly, like queries.
 
 use axum::http::StatusCode;
+use geminus_alarm::REASON_CHARS_MAX;
 use geminus_rollout::Plan;
 use serde::Deserialize;
 use serde_json::Value;
@@ -27,6 +28,40 @@ pub(crate) struct OrderRequest {
     /// Who orders it, for the journal; `token` unless given. At most 100 characters.
     #[schema(example = "shift lead")]
     by: Option<String>,
+}
+
+/// Body of an order to an alarm; it may be empty.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AlarmOrderRequest {
+    /// Who orders it, for the journal; `token` unless given. At most 100 characters.
+    #[schema(example = "shift lead")]
+    by: Option<String>,
+    /// Why, for the journal. At most 500 characters.
+    #[schema(example = "sensor is being replaced")]
+    reason: Option<String>,
+}
+
+/// Body of an order that shelves an alarm.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ShelveRequest {
+    /// For how long; at most what the site allows (`alarms.shelve_max_min`).
+    #[schema(example = 60, minimum = 1, maximum = 10080)]
+    minutes: u32,
+    /// Who orders it, for the journal; `token` unless given. At most 100 characters.
+    #[schema(example = "shift lead")]
+    by: Option<String>,
+    /// Why, for the journal. At most 500 characters.
+    #[schema(example = "sensor is being replaced")]
+    reason: Option<String>,
+}
+
+/// Who orders something of an alarm, and why.
+#[derive(Debug)]
+pub(crate) struct AlarmOrder {
+    pub(crate) by: String,
+    pub(crate) reason: String,
 }
 
 /// The bytes of a component.
@@ -66,6 +101,32 @@ pub(crate) fn by(body: &[u8]) -> Result<String, Failure> {
     }
     let order: OrderRequest = serde_json::from_slice(body).map_err(|error| bad(&error.to_string()))?;
     named(order.by)
+}
+
+/// Who orders something of an alarm, and why.
+pub(crate) fn alarm(body: &[u8]) -> Result<AlarmOrder, Failure> {
+    if body.trim_ascii().is_empty() {
+        return Ok(AlarmOrder { by: named(None)?, reason: String::new() });
+    }
+    let order: AlarmOrderRequest = serde_json::from_slice(body).map_err(|error| bad(&error.to_string()))?;
+    Ok(AlarmOrder { by: named(order.by)?, reason: reasoned(order.reason)? })
+}
+
+/// For how many minutes, who, and why.
+pub(crate) fn shelve(body: &[u8]) -> Result<(u32, AlarmOrder), Failure> {
+    let order: ShelveRequest = serde_json::from_slice(body).map_err(|error| bad(&error.to_string()))?;
+    Ok((order.minutes, AlarmOrder { by: named(order.by)?, reason: reasoned(order.reason)? }))
+}
+
+fn reasoned(reason: Option<String>) -> Result<String, Failure> {
+    let reason = reason.unwrap_or_default().trim().to_owned();
+    if reason.chars().count() > REASON_CHARS_MAX {
+        return Err(bad(&format!("reason may have at most {REASON_CHARS_MAX} characters")));
+    }
+    match reason.chars().any(char::is_control) {
+        true => Err(bad("reason may not have control characters")),
+        false => Ok(reason),
+    }
 }
 
 fn named(by: Option<String>) -> Result<String, Failure> {

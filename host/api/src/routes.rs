@@ -2,6 +2,7 @@
 //!
 //! The router is built from one table, and a test holds the table against the OpenAPI document.
 
+pub(crate) mod alarms;
 mod body;
 pub(crate) mod events;
 pub(crate) mod health;
@@ -70,6 +71,13 @@ fn table<H: House>() -> Vec<Route<H>> {
         post_("/api/v1/rollouts/{id}/cancel", post(rollouts::cancel::<H>)),
         post_("/api/v1/rollouts/{id}/rollback", post(rollouts::rollback::<H>)),
         get_("/api/v1/activations", get(rollouts::activations::<H>)),
+        get_("/api/v1/alarms", get(alarms::alarms::<H>)),
+        post_("/api/v1/alarms/{twin}/{name}/acknowledge", post(alarms::acknowledge::<H>)),
+        post_("/api/v1/alarms/{twin}/{name}/shelve", post(alarms::shelve::<H>)),
+        post_("/api/v1/alarms/{twin}/{name}/unshelve", post(alarms::unshelve::<H>)),
+        post_("/api/v1/alarms/{twin}/{name}/out-of-service", post(alarms::out_of_service::<H>)),
+        post_("/api/v1/alarms/{twin}/{name}/in-service", post(alarms::in_service::<H>)),
+        post_("/api/v1/alarms/{twin}/{name}/reset", post(alarms::reset::<H>)),
         get_("/api/v1/journal", get(house::journal::<H>)),
         get_("/api/v1/events", get(events::events::<H>)),
         get_("/api/v1/openapi.json", get(health::openapi)),

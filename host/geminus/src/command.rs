@@ -1,5 +1,6 @@
 //! The command line: what there is to say, and who does it.
 
+mod alarm;
 pub(crate) mod bench;
 mod check;
 #[cfg(feature = "demo")]
@@ -74,6 +75,9 @@ pub(crate) enum Command {
     /// Tries, promotes and takes back versions of a plugin on the running host.
     #[command(subcommand)]
     Rollout(Box<rollout::Rollout>),
+    /// Shows alarms; acknowledges, shelves and resets them on the running host.
+    #[command(subcommand)]
+    Alarm(Box<alarm::Alarm>),
     /// Computes recorded rows again: proves that they come out as recorded, or shows where another version would differ.
     Replay(replay::Replay),
     /// Measures this build on this machine, each figure against its baseline in the same run.
@@ -124,6 +128,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Feed(feed) => feed::run(feed),
         Command::Plugin(plugin) => plugin::run(plugin),
         Command::Rollout(rollout) => rollout::run(*rollout),
+        Command::Alarm(alarm) => alarm::run(*alarm),
         Command::Replay(replay) => replay::run(&replay),
         Command::Bench(bench) => bench::run(&bench),
         Command::History(history) => history::run(history),

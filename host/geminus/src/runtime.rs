@@ -3,6 +3,7 @@
 //! Nothing here touches samples; see `shard` for the thread that does. What runs at first is chosen in `start`; how
 //! another version takes over is `rollouts`, on the `manager`'s thread.
 
+mod alarms;
 mod chronicle;
 mod client_id;
 mod close;
@@ -64,6 +65,7 @@ use geminus_twin::{Plant, Shard};
 use tokio::sync::watch;
 use tokio::task::JoinHandle as Task;
 
+use alarms::watch::Watch;
 use chronicle::Chronicle;
 use cohorts::Cohorts;
 use commanded::Earlier;
@@ -214,14 +216,23 @@ impl Running {
             chronicle.tell(Event::new("plugin-refused", Severity::Error, message));
             floor.board.refuse(&path, reason, clock.now());
         }
+        let alarms = alarms::start(
+            &plant,
+            floor.control.clone(),
+            chronicle.clone(),
+            Arc::clone(&bus),
+            Arc::clone(&clock),
+        )?;
         let (heard_in, heard) = crossbeam_channel::unbounded();
         let (borders_in, borders) = crossbeam_channel::unbounded();
         let mut threads = Vec::new();
         for (number, ((exit, inbox), meters)) in exits.into_iter().zip(inboxes).zip(&meters).enumerate() {
+            let shard = Shard::new(Arc::clone(&plant), &members(&plant, number, count));
+            let watch = Watch::new(&plant, &shard, alarms.signals.clone(), &alarms.active);
             let parts = ShardParts {
                 number,
                 plant: Arc::clone(&plant),
-                shard: Shard::new(Arc::clone(&plant), &members(&plant, number, count)),
+                shard,
                 cohorts: Cohorts::default(),
                 exit,
                 asks: inbox,
@@ -235,10 +246,14 @@ impl Running {
                 crumb: Arc::new(Crumb::open(&data, number)),
                 notes: heard_in.clone(),
                 borders: borders_in.clone(),
+                alarms: watch,
             };
             threads.push(start::shard(parts, &cast, &quarantines, &earlier, &store)?);
         }
         drop(borders_in);
+        // It ends when all shards have, and comes after them in the order of the threads.
+        drop(alarms.signals);
+        threads.push(alarms.thread);
         let keeper = Keeper::start(
             Arc::clone(&plant),
             asks.clone(),
@@ -272,6 +287,7 @@ impl Running {
             store: Arc::clone(&store),
             board: floor.board.clone(),
             manager: heard_in.clone(),
+            alarms: alarms.asks,
             sources: Arc::clone(&sources),
             replayed: replays.refusals,
             clock: Arc::clone(&clock),

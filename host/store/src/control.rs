@@ -1,5 +1,5 @@
 //! `control.db`: what is in force and what was decided. Packages and incarnations, assignments, activations,
-//! rollouts, strikes, quarantines, crashes, last commands, checkpoints for replay, and (in [`crate::Snapshots`]) the state
+//! rollouts, strikes, quarantines, alarms, crashes, last commands, checkpoints for replay, and (in [`crate::Snapshots`]) the state
 //! that a restart needs.
 //!
 //! Decides nothing: it keeps what the manager thread says and gives it back. Each call is one commit with an fsync
@@ -7,6 +7,7 @@
 //! is forgotten, the oldest first.
 
 mod activations;
+mod alarms;
 mod assignments;
 mod checkpoints;
 mod commanded;
@@ -27,6 +28,7 @@ use geminus_core::{Clock, Timestamp};
 use crate::sqlite::{File, column_from_time};
 use crate::{Options, Snapshots, StoreError};
 pub use activations::{Activation, ActivationFilter};
+pub use alarms::AlarmRecord;
 pub use assignments::{Assignment, LedgerChange};
 pub use checkpoints::{Border, Checkpoint};
 pub use commanded::Commanded;
@@ -46,7 +48,7 @@ const MESSAGE_BYTES_MAX: usize = 4096;
 /// Most bytes of one JSON document: a declaration, a plan, the state of a rollout, its evidence.
 const DOCUMENT_BYTES_MAX: usize = 1 << 20;
 
-/// The file and its schemas: 1 is that of "First light", 2 knows rollouts, 3 quarantines, 4 what was commanded.
+/// The file and its schemas: 1 is that of "First light", 2 knows rollouts, 3 quarantines, 4 what was commanded, 5 alarms.
 pub(crate) const FILE: File = File {
     name: "control.db",
     page_bytes: 4096,
@@ -90,6 +92,9 @@ pub(crate) const FILE: File = File {
         "
         CREATE TABLE commanded(id INTEGER PRIMARY KEY, binding TEXT NOT NULL, twin TEXT NOT NULL, document TEXT NOT NULL,
             UNIQUE(binding, twin)) STRICT",
+        "
+        CREATE TABLE alarm(twin TEXT NOT NULL, name TEXT NOT NULL, changed INTEGER NOT NULL, document TEXT NOT NULL,
+            PRIMARY KEY(twin, name)) STRICT, WITHOUT ROWID",
     ],
 };
 

@@ -21,8 +21,9 @@ mod stats;
 mod store;
 
 pub use control::{
-    Activation, ActivationFilter, Assignment, Border, Checkpoint, Commanded, Control, ControlReader, Crash,
-    DamagedState, Incarnation, LedgerChange, PackageRecord, Quarantine, Release, RolloutRecord, Strike,
+    Activation, ActivationFilter, AlarmRecord, Assignment, Border, Checkpoint, Commanded, Control,
+    ControlReader, Crash, DamagedState, Incarnation, LedgerChange, PackageRecord, Quarantine, Release,
+    RolloutRecord, Strike,
 };
 pub use error::{Fault, StoreError};
 pub use hot::recorder::{Mark, Recorder};

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use geminus_core::{SystemClock, Timestamp};
 use geminus_store::{
-    Border, Checkpoint, Generation, Options, Release, RolloutRecord, Store, StoreError, Strike,
+    AlarmRecord, Border, Checkpoint, Generation, Options, Release, RolloutRecord, Store, StoreError, Strike,
 };
 
 const DIR: &str = "GEMINUS_CONTROL_CRASH_DIR";
@@ -52,6 +52,14 @@ fn write(store: &Store, rollout: u64, turn: u64) -> Result<(), StoreError> {
         })
         .collect();
     control.checkpoint_save(&checkpoints)?;
+    let alarms: Vec<AlarmRecord> = (0..TWINS)
+        .map(|at| AlarmRecord {
+            twin: twin(at),
+            name: "hot".to_owned(),
+            document: Some(format!("{{\"by\":{turn}}}")),
+        })
+        .collect();
+    control.save_alarms(&alarms)?;
     control.assign("thermal", None, &format!("sha256:{turn}"))?;
     control.rollout_save(rollout, "shadow", &format!("{turn}"), None)?;
     let strike = Strike {
@@ -85,6 +93,11 @@ fn check(store: &Store, rollout: u64, least: u64) {
         at_turn.push(last.rows);
     }
     assert!(at_turn.iter().all(|turn| *turn == at_turn[0]), "a save is there whole: {at_turn:?}");
+    let alarms = control.alarms().expect("read");
+    assert_eq!(alarms.len(), TWINS);
+    assert!(alarms.iter().all(|alarm| alarm.document == alarms[0].document), "all of a commit or none");
+    let document = alarms[0].document.as_deref().unwrap_or_default();
+    at_turn.push(document.trim_matches(['{', '}']).trim_start_matches("\"by\":").parse().expect("turn"));
     let assigned = control.assignments().expect("read").remove(0).digest;
     at_turn.push(assigned.trim_start_matches("sha256:").parse().expect("turn"));
     at_turn.push(control.rollout(rollout).expect("read").expect("there").document.parse().expect("turn"));

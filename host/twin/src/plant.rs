@@ -12,6 +12,7 @@ use geminus_core::{Authority, SeriesId, TwinIndex};
 use crate::site::{Arrivals, Containment, Isolation, Limits, Source};
 
 mod adopt;
+mod alarms;
 mod choice;
 mod parameters;
 mod resolve;
@@ -22,6 +23,7 @@ mod wiring;
 #[cfg(test)]
 mod tests;
 
+pub use alarms::{PlantAlarm, Reference, Watched};
 pub use parameters::{ParameterError, parameters};
 pub use route::{Payload, Route, RouteField, RoutePoint};
 
@@ -48,6 +50,10 @@ pub struct Plant {
     pub limits: Limits,
     /// What happens to a twin whose behavior fails again and again.
     pub containment: Containment,
+    /// Alarms of its twins; the place is that of [`geminus_alarm::Key`].
+    pub alarms: Vec<PlantAlarm>,
+    /// What holds for all alarms.
+    pub alarm_settings: geminus_alarm::Settings,
     pub(crate) series: Vec<SeriesId>,
     /// Hidden series of recorded rows, by twin, then by behavior in the order of its kind.
     pub(crate) row_series: Vec<SeriesId>,

@@ -119,6 +119,8 @@ pub struct Shard {
     fresh_until: Deadlines,
     dirty: Vec<u32>,
     changed: Vec<u32>,
+    /// Twins that have turned stale, or live again, in order.
+    turned: Vec<(TwinIndex, bool)>,
     events: Vec<Event>,
     notices: intake::Notices,
     counters: Counters,
@@ -169,6 +171,7 @@ impl Shard {
             fresh_until: Deadlines::default(),
             dirty: Vec::new(),
             changed: Vec::new(),
+            turned: Vec::new(),
             events: Vec::new(),
             notices: intake::Notices::default(),
             counters: Counters::default(),
@@ -329,6 +332,12 @@ impl Shard {
     /// Moves what is worth journaling to `into`.
     pub fn take_events(&mut self, into: &mut Vec<Event>) {
         into.append(&mut self.events);
+    }
+
+    /// Moves the twins that have turned stale (`true`) or send again (`false`) to `into`, in order. To be called as often
+    /// as [`Shard::tick`].
+    pub fn take_turned(&mut self, into: &mut Vec<(TwinIndex, bool)>) {
+        into.append(&mut self.turned);
     }
 
     /// Bytes of memory that the state of its twins takes, rows under way and active alerts not counted; the plant,

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use geminus_alarm::{AlarmRule, Settings as AlarmSettings};
 use geminus_core::Authority;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -147,6 +148,12 @@ pub struct Document {
     /// What plugins do for which twins.
     #[serde(default)]
     pub behavior: Vec<Behavior>,
+    /// Alarms over points, and what differs for alerts of behaviors.
+    #[serde(default)]
+    pub alarm: Vec<AlarmRule>,
+    /// What holds for all alarms.
+    #[serde(default)]
+    pub alarms: AlarmSettings,
     /// What is refused, and when a value is too old.
     #[serde(default)]
     pub limits: Limits,

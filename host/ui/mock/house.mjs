@@ -1,5 +1,6 @@
 // The mock host's answers: keeps the motor's past in memory, steps it, and speaks to the open event streams.
 import { declaration, dice, Motor, MOTOR_ESTIMATES, MOTOR_POINTS, QUALITY, QUALITY_NAMES, verdict } from './plant.mjs';
+import { Alarms } from './alarms.mjs';
 import { digestOf, Rollouts } from './rollouts.mjs';
 
 const STEP_MS = 500;
@@ -21,6 +22,7 @@ export class House {
     this.version = '1.4.0';
     this.swapped = this.started;
     this.rollouts = new Rollouts(this.started, (event) => this.send('rollout', event));
+    this.alarms = new Alarms(this.started, (alarm) => this.send('alarm', alarm));
     this.motor = new Motor(7);
     this.columns = { time: [] };
     for (const point of [...MOTOR_POINTS, ...MOTOR_ESTIMATES]) this.columns[point.name] = [];

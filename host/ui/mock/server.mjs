@@ -63,6 +63,14 @@ function rollouts(request, response, parts) {
   return one === undefined ? refuse(response, 404, 'not-found', `there is no rollout ${parts[1]}`) : json(response, 200, one);
 }
 
+/** Orders to alarms: the token first, then the body. */
+async function alarms(request, response, parts, limit) {
+  if (request.method !== 'POST') return json(response, 200, house.alarms.view(limit));
+  if (request.headers.authorization !== `Bearer ${TOKEN}`) return refuse(response, 401, 'token-required', 'this is not the token of this host');
+  const done = house.alarms.order(parts[1], parts[2], parts[3], await bodyOf(request));
+  return done.body === undefined ? refuse(response, done.status, done.code, done.message) : json(response, done.status, done.body);
+}
+
 function api(request, response, url) {
   const parts = url.pathname.split('/').slice(3).map(decodeURIComponent);
   const ask = url.searchParams;
@@ -70,6 +78,7 @@ function api(request, response, url) {
   if (parts[0] === 'plugins') return json(response, 200, house.plugins());
   if (parts[0] === 'journal') return json(response, 200, house.journal(Number(ask.get('limit') ?? 100), Number(ask.get('before') ?? Infinity), ask.get('twin')));
   if (parts[0] === 'rollouts') return rollouts(request, response, parts);
+  if (parts[0] === 'alarms') return void alarms(request, response, parts, Number(ask.get('limit') ?? 200));
   if (parts[0] === 'events') {
     const stranger = (ask.get('twins') ?? '').split(',').find((id) => id !== '' && house.find(id) === undefined);
     return stranger === undefined ? house.stream(request, response, ask) : refuse(response, 404, 'not-found', `there is no twin ${stranger}`);

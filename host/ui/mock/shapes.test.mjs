@@ -40,6 +40,7 @@ describe('the mock host', () => {
     fits('TwinsView', sent(house.twins('', '', '', 10)));
     fits('TwinView', sent(house.detail(house.find('motor-7'))));
     fits('PluginsView', sent(house.plugins()));
+    fits('AlarmsView', sent(house.alarms.view(10)));
     fits('JournalView', sent(house.journal(10, Infinity, null)));
   });
 

@@ -1,5 +1,7 @@
 // Reads /api/v1. An answer that is not a success becomes a `Refused` with the host's own words; a host that does
 // not answer in time becomes one with code `unreachable`. Nothing is cached and nothing is retried here.
+import type { AlarmOrder } from './alarm';
+import type { Alarm, Alarms } from './alarm-shapes';
 import type { PlanWish } from './plan';
 import type { Order } from './rollout';
 import type { Rollout, RolloutPreview, Rollouts } from './rollout-shapes';
@@ -74,6 +76,16 @@ export const startRollout = (plan: PlanWish, by: string, token: string): Promise
   post('rollouts', token, by === '' ? plan : { ...plan, by });
 export const orderRollout = (id: number, order: Order, by: string, token: string): Promise<Rollout> =>
   post(`rollouts/${id}/${order}`, token, by === '' ? undefined : { by });
+
+export const readAlarms = (limit: number): Promise<Alarms> => get(`alarms${query({ limit })}`);
+
+/** Who orders something of an alarm, why, and for the shelf: how long. */
+export interface AlarmWish { by: string; reason: string; minutes: number | null }
+
+export function orderAlarm(alarm: Pick<Alarm, 'twin' | 'name'>, order: AlarmOrder, wish: AlarmWish, token: string): Promise<Alarm> {
+  const body = { ...(wish.by === '' ? {} : { by: wish.by }), reason: wish.reason, ...(wish.minutes === null ? {} : { minutes: wish.minutes }) };
+  return post(`alarms/${encodeURIComponent(alarm.twin)}/${encodeURIComponent(alarm.name)}/${order}`, token, body);
+}
 
 export function readJournal(before: number | null, limit: number, twin: string | null = null): Promise<JournalPage> {
   return get(`journal${query({ limit, before, twin })}`);

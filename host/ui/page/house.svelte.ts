@@ -1,7 +1,8 @@
-// What all pages share: the connection, the site at a glance (polled every two seconds), one ticking clock for
+// What all pages share: the connection, the site and its alarms at a glance (polled every two seconds), one ticking clock for
 // ages, and the words for screen readers. There is one of it for the life of the page.
+import type { AlarmCounts } from './alarm-shapes';
 import { START, type Connection } from './connection';
-import { readSite } from './fetch';
+import { readAlarms, readSite } from './fetch';
 import type { Site } from './shapes';
 import { Stream, type Source } from './stream';
 
@@ -15,6 +16,8 @@ const HIDDEN_MS_MAX = 60_000;
 class House {
   connection = $state.raw<Connection>(START);
   site = $state.raw<Site | null>(null);
+  /** Alarms by priority and state, for the header. */
+  alarms = $state.raw<AlarmCounts | null>(null);
   /** Milliseconds of the monotonic clock, twice a second; stands still while the connection is lost. */
   tick = $state(performance.now());
   /** Wall clock in ms, which goes on whatever happens. */
@@ -78,11 +81,12 @@ class House {
   private async poll(): Promise<void> {
     if (this.asleep) return;
     try {
-      const site = await readSite();
+      const [site, alarms] = await Promise.all([readSite(), readAlarms(1)]);
       const more = this.site !== null && site.inputs.refused > this.site.inputs.refused;
       this.quietPolls = more ? 0 : this.quietPolls + 1;
       this.refusing = this.quietPolls < QUIET_POLLS;
       this.site = site;
+      this.alarms = alarms.counts;
       this.skew = Date.parse(site.now) - Date.now();
       this.stream.happened({ kind: 'polled', ok: true, now: Date.now() });
     } catch {

@@ -9,7 +9,7 @@ import type { Entry, Point, Summary } from './shapes';
 
 describe('routes', () => {
   it.each([
-    ['', { page: 'fleet' }], ['#/', { page: 'fleet' }], ['#/journal', { page: 'journal' }], ['#/plugins', { page: 'plugins' }],
+    ['', { page: 'fleet' }], ['#/', { page: 'fleet' }], ['#/journal', { page: 'journal' }], ['#/plugins', { page: 'plugins' }], ['#/alarms', { page: 'alarms' }],
     ['#/twin/motor-7', { page: 'twin', id: 'motor-7' }], ['#/twin/a%2Fb', { page: 'twin', id: 'a/b' }], ['#/twin/a/b', { page: 'twin', id: 'a/b' }],
     ['#/rollouts', { page: 'rollouts' }], ['#/rollouts/12', { page: 'rollout', id: 12 }], ['#/rollouts/x', { page: 'rollouts' }],
     ['#/rollouts/start/p/sha256%3Aaa', { page: 'start', plugin: 'p', digest: 'sha256:aa' }], ['#/rollouts/start/p', { page: 'rollouts' }], ['#/twin/%zz', { page: 'twin', id: '%zz' }], ['#/twin/', { page: 'fleet' }], ['#/other', { page: 'fleet' }],

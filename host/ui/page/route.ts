@@ -1,15 +1,15 @@
 // Which page the address names: `#/`, `#/twin/ID`, `#/plugins`, `#/rollouts`, `#/rollouts/ID`,
-// `#/rollouts/start/PLUGIN/DIGEST`, `#/journal`. Anything else is the fleet.
+// `#/rollouts/start/PLUGIN/DIGEST`, `#/alarms`, `#/journal`. Anything else is the fleet.
 
 export type Route =
-  | { page: 'fleet' } | { page: 'twin'; id: string } | { page: 'plugins' } | { page: 'journal' }
+  | { page: 'fleet' } | { page: 'twin'; id: string } | { page: 'plugins' } | { page: 'journal' } | { page: 'alarms' }
   | { page: 'rollouts' } | { page: 'rollout'; id: number } | { page: 'start'; plugin: string; digest: string };
 
 export function routeOf(hash: string): Route {
   const [page = '', rest = ''] = hash.replace(/^#\/?/, '').split(/\/(.*)/s);
   if (page === 'twin' && rest !== '') return { page: 'twin', id: decoded(rest) };
   if (page === 'rollouts') return rolloutRoute(rest);
-  if (page === 'plugins' || page === 'journal') return { page };
+  if (page === 'plugins' || page === 'journal' || page === 'alarms') return { page };
   return { page: 'fleet' };
 }
 

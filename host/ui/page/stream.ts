@@ -2,6 +2,7 @@
 // on as parsed JSON. Browsers resume by themselves after a network error but give up after an HTTP error; then
 // it is opened anew with `last_event_id`. What the connection looks like is decided in `connection.ts`.
 import { START, next, retryMs, type Connection, type Happening } from './connection';
+import type { Alarm } from './alarm-shapes';
 import type { RolloutEvent } from './rollout-shapes';
 import type { Entry, HelloEvent, TwinEvent, ValuesEvent } from './shapes';
 
@@ -23,6 +24,7 @@ export interface Listener {
   twin?(event: TwinEvent): void;
   journal?(entry: Entry): void;
   rollout?(event: RolloutEvent): void;
+  alarm?(alarm: Alarm): void;
   /** The stream has a hole: read everything again. */
   resync?(reason: string): void;
 }
@@ -94,6 +96,7 @@ export class Stream {
     this.on<Entry | { entry: Entry }>(source, 'journal', (event) =>
       this.tell((l) => l.journal?.('entry' in event ? event.entry : event)));
     this.on<RolloutEvent>(source, 'rollout', (event) => this.tell((l) => l.rollout?.(event)));
+    this.on<Alarm>(source, 'alarm', (alarm) => this.tell((l) => l.alarm?.(alarm)));
     this.on<{ reason: string }>(source, 'resync', (event) => this.reread(event.reason));
   }
 

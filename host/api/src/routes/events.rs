@@ -24,12 +24,13 @@ use crate::stream;
 /// - `journal` (EntryView): a new entry of the journal.
 /// - `rollout` (RolloutEvent): a rollout went on; of each rollout a client that is slow gets the newest word only. Read
 ///   the rollout anew when its phase or verdict changed.
+/// - `alarm` (AlarmView): an alarm changed; this is how it stands now, `normal` among others.
 /// - `resync` (ResyncEvent): more was missed than the host remembers; read everything anew.
 ///
 /// A comment at least every 15 s is the heartbeat. A client that takes nothing for a minute is cut off.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events",
     params(
-        ("twins" = Option<String>, Query, description = "At most 256 ids, separated by commas: `values` and `twin` events of these, journal entries that are about one of them or about no twin, and `rollout` events. `*`: everything, values of all twins included (few such streams are allowed). Unless given: `twin`, `journal` and `rollout` events of the whole site, without values"),
+        ("twins" = Option<String>, Query, description = "At most 256 ids, separated by commas: `values`, `twin` and `alarm` events of these, journal entries that are about one of them or about no twin, and `rollout` events. `*`: everything, values of all twins included (few such streams are allowed). Unless given: `twin`, `alarm`, `journal` and `rollout` events of the whole site, without values"),
         ("last_event_id" = Option<String>, Query, description = "Id of the last event seen; the header counts when both are there. What is no id of this host is answered with `resync`"),
         ("Last-Event-ID" = Option<String>, Header, description = "Id of the last event seen"),
     ),

@@ -41,6 +41,11 @@ pub(crate) fn priority() -> Object {
     words(&PRIORITY, false, "After ISA-18.2, worst last.")
 }
 
+pub(crate) fn alarm_state() -> Object {
+    let about = "How an alarm stands: the states of ISA-18.2, or why it is suppressed.";
+    words(&geminus_alarm::Shown::ALL.map(geminus_alarm::Shown::name), false, about)
+}
+
 pub(crate) fn highest() -> Object {
     words(&PRIORITY, true, "Worst priority among the active alerts; null when there is none.")
 }

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use geminus_alarm::{Action, Order, Shown};
 use geminus_api::metrics::{Exposition, Histogram, catalogue};
-use geminus_api::query::{ActivationsQuery, HistoryQuery, JournalQuery, TwinsQuery};
+use geminus_api::query::{ActivationsQuery, AlarmsQuery, HistoryQuery, JournalQuery, TwinsQuery};
 use geminus_api::view::*;
 use geminus_api::{Asset, BusLimits, EventBus, House, Options, Trouble, router, serve};
 use geminus_core::declaration::{Kind, Priority, Role};
@@ -205,6 +206,32 @@ impl House for FakeHouse {
         let digest = Digest::of(&bytes);
         self.uploaded.lock().expect("uploaded").push(bytes);
         Ok(UploadView { file: format!("{}.wasm", digest.short()), digest: digest.to_string() })
+    }
+
+    async fn alarms(&self, query: AlarmsQuery) -> Result<AlarmsView, Trouble> {
+        self.note(&query);
+        if query.twin.as_deref().is_some_and(|twin| !self.has_twin(twin)) {
+            return Err(Trouble::NotFound("there is no such twin".to_owned()));
+        }
+        Ok(crate::alarms::view())
+    }
+
+    async fn order_alarm(&self, twin: String, name: String, order: Order) -> Result<AlarmView, Trouble> {
+        self.note((&twin, &name, &order));
+        match (name.as_str(), order.action) {
+            ("winding-hot", Action::Acknowledge) => {
+                let at = NOON.into();
+                let mark = AlarmMark { by: order.by, at, reason: order.reason, until: None };
+                let alarm = crate::alarms::alarm();
+                Ok(AlarmView { state: Shown::Acknowledged, acknowledged: Some(mark), ..alarm })
+            }
+            ("winding-hot", Action::Shelve { minutes: 500 }) => {
+                Err(Trouble::Invalid("an alarm can be shelved for 1 to 480 minutes, not 500".to_owned()))
+            }
+            ("winding-hot", Action::Reset) => Err(Trouble::Conflict("the alarm is not latched".to_owned())),
+            ("winding-hot", _) => Ok(crate::alarms::alarm()),
+            _ => Err(Trouble::NotFound(format!("{twin} has no alarm {name}"))),
+        }
     }
 
     async fn rollouts(&self) -> Result<RolloutsView, Trouble> {

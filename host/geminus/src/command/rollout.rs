@@ -81,14 +81,14 @@ pub(crate) struct Order {
 pub(crate) struct By {
     /// Who orders it, for the journal; the name of the user unless given.
     #[arg(long = "by", value_name = "NAME", env = "USER", hide_env = true, default_value = "token")]
-    name: String,
+    pub(super) name: String,
 }
 
 /// Which host to ask, and how its answer is printed.
 #[derive(Debug, Args)]
 pub(crate) struct Answer {
     #[command(flatten)]
-    door: Door,
+    pub(super) door: Door,
     /// Print JSON, as the API gives it.
     #[arg(long)]
     json: bool,
@@ -103,7 +103,7 @@ pub(crate) fn run(rollout: Rollout) -> anyhow::Result<()> {
     }
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
+pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let io = error.downcast_ref::<std::io::Error>();
     io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
@@ -157,7 +157,7 @@ impl Order {
 }
 
 impl Answer {
-    fn print<T: Serialize>(
+    pub(super) fn print<T: Serialize>(
         &self,
         out: &mut impl Write,
         view: &T,

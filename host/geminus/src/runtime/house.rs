@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use crossbeam_channel::Sender;
+use geminus_alarm::Order;
 use geminus_api::metrics::Exposition;
-use geminus_api::query::{ActivationsQuery, HistoryQuery, JournalQuery, TwinsQuery};
+use geminus_api::query::{ActivationsQuery, AlarmsQuery, HistoryQuery, JournalQuery, TwinsQuery};
 use geminus_api::{House, Trouble, view as api};
 use geminus_core::{Clock, SeriesId, Timestamp, TwinIndex};
 use geminus_ingest::Reason;
@@ -25,6 +26,7 @@ use geminus_twin::Plant;
 use geminus_twin::shard::Counters;
 use tokio::sync::oneshot;
 
+use super::alarms;
 use super::field::Source;
 use super::manager::Heard;
 use super::message::{Ask, Totals};
@@ -48,6 +50,7 @@ pub(crate) struct Rooms {
     pub(crate) store: Arc<Store>,
     pub(crate) board: Board,
     pub(crate) manager: Sender<Heard>,
+    pub(crate) alarms: Sender<alarms::Ask>,
     pub(crate) sources: Arc<Vec<Source>>,
     /// What each recording that is played refused.
     pub(crate) replayed: Vec<Arc<RefusalCounts>>,
@@ -103,6 +106,13 @@ impl Rooms {
         let (reply, answer) = oneshot::channel();
         let stopping = || Trouble::Unavailable("the host is stopping".to_owned());
         self.manager.send(make(reply)).map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())
+    }
+
+    async fn desk<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> alarms::Ask) -> Result<T, Trouble> {
+        let (reply, answer) = oneshot::channel();
+        let stopping = || Trouble::Unavailable("the host is stopping".to_owned());
+        self.alarms.send(make(reply)).map_err(|_| stopping())?;
         answer.await.map_err(|_| stopping())
     }
 
@@ -324,6 +334,16 @@ impl House for Rooms {
         };
         let past = blocking(move || control.activations(&filter)).await?;
         Ok(api::ActivationsView { activations: past.into_iter().map(plugins::activation).collect() })
+    }
+
+    async fn alarms(&self, query: AlarmsQuery) -> Result<api::AlarmsView, Trouble> {
+        let twin = query.twin.as_deref().map(|id| self.known(id)).transpose()?;
+        self.desk(|reply| alarms::Ask::List(query, twin, reply)).await
+    }
+
+    async fn order_alarm(&self, twin: String, name: String, order: Order) -> Result<api::AlarmView, Trouble> {
+        let twin = self.known(&twin)?;
+        self.desk(|reply| alarms::Ask::Order(twin, name, order, reply)).await?
     }
 
     async fn journal(&self, query: JournalQuery) -> Result<api::JournalView, Trouble> {

@@ -23,6 +23,7 @@ use geminus_twin::BindingIndex;
 use geminus_twin::plant::Plant;
 use geminus_twin::shard::{Moment, Shard};
 
+use super::alarms::watch::Watch as AlarmWatch;
 use super::chronicle::Chronicle;
 use super::cohorts::Cohorts;
 use super::cohorts::side::{Berth, Watch};
@@ -76,6 +77,7 @@ pub(crate) struct ShardParts {
     pub(crate) notes: crossbeam_channel::Sender<manager::Heard>,
     /// To the keeper.
     pub(crate) borders: crossbeam_channel::Sender<AtBorder>,
+    pub(crate) alarms: AlarmWatch,
 }
 
 /// A running shard.
@@ -227,6 +229,8 @@ impl ShardRunner {
         }
         self.parts.shard.close_due(now);
         self.step(now);
+        self.parts.alarms.samples(&self.samples, now);
+        self.parts.alarms.pass_on();
         if !self.samples.is_empty() || !self.tickets.is_empty() {
             self.parts.recorder.record(std::mem::take(&mut self.samples), std::mem::take(&mut self.tickets));
         }
@@ -285,6 +289,7 @@ impl ShardRunner {
             let cohorts = &self.parts.cohorts;
             let words =
                 |row: usize| by(row).and_then(|(twin, by)| cohorts.declared(index, twin, by)).cloned();
+            self.parts.alarms.rows(index, &frame, &stepped.outcome, &words);
             self.parts.shard.apply_by(index, &frame, &stepped.outcome, now, samples, &words);
             #[cfg(feature = "bench")]
             self.parts.meters.tap.done(index, frame.rows(), clock.as_ref());
@@ -330,6 +335,7 @@ impl ShardRunner {
     /// What happens a few times a second: staleness, events, pages.
     fn tick(&mut self, now: Moment) {
         self.parts.shard.tick(now);
+        self.parts.alarms.tick(&mut self.parts.shard, now);
         self.parts.shard.take_events(&mut self.events);
         for event in self.events.drain(..) {
             self.parts.chronicle.tell(event);
@@ -421,6 +427,7 @@ impl ShardRunner {
         }
         self.parts.shard.close_all(Moment::of(self.parts.clock.as_ref()));
         self.round();
+        self.parts.alarms.finish();
         tracing::debug!(shard = self.parts.number, counters = ?self.parts.shard.counters(), "shard ended");
     }
 }

@@ -43,7 +43,7 @@ fn a_file_of_the_version_before_keeps_what_it_held() {
     beside(dir.path()).execute_batch(SCHEMA_1).expect("old file");
     let refused = ControlReader::open(dir.path()).expect_err("only a host may migrate it");
     assert!(
-        matches!(refused, StoreError::OlderSchema { file: "control.db", found: 1, known: 4 }),
+        matches!(refused, StoreError::OlderSchema { file: "control.db", found: 1, known: 5 }),
         "{refused}"
     );
     let (store, _) = open(dir.path());

@@ -8,6 +8,7 @@
     reason = "a test, whose functions beside the tests fail as loudly"
 )]
 
+mod alarms;
 mod failures;
 mod files;
 mod rollouts;

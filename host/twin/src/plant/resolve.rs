@@ -53,9 +53,12 @@ impl Plant {
             routes: Vec::new(),
             limits: site.document.limits.clone(),
             containment: site.document.containment.clone(),
+            alarms: Vec::new(),
+            alarm_settings: site.document.alarms.clone(),
             series: Vec::new(),
             row_series: Vec::new(),
         };
+        plant.alarms = resolving.alarms(&plant);
         // Series numbers are kept for ever: none is given to a site that will not run.
         let mut resolving = Resolving { problems: resolving.problems.or(Problems::default())?, ..resolving };
         resolving.number(&mut plant, series_id);

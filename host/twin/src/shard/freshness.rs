@@ -36,6 +36,7 @@ impl Shard {
         self.twins[twin].state = State::Live;
         self.mark_changed(twin);
         if before == State::Stale {
+            self.turned.push((self.twins[twin].index, false));
             self.tell(twin, "twin-live", Severity::Info, "sends again");
         }
         self.announce(layout, twin);
@@ -68,6 +69,7 @@ impl Shard {
         }
         if next == u64::MAX {
             self.twins[twin].state = State::Stale;
+            self.turned.push((self.twins[twin].index, true));
             self.refresh_verdict(layout, twin);
             self.mark_changed(twin);
             self.tell(

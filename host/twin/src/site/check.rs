@@ -18,6 +18,7 @@ pub(super) fn document(site: &Site, address: CheckAddress<'_>, problems: &mut Pr
     check.twins();
     check.binds();
     check.behaviors();
+    check.alarms();
 }
 
 struct Check<'a> {
@@ -207,6 +208,19 @@ impl Check<'_> {
                 let message = format!("rollout of behavior \"{}\": {reason}", behavior.name);
                 self.report(&format!("{key}.rollout.{part}"), message);
             }
+        }
+    }
+
+    fn alarms(&mut self) {
+        for (index, rule) in self.site.document.alarm.iter().enumerate() {
+            let key = format!("alarm[{index}]");
+            self.selection(&key, &rule.twins);
+            for (field, message) in rule.mistakes() {
+                self.report(&format!("{key}.{field}"), message);
+            }
+        }
+        for (field, message) in self.site.document.alarms.mistakes() {
+            self.report(&format!("alarms.{field}"), message);
         }
     }
 

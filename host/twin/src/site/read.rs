@@ -36,6 +36,8 @@ pub(super) fn document(path: &Path, text: &str, problems: &mut Problems) -> (Doc
         twin: reading.many(&mut root, "twin"),
         bind: reading.many(&mut root, "bind"),
         behavior: reading.many(&mut root, "behavior"),
+        alarm: reading.many(&mut root, "alarm"),
+        alarms: reading.one(&mut root, "alarms"),
         limits: reading.one(&mut root, "limits"),
         containment: reading.one(&mut root, "containment"),
         store: reading.one(&mut root, "store"),

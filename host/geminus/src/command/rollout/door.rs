@@ -44,7 +44,7 @@ pub(crate) struct Door {
 
 /// A host that can be asked.
 #[derive(Debug)]
-pub(super) struct Host {
+pub(in crate::command) struct Host {
     url: String,
     token_file: Option<PathBuf>,
     agent: Agent,
@@ -52,7 +52,7 @@ pub(super) struct Host {
 
 impl Door {
     /// Works out where the host is. Nothing is sent.
-    pub(super) fn host(&self) -> anyhow::Result<Host> {
+    pub(in crate::command) fn host(&self) -> anyhow::Result<Host> {
         let site = self.site.as_deref().map(Site::load).transpose()?;
         let url = match (&self.url, &site) {
             (Some(url), _) => checked(url)?,
@@ -99,13 +99,17 @@ fn url_of(listen: &str) -> anyhow::Result<String> {
 
 impl Host {
     /// The JSON at this path.
-    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+    pub(in crate::command) fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         let answer = self.agent.get(format!("{}{path}", self.url)).call();
         self.read(answer)
     }
 
     /// The answer to an order, which needs the token.
-    pub(super) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+    pub(in crate::command) fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
         let body = serde_json::to_vec(body).context("the request as JSON")?;
         let answer = self
             .agent
