@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use geminus_core::Clock;
-use geminus_sparkplug::Wanted;
+pub use geminus_sparkplug::Wanted;
 use geminus_sparkplug::topic::is_id;
+pub use geminus_sparkplug::topic::{Place, PlaceError};
 use tokio::sync::watch;
 
 use crate::decode::DecodeLimits;
