@@ -75,7 +75,8 @@ fn a_library_is_named_by_the_one_room_that_may() {
 fn pure_rooms_have_nothing_to_do_io_with() {
     let banned = ["tokio", "rusqlite", "ureq", "axum", "notify", "crossbeam-channel"];
     let dependencies = dependencies();
-    for room in ["geminus-core", "geminus-twin", "geminus-interlock", "geminus-rollout"] {
+    for room in ["geminus-core", "geminus-sparkplug", "geminus-twin", "geminus-interlock", "geminus-rollout"]
+    {
         for library in &dependencies[room] {
             assert!(!banned.contains(&library.as_str()), "{room} names {library}");
         }
