@@ -5,6 +5,7 @@ pub(crate) mod broker;
 pub(crate) mod browser;
 pub(crate) mod cells;
 pub(crate) mod death;
+pub(crate) mod edge;
 pub(crate) mod field;
 pub(crate) mod guest;
 pub(crate) mod host;

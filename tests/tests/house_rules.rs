@@ -83,6 +83,7 @@ fn pure_rooms_have_nothing_to_do_io_with() {
         "geminus-command",
         "geminus-rollout",
         "geminus-alarm",
+        "geminus-sparkplug",
     ] {
         for library in &dependencies[room] {
             assert!(!banned.contains(&library.as_str()), "{room} names {library}");

@@ -16,7 +16,7 @@ mod general;
 mod time;
 mod token;
 
-use token::Reading;
+pub(crate) use token::{Reading, label};
 
 /// What a decoder accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,7 +183,13 @@ impl Decoder {
 
 /// A value that is no number keeps the quality that its source gave it, so that whoever takes the sample can tell a
 /// source that says so from one that does not know it.
-fn sample(point: &Point, reading: Reading, quality: Quality, time: Timestamp, received: Timestamp) -> Sample {
+pub(crate) fn sample(
+    point: &Point,
+    reading: Reading,
+    quality: Quality,
+    time: Timestamp,
+    received: Timestamp,
+) -> Sample {
     let series = point.series;
     let value = match (reading, point.conversion) {
         (Reading::Number(number), Some(conversion)) => number * conversion.scale + conversion.offset,

@@ -1,4 +1,4 @@
-//! The one room that reads the field: MQTT, recorded CSV, the built-in pump rig.
+//! The one room that reads the field: MQTT, Sparkplug B, recorded CSV, the built-in pump rig.
 //!
 //! Every source gives [`geminus_core::Batch`]es of samples to a [`Sink`] and knows nothing of twins: a
 //! [`Routes`] table, built by whoever loaded the site, says which topic means which series. Nothing here
@@ -16,11 +16,13 @@ pub mod refusal;
 pub mod rig;
 pub mod route;
 pub mod sink;
+pub mod sparkplug;
 
 pub use mqtt::{MqttHandle, MqttOptions, MqttSource, MqttStats, ProtocolVersion, QoS};
 pub use refusal::Reason;
 pub use route::{Conversion, Field, Payload, Point, Route, RouteError, Routes};
 pub use sink::{Sink, SinkClosed};
+pub use sparkplug::{MetricPoint, SparkplugOptions, SparkplugSource};
 
 /// What every source tells of what happened to it; must not block.
 pub type EventSink = std::sync::Arc<dyn Fn(geminus_core::Event) + Send + Sync>;

@@ -129,15 +129,15 @@ pub enum MqttError {
 /// Live counts of one source.
 #[derive(Debug, Default)]
 pub struct MqttStats {
-    messages: AtomicU64,
-    payload_bytes: AtomicU64,
-    samples: AtomicU64,
-    batches: AtomicU64,
-    acknowledged: AtomicU64,
-    voided: AtomicU64,
-    connections: AtomicU64,
-    connected: AtomicBool,
-    refusals: RefusalCounts,
+    pub(crate) messages: AtomicU64,
+    pub(crate) payload_bytes: AtomicU64,
+    pub(crate) samples: AtomicU64,
+    pub(crate) batches: AtomicU64,
+    pub(crate) acknowledged: AtomicU64,
+    pub(crate) voided: AtomicU64,
+    pub(crate) connections: AtomicU64,
+    pub(crate) connected: AtomicBool,
+    pub(crate) refusals: RefusalCounts,
 }
 
 macro_rules! counts {
@@ -188,6 +188,11 @@ pub struct MqttHandle {
 }
 
 impl MqttHandle {
+    /// Of a reader that ends by itself when it is told to stop.
+    pub(crate) fn new(stats: Arc<MqttStats>, stop: watch::Sender<bool>, reader: JoinHandle<()>) -> Self {
+        Self { stats, stop, reader }
+    }
+
     /// Live counts.
     #[must_use]
     pub fn stats(&self) -> Arc<MqttStats> {
@@ -255,7 +260,7 @@ impl MqttSource {
                 tokio::spawn(reader::Reader::new(line, options, house, stopped).run())
             }
         };
-        Ok(MqttHandle { stats, stop, reader })
+        Ok(MqttHandle::new(stats, stop, reader))
     }
 }
 

@@ -38,11 +38,17 @@ pub enum Reason {
     UnknownTopic,
     /// More bytes than accepted.
     TooLarge,
+    /// Sparkplug: data of an edge node or device whose birth is not known.
+    NoBirth,
+    /// Sparkplug: late, twice, or after a gap.
+    OutOfOrder,
+    /// Sparkplug: an alias or a name that no birth has given.
+    UnknownMetric,
 }
 
 impl Reason {
     /// All of them, in the order of [`Reason::index`].
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Malformed,
         Self::WrongType,
         Self::UnknownLabel,
@@ -52,6 +58,9 @@ impl Reason {
         Self::FutureTime,
         Self::UnknownTopic,
         Self::TooLarge,
+        Self::NoBirth,
+        Self::OutOfOrder,
+        Self::UnknownMetric,
     ];
 
     /// Place in [`Reason::ALL`].
@@ -73,6 +82,9 @@ impl Reason {
             Self::FutureTime => "future-time",
             Self::UnknownTopic => "unknown-topic",
             Self::TooLarge => "too-large",
+            Self::NoBirth => "no-birth",
+            Self::OutOfOrder => "out-of-order",
+            Self::UnknownMetric => "unknown-metric",
         }
     }
 
@@ -87,6 +99,9 @@ impl Reason {
             Self::FutureTime => "has a time too far in the future",
             Self::UnknownTopic => "comes from a topic that nothing is bound to",
             Self::TooLarge => "is larger than accepted",
+            Self::NoBirth => "came without a birth before it",
+            Self::OutOfOrder => "came late, twice or after a gap",
+            Self::UnknownMetric => "has a metric that no birth has given",
         }
     }
 }

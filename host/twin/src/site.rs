@@ -25,7 +25,7 @@ mod tests;
 
 pub use behavior::{Arrivals, Behavior, Isolation, Pin, Substitute};
 pub use containment::Containment;
-pub use field::{Bind, Csv, Mqtt, MqttVersion, Payload, QualityCode, Shape, Source, TimeUnit};
+pub use field::{Bind, Csv, Mqtt, MqttVersion, Payload, QualityCode, Shape, Source, Sparkplug, TimeUnit};
 pub use schema::site_schema;
 
 use crate::dtdl::Library;

@@ -1,6 +1,7 @@
 //! From the plant's neutral routes to running sources.
 
 pub(crate) mod check;
+mod sparkplug;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,7 +16,7 @@ use geminus_ingest::csv::Recording;
 use geminus_ingest::decode::DecodeLimits;
 use geminus_ingest::refusal::RefusalCounts;
 use geminus_ingest::route::{Envelope, QualityCode, TimeUnit};
-use geminus_ingest::{MqttHandle, MqttOptions, MqttSource, Routes};
+use geminus_ingest::{MqttHandle, MqttOptions, MqttSource, Routes, SparkplugSource};
 use geminus_twin::Plant;
 use geminus_twin::plant::{Payload, Route, RoutePoint};
 use geminus_twin::site::{self, MqttVersion};
@@ -91,21 +92,52 @@ pub(crate) fn start(
 ) -> anyhow::Result<Vec<Source>> {
     let mut ready = Vec::new();
     for (source, routes) in plant.sources.iter().zip(routes) {
-        let Some(mqtt) = source.mqtt.as_ref().filter(|_| !routes.is_empty()) else { continue };
-        let routes = std::mem::take(routes);
-        let prepared = options(plant, source, mqtt, &routes, data)
-            .and_then(|options| Ok((options, table(routes)?)))
-            .with_context(|| format!("source {}", source.name))?;
-        ready.push((source, prepared));
+        if source.csv.is_some() || routes.is_empty() {
+            continue;
+        }
+        let prepared = prepare(plant, source, std::mem::take(routes), data);
+        ready.push((source, prepared.with_context(|| format!("source {}", source.name))?));
     }
     let mut sources = Vec::new();
-    for (source, (options, table)) in ready {
-        let handle =
-            MqttSource::spawn(options, Arc::new(table), lanes.clone(), Arc::clone(clock), chronicle.ear())
-                .with_context(|| format!("source {}", source.name))?;
+    for (source, prepared) in ready {
+        let (lanes, clock, ear) = (lanes.clone(), Arc::clone(clock), chronicle.ear());
+        let handle = match prepared {
+            Prepared::Mqtt(options, table) => {
+                MqttSource::spawn(*options, Arc::new(table), lanes, clock, ear).map_err(anyhow::Error::from)
+            }
+            Prepared::Sparkplug(options, points) => {
+                SparkplugSource::spawn(*options, points, lanes, clock, ear).map_err(anyhow::Error::from)
+            }
+        };
+        let handle = handle.with_context(|| format!("source {}", source.name))?;
         sources.push(Source { name: source.name.clone(), handle });
     }
     Ok(sources)
+}
+
+/// A connection that is known to be right and not made yet.
+enum Prepared {
+    Mqtt(Box<MqttOptions>, Routes),
+    Sparkplug(Box<ingest::SparkplugOptions>, Vec<ingest::MetricPoint>),
+}
+
+fn prepare(
+    plant: &Plant,
+    source: &site::Source,
+    routes: Vec<Route>,
+    data: &Path,
+) -> anyhow::Result<Prepared> {
+    match (&source.mqtt, &source.sparkplug) {
+        (Some(mqtt), _) => {
+            let options = options(plant, source, mqtt, &routes, data)?;
+            Ok(Prepared::Mqtt(Box::new(options), table(routes)?))
+        }
+        (None, Some(spb)) => {
+            let options = sparkplug::options(plant, source, spb, data)?;
+            Ok(Prepared::Sparkplug(Box::new(options), sparkplug::metrics(routes)?))
+        }
+        (None, None) => anyhow::bail!("it is of no kind"),
+    }
 }
 
 fn options(
@@ -116,15 +148,10 @@ fn options(
     data: &Path,
 ) -> anyhow::Result<MqttOptions> {
     let (filters, at_most_once) = filters(routes);
-    let client_id = match &mqtt.client_id {
-        Some(id) => id.clone(),
-        None => client_id(data, &plant.name, &source.name)?,
-    };
-    let mut options = MqttOptions::new(with_credentials(mqtt)?, client_id, filters);
-    options.version = match mqtt.version {
-        MqttVersion::V5 => ingest::ProtocolVersion::V5,
-        MqttVersion::V311 => ingest::ProtocolVersion::V311,
-    };
+    let client_id = named(plant, source, mqtt.client_id.as_ref(), data)?;
+    let url = with_credentials(&mqtt.url, mqtt.username.as_ref(), mqtt.password_env.as_ref())?;
+    let mut options = MqttOptions::new(url, client_id, filters);
+    options.version = version(mqtt.version);
     options.at_most_once = at_most_once;
     options.receive_maximum = mqtt.receive_maximum;
     options.keep_alive = Duration::from_secs(mqtt.keep_alive_s.into());
@@ -134,15 +161,34 @@ fn options(
     Ok(options)
 }
 
+/// The client id of a source: the site's, or one of our own.
+fn named(plant: &Plant, source: &site::Source, id: Option<&String>, data: &Path) -> anyhow::Result<String> {
+    match id {
+        Some(id) => Ok(id.clone()),
+        None => client_id(data, &plant.name, &source.name),
+    }
+}
+
+fn version(version: MqttVersion) -> ingest::ProtocolVersion {
+    match version {
+        MqttVersion::V5 => ingest::ProtocolVersion::V5,
+        MqttVersion::V311 => ingest::ProtocolVersion::V311,
+    }
+}
+
 /// The address with user and password, which the site file names apart so that no password stands in it.
-fn with_credentials(mqtt: &site::Mqtt) -> anyhow::Result<String> {
-    let Some(user) = &mqtt.username else { return Ok(mqtt.url.clone()) };
-    let password = match &mqtt.password_env {
+fn with_credentials(
+    url: &str,
+    username: Option<&String>,
+    password_env: Option<&String>,
+) -> anyhow::Result<String> {
+    let Some(user) = username else { return Ok(url.to_owned()) };
+    let password = match password_env {
         Some(variable) => std::env::var(variable)
             .with_context(|| format!("password_env names {variable}, which is not set"))?,
         None => String::new(),
     };
-    let (scheme, rest) = mqtt.url.split_once("://").unwrap_or(("mqtt", &mqtt.url));
+    let (scheme, rest) = url.split_once("://").unwrap_or(("mqtt", url));
     anyhow::ensure!(!rest.contains('@'), "give the user either in url or in username, not in both");
     Ok(format!("{scheme}://{}:{}@{rest}", encoded(user), encoded(&password)))
 }
@@ -244,13 +290,6 @@ fn envelope(payload: &site::Payload) -> Envelope {
 mod tests {
     use super::*;
 
-    fn mqtt(url: &str, username: Option<&str>) -> site::Mqtt {
-        let text = format!("url = {url:?}");
-        let mut mqtt: site::Mqtt = toml::from_str(&text).expect("a source");
-        mqtt.username = username.map(str::to_owned);
-        mqtt
-    }
-
     #[test]
     fn each_topic_is_subscribed_at_the_highest_quality_of_its_routes() {
         let route = |topic: &str, qos| {
@@ -263,7 +302,9 @@ mod tests {
 
     #[test]
     fn user_and_password_come_into_the_address_and_never_twice() {
-        let check = |url: &str, user: Option<&str>| with_credentials(&mqtt(url, user)).ok();
+        let check = |url: &str, user: Option<&str>| {
+            with_credentials(url, user.map(str::to_owned).as_ref(), None).ok()
+        };
         assert_eq!(check("mqtt://broker", None).as_deref(), Some("mqtt://broker"));
         assert_eq!(check("mqtt://broker:1", Some("a@b")).as_deref(), Some("mqtt://a%40b:@broker:1"));
         assert_eq!(check("mqtt://c:d@broker", Some("a")), None);

@@ -10,7 +10,7 @@ use crate::route::{Envelope, Point, QualityCode};
 
 /// A value before it has a point's unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Reading {
+pub(crate) enum Reading {
     /// A measured number, to be converted.
     Number(f64),
     /// A boolean, a label, or a word for what is no number: not to be converted.
@@ -112,7 +112,7 @@ fn short_number(raw: &[u8]) -> Option<f64> {
 const POWERS_OF_TEN: [f64; 17] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16];
 
-fn label(point: &Point, word: &str) -> Result<Reading, Reason> {
+pub(crate) fn label(point: &Point, word: &str) -> Result<Reading, Reason> {
     if let Some((_, value)) = point.labels.iter().find(|(label, _)| label == word) {
         return Ok(Reading::Exact(*value));
     }

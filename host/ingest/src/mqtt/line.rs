@@ -44,6 +44,22 @@ impl LineError {
     }
 }
 
+/// A message of ours. (Samples never take this way.)
+#[derive(Debug)]
+pub(crate) struct Message<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) at_least_once: bool,
+    pub(crate) retained: bool,
+}
+
+/// What the broker publishes, retained and at QoS 1, when the connection ends without a goodbye.
+#[derive(Clone, Debug)]
+pub(crate) struct Will {
+    pub(crate) topic: String,
+    pub(crate) payload: String,
+}
+
 /// The half that sends. Never waits: its queues hold more than the window can have under way.
 pub(crate) trait Voice: Clone + Send + Sync + 'static {
     /// Acknowledges a message of this connection.
@@ -52,6 +68,8 @@ pub(crate) trait Voice: Clone + Send + Sync + 'static {
     fn subscribe(&self, filters: &[String], at_least_once: bool) -> Result<(), LineError>;
     /// Gives filters up.
     fn unsubscribe(&self, filters: &[String]) -> Result<(), LineError>;
+    /// Publishes one message.
+    fn publish(&self, message: &Message<'_>) -> Result<(), LineError>;
     /// Says goodbye.
     fn disconnect(&self) -> Result<(), LineError>;
 }

@@ -16,7 +16,7 @@ use super::MqttOptions;
 use super::address::Address;
 use super::cork::Cork;
 use super::gulp::{Gulp, Reading};
-use super::line::{Line, LineError, Step, Voice};
+use super::line::{Line, LineError, Message, Step, Voice, Will};
 
 /// Our own QoS 1 messages under way on a subscribing line, which sends none. The library scans this window
 /// at every packet, so it stays small.
@@ -68,6 +68,25 @@ impl LineV5 {
             .set_outgoing_inflight_upper_limit(SUBSCRIBER_WINDOW)
             .set_read_batch_size(128);
         let (client, events) = AsyncClient::builder(line).capacity(64).build();
+        Self { client, events }
+    }
+
+    /// A line of a host application: it receives and acknowledges by itself, starts clean, and leaves a will. `capacity`
+    /// is how many messages of its own may wait.
+    pub(crate) fn with_will(
+        address: &Address,
+        (client_id, keep_alive): (&str, Duration),
+        will: Will,
+        capacity: usize,
+    ) -> Self {
+        let mut line = base(address, client_id, keep_alive, Reading::AtOnce);
+        let Will { topic, payload } = will;
+        line.set_session_mode(SessionMode::Clean)
+            .set_max_packet_size(Some(16 << 20))
+            .set_session_expiry_interval(Some(0))
+            .set_outgoing_inflight_upper_limit(SUBSCRIBER_WINDOW)
+            .set_last_will(rumqttc::LastWill::new(topic, payload, rumqttc::QoS::AtLeastOnce, true, None));
+        let (client, events) = AsyncClient::builder(line).capacity(capacity).build();
         Self { client, events }
     }
 
@@ -209,6 +228,12 @@ impl Voice for AsyncClient {
 
     fn unsubscribe(&self, filters: &[String]) -> Result<(), LineError> {
         self.try_unsubscribe_many(filters.to_vec()).map_err(LineError::new)
+    }
+
+    fn publish(&self, message: &Message<'_>) -> Result<(), LineError> {
+        let qos = if message.at_least_once { rumqttc::QoS::AtLeastOnce } else { rumqttc::QoS::AtMostOnce };
+        let options = rumqttc::PublishOptions::new(qos).retain(message.retained);
+        self.try_publish(message.topic, message.payload.clone(), options).map_err(LineError::new)
     }
 
     fn disconnect(&self) -> Result<(), LineError> {

@@ -11,3 +11,4 @@ mod house;
 mod peer;
 mod refusing;
 mod sessions;
+mod sparkplug;

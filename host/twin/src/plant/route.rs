@@ -74,6 +74,8 @@ struct Shared<'a> {
     bind: &'a Bind,
     envelope: Arc<site::Payload>,
     qos: u8,
+    /// Every topic carries many values, each under its name.
+    named: bool,
 }
 
 impl Shared<'_> {
@@ -93,13 +95,16 @@ impl Resolving<'_> {
             else {
                 continue;
             };
-            let source = site.document.source.get(place).and_then(|source| source.mqtt.as_ref());
+            let source = site.document.source.get(place);
+            let named = source.is_some_and(|source| source.sparkplug.is_some());
+            let source = source.and_then(|source| source.mqtt.as_ref());
             let shared = Shared {
                 key: &key,
                 place: index,
                 bind,
                 envelope: Arc::new(bind.payload.clone()),
                 qos: bind.qos.or(source.map(|mqtt| mqtt.qos)).unwrap_or(0),
+                named,
             };
             let mut reported = BTreeSet::new();
             for twin in self.selected(&key, &bind.twins, &plant.twins) {
@@ -181,8 +186,9 @@ impl Resolving<'_> {
                     format!("topic \"{topic}\" may hold {{twin}} and {{point}} only, and no wildcards");
                 self.report(&format!("{key}.topic"), message);
             }
-            match (bind.payload.shape, own) {
-                (site::Shape::Object, None) => {
+            let object = shared.named || (bind.payload.shape == site::Shape::Object && own.is_none());
+            match object {
+                true => {
                     let name = bind.payload.fields.get(&point.name).unwrap_or(field).clone();
                     let member = RouteField { name, point: target };
                     match routes.iter_mut().find(|route| route.topic == topic).map(|route| &mut route.payload)
@@ -191,7 +197,7 @@ impl Resolving<'_> {
                         _ => routes.push(shared.route(topic, Payload::Object(vec![member]))),
                     }
                 }
-                _ => routes.push(shared.route(topic, Payload::Value(target))),
+                false => routes.push(shared.route(topic, Payload::Value(target))),
             }
         }
         routes

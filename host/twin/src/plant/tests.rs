@@ -88,6 +88,42 @@ fn an_object_payload_gathers_points_under_one_topic() {
     assert_eq!(names, [("T", 100), ("load", 101)]);
 }
 
+#[test]
+fn a_sparkplug_source_names_metrics_under_edge_nodes_and_devices() {
+    let toml = SITE
+        .replace(
+            "mqtt = { url = \"mqtt://127.0.0.1:1883\" }",
+            "sparkplug = { url = \"mqtt://127.0.0.1:1883\", host_id = \"geminus\" }",
+        )
+        .replace(
+            "topic = \"rig/{twin}/{point}\"",
+            "topic = \"spBv1.0/plant/edge-1/{twin}\"\npayload = { fields = { hot = \"Motor/T\" } }",
+        )
+        .replace(
+            "[[bind]]",
+            "point = { load = { topic = \"spBv1.0/plant/edge-2\", field = \"Load\" } }\n[[bind]]",
+        );
+    let plant = plant(&toml).expect("plant");
+    let named: Vec<(&str, Vec<&str>)> = plant.routes[0]
+        .iter()
+        .take(2)
+        .map(|route| match &route.payload {
+            Payload::Object(fields) => {
+                (route.topic.as_str(), fields.iter().map(|field| field.name.as_str()).collect())
+            }
+            Payload::Value(_) => panic!("{} is read as one value", route.topic),
+        })
+        .collect();
+    // A point with a topic of its own is a metric there, too.
+    assert_eq!(
+        named,
+        [
+            ("spBv1.0/plant/edge-1/rig-1", vec!["Motor/T", "shake", "running"]),
+            ("spBv1.0/plant/edge-2", vec!["Load"]),
+        ]
+    );
+}
+
 fn check(from: &str, to: &str, expect: &[&str]) {
     assert!(SITE.contains(from), "the test site has no {from}");
     let problems = plant(&SITE.replacen(from, to, 1)).expect_err(to);

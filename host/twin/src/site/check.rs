@@ -1,12 +1,12 @@
 //! What can be wrong in `site.toml` by itself, before types and plugins are looked at.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use geminus_core::Authority;
 
-use super::{Behavior, Bind, CheckAddress, Shape, Site, Source, Substitute};
+use super::{Behavior, Bind, CheckAddress, Payload, Shape, Site, Source, Substitute};
 use crate::pattern::{Selection, expand};
 use crate::problem::{Problems, did_you_mean};
 
@@ -87,30 +87,47 @@ impl Check<'_> {
     }
 
     fn source(&mut self, key: &str, source: &Source) {
-        if source.mqtt.is_some() == source.csv.is_some() {
+        let kinds = [source.mqtt.is_some(), source.sparkplug.is_some(), source.csv.is_some()];
+        if kinds.into_iter().filter(|kind| *kind).count() != 1 {
             let name = &source.name;
-            self.report(
-                key,
-                format!("source \"{name}\" needs exactly one of [source.mqtt] and [source.csv]"),
+            let message = format!(
+                "source \"{name}\" needs exactly one of [source.mqtt], [source.sparkplug] and [source.csv]"
             );
+            self.report(key, message);
         }
         if let Some(mqtt) = &source.mqtt {
             self.range(&format!("{key}.mqtt.qos"), mqtt.qos, 0..=2);
             self.range(&format!("{key}.mqtt.receive_maximum"), mqtt.receive_maximum, 1..=u16::MAX);
-            if let Err(reason) = (self.address)(&mqtt.url) {
-                self.report(&format!("{key}.mqtt.url"), reason);
-            }
-            if mqtt.username.is_some() && mqtt.url.contains('@') {
-                let message = "give the user either in url or in username, not in both";
-                self.report(&format!("{key}.mqtt.username"), message);
-            }
-            if mqtt.client_id.as_ref().is_some_and(String::is_empty) {
-                let message = "client_id must not be empty: leave it out, and the host makes one";
-                self.report(&format!("{key}.mqtt.client_id"), message);
+            self.broker(&format!("{key}.mqtt"), &mqtt.url, mqtt.username.as_ref(), mqtt.client_id.as_ref());
+        }
+        if let Some(spb) = &source.sparkplug {
+            let key = format!("{key}.sparkplug");
+            self.broker(&key, &spb.url, spb.username.as_ref(), spb.client_id.as_ref());
+            if spb.host_id.is_empty() || spb.host_id.contains(['/', '+', '#', '\0']) {
+                let message = format!(
+                    "host_id \"{}\" is one level of a topic: it must not be empty, nor hold `/`, `+` or `#`",
+                    spb.host_id
+                );
+                self.report(&format!("{key}.host_id"), message);
             }
         }
         if let Some(csv) = source.csv.as_ref().filter(|csv| !(csv.speed >= 0.0 && csv.speed.is_finite())) {
             self.report(&format!("{key}.csv.speed"), format!("speed = {} is not 0 or more", csv.speed));
+        }
+    }
+
+    /// What all connections to a broker have.
+    fn broker(&mut self, key: &str, url: &str, username: Option<&String>, client_id: Option<&String>) {
+        if let Err(reason) = (self.address)(url) {
+            self.report(&format!("{key}.url"), reason);
+        }
+        if username.is_some() && url.contains('@') {
+            let message = "give the user either in url or in username, not in both";
+            self.report(&format!("{key}.username"), message);
+        }
+        if client_id.is_some_and(String::is_empty) {
+            let message = "client_id must not be empty: leave it out, and the host makes one";
+            self.report(&format!("{key}.client_id"), message);
         }
     }
 
@@ -163,6 +180,9 @@ impl Check<'_> {
             );
         };
         let topic_key = format!("{key}.topic");
+        if source.sparkplug.is_some() {
+            return self.sparkplug_bind(key, bind);
+        }
         let Some(topic) = &bind.topic else {
             if source.mqtt.is_some() {
                 self.report(key, format!("[[bind]] to MQTT source \"{}\" needs a topic", source.name));
@@ -181,6 +201,35 @@ impl Check<'_> {
             Shape::Object if topic.contains("{point}") => self
                 .report(&topic_key, format!("topic \"{topic}\" has {{point}}, but the payload shape is `object`")),
             _ => {}
+        }
+    }
+
+    /// Time, quality and quality of service are the protocol's own: what is said of them would have no effect.
+    fn sparkplug_bind(&mut self, key: &str, bind: &Bind) {
+        match &bind.topic {
+            None => {
+                let name = &bind.source;
+                let message = format!(
+                    "[[bind]] to Sparkplug source \"{name}\" needs a topic like spBv1.0/group/node or spBv1.0/group/node/{{twin}}"
+                );
+                self.report(key, message);
+            }
+            Some(topic) if topic.contains("{point}") => {
+                let message = format!(
+                    "topic \"{topic}\" has {{point}}: it names an edge node or device, and its metrics are called as payload.fields or the points say"
+                );
+                self.report(&format!("{key}.topic"), message);
+            }
+            Some(_) => {}
+        }
+        if bind.qos.is_some() {
+            self.report(&format!("{key}.qos"), "qos is for MQTT sources: Sparkplug has its own");
+        }
+        let said = Payload { fields: BTreeMap::new(), shape: Shape::Value, ..bind.payload.clone() };
+        if said != Payload::default() {
+            let message =
+                "payload of a Sparkplug source has `fields` only: time and quality are the protocol's own";
+            self.report(&format!("{key}.payload"), message);
         }
     }
 

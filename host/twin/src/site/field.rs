@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use geminus_core::Quality;
 
-/// Where samples come from: a broker or a recording.
+/// Where samples come from: a broker, Sparkplug edge nodes or a recording.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
@@ -16,6 +16,9 @@ pub struct Source {
     /// An MQTT broker: `[source.mqtt]`.
     #[serde(default)]
     pub mqtt: Option<Mqtt>,
+    /// Sparkplug B 3.0 edge nodes of an MQTT broker: `[source.sparkplug]`.
+    #[serde(default)]
+    pub sparkplug: Option<Sparkplug>,
     /// A recording in a CSV file: `[source.csv]`.
     #[serde(default)]
     pub csv: Option<Csv>,
@@ -47,6 +50,33 @@ pub struct Mqtt {
     /// Seconds for which the broker keeps the session, and messages, while this host is away.
     #[serde(default = "session_expiry")]
     pub session_expiry_s: u32,
+    /// User name.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// Name of the environment variable with the password; passwords do not stand in this file.
+    #[serde(default)]
+    pub password_env: Option<String>,
+}
+
+/// Sparkplug B 3.0 edge nodes of an MQTT broker, to which this host is a host application.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sparkplug {
+    /// Address of the broker: `mqtt://host:1883`.
+    pub url: String,
+    /// Id of this host application, on whose STATE edge nodes may wait (`spBv1.0/STATE/<host_id>`). Unique among all host
+    /// applications of the broker.
+    pub host_id: String,
+    /// Protocol version, `5` or `3.1.1`.
+    #[serde(default)]
+    pub version: MqttVersion,
+    /// Client id, unique at the broker. When absent, `geminus-<site>-<source>-` and a random part, made at the first start
+    /// and kept in the data folder (`client-<source>.txt`).
+    #[serde(default)]
+    pub client_id: Option<String>,
+    /// Seconds of silence after which the connection is tested.
+    #[serde(default = "keep_alive")]
+    pub keep_alive_s: u16,
     /// User name.
     #[serde(default)]
     pub username: Option<String>,
@@ -125,7 +155,8 @@ pub struct Bind {
     /// Name of the source.
     pub source: String,
     /// Topic template: `{twin}` stands for the id, `{point}` for the point. For a CSV source it is the column
-    /// template, `{point}` by default.
+    /// template, `{point}` by default. For a Sparkplug source it names the edge node, or one of its devices:
+    /// `spBv1.0/plant/edge-1/{twin}`, whose metrics are called as `payload.fields` or the points' own names say.
     #[serde(default)]
     pub topic: Option<String>,
     /// Only these points; all measured points when absent.

@@ -2,6 +2,9 @@
 
 use crate::rig::{SITE, site};
 
+/// A source of edge nodes: lines 18 to 20 of a site that it is added to.
+const SPARKPLUG: &str = "[[source]]\nname = \"s\"\nsparkplug = { url = \"mqtt://x\", host_id = \"me\" }\n";
+
 fn check(toml: &str, expect: &[&str]) {
     let problems = site(toml).expect_err(toml);
     let told: Vec<_> = problems
@@ -47,6 +50,7 @@ fn all_mistakes_come_at_once_with_their_lines() {
 #[test]
 fn values_out_of_range_are_named() {
     let with = |more: &str| format!("{SITE}{more}");
+    let spb = |more: &str| format!("{SITE}{SPARKPLUG}[[bind]]\nsource = \"s\"\n{more}");
     for (toml, expect) in [
         (with("row_wait_ms = 0"), "18: row_wait_ms = 0 is outside 1 … 60000"),
         (with("version = \"one\""), "18: version range \"one\" cannot be read"),
@@ -56,6 +60,21 @@ fn values_out_of_range_are_named() {
         (with("[http]\nlisten = \"8080\""), "19: \"8080\" is not an address and port"),
         (with("[[source]]\nname = \"field\"\ncsv = { path = \"x\" }"), "19: source \"field\" is named twice"),
         (with("[[source]]\nname = \"b\""), "18: source \"b\" needs exactly one of"),
+        (
+            with(&format!("{SPARKPLUG}mqtt = {{ url = \"mqtt://x\" }}")),
+            "18: source \"s\" needs exactly one of",
+        ),
+        (with(&SPARKPLUG.replace("= \"me\"", "= \"a/b\"")), "20: host_id \"a/b\" is one level of a topic"),
+        (
+            with(&format!("{SPARKPLUG}[[bind]]\nsource = \"s\"")),
+            "21: [[bind]] to Sparkplug source \"s\" needs a topic",
+        ),
+        (spb("topic = \"spBv1.0/g/{twin}/{point}\""), "23: topic \"spBv1.0/g/{twin}/{point}\" has {point}"),
+        (spb("topic = \"spBv1.0/g/{twin}\"\nqos = 1"), "24: qos is for MQTT sources"),
+        (
+            spb("topic = \"spBv1.0/g/{twin}\"\npayload = { time_unit = \"millis\" }"),
+            "24: payload of a Sparkplug source has `fields` only",
+        ),
         (
             with("[[source]]\nname = \"b\"\nmqtt = { url = \"mqtt://x\", qos = 3 }"),
             "20: qos = 3 is outside 0 … 2",

@@ -27,6 +27,12 @@ pub(crate) fn address(url: &str) -> Result<(), String> {
 /// The tables of all sources. Copies every route, so for a check only: a start builds them itself.
 pub(crate) fn tables(site: &Site, plant: &Plant, problems: &mut Problems) {
     for (place, (source, routes)) in plant.sources.iter().zip(&plant.routes).enumerate() {
+        if source.sparkplug.is_some() {
+            if let Some((bind, error)) = super::sparkplug::wrong_place(routes) {
+                problems.add(&site.path, site.line(&format!("bind[{bind}].topic")), error);
+            }
+            continue;
+        }
         if let Err(error) = table(routes.clone()) {
             let message = format!("source \"{}\": {error}", source.name);
             problems.add(&site.path, site.line(&format!("source[{place}]")), message);

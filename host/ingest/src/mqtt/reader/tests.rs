@@ -36,6 +36,10 @@ impl Voice for Said {
         Ok(())
     }
 
+    fn publish(&self, _: &crate::mqtt::line::Message<'_>) -> Result<(), LineError> {
+        Ok(())
+    }
+
     fn disconnect(&self) -> Result<(), LineError> {
         self.goodbye.store(true, Ordering::Relaxed);
         Ok(())
