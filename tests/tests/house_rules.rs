@@ -58,6 +58,7 @@ fn a_library_is_named_by_the_one_room_that_may() {
         // Tests make components that no author would.
         ("wit-component", vec!["geminus-registry", "geminus-tests"]),
         ("notify", vec!["geminus-registry"]),
+        ("cel", vec!["geminus-interlock"]),
     ];
     let dependencies = dependencies();
     assert!(dependencies.contains_key("geminus-core"), "manifests are not read");
@@ -86,10 +87,14 @@ fn pure_rooms_have_nothing_to_do_io_with() {
 fn rooms_do_not_reach_into_each_other() {
     let dependencies = dependencies();
     let rooms = ["ingest", "twin", "behavior", "interlock", "store", "registry", "api"];
+    // The site file embeds the rules of targets, which interlock owns and compiles; interlock itself is pure.
+    let embeds = |room: &str, other: &str| room == "twin" && other == "interlock";
     for room in rooms {
         let others: Vec<&String> = dependencies[&format!("geminus-{room}")]
             .iter()
-            .filter(|name| rooms.iter().any(|other| **name == format!("geminus-{other}")))
+            .filter(|name| {
+                rooms.iter().any(|other| **name == format!("geminus-{other}") && !embeds(room, other))
+            })
             .collect();
         assert!(others.is_empty(), "{room} names {others:?}: pass a type of core instead");
     }

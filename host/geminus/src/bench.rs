@@ -13,6 +13,7 @@ mod first;
 mod fleet;
 mod flooded;
 mod http;
+mod interlock;
 mod latency;
 mod memory;
 mod plugins;
@@ -56,6 +57,7 @@ const MEASUREMENTS: &[Measurement] = &[
     ("behavior.step.batch_1", "ns/row", |bench| step::measure(bench, 1)),
     ("behavior.step.batch_16", "ns/row", |bench| step::measure(bench, 16)),
     ("behavior.step.batch_1024", "ns/row", |bench| step::measure(bench, 1_024)),
+    ("interlock.check", "ns/check", interlock::measure),
     ("store.write", "points/s", write::measure),
     ("start.first_estimate", "ms", first::measure),
     ("cohort.memory.10k", "B/twin", |bench| memory::measure(bench, 10_000)),

@@ -6,6 +6,7 @@ mod check;
 pub(crate) mod demo;
 mod feed;
 mod history;
+mod interlock;
 mod plugin;
 mod replay;
 mod rollout;
@@ -73,6 +74,9 @@ pub(crate) enum Command {
     /// Tries, promotes and takes back versions of a plugin on the running host.
     #[command(subcommand)]
     Rollout(Box<rollout::Rollout>),
+    /// Tries and explains the rules that guard what may be written.
+    #[command(subcommand)]
+    Interlock(interlock::Interlock),
     /// Computes recorded rows again: proves that they come out as recorded, or shows where another version would differ.
     Replay(replay::Replay),
     /// Measures this build on this machine, each figure against its baseline in the same run.
@@ -120,6 +124,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Feed(feed) => feed::run(feed),
         Command::Plugin(plugin) => plugin::run(plugin),
         Command::Rollout(rollout) => rollout::run(*rollout),
+        Command::Interlock(interlock) => interlock::run(&interlock),
         Command::Replay(replay) => replay::run(&replay),
         Command::Bench(bench) => bench::run(&bench),
         Command::History(history) => history::run(history),

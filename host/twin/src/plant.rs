@@ -17,6 +17,7 @@ mod parameters;
 mod resolve;
 mod route;
 mod row_series;
+mod target;
 mod wiring;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ mod tests;
 
 pub use parameters::{ParameterError, parameters};
 pub use route::{Payload, Route, RouteField, RoutePoint};
+pub use target::{Target, TargetCommand};
 
 /// Place of a binding (one `[[behavior]]` of the site) in [`Plant::bindings`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,6 +46,8 @@ pub struct Plant {
     pub sources: Vec<Source>,
     /// What each source carries: `routes[i]` belongs to `sources[i]`.
     pub routes: Vec<Vec<Route>>,
+    /// What may be written, with its rules.
+    pub targets: Vec<Target>,
     /// What is refused, and when a value is too old.
     pub limits: Limits,
     /// What happens to a twin whose behavior fails again and again.

@@ -18,6 +18,7 @@ mod containment;
 mod field;
 mod read;
 mod schema;
+mod target;
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use behavior::{Arrivals, Behavior, Isolation, Pin, Substitute};
 pub use containment::Containment;
 pub use field::{Bind, Csv, Mqtt, MqttVersion, Payload, QualityCode, Shape, Source, TimeUnit};
 pub use schema::site_schema;
+pub use target::{Feedback, Heartbeat, Target, Write};
 
 use crate::dtdl::Library;
 use crate::problem::Problems;
@@ -147,6 +149,9 @@ pub struct Document {
     /// What plugins do for which twins.
     #[serde(default)]
     pub behavior: Vec<Behavior>,
+    /// What of twins may be written, and under which rules.
+    #[serde(default)]
+    pub target: Vec<Target>,
     /// What is refused, and when a value is too old.
     #[serde(default)]
     pub limits: Limits,
