@@ -268,7 +268,7 @@ fn case(seed: u64) -> u64 {
         mono += dice.of(&[0, 10, 1_000, 4_999, 5_000, 20_000, 60_000]);
         wall = (wall + 1_000_000_000).wrapping_add(dice.of(&[0, 0, 3_600_000_000_000]));
         if dice.one_in(12) {
-            wall -= 3_600_000_000_000.min(wall / 2);
+            wall -= 3_600_000_000_000_u64.min(wall / 2);
         }
         match dice.roll(24) {
             0 => mono = mono.saturating_sub(3_600_000),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use geminus_core::{Authority, Quality, Timestamp, TwinIndex};
 use geminus_interlock::config::{Bypass, Config, Fail, FailAction, Permissive, Role, Span, Trip};
 use geminus_interlock::{
-    Book, By, Decision, HandError, Kind, Memory, Moment, Picture, Present, Reading, Wish,
+    Book, By, Decision, HandError, Kind, Memory, Moment, Picture, Present, Reading, Watched, Wish,
 };
 
 fn config() -> Config {
@@ -127,7 +127,7 @@ fn a_trip_latches_without_any_command_and_is_reset_by_its_role_when_it_is_over()
     assert_eq!((permit.value(), permit.command(), permit.generation()), (40.0, "load-limit", 7));
     let local = Picture { local: true, ..picture(&hot) };
     assert!(book.fail_permit(&local, &memory, life, at(1, 1)).is_none(), "the field has taken over");
-    assert_eq!(book.watch(&picture(&hot), &mut memory, at(2, 2)), Default::default(), "told once");
+    assert_eq!(book.watch(&picture(&hot), &mut memory, at(2, 2)), Watched::default(), "told once");
 
     let reset = |memory: &mut Memory, role, readings: &[Reading]| {
         memory.reset(&book, "winding hot", role, &picture(readings))
@@ -158,7 +158,7 @@ fn a_bypass_needs_role_name_reason_and_time_and_ends() {
     let book = compile(&config(), &SAFE).expect("good");
     let halted = readings(0.0, 80.0);
     let mut memory = Memory::default();
-    let mut bypass = |memory: &mut Memory, rule: &str, role, by: &str, for_s| {
+    let bypass = |memory: &mut Memory, rule: &str, role, by: &str, for_s| {
         memory.bypass(&book, rule, (role, by, "trial run"), for_s, at(0, 10))
     };
     assert_eq!(check(&book, &mut memory, &halted, 50.0, at(0, 10)), Err(Kind::Permissive));

@@ -26,12 +26,14 @@ pub(super) fn measure(bench: &Workbench) -> anyhow::Result<Figure> {
     let book = Book::compile("load-limit", &config(), &Fail::default(), true, &known)
         .map_err(|errors| anyhow!("{errors:?}"))?;
     let value =
-        |name: &String| POINTS.iter().find(|(point, _)| point == name).map_or(f64::NAN, |(_, value)| *value);
-    let read =
-        |name| Reading { value: value(name), quality: Quality::Good, age: Some(Duration::from_secs(1)) };
-    let readings: Vec<Reading> = book.points().iter().map(read).collect();
+        |name: &str| POINTS.iter().find(|(point, _)| *point == name).map_or(f64::NAN, |(_, value)| *value);
+    let read = |name: &str| {
+        let (value, age) = (value(name), Some(Duration::from_secs(1)));
+        Reading { value, quality: Quality::Good, age }
+    };
+    let readings: Vec<Reading> = book.points().iter().map(|name| read(name)).collect();
     // The baseline reads by place, in the order of `POINTS`, as hand-written code would.
-    let plain: Vec<Reading> = POINTS.iter().map(|(name, _)| read(&(*name).to_owned())).collect();
+    let plain: Vec<Reading> = POINTS.iter().map(|(name, _)| read(name)).collect();
     let (mut compiled_ns, mut plain_ns) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
         plain_ns.push(run(bench, &plain, &mut Plain::default(), Plain::check)?);
@@ -69,7 +71,6 @@ fn run<M>(
     let start = bench.clock.monotonic();
     let mut permitted = 0;
     for step in 1..=CHECKS {
-        // The first looks at a target that has been watched for a while, hence two seconds apart from the start on.
         let seconds = Duration::from_secs(u64::from(step) * 2);
         let now = Moment { wall: Timestamp(0).plus(seconds), monotonic: seconds };
         let wish = Wish {
