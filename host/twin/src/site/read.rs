@@ -36,6 +36,7 @@ pub(super) fn document(path: &Path, text: &str, problems: &mut Problems) -> (Doc
         twin: reading.many(&mut root, "twin"),
         bind: reading.many(&mut root, "bind"),
         behavior: reading.many(&mut root, "behavior"),
+        target: reading.many(&mut root, "target"),
         limits: reading.one(&mut root, "limits"),
         containment: reading.one(&mut root, "containment"),
         store: reading.one(&mut root, "store"),

@@ -134,8 +134,8 @@ fn targets_are_checked_by_themselves() {
         (with("0.5", "-1"), "23: tolerance = -1 is not 0 or more"),
         (with("within_s = 5", "within_s = 0"), "23: within_s = 0 is not more than 0"),
         (
-            with("max = 100", "maxx = 100"),
-            "25: unknown key `maxx` in [target.interlock.range], did you mean `max`?",
+            with("range =", "dwel_s = 1\nrange ="),
+            "25: unknown key `dwel_s` in [target.interlock], did you mean `dwell_s`?",
         ),
     ] {
         check(&toml, &[expect]);
