@@ -1,4 +1,10 @@
 //! Rules one by one where time, latches and people matter; the random cases of `oracle.rs` cover the rest.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on fails by saying so"
+)]
 
 use std::time::Duration;
 
