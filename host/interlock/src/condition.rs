@@ -15,7 +15,9 @@ pub(crate) const CONDITION_BYTES_MAX: usize = 512;
 /// Deepest nesting of a condition.
 const DEPTH_MAX: u16 = 32;
 /// Most open brackets, and most `?`, of a condition.
-const NESTED_MAX: usize = 16;
+const NESTED_MAX: usize = 8;
+/// Most signs and dots of a condition: the parser goes one level deeper with each of a chain.
+const SIGNS_MAX: usize = 48;
 
 /// A compiled condition.
 #[derive(Clone, Debug)]
@@ -77,9 +79,12 @@ impl Condition {
             let message = format!("{} bytes are more than {CONDITION_BYTES_MAX}: split it", text.len());
             return Err(misfit(message));
         }
-        // The parser takes its own limit only after it has gone down: 200 brackets overflow its stack.
-        if nested(text) > NESTED_MAX {
-            let message = format!("has more than {NESTED_MAX} brackets inside each other or `?`: split it");
+        // The parser notices its own limit too late: what is deep or long overflows its stack.
+        let signs = text.chars().filter(|letter| ".!-+*/%<>=&|?".contains(*letter)).count();
+        if nested(text) > NESTED_MAX || signs > SIGNS_MAX {
+            let message = format!(
+                "has more than {NESTED_MAX} brackets inside each other or `?`, or {SIGNS_MAX} signs: split it"
+            );
             return Err(misfit(message));
         }
         let (root, source) =
