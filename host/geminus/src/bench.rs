@@ -14,6 +14,7 @@ mod first;
 mod fleet;
 mod flooded;
 mod http;
+mod interlock;
 mod latency;
 mod memory;
 mod plugins;
@@ -57,6 +58,7 @@ const MEASUREMENTS: &[Measurement] = &[
     ("behavior.step.batch_1", "ns/row", |bench| step::measure(bench, 1)),
     ("behavior.step.batch_16", "ns/row", |bench| step::measure(bench, 16)),
     ("behavior.step.batch_1024", "ns/row", |bench| step::measure(bench, 1_024)),
+    ("interlock.check", "ns/check", interlock::measure),
     ("store.write", "points/s", write::measure),
     ("journal.append.single", "entries/s", |bench| append::measure(bench, 1)),
     ("journal.append.grouped", "entries/s", |bench| append::measure(bench, append::CALLERS)),

@@ -7,6 +7,7 @@ mod check;
 pub(crate) mod demo;
 mod feed;
 mod history;
+mod interlock;
 mod journal;
 mod plugin;
 mod replay;
@@ -78,6 +79,9 @@ pub(crate) enum Command {
     /// Shows alarms; acknowledges, shelves and resets them on the running host.
     #[command(subcommand)]
     Alarm(Box<alarm::Alarm>),
+    /// Tries and explains the rules that guard what may be written.
+    #[command(subcommand)]
+    Interlock(interlock::Interlock),
     /// Computes recorded rows again: proves that they come out as recorded, or shows where another version would differ.
     Replay(replay::Replay),
     /// Measures this build on this machine, each figure against its baseline in the same run.
@@ -129,6 +133,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Plugin(plugin) => plugin::run(plugin),
         Command::Rollout(rollout) => rollout::run(*rollout),
         Command::Alarm(alarm) => alarm::run(*alarm),
+        Command::Interlock(interlock) => interlock::run(&interlock),
         Command::Replay(replay) => replay::run(&replay),
         Command::Bench(bench) => bench::run(&bench),
         Command::History(history) => history::run(history),

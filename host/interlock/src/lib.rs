@@ -1,4 +1,8 @@
-//! Judges proposals. The only room that can make a permit; pure, synchronous, without IO and without a clock.
+//! Judges proposals and commands. The only room that can make a permit; pure, synchronous, without IO and without a
+//! clock.
+//!
+//! For a target of `[[target]]`, the site's rules are compiled into a [`Book`], which checks every wish against a
+//! [`Picture`] of what is known and a [`Memory`] of what was; see `check.rs` for the order.
 //!
 //! A behavior proposes; [`judge`] checks the proposal against what the host knows of the twin and against rules that
 //! the behavior can neither see nor change, in a fixed order: authority, inputs, declared range, site range and
@@ -6,11 +10,24 @@
 //! number, or contradicts itself never passes. This is not a safety instrumented system; independent protection
 //! stays in the PLC.
 
+mod book;
+pub mod case;
+mod check;
+mod condition;
+pub mod config;
+mod explain;
 mod gate;
+mod memory;
 mod permit;
+mod picture;
 
+pub use book::{Book, BookError};
+pub use check::{Decision, Kind, Refused, Watched};
+pub use explain::Line;
 pub use gate::{Gate, Refusal};
+pub use memory::{Bypassed, HandError, Latch, Memory};
 pub use permit::Permit;
+pub use picture::{ActiveAlarm, By, Moment, Picture, Present, Reading, Wish};
 
 use geminus_core::declaration::Command;
 use geminus_core::{Authority, Proposal, Quality, Timestamp, TwinIndex};

@@ -21,13 +21,17 @@ impl Permit {
         Self { twin: facts.twin, command: command.to_owned(), value, generation: facts.generation, expires }
     }
 
+    pub(crate) fn of(twin: TwinIndex, generation: u64, target: &str, value: f64, expires: Timestamp) -> Self {
+        Self { twin, command: target.to_owned(), value, generation, expires }
+    }
+
     /// Whose command.
     #[must_use]
     pub fn twin(&self) -> TwinIndex {
         self.twin
     }
 
-    /// Name of the command.
+    /// Name of the command, or of the target that it is for.
     #[must_use]
     pub fn command(&self) -> &str {
         &self.command

@@ -18,6 +18,7 @@ mod parameters;
 mod resolve;
 mod route;
 mod row_series;
+mod target;
 mod wiring;
 
 #[cfg(test)]
@@ -26,6 +27,7 @@ mod tests;
 pub use alarms::{PlantAlarm, Reference, Watched};
 pub use parameters::{ParameterError, parameters};
 pub use route::{Payload, Route, RouteField, RoutePoint};
+pub use target::{Target, TargetCommand};
 
 /// Place of a binding (one `[[behavior]]` of the site) in [`Plant::bindings`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,6 +48,8 @@ pub struct Plant {
     pub sources: Vec<Source>,
     /// What each source carries: `routes[i]` belongs to `sources[i]`.
     pub routes: Vec<Vec<Route>>,
+    /// What may be written, with its rules.
+    pub targets: Vec<Target>,
     /// What is refused, and when a value is too old.
     pub limits: Limits,
     /// What happens to a twin whose behavior fails again and again.

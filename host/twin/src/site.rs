@@ -19,6 +19,7 @@ mod containment;
 mod field;
 mod read;
 mod schema;
+mod target;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ pub use behavior::{Arrivals, Behavior, Isolation, Pin, Substitute};
 pub use containment::Containment;
 pub use field::{Bind, Csv, Mqtt, MqttVersion, Payload, QualityCode, Shape, Source, Sparkplug, TimeUnit};
 pub use schema::site_schema;
+pub use target::{Feedback, Heartbeat, Target, Write};
 
 use crate::dtdl::Library;
 use crate::problem::Problems;
@@ -154,6 +156,9 @@ pub struct Document {
     /// What holds for all alarms.
     #[serde(default)]
     pub alarms: AlarmSettings,
+    /// What of twins may be written, and under which rules.
+    #[serde(default)]
+    pub target: Vec<Target>,
     /// What is refused, and when a value is too old.
     #[serde(default)]
     pub limits: Limits,

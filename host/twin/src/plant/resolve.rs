@@ -44,6 +44,7 @@ impl Plant {
         let (mut twins, sections) = resolving.twins();
         let (bindings, chosen) = resolving.bindings(declarations, starts, &twins);
         let kinds = resolving.kinds(&mut twins, &sections, &chosen, &bindings);
+        let targets = resolving.targets(&twins, &kinds, &bindings);
         let mut plant = Self {
             name: site.document.site.name.clone(),
             twins,
@@ -51,6 +52,7 @@ impl Plant {
             bindings,
             sources: site.document.source.clone(),
             routes: Vec::new(),
+            targets,
             limits: site.document.limits.clone(),
             containment: site.document.containment.clone(),
             alarms: Vec::new(),

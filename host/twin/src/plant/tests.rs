@@ -424,3 +424,35 @@ fn the_examples_resolve_against_the_real_plugins() {
 }
 
 use geminus_core::Declaration;
+
+const TARGET: &str = r#"
+[[target]]
+name = "limit"
+unit = "A"
+write = { source = "field", topic = "rig/{twin}/set/limit" }
+feedback = { point = "load", tolerance = 0.5, within_s = 5 }
+[target.interlock]
+range = { min = 0, max = 100 }
+permissive = [{ name = "runs", when = "points.running > 0.5" }]
+trip = [{ name = "too hot", when = "points['core.inside'] > 400.0", latch = true }]
+"#;
+
+#[test]
+fn targets_are_compiled_against_the_points_of_their_twins() {
+    let with = |old: &str, new: &str| plant(&format!("{SITE}{}", TARGET.replacen(old, new, 1)));
+    let good = with("", "").expect("plant");
+    assert_eq!((good.targets.len(), good.targets[0].twins.len()), (1, 2));
+    assert_eq!(good.targets[0].book.points(), ["running", "core.inside"]);
+    for (old, new, expect) in [
+        ("points.running", "points.runing", "the twin has no point \"runing\""),
+        ("max = 100", "max = 0", "min 0 must be less than max 0"),
+        ("\"load\"", "\"loda\"", "have no point \"loda\", did you mean `load`?"),
+        ("\"A\"", "\"K\"", "cannot be read back"),
+        ("unit =", "commands = [\"core.stop\"]\nunit =", "declares no command \"stop\""),
+        ("unit =", "commands = [\"nobody.stop\"]\nunit =", "behavior \"nobody\" is not defined"),
+        ("rig/{twin}/set", "rig/set", "has no {twin}, but several twins"),
+    ] {
+        let told = with(old, new).expect_err(new).to_string();
+        assert!(told.contains(expect), "{told}\n  does not say\n{expect}");
+    }
+}

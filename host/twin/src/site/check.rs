@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use geminus_core::Authority;
 
-use super::{Behavior, Bind, CheckAddress, Payload, Shape, Site, Source, Substitute};
+use super::{Behavior, Bind, CheckAddress, Payload, Shape, Site, Source, Substitute, Target};
 use crate::pattern::{Selection, expand};
 use crate::problem::{Problems, did_you_mean};
 
@@ -19,6 +19,7 @@ pub(super) fn document(site: &Site, address: CheckAddress<'_>, problems: &mut Pr
     check.binds();
     check.behaviors();
     check.alarms();
+    check.targets();
 }
 
 struct Check<'a> {
@@ -270,6 +271,63 @@ impl Check<'_> {
         }
         for (field, message) in self.site.document.alarms.mistakes() {
             self.report(&format!("alarms.{field}"), message);
+        }
+    }
+
+    fn targets(&mut self) {
+        for (index, target) in self.site.document.target.iter().enumerate() {
+            let key = format!("target[{index}]");
+            self.selection(&key, &target.twins);
+            for (part, name) in [("name", &target.name), ("class", &target.class)] {
+                if !is_name(name) {
+                    let message = format!("target {part} \"{name}\" may hold a-z, 0-9, `-` and `_` only");
+                    self.report(&format!("{key}.{part}"), message);
+                }
+            }
+            if let Err(reason) = geminus_core::unit::parse(&target.unit) {
+                self.report(&format!("{key}.unit"), reason.to_string());
+            }
+            self.write(&key, target);
+            if let Some(feedback) = &target.feedback {
+                let (tolerance, within_s) = (feedback.tolerance, feedback.within_s);
+                if !(tolerance.is_finite() && tolerance >= 0.0) {
+                    let message = format!("tolerance = {tolerance} is not 0 or more");
+                    self.report(&format!("{key}.feedback.tolerance"), message);
+                }
+                if !(within_s > 0.0 && within_s <= 86_400.0) {
+                    let message = format!("within_s = {within_s} is not more than 0 and at most 86400");
+                    self.report(&format!("{key}.feedback.within_s"), message);
+                }
+            }
+            if let Some(heartbeat) = &target.heartbeat {
+                self.range(&format!("{key}.heartbeat.every_ms"), heartbeat.every_ms, 100..=60_000);
+                self.topic(&format!("{key}.heartbeat.topic"), &heartbeat.topic);
+            }
+        }
+    }
+
+    fn write(&mut self, key: &str, target: &Target) {
+        let (write, sources) = (&target.write, &self.site.document.source);
+        self.range(&format!("{key}.write.qos"), write.qos, 0..=2);
+        self.topic(&format!("{key}.write.topic"), &write.topic);
+        let key = format!("{key}.write.source");
+        match sources.iter().find(|source| source.name == write.source) {
+            Some(source) if source.mqtt.is_some() => {}
+            Some(source) => {
+                let message =
+                    format!("source \"{}\" is not an MQTT source: nothing can be written to it", source.name);
+                self.report(&key, message);
+            }
+            None => {
+                let hint = did_you_mean(&write.source, sources.iter().map(|source| source.name.as_str()));
+                self.report(&key, format!("source \"{}\" is not defined{hint}", write.source));
+            }
+        }
+    }
+
+    fn topic(&mut self, key: &str, topic: &str) {
+        if topic.is_empty() || topic.contains(['+', '#', '\0']) || topic.len() > 65_535 {
+            self.report(key, format!("topic \"{topic}\" must be given, without `+` and `#`"));
         }
     }
 

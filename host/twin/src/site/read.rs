@@ -38,6 +38,7 @@ pub(super) fn document(path: &Path, text: &str, problems: &mut Problems) -> (Doc
         behavior: reading.many(&mut root, "behavior"),
         alarm: reading.many(&mut root, "alarm"),
         alarms: reading.one(&mut root, "alarms"),
+        target: reading.many(&mut root, "target"),
         limits: reading.one(&mut root, "limits"),
         containment: reading.one(&mut root, "containment"),
         store: reading.one(&mut root, "store"),

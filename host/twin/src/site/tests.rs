@@ -133,6 +133,35 @@ fn values_out_of_range_are_named() {
     }
 }
 
+const TARGET: &str = r#"
+[[target]]
+name = "limit"
+unit = "mA"
+write = { source = "field", topic = "rig/{twin}/set/limit" }
+feedback = { point = "load", tolerance = 0.5, within_s = 5 }
+[target.interlock]
+range = { min = 0, max = 100 }
+"#;
+
+#[test]
+fn targets_are_checked_by_themselves() {
+    let with = |old: &str, new: &str| format!("{SITE}{}", TARGET.replacen(old, new, 1));
+    assert!(site(&with("", "")).is_ok());
+    for (toml, expect) in [
+        (with("\"limit\"", "\"Limit\""), "20: target name \"Limit\" may hold"),
+        (with("\"field\"", "\"feild\""), "22: source \"feild\" is not defined, did you mean `field`?"),
+        (with("{twin}", "+"), "22: topic \"rig/+/set/limit\" must be given"),
+        (with("0.5", "-1"), "23: tolerance = -1 is not 0 or more"),
+        (with("within_s = 5", "within_s = 0"), "23: within_s = 0 is not more than 0"),
+        (
+            with("range =", "dwel_s = 1\nrange ="),
+            "25: unknown key `dwel_s` in [target.interlock], did you mean `dwell_s`?",
+        ),
+    ] {
+        check(&toml, &[expect]);
+    }
+}
+
 #[test]
 fn a_site_that_is_not_there_says_so() {
     let error = crate::Site::load("no/such/site.toml".as_ref()).expect_err("missing").to_string();

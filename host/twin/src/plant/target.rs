@@ -1,0 +1,137 @@
+//! Targets: their rules compiled against the points that their twins really have.
+
+use std::collections::HashMap;
+
+use geminus_core::TwinIndex;
+use geminus_core::unit::{self, Conversion};
+use geminus_interlock::Book;
+
+use super::resolve::Resolving;
+use super::{Binding, Kind, Twin};
+use crate::problem::did_you_mean;
+use crate::site;
+
+/// What of some twins may be written (one `[[target]]` of the site).
+#[derive(Debug)]
+pub struct Target {
+    /// Name, unique per twin.
+    pub name: String,
+    /// UCUM code of value, rules and topic.
+    pub unit: String,
+    /// Whose.
+    pub twins: Vec<TwinIndex>,
+    /// Commands that may propose a value.
+    pub commands: Vec<TargetCommand>,
+    /// The compiled rules.
+    pub book: Book,
+    /// Place of the `[[target]]` in the site file.
+    pub section: usize,
+}
+
+/// A command of a behavior that may propose a value for a target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TargetCommand {
+    /// Name of the behavior.
+    pub behavior: String,
+    /// Name of the command.
+    pub command: String,
+    /// From the command's unit to the target's.
+    pub conversion: Conversion,
+}
+
+impl Resolving<'_> {
+    pub(super) fn targets(&mut self, twins: &[Twin], kinds: &[Kind], bindings: &[Binding]) -> Vec<Target> {
+        let (mut targets, mut seen) = (Vec::new(), HashMap::new());
+        let site = self.site;
+        for (section, target) in site.document.target.iter().enumerate() {
+            let key = format!("target[{section}]");
+            let selected = self.selected(&key, &target.twins, twins);
+            let twice = selected.iter().find(|twin| seen.insert((&target.name, **twin), section).is_some());
+            if let Some(twin) = twice.and_then(|twin| twins.get(twin.0 as usize)) {
+                let message = format!("twin \"{}\" has two targets \"{}\"", twin.id, target.name);
+                self.report(&format!("{key}.name"), message);
+            }
+            if selected.len() > 1 && !target.write.topic.contains("{twin}") {
+                let message = format!("topic \"{}\" has no {{twin}}, but several twins", target.write.topic);
+                self.report(&format!("{key}.write.topic"), message);
+            }
+            let mut of_twins: Vec<u32> =
+                selected.iter().filter_map(|twin| Some(twins.get(twin.0 as usize)?.kind)).collect();
+            of_twins.sort_unstable();
+            of_twins.dedup();
+            let kinds: Vec<&Kind> = of_twins.iter().filter_map(|kind| kinds.get(*kind as usize)).collect();
+            self.feedback(&key, target, &kinds);
+            let commands = self.commands(&key, target, bindings);
+            let known = |name: &str| kinds.iter().all(|kind| kind.points.iter().any(|one| one.name == name));
+            let (name, fail) = (target.name.clone(), &target.fail);
+            match Book::compile(&name, &target.interlock, fail, target.feedback.is_some(), &known) {
+                Ok(book) => {
+                    let unit = target.unit.clone();
+                    targets.push(Target { name, unit, twins: selected, commands, book, section });
+                }
+                // Without its plugin a behavior has no outputs: rules that need them are not reported again.
+                Err(_) if !self.failed.is_empty() => {}
+                Err(errors) => {
+                    for error in errors {
+                        self.report(&format!("{key}.interlock.{}", error.at), error.to_string());
+                    }
+                }
+            }
+        }
+        targets
+    }
+
+    fn feedback(&mut self, key: &str, target: &site::Target, kinds: &[&Kind]) {
+        let Some(feedback) = &target.feedback else { return };
+        let key = format!("{key}.feedback.point");
+        for kind in kinds {
+            let names = || kind.points.iter().map(|point| point.name.as_str());
+            let Some(point) = kind.points.iter().find(|point| point.name == feedback.point) else {
+                if self.failed.is_empty() {
+                    let hint = did_you_mean(&feedback.point, names());
+                    let message =
+                        format!("twins of type {} have no point \"{}\"{hint}", kind.type_id, feedback.point);
+                    self.report(&key, message);
+                }
+                continue;
+            };
+            if let Err(reason) = unit::convert(&point.unit, &target.unit) {
+                self.report(&key, format!("point \"{}\" cannot be read back: {reason}", point.name));
+            }
+        }
+    }
+
+    fn commands(&mut self, key: &str, target: &site::Target, bindings: &[Binding]) -> Vec<TargetCommand> {
+        let mut commands = Vec::new();
+        let key = format!("{key}.commands");
+        for name in &target.commands {
+            let Some((behavior, command)) = name.split_once('.') else {
+                self.report(&key, format!("\"{name}\" is not <behavior>.<command>"));
+                continue;
+            };
+            if self.failed.contains(behavior) {
+                continue;
+            }
+            let Some(binding) = bindings.iter().find(|binding| binding.name == behavior) else {
+                let hint = did_you_mean(behavior, bindings.iter().map(|binding| binding.name.as_str()));
+                self.report(&key, format!("behavior \"{behavior}\" is not defined{hint}"));
+                continue;
+            };
+            let declared = &binding.declaration.commands;
+            let Some(found) = declared.iter().find(|declared| declared.name == command) else {
+                let hint = did_you_mean(command, declared.iter().map(|declared| declared.name.as_str()));
+                let label = binding.declaration.label();
+                self.report(&key, format!("{label} declares no command \"{command}\"{hint}"));
+                continue;
+            };
+            match unit::convert(&found.unit, &target.unit) {
+                Ok(conversion) => {
+                    let (behavior, command) = (behavior.to_owned(), command.to_owned());
+                    commands.push(TargetCommand { behavior, command, conversion });
+                }
+                Err(reason) => self.report(&key, format!("command \"{name}\": {reason}")),
+            }
+        }
+        commands
+    }
+}

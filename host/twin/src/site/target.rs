@@ -1,0 +1,89 @@
+//! `[[target]]`: what of a twin may be written, by whom it may be proposed, and under which rules.
+
+use geminus_interlock::config::{Config, Fail};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What of some twins may be written: one set-point. This version checks targets and their rules; it writes nothing yet.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// Name of the target, unique per twin. a-z, 0-9, `-` and `_`.
+    pub name: String,
+    /// Which twins, as a glob or range: `pump-*`, `pump-{001..100}`.
+    #[serde(default = "any")]
+    pub twins: String,
+    /// UCUM code of the unit of the value, the rules and the topic.
+    pub unit: String,
+    /// Which commands of which behaviors may propose a value, as `<behavior>.<command>`; their unit is converted.
+    #[serde(default)]
+    pub commands: Vec<String>,
+    /// Class of its commands, which says how many people approve one. a-z, 0-9, `-` and `_`.
+    #[serde(default = "routine")]
+    pub class: String,
+    /// Where it is written to.
+    pub write: Write,
+    /// Where it is read back from. Rules on step and slope need it.
+    #[serde(default)]
+    pub feedback: Option<Feedback>,
+    /// What is done when a trip becomes active.
+    #[serde(default)]
+    pub fail: Fail,
+    /// A sign of life to the field, which takes its own fail action when it stays away. Absent: none.
+    #[serde(default)]
+    pub heartbeat: Option<Heartbeat>,
+    /// The rules that every command has to pass.
+    pub interlock: Config,
+}
+
+/// Where a target is written to.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Write {
+    /// Name of an MQTT source.
+    pub source: String,
+    /// Topic template without wildcards; `{twin}` stands for the id.
+    pub topic: String,
+    /// Quality of service; 0, 1 or 2.
+    #[serde(default = "once")]
+    pub qos: u8,
+}
+
+/// Where a target is read back from.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Feedback {
+    /// Point of the twin; its unit is converted to the target's.
+    pub point: String,
+    /// Largest difference between the value written and the value read back, in the target's unit; 0 or more.
+    pub tolerance: f64,
+    /// Seconds in which the value has to be there; more than 0, at most 86400.
+    pub within_s: f64,
+}
+
+/// A sign of life to the field.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Heartbeat {
+    /// Topic template without wildcards, at the source of `write`; `{twin}` stands for the id.
+    pub topic: String,
+    /// Milliseconds between two; 100 … 60000.
+    #[serde(default = "second")]
+    pub every_ms: u32,
+}
+
+fn any() -> String {
+    "*".to_owned()
+}
+
+fn routine() -> String {
+    "routine".to_owned()
+}
+
+fn once() -> u8 {
+    1
+}
+
+fn second() -> u32 {
+    1000
+}
