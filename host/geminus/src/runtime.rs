@@ -68,7 +68,7 @@ use tokio::task::JoinHandle as Task;
 use alarms::watch::Watch;
 use chronicle::Chronicle;
 use cohorts::Cohorts;
-use commanded::Earlier;
+use commanded::EarlierCommands;
 pub(crate) use crumb::Crumb;
 use field::Source;
 use floor::Floor;
@@ -207,7 +207,7 @@ impl Running {
             quarantines.show(&cast, &mut board);
         }
         quarantines.tell(&cast, &plant, &chronicle);
-        let earlier = Earlier::read(&floor.control, &plant, &chronicle);
+        let earlier = EarlierCommands::read(&floor.control, &plant, &chronicle);
         for package in picked.iter().map(|pick| &pick.package) {
             manager::record(&floor, package, &manager::file_name(&package.path));
         }
