@@ -260,7 +260,8 @@ impl Shard {
     /// Up to `rows_max` rows of one binding, of each twin in order of time; `None` when nothing is ready. Every row is
     /// given out once, and must come back through [`Shard::apply`], stepped or not: rows of behaviors that need its
     /// outputs wait for it. What will take the least time goes first, so that a behavior which takes long keeps nobody
-    /// waiting but those that come after the round: see [`Shard::took`].
+    /// waiting but those that come after the round: see [`Shard::took`]. Ask until there is nothing ready before taking in
+    /// more samples, or what takes long might wait for ever.
     #[must_use]
     pub fn next_frame(&mut self, rows_max: usize) -> Option<(BindingIndex, Frame)> {
         let rows_max = rows_max.max(1);

@@ -56,7 +56,8 @@ pub(crate) struct Order {
     /// Id of the twin.
     twin: String,
     /// Name of the alarm; of an alert: BEHAVIOR.CODE.
-    name: String,
+    #[arg(value_name = "NAME")]
+    alarm: String,
     /// Why, for the journal.
     #[arg(long, default_value = "")]
     reason: String,
@@ -135,12 +136,12 @@ fn escaped(text: &str) -> String {
 
 impl Order {
     fn give(self, what: &str, mut body: Value, out: &mut impl Write) -> anyhow::Result<()> {
-        let Self { twin, name, reason, by, answer } = self;
+        let Self { twin, alarm, reason, by, answer } = self;
         if let Value::Object(members) = &mut body {
             members.insert("by".to_owned(), by.name.into());
             members.insert("reason".to_owned(), reason.into());
         }
-        let path = format!("/api/v1/alarms/{}/{}/{what}", escaped(&twin), escaped(&name));
+        let path = format!("/api/v1/alarms/{}/{}/{what}", escaped(&twin), escaped(&alarm));
         let view: AlarmView = answer.door.host()?.post(&path, &body)?;
         answer.print(out, &view, line)
     }
