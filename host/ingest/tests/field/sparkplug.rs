@@ -53,7 +53,8 @@ impl Peer {
             while let Ok(event) = events.poll().await {
                 match event {
                     Event::Incoming(Incoming::Publish(message)) => {
-                        if tell.send((message.topic, message.payload)).is_err() {
+                        let told = tell.send((message.topic, message.payload));
+                        if told.is_err() {
                             return;
                         }
                     }
