@@ -100,19 +100,29 @@ impl SparkplugSource {
         }
         let stats = Arc::new(MqttStats::default());
         let (stop, stopped) = watch::channel(false);
+        // The reader has one too, so that it is told to stop by a word only: one whose handle is gone is aborted, and must
+        // not take the moment before that for a goodbye, which the broker would pass on as a time that nobody was born at.
+        let told = stop.clone();
         let version = options.version;
         let (client_id, keep_alive) = (options.client_id.clone(), options.keep_alive);
         let house = reader::House { sink, clock, events, stats: Arc::clone(&stats) };
         let reader = reader::Reader::new(options, address.to_string(), points, house, stopped);
         let capacity = OUTGOING + reader.nodes();
-        let reader = match version {
-            ProtocolVersion::V5 => tokio::spawn(reader.run(move |will: Will| {
-                LineV5::with_will(&address, (&client_id, keep_alive), will, capacity)
-            })),
-            ProtocolVersion::V311 => tokio::spawn(reader.run(move |will: Will| {
-                LineV4::with_will(&address, (&client_id, keep_alive), will, capacity)
-            })),
-        };
+        let reader = tokio::spawn(async move {
+            let _told = told;
+            match version {
+                ProtocolVersion::V5 => {
+                    let line =
+                        |will: Will| LineV5::with_will(&address, (&client_id, keep_alive), will, capacity);
+                    reader.run(line).await;
+                }
+                ProtocolVersion::V311 => {
+                    let line =
+                        |will: Will| LineV4::with_will(&address, (&client_id, keep_alive), will, capacity);
+                    reader.run(line).await;
+                }
+            }
+        });
         Ok(MqttHandle::new(stats, stop, reader))
     }
 }
