@@ -54,23 +54,3 @@ proptest! {
         }
     }
 }
-
-#[test]
-fn what_takes_least_goes_first() {
-    for (core_ms, judge_ms, first) in [(9, 3, JUDGE), (3, 9, CORE)] {
-        let mut shard = shard(SITE);
-        give(&mut shard, LOAD, 1_000, 1000.0);
-        give(&mut shard, HOT, 1_000, 20.0);
-        let (binding, frame) = shard.next_frame(10).expect("a row of the first twin");
-        assert_eq!(binding, CORE);
-        shard.apply(binding, &frame, &answer(binding, &frame), at_ms(1_000), &mut Vec::new());
-        give(&mut shard, LOAD + 7, 1_000, 1000.0);
-        give(&mut shard, HOT + 7, 1_000, 20.0);
-        assert_eq!(shard.ready_rows(), 2, "the second behavior of one twin, the first of the other");
-        shard.took(CORE, 1, Duration::from_millis(core_ms));
-        shard.took(JUDGE, 1, Duration::from_millis(judge_ms));
-        let order: Vec<BindingIndex> = drain(&mut shard).iter().map(|(binding, _)| *binding).collect();
-        let second = if first == CORE { JUDGE } else { CORE };
-        assert_eq!(order, [first, second]);
-    }
-}
