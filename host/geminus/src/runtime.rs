@@ -31,6 +31,7 @@ mod plugins;
 mod proposals;
 mod quarantine;
 mod refeed;
+mod reopen;
 mod replay;
 mod rollouts;
 mod serve;

@@ -37,7 +37,7 @@ pub use outbox::{
 };
 pub use reader::buckets::Bucket;
 pub use reader::rows::{Row, Rows};
-pub use reader::{Damage, Reader};
+pub use reader::{Damage, Reader, Tail};
 pub use snapshots::{Generation, Loaded, Snapshots, StateSnapshot};
 pub use stats::{JournalStats, Spread, Stats};
 pub use store::{Store, check_free};

@@ -6,6 +6,7 @@
 pub(crate) mod buckets;
 mod merge;
 pub(crate) mod rows;
+mod tail;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +19,8 @@ use crate::block::Unpacker;
 use crate::hot::FILE;
 use buckets::{Bucket, Buckets};
 use rows::Rows;
+
+pub use tail::Tail;
 
 /// Most connections that are kept open between calls.
 const IDLE_MAX: usize = 4;
@@ -184,6 +187,25 @@ impl Reader {
                 self.shared.remember(damage);
             })
         })
+    }
+
+    /// The end of each of these series: its last sample before a time and at most `limit` from that time on, all as of one
+    /// moment. In the order asked for, which is any; a series asked for twice has the earlier of its times.
+    ///
+    /// # Errors
+    /// When the file cannot be read. Damaged blocks are skipped, see [`Reader::damage`].
+    pub fn tails(&self, wanted: &[(SeriesId, Timestamp)], limit: usize) -> Result<Vec<Tail>, StoreError> {
+        let mut sorted = wanted.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup_by_key(|(series, _)| *series);
+        let found = self.shared.with(|handle| {
+            let mut damaged = |damage| self.shared.remember(damage);
+            tail::tails(&handle.connection, &mut handle.unpacker, &sorted, limit, &mut damaged)
+        })?;
+        let place = |series: &SeriesId| sorted.binary_search_by_key(series, |(known, _)| *known).ok();
+        let of =
+            |(series, _): &(SeriesId, Timestamp)| place(series).and_then(|place| found.get(place)).cloned();
+        Ok(wanted.iter().map(|one| of(one).unwrap_or_default()).collect())
     }
 
     /// Number of samples with `from` ≤ time < `to`, one for each time.

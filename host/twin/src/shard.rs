@@ -22,6 +22,7 @@ mod lane;
 mod layout;
 mod outcome;
 mod recall;
+mod remember;
 mod row;
 mod slot;
 mod view;

@@ -18,7 +18,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, select_biased};
 use geminus_api::EventBus;
 use geminus_behavior::{HostCalls, Snapshot};
 use geminus_core::{Batch, Clock, Event, Sample, Ticket, TwinIndex};
-use geminus_store::{Border, Recorder};
+use geminus_store::{Border, Recorder, Store};
 use geminus_twin::BindingIndex;
 use geminus_twin::plant::Plant;
 use geminus_twin::shard::{Moment, Shard};
@@ -40,6 +40,7 @@ use super::meters::ShardMeters;
 use super::plugins::Board;
 use super::proposals::{Court, Hearing};
 use super::quarantine::Earlier;
+use super::reopen;
 use super::substitutes::Substitutes;
 use super::swaps::Swaps;
 
@@ -141,6 +142,11 @@ impl ShardRunner {
             let now = Moment::of(self.parts.clock.as_ref());
             self.parts.shard.recall(twin, index, (&shown.values, &shown.quality), at, now);
         }
+    }
+
+    /// Goes on with the rows that stood open when the run before was killed.
+    pub(crate) fn reopen_rows(&mut self, store: &Store) {
+        reopen::shard(&mut self.parts, store);
     }
 
     /// Goes on from what was commanded last in an earlier run.

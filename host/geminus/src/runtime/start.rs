@@ -312,6 +312,10 @@ pub(crate) fn shard(
         let last = super::quarantine::last_outputs(store, &plant, index, twin);
         runner.hold_apart(index, twin, reason, last);
     }
+    // A host that ended in order has closed its rows.
+    if !store.control().was_clean() {
+        runner.reopen_rows(store);
+    }
     Ok(std::thread::Builder::new().name(name).spawn(move || runner.run())?)
 }
 

@@ -127,7 +127,7 @@ impl Shard {
 
     #[expect(clippy::indexing_slicing, reason = "as in `accept`")]
     #[inline]
-    fn store(&mut self, layout: &Layout, place: usize, sample: &Sample, now: Moment) {
+    pub(super) fn store(&mut self, layout: &Layout, place: usize, sample: &Sample, now: Moment) {
         let heard = heard(sample, now);
         let slot = &mut self.slots[place];
         let (fresh, late) = (slot.flags.has(Flags::FRESH), slot.flags.has(Flags::LATE));

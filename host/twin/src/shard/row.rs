@@ -135,7 +135,8 @@ impl Shard {
         }
     }
 
-    fn close(&mut self, layout: &Layout, twin: usize, place: usize, align_ns: u64, now: Moment) {
+    /// A row that history has already (see [`Shard::remember`]) closes for the sake of what follows it, and is not given out.
+    pub(super) fn close(&mut self, layout: &Layout, twin: usize, place: usize, align_ns: u64, now: Moment) {
         let stage = &layout.stages[place];
         let row = &mut self.rows[self.twins[twin].first_row as usize + place];
         let time = row.open;
@@ -143,9 +144,11 @@ impl Shard {
         row.last = time;
         row.last_end = time.saturating_add(align_ns);
         row.heard = now.monotonic;
-        row.closed += 1;
-        self.counters.rows += 1;
-        self.capture(layout, twin, place, time, now);
+        if time > row.applied {
+            row.closed += 1;
+            self.counters.rows += 1;
+            self.capture(layout, twin, place, time, now);
+        }
         for feed in &stage.dependents {
             self.before(layout, twin, *feed, time, now);
             self.after(layout, twin, *feed, time, now);

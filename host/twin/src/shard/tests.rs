@@ -11,6 +11,7 @@ mod alerts;
 mod batching;
 mod freshness;
 mod recalled;
+mod remembered;
 mod rows;
 mod samples;
 mod views;
