@@ -51,11 +51,12 @@ describe('what comes next', () => {
   });
 
   it('is as good as done in probation unless a check fails', () => {
-    expect(at('probation')).toMatch(/^Next: version 1\.5\.0 for good, when every check passes and 1 min are over \(40 s so far\)\. In 29 min 20 s it comes to that anyway, unless a check fails/);
+    expect(at('probation')).toMatch(/^Next: version 1\.5\.0 for good, when every check passes and 1 min are over \(40 s so far\)\. In 29 min 20 s it comes to that anyway, unless a check fails or no row was compared in any phase: then 1\.5\.0 is dropped and 1\.4\.0 goes on\.$/);
   });
 
   it('counts twins while they change over', () => {
-    expect(at('promoting')).toContain('Next: probation, as soon as 1.5.0 counts for all 80 twins (3 so far). If it takes longer than 29 min 20 s more, 1.5.0 is dropped');
+    expect(at('promoting')).toContain('Next: probation, as soon as 1.5.0 counts for all 80 twins (3 so far). If it takes longer than 29 min 20 s more, 1.5.0 is dropped and 1.4.0 goes on, unless those that are left send nothing.');
+    expect(at('promoting', { twins: { all: 80, enrolled: 80, warm: 0, authoritative: 0, rows_min: 0 } })).toMatch(/1\.5\.0 is dropped and 1\.4\.0 goes on\.$/);
     expect(at('promoting', { from: null })).toContain('Next: version 1.5.0 for good');
   });
 
