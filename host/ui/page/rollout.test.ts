@@ -1,7 +1,7 @@
 // The rules of rollouts as the page tells them: steps, orders, time left, plans from forms, both versions' curves.
 import { describe, expect, it } from 'vitest';
 import { allowed, APART, columnsOf, OVER, panelsOf, UNDER } from './comparison.svelte';
-import { bytes, decimalsOf, delta } from './format';
+import { bytes, decimalsOf, delta, tickText } from './format';
 import { emptyForm, LIMITS, planOf, type Form } from './plan';
 import { consequence, limitOf, nextText, ORDERS, phaseText, remaining, rowsWanted, span, standing, stepsOf, whyNot, worstFirst, type Order } from './rollout';
 import planSchema from '../../../docs/generated/rollout-plan.schema.json?raw';
@@ -229,6 +229,9 @@ describe('figures', () => {
   });
   it.each<[number | null, string]>([[512, '512\u202fB'], [30_000, '29\u202fKiB'], [1_310_720, '1.3\u202fMiB'], [null, '–']])('%s bytes are %s', (n, expected) => {
     expect(bytes(n)).toBe(expected);
+  });
+  it.each([[-0.5, 0.25, '\u22120.50'], [2e7, 1e7, '2.000e+7'], [0, 2e-12, '0'], [-4e-12, 2e-12, '\u22124.0e\u221212'], [3e-8, 1e-8, '0.00000003']])('tick %s of step %s is %s', (value, step, expected) => {
+    expect(tickText(value, step, '1')).toBe(expected);
   });
   it.each([[2.5, 1], [0.25, 2], [1, 0], [50, 0], [0.001, 3], [1e-12, 8]])('ticks of step %s have %s decimals', (step, expected) => {
     expect(decimalsOf(step)).toBe(expected);
