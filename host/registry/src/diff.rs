@@ -132,8 +132,12 @@ fn state(diff: &mut Diff, incumbent: &Declaration, candidate: &Declaration) {
         |writes: &[u32], reads: &[u32]| writes.iter().filter(|schema| reads.contains(schema)).max().copied();
     match (old.schema, new.schema) {
         (0, 0) => return,
-        (0, _) => return diff.note("state", Info, format!("state of schema {} begins anew", new.schema)),
-        (_, 0) => return diff.note("state", Info, "no state is kept any more"),
+        // Neither begins by itself: such a version is taken over cold or not at all.
+        (0, _) | (_, 0) => {
+            let stateless = if old.schema == 0 { incumbent } else { candidate };
+            let text = format!("cannot be carried: {} keeps none; it would start cold", stateless.label());
+            return diff.note("state", Widening, text);
+        }
         _ => {}
     }
     match common(&old.writes, &new.reads) {

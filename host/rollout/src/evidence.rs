@@ -73,7 +73,8 @@ pub struct OutputEvidence {
     pub difference_rms: Option<f64>,
     /// Mean of the differences with their sign.
     pub bias: Option<f64>,
-    /// Largest absolute difference as a part of the running version's value.
+    /// Largest absolute difference as a part of the running version's value, over the rows in which that is not 0;
+    /// null when they differ only where it is 0.
     pub relative_max: Option<f64>,
     /// The limit it is held to, if one.
     pub allowed: Option<Difference>,

@@ -28,7 +28,7 @@ mod tests;
 use column::{Column, Findings};
 use curve::Curves;
 use fault::Faults;
-use innovation::Innovation;
+use innovation::{Innovation, Of};
 use mark::Marks;
 use proposal::Proposals;
 use worst::Worst;
@@ -265,7 +265,7 @@ impl Tally {
             return;
         }
         for innovation in &mut self.innovations {
-            innovation.note(&self.kept, old, new, |_| 1);
+            innovation.note(&self.kept, (old, new), (|_| 1, |_| 1));
             innovation.note_alone(&self.alone, new, |_| 1);
         }
         let measured: &[usize] = if frame.inputs == self.inputs { &self.measured } else { &[] };
@@ -273,13 +273,14 @@ impl Tally {
         let all = self.nis_degrees;
         for nis in &mut self.nis {
             let one = nis.of_one;
-            let degrees = |row| match (one, all) {
+            let degrees = |row, side| match (one, all) {
                 (true, _) => 1,
                 (false, Some(degrees)) => degrees,
-                (false, None) => innovation::degrees(row, frame, measured, innovations, new),
+                (false, None) => innovation::degrees(row, frame, measured, innovations, side),
             };
-            nis.note(&self.kept, old, new, degrees);
-            nis.note_alone(&self.alone, new, degrees);
+            let (of_old, of_new) = (|row| degrees(row, (Of::Old, old)), |row| degrees(row, (Of::New, new)));
+            nis.note(&self.kept, (old, new), (of_old, of_new));
+            nis.note_alone(&self.alone, new, of_new);
         }
     }
 

@@ -61,6 +61,13 @@ export function decimalsOf(step: number): number {
   return 8;
 }
 
+/** A tick of an axis with ticks so far apart. Where versions differ in the last bits only, decimals would tell none apart. */
+export function tickText(value: number, step: number, unit: string): string {
+  if (Math.abs(value) >= 1e7) return number(value, unit);
+  if (step < 1e-8) return value === 0 ? '0' : minus(value.toExponential(1));
+  return minus(value.toFixed(decimalsOf(step)));
+}
+
 /** Bytes in binary units. */
 export function bytes(n: number | null | undefined): string {
   if (n === null || n === undefined || !Number.isFinite(n)) return NONE;

@@ -4,7 +4,7 @@
 import uPlot from 'uplot';
 import type { Aligned } from './align';
 import { markLabel } from './entries';
-import { clock, day, decimalsOf, number } from './format';
+import { clock, day, tickText } from './format';
 import type { Line, Panel } from './panels';
 import type { Mark } from './shapes';
 import { colour } from './theme.svelte';
@@ -161,11 +161,6 @@ function valueAxis(panel: Panel): uPlot.Axis {
     font: '11px system-ui, sans-serif',
     values: (_, splits, _axis, _space, step) => splits.map((value) => tickText(value, step, panel.unit)),
   };
-}
-
-function tickText(value: number, step: number, unit: string): string {
-  if (Math.abs(value) >= 1e7) return number(value, unit);
-  return value.toFixed(decimalsOf(step)).replace('-', '\u2212');
 }
 
 function drawLevels(plot: uPlot, panel: Panel): void {

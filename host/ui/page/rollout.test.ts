@@ -1,7 +1,7 @@
 // The rules of rollouts as the page tells them: steps, orders, time left, plans from forms, both versions' curves.
 import { describe, expect, it } from 'vitest';
 import { allowed, APART, columnsOf, OVER, panelsOf, UNDER } from './comparison.svelte';
-import { bytes, decimalsOf, delta } from './format';
+import { bytes, decimalsOf, delta, tickText } from './format';
 import { emptyForm, LIMITS, planOf, type Form } from './plan';
 import { consequence, limitOf, nextText, ORDERS, phaseText, remaining, rowsWanted, span, standing, stepsOf, whyNot, worstFirst, type Order } from './rollout';
 import planSchema from '../../../docs/generated/rollout-plan.schema.json?raw';
@@ -51,11 +51,12 @@ describe('what comes next', () => {
   });
 
   it('is as good as done in probation unless a check fails', () => {
-    expect(at('probation')).toMatch(/^Next: version 1\.5\.0 for good, when every check passes and 1 min are over \(40 s so far\)\. In 29 min 20 s it comes to that anyway, unless a check fails/);
+    expect(at('probation')).toMatch(/^Next: version 1\.5\.0 for good, when every check passes and 1 min are over \(40 s so far\)\. In 29 min 20 s it comes to that anyway, unless a check fails or no row was compared in any phase: then 1\.5\.0 is dropped and 1\.4\.0 goes on\.$/);
   });
 
   it('counts twins while they change over', () => {
-    expect(at('promoting')).toContain('Next: probation, as soon as 1.5.0 counts for all 80 twins (3 so far). If it takes longer than 29 min 20 s more, 1.5.0 is dropped');
+    expect(at('promoting')).toContain('Next: probation, as soon as 1.5.0 counts for all 80 twins (3 so far). If it takes longer than 29 min 20 s more, 1.5.0 is dropped and 1.4.0 goes on, unless those that are left send nothing.');
+    expect(at('promoting', { twins: { all: 80, enrolled: 80, warm: 0, authoritative: 0, rows_min: 0 } })).toMatch(/1\.5\.0 is dropped and 1\.4\.0 goes on\.$/);
     expect(at('promoting', { from: null })).toContain('Next: version 1.5.0 for good');
   });
 
@@ -228,6 +229,9 @@ describe('figures', () => {
   });
   it.each<[number | null, string]>([[512, '512\u202fB'], [30_000, '29\u202fKiB'], [1_310_720, '1.3\u202fMiB'], [null, '–']])('%s bytes are %s', (n, expected) => {
     expect(bytes(n)).toBe(expected);
+  });
+  it.each([[-0.5, 0.25, '\u22120.50'], [2e7, 1e7, '2.000e+7'], [0, 2e-12, '0'], [-4e-12, 2e-12, '\u22124.0e\u221212'], [3e-8, 1e-8, '0.00000003']])('tick %s of step %s is %s', (value, step, expected) => {
+    expect(tickText(value, step, '1')).toBe(expected);
   });
   it.each([[2.5, 1], [0.25, 2], [1, 0], [50, 0], [0.001, 3], [1e-12, 8]])('ticks of step %s have %s decimals', (step, expected) => {
     expect(decimalsOf(step)).toBe(expected);

@@ -95,11 +95,13 @@ export function nextText(rollout: Pick<Rollout, 'phase' | 'phase_since' | 'phase
   const back = rollout.from === null ? `${to.version} is dropped` : `${to.version} is dropped and ${rollout.from.version} goes on`;
   if (!waits(phase)) {
     const until = phase === 'promoting' ? `as soon as ${to.version} counts for all ${count(twins.all)} twins (${count(twins.authoritative)} so far)` : 'as soon as that is done';
-    return `Next: ${into}, ${until}. If it takes longer than ${left} more, ${back}.`;
+    // A promotion does not wait for ever for twins that send nothing, as long as others have followed.
+    const silent = phase === 'promoting' && twins.authoritative > 0 ? ', unless those that are left send nothing' : '';
+    return `Next: ${into}, ${until}. If it takes longer than ${left} more, ${back}${silent}.`;
   }
   const wants = conditions(rollout, now);
   const person = phase !== 'probation' && plan.stages.promote === 'manual';
-  const otherwise = phase === 'probation' ? `In ${left} it comes to that anyway, unless a check fails: then ${back}.` : `If that does not come within ${left}, or a check fails, ${back}.`;
+  const otherwise = phase === 'probation' ? `In ${left} it comes to that anyway, unless a check fails or no row was compared in any phase: then ${back}.` : `If that does not come within ${left}, or a check fails, ${back}.`;
   return `Next: ${into}, ${person ? 'when a person promotes it' : `when ${wants.join(' and ')}`}. ${person && wants.length > 1 ? `Until then: ${wants.join(', ')}. ` : ''}${otherwise}`;
 }
 

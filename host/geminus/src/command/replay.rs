@@ -8,7 +8,7 @@ use clap::Args;
 use geminus_behavior::ColdStart;
 use geminus_core::{Digest, Timestamp};
 use geminus_registry::{Package, resolve};
-use geminus_rollout::{Acceptance, Plan};
+use geminus_rollout::{Acceptance, Plan, Stages};
 use geminus_twin::Site;
 use geminus_twin::pattern::Selection;
 use geminus_twin::plant::parameters;
@@ -158,5 +158,53 @@ fn acceptance(path: &Path) -> anyhow::Result<Acceptance> {
         plan.check().map_err(|reasons| anyhow::anyhow!("{}: {}", at(), reasons.join("; ")))?;
         return Ok(plan.stages.acceptance);
     }
-    serde_json::from_value(value).with_context(at)
+    let stages = Stages { acceptance: serde_json::from_value(value).with_context(at)?, ..Stages::default() };
+    stages.check().map_err(|reasons| anyhow::anyhow!("{}: {}", at(), reasons.join("; ")))?;
+    Ok(stages.acceptance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str, text: &str, expect: Result<u64, &str>) {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        match (acceptance(&path), expect) {
+            (Ok(found), Ok(rows_min)) => assert_eq!(found.rows_min, rows_min, "{text}"),
+            (Err(error), Err(says)) => {
+                let error = format!("{error:#}");
+                assert!(error.contains(says) && error.contains(name), "{error}, not {says:?}");
+            }
+            (found, _) => panic!("{text}: {found:?}"),
+        }
+    }
+
+    #[test]
+    fn an_acceptance_is_held_to_what_a_plan_is_held_to() {
+        check("a.toml", "rows_min = 7\n[difference]\n\"*\" = { absolute = 1.0 }\n", Ok(7));
+        check("a.json", r#"{"rows_min": 8}"#, Ok(8));
+        check(
+            "plan.json",
+            r#"{"plugin": "p", "version": "1.0.0", "stages": {"acceptance": {"rows_min": 9}}}"#,
+            Ok(9),
+        );
+        check("a.toml", "rows_min = 0", Err("acceptance.rows_min: is 0"));
+        check(
+            "a.toml",
+            "exceed_share_max = 2.0",
+            Err("acceptance.exceed_share_max: 2 is not between 0 and 1"),
+        );
+        check("a.toml", "nis_confidence = 1.5", Err("acceptance.nis_confidence: 1.5"));
+        check(
+            "a.json",
+            r#"{"difference": {"*": {"absolute": -1.0}}}"#,
+            Err("acceptance.difference.*.absolute"),
+        );
+        check("a.json", r#"{"difference": {"*": {}}}"#, Err("has no limit"));
+        check("a.toml", "rows = 7", Err("unknown field"));
+        let plan = r#"{"plugin": "p", "version": "1.0.0", "stages": {"acceptance": {"rows_min": 0}}}"#;
+        check("plan.json", plan, Err("stages.acceptance.rows_min"));
+    }
 }

@@ -8,7 +8,7 @@
 //! which had been fed all rows beside it. Its state is written down after that row; before it, it is the last one that
 //! was written down of it, and all rows since, whoever answered them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -78,6 +78,9 @@ pub(super) struct Course {
     subject: Subject,
     span: Span,
     tape: Option<Tape>,
+    /// Of tapes with other columns, which were read before: times without a row, and series that history lacks.
+    stray: u64,
+    absent: BTreeSet<String>,
     /// Checkpoints to come.
     marks: VecDeque<Checkpoint>,
     /// The last row before the last border that was passed.
@@ -105,6 +108,8 @@ impl Course {
             subject: subject.clone(),
             span,
             tape: None,
+            stray: 0,
+            absent: BTreeSet::new(),
             marks: marks.into(),
             turned: None,
             deck: None,
@@ -130,6 +135,13 @@ impl Course {
         let span = Span { from: self.read, to: self.span.to };
         self.tape = Some(Tape::open(&archive.reader, &self.subject, declaration, span)?);
         Ok(())
+    }
+
+    /// Notes what this tape had to tell up to the row from which on another one is read, if a row of it was run.
+    fn put_by(&mut self, stray: u64) {
+        self.stray += stray;
+        let Some(tape) = self.tape.as_mut().filter(|tape| tape.used) else { return };
+        self.absent.extend(tape.absent.drain(..));
     }
 
     /// What happens next; `None` at the end.
@@ -174,6 +186,7 @@ impl Course {
         let Some(next) = self.runs.front() else { return Ok(None) };
         let by = next.by.first().copied().unwrap_or(0);
         let first = next.frame.times.first().copied().unwrap_or_default();
+        let next_stray = next.stray.first().copied().unwrap_or(0);
         let within = first >= self.span.from;
         if by != 0 && self.deck.as_ref().is_none_or(|deck| deck.incarnation != by) {
             self.stand_in(archive, by, first);
@@ -182,6 +195,7 @@ impl Course {
             && !self.tape.as_ref().is_some_and(|tape| tape.fits(&declaration))
         {
             // The site has given the behavior other columns.
+            self.put_by(next_stray);
             self.read = first;
             self.runs.clear();
             self.lay(archive, &declaration)?;
@@ -203,6 +217,7 @@ impl Course {
             (None, true) if by == 0 => Scene::Unanswered(reel),
             (None, true) => Scene::Lost { reel, why: self.why.clone() },
             (Some(deck), within) => {
+                self.tape.iter_mut().for_each(|tape| tape.used = true);
                 let stepped = deck.step(&reel.frame)?;
                 let declaration = Arc::clone(deck.declaration());
                 match within {
@@ -309,9 +324,11 @@ impl Course {
             notes.push(format!("no version that answered for {behavior} of {twin} is known here"));
             return notes;
         };
-        notes.extend(tape.absent.iter().map(|name| format!("history has no series {name} of {twin}")));
-        if tape.stray > 0 {
-            notes.push(format!("{} times have outputs in history, but the row was not recorded", tape.stray));
+        let absent = self.absent.iter().chain(tape.absent.iter().filter(|name| !self.absent.contains(*name)));
+        notes.extend(absent.map(|name| format!("history has no series {name} of {twin}")));
+        let stray = self.stray + tape.stray;
+        if stray > 0 {
+            notes.push(format!("{stray} times have outputs in history, but the row was not recorded"));
         }
         notes.extend(archive.reader.damage().iter().map(|damage| {
             format!("block {} of {} in hot.db is damaged: {}", damage.block, damage.table, damage.finding)

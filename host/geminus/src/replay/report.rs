@@ -15,6 +15,9 @@ use super::{Span, Subject};
 
 mod text;
 
+/// Checks that a replay has nothing to go by for.
+const NOT_JUDGED: [&str; 2] = ["deadline", "proposals refused"];
+
 /// Times in text.
 pub(crate) mod times {
     use geminus_api::view::Time;
@@ -253,9 +256,9 @@ impl Report {
 
 impl Comparison {
     fn new(trial: Trial, acceptance: &Acceptance, twin: &str) -> Self {
-        // No time was taken, so nothing can be said about it.
+        // No time was taken and no interlock was asked, so nothing can be said about either.
         let mut checks = trial.tally.judge(acceptance).checks;
-        checks.retain(|check| check.name != "deadline");
+        checks.retain(|check| !NOT_JUDGED.contains(&check.name.as_str()));
         Self {
             outputs_digest: trial.digest_of_outputs(),
             signals_digest: trial.digest_of_signals(),

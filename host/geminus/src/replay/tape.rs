@@ -35,8 +35,10 @@ pub(super) struct Tape {
     layout: Layout,
     /// Names of series that history should have and has not.
     pub(super) absent: Vec<String>,
-    /// Times at which outputs or inputs were recorded, but no row.
+    /// Times that were looked at, at which outputs or inputs were recorded, but no row.
     pub(super) stray: u64,
+    /// Whether a row of it was run, so that its columns are those that the site had.
+    pub(super) used: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -62,6 +64,8 @@ pub(super) struct Reel {
     /// Rows: what was recorded of what they said besides outputs, 0 when they said nothing; `None` when that was not
     /// recorded.
     pub(super) said: Vec<Option<f64>>,
+    /// Rows: [`Tape::stray`] as it was before that row.
+    pub(super) stray: Vec<u64>,
 }
 
 impl Tape {
@@ -99,7 +103,8 @@ impl Tape {
         let rows = reader.rows(&series, span.from, span.to)?;
         let (inputs, outputs) = (declaration.inputs.len(), declaration.outputs.len());
         let (ages, layout) = (declaration.ages, Layout::of(declaration));
-        Ok(Self { rows, next: None, tracks, inputs, ages, outputs, layout, absent, stray: 0 })
+        let next = None;
+        Ok(Self { rows, next, tracks, inputs, ages, outputs, layout, absent, stray: 0, used: false })
     }
 
     /// Whether rows are laid out as this declaration says.
@@ -137,6 +142,7 @@ impl Tape {
         reel.frame.ages_ms.resize(if self.ages { cells + self.inputs } else { 0 }, u32::MAX);
         reel.outputs.resize(outputs + self.outputs, None);
         reel.by.push(incarnation(&by));
+        reel.stray.push(self.stray);
         let kept = by.quality == Quality::Good && by.value.fract() == said::KEPT;
         reel.said.push(kept.then_some(0.0));
         for (track, sample) in samples() {
@@ -174,6 +180,7 @@ impl Reel {
             by: self.by.get(from..to).unwrap_or_default().to_vec(),
             outputs: self.outputs.get(from * outputs..to * outputs).unwrap_or_default().to_vec(),
             said: self.said.get(from..to).unwrap_or_default().to_vec(),
+            stray: self.stray.get(from..to).unwrap_or_default().to_vec(),
         }
     }
 

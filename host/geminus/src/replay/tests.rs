@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use geminus_behavior::{ColdStart, Limits};
+use geminus_core::declaration::Role;
 use geminus_rollout::{Acceptance, Difference, VerdictState};
 use geminus_store::Border;
 
@@ -13,7 +14,7 @@ pub(crate) mod guest;
 mod record;
 mod words;
 
-use guest::{half_more, package};
+use guest::{half_more, package, turned};
 use record::{PARAMETERS, Plant, second};
 
 const ALL: Span = Span { from: Timestamp(0), to: Timestamp(u64::MAX) };
@@ -286,4 +287,66 @@ fn another_version_that_cannot_take_over_says_why_and_one_that_fails_is_charged(
         report.failure().expect("a failure").contains("probe@1.2.0 would not have been accepted"),
         "{report}"
     );
+}
+
+#[test]
+fn a_row_that_another_version_answers_with_a_fault_is_a_fault_and_no_missing_value_besides() {
+    let fault = "(if (i32.and (call $is (local.get $rec) (i32.const 102)) ;; f";
+    let never = |text: String| {
+        assert_eq!(text.matches(fault).count(), 1, "probe.wat no longer has the line that is changed here");
+        text.replace(fault, "(if (i32.and (i32.const 0) ")
+    };
+    let mut plant = Plant::new();
+    plant.run(&package("1.0.0", 1, never), Some(Border::Start));
+    plant.rows(200);
+    plant.flush();
+    let mut faulting = other(package("1.1.0", 1, |text| text), ColdStart::Refuse, None);
+    (faulting.acceptance.faults_max, faulting.acceptance.nan_share_extra_max) = (2, 0.0);
+    faulting.acceptance.fuel_per_row_ratio_max = 100.0;
+    let report = replayed(&plant, ALL, Some(&faulting));
+    let with = report.with.as_ref().expect("compared");
+    // Those of seconds 1113 and 1163.
+    assert_eq!(
+        (with.evidence.faults_total, with.evidence.rows + with.evidence.rows_warming),
+        (2, 198),
+        "{report}"
+    );
+    assert!(with.evidence.outputs.iter().all(|output| output.nan_extra == 0), "{report}");
+    assert_eq!((with.verdict.state, report.failure()), (VerdictState::Pass, None), "{report}");
+    faulting.acceptance.faults_max = 1;
+    assert!(replayed(&plant, ALL, Some(&faulting)).failure().is_some());
+}
+
+#[test]
+fn another_version_that_has_converged_once_is_compared_from_then_on() {
+    let mut plant = Plant::new();
+    plant.run(&package("1.0.0", 1, |text| text), Some(Border::Start));
+    plant.rows(100);
+    plant.flush();
+    // It counts its rows and has converged when that says 1, which is in the first row only; it begins cold.
+    let counting = package("2.0.0", 7, |text| text);
+    let mut declaration = (*counting.declaration).clone();
+    declaration.outputs[1].role = Role::Converged;
+    (declaration.warm_up_rows, declaration.state.reads, declaration.state.writes) = (0, vec![7], vec![7]);
+    let counting = Package { declaration: Arc::new(declaration), ..counting };
+    let report = replayed(&plant, ALL, Some(&other(counting, ColdStart::Allow, None)));
+    let with = report.with.as_ref().expect("compared");
+    assert!(with.cold_start, "{report}");
+    assert_eq!((with.evidence.rows, with.evidence.rows_warming), (100, 0), "{report}");
+}
+
+#[test]
+fn a_hole_is_not_forgotten_where_the_site_gives_a_behavior_other_columns() {
+    let mut plant = Plant::new();
+    // An output of the second before the first row.
+    plant.forge(5, 1_000, 1.0);
+    plant.run(&package("1.0.0", 1, |text| text), Some(Border::Start));
+    plant.rows(50);
+    plant.run(&turned("2.0.0"), Some(Border::Start));
+    plant.rows(50);
+    plant.flush();
+    let report = replayed(&plant, ALL, None);
+    assert_eq!((report.equal, report.rows, report.gaps.len()), (true, 100, 0), "{report}");
+    let hole = "1 times have outputs in history, but the row was not recorded".to_owned();
+    assert_eq!((report.notes.clone(), report.complete), (vec![hole], false), "{report}");
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use geminus_behavior::{FaultKind, Stepped, handover_schema};
-use geminus_core::{Declaration, Frame, Outcome};
-use geminus_rollout::{Cost, Tally};
+use geminus_core::{Declaration, Frame, Outcome, Quality};
+use geminus_rollout::{Cost, Row, Tally};
 use sha2::Sha256;
 
 use super::course::{Handover, Played};
@@ -25,6 +25,8 @@ use super::{Archive, Other, Subject, part};
 #[derive(Debug)]
 pub(super) struct Trial {
     deck: Deck,
+    /// Whether it was warm once: from then on it is compared, as in a rollout.
+    warm: bool,
     pub(super) tally: Tally,
     pub(super) label: String,
     pub(super) digest: String,
@@ -58,6 +60,7 @@ impl Trial {
             deck.take(state).with_context(|| format!("state of {old} cannot be carried to {new}"))?;
         }
         Ok(Self {
+            warm: deck.is_warm(),
             deck,
             tally: Tally::between(old, new, &other.acceptance),
             label: new.label(),
@@ -78,7 +81,7 @@ impl Trial {
         let frame = &played.reel.frame;
         let mut from = 0;
         // Row by row while it is not warm: a row before that is not compared.
-        while from < frame.rows() && self.ended.is_none() && !self.deck.is_warm() {
+        while from < frame.rows() && self.ended.is_none() && !self.warm {
             self.compare(played, from, from + 1)?;
             from += 1;
         }
@@ -103,8 +106,15 @@ impl Trial {
         };
         let new = self.step(frame)?;
         self.charge(frame, &new, true);
-        let warm = self.deck.is_warm();
-        self.tally.compare(frame, old, &new.outcome, &mut |_| warm);
+        self.warm |= self.deck.is_warm();
+        let warm = self.warm;
+        // A row that it does not answer is the work of a fault, and counted as that alone.
+        let missing = unanswered(&new, self.deck.is_live());
+        self.tally.compare_rows(frame, old, &new.outcome, &mut |row, _| match (warm, missing(row)) {
+            (_, true) => Row::LeftOut,
+            (true, false) => Row::Compared,
+            (false, false) => Row::Warming,
+        });
         let cost = Cost { rows, old_rows: rows, old_fuel, new_fuel: new.fuel, ..Cost::default() };
         self.tally.cost(cost);
         if warm {
@@ -156,6 +166,21 @@ impl Trial {
     /// SHA-256 of all its alerts and proposals, as that of the recorded version.
     pub(super) fn digest_of_signals(&self) -> String {
         self.signals.digest()
+    }
+}
+
+/// Which rows have no answer: no value at all, and a fault, or nobody any more who could give one. `live`: after these rows
+/// the twin still gets some.
+fn unanswered(stepped: &Stepped, live: bool) -> impl Fn(usize) -> bool {
+    let outcome = &stepped.outcome;
+    move |row| {
+        let cells = row * outcome.outputs..(row + 1) * outcome.outputs;
+        let values = outcome.values.get(cells.clone()).unwrap_or_default();
+        let quality = outcome.quality.get(cells).unwrap_or_default();
+        let failed = stepped.faults.iter().any(|fault| fault.row.is_some_and(|at| at as usize == row));
+        (failed || !live)
+            && values.iter().all(|value| value.is_nan())
+            && quality.iter().all(|quality| *quality == Quality::Bad)
     }
 }
 

@@ -244,7 +244,8 @@ impl Column {
             difference_max: known(self.absolute_max),
             difference_rms: known(self.apart.rms()),
             bias: known(self.apart.mean),
-            relative_max: known(self.relative_max),
+            // Where they differ only in rows whose value was 0, there is nothing that it could be a part of.
+            relative_max: known(self.relative_max).filter(|part| *part > 0.0 || self.absolute_max == 0.0),
             allowed: self.allowed,
             beyond: self.beyond,
             nan_old: self.nan_old,

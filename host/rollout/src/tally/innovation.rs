@@ -53,12 +53,17 @@ impl Innovation {
         note(&mut self.new, alone, new, self.new_place, &degrees);
     }
 
-    /// Takes in the rows `kept`; `degrees` says how many degrees of freedom a row has.
-    pub(super) fn note(&mut self, kept: &[u32], old: &Outcome, new: &Outcome, degrees: impl Fn(u32) -> u32) {
+    /// Takes in the rows `kept`; `degrees` says how many degrees of freedom a row has in the old version and the new one.
+    pub(super) fn note(
+        &mut self,
+        kept: &[u32],
+        (old, new): (&Outcome, &Outcome),
+        degrees: (impl Fn(u32) -> u32, impl Fn(u32) -> u32),
+    ) {
         if let Some(place) = self.old_place {
-            note(&mut self.old, kept, old, place, &degrees);
+            note(&mut self.old, kept, old, place, &degrees.0);
         }
-        note(&mut self.new, kept, new, self.new_place, &degrees);
+        note(&mut self.new, kept, new, self.new_place, &degrees.1);
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
@@ -79,21 +84,34 @@ fn note(side: &mut Side, kept: &[u32], outcome: &Outcome, place: usize, degrees:
     side.moments.take(&sums);
 }
 
+/// Which of two versions.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Of {
+    Old,
+    New,
+}
+
 /// Degrees of freedom of a row: its measurements, by the declared arrival of the inputs; without such inputs, the
-/// innovations that have a value in the new version; at least 1.
+/// innovations that have a value in this version's outcome; at least 1.
 pub(super) fn degrees(
     row: u32,
     frame: &Frame,
     measured: &[usize],
     innovations: &[Innovation],
-    new: &Outcome,
+    (of, outcome): (Of, &Outcome),
 ) -> u32 {
     let start = row as usize * frame.inputs;
     let has = |place: &&usize| frame.quality.get(start + **place).is_some_and(|quality| quality.usable());
-    let count = if measured.is_empty() {
-        innovations.iter().filter(|innovation| value(new, row, innovation.new_place).is_finite()).count()
-    } else {
-        measured.iter().filter(has).count()
+    let gives = |innovation: &&Innovation| {
+        let place = match of {
+            Of::Old => innovation.old_place,
+            Of::New => Some(innovation.new_place),
+        };
+        place.is_some_and(|place| value(outcome, row, place).is_finite())
+    };
+    let count = match measured.is_empty() {
+        true => innovations.iter().filter(gives).count(),
+        false => measured.iter().filter(has).count(),
     };
     u32::try_from(count).unwrap_or(u32::MAX).max(1)
 }

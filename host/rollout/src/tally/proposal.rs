@@ -10,6 +10,8 @@ struct Wish {
     /// Place among the new version's commands; those that it does not have lie beyond.
     command: u32,
     new: bool,
+    /// Place among the proposals of its version.
+    place: u32,
     value: f64,
 }
 
@@ -66,15 +68,17 @@ impl Proposals {
         }
         let mut wishes = std::mem::take(&mut self.wishes);
         wishes.clear();
-        wishes.extend(old.iter().map(|proposal| self.wish_of_old(proposal)));
-        wishes.extend(new.iter().map(|proposal| Wish {
+        wishes.extend((0..).zip(old).map(|(place, proposal)| self.wish_of_old(place, proposal)));
+        wishes.extend((0..).zip(new).map(|(place, proposal)| Wish {
             row: proposal.row,
             command: proposal.command,
             new: true,
+            place,
             value: proposal.value,
         }));
         wishes.retain(|wish| kept.binary_search(&wish.row).is_ok());
-        wishes.sort_unstable_by_key(|wish| (wish.row, wish.new, wish.command));
+        // A row may propose the same command twice: those are held against each other in their order.
+        wishes.sort_unstable_by_key(|wish| (wish.row, wish.new, wish.command, wish.place));
         for row in wishes.chunk_by(|a, b| a.row == b.row) {
             let (old, new) = row.split_at(row.partition_point(|wish| !wish.new));
             self.rows += 1;
@@ -86,9 +90,10 @@ impl Proposals {
         self.wishes = wishes;
     }
 
-    fn wish_of_old(&self, proposal: &Proposal) -> Wish {
-        let place = self.new_of_old.get(proposal.command as usize).copied().flatten();
-        Wish { row: proposal.row, command: place.unwrap_or(u32::MAX), new: false, value: proposal.value }
+    fn wish_of_old(&self, place: u32, proposal: &Proposal) -> Wish {
+        let command = self.new_of_old.get(proposal.command as usize).copied().flatten();
+        let (row, value) = (proposal.row, proposal.value);
+        Wish { row, command: command.unwrap_or(u32::MAX), new: false, place, value }
     }
 
     fn same(&self, old: &Wish, new: &Wish) -> bool {

@@ -296,8 +296,41 @@ fn innovations_are_near_zero_and_their_squares_inside_the_band() {
     // Two measurements are two degrees of freedom.
     check(|_, row| (row.both, row.new[2], row.old[2]) = (true, 2.0, 2.0), nis, Pass, "with 200 degrees");
     check(|_, row| (row.both, row.old[2]) = (true, 1.2), nis, Fail, "0.5 per degree of freedom");
+    // A sum of squares below zero is none.
+    check(|_, row| row.new[2] = -0.25, nis, Fail, "-0.25 per degree of freedom");
+    check(|_, row| row.new[2] = 0.0, nis, Fail, "0 per degree of freedom");
     // Nothing measured, nothing said.
     check(|_, row| (row.old[2], row.new[2]) = (f64::NAN, f64::NAN), nis, Open, "over 0 rows");
+}
+
+#[test]
+fn a_band_whose_upper_end_lies_below_one_is_held_to_as_well() {
+    let acceptance = Acceptance { nis_confidence: Some(0.05), ..Acceptance::default() };
+    for (nis, expect) in [(0.97, Pass), (0.998, Fail), (0.94, Fail)] {
+        let rows: Vec<Row> = (0..30).map(|i| Row { new: [60.0, 0.0, nis], ..row(i) }).collect();
+        let (verdict, evidence) = judged_of(&acceptance, &rows, |_| {});
+        assert!(evidence.nis[0].new.band_high < Some(0.998), "{evidence:?}");
+        assert_eq!(find(&verdict, "nis nis").state, expect, "{nis}: {verdict:?}");
+    }
+}
+
+#[test]
+fn a_part_of_nothing_is_none_and_an_absolute_difference_stays() {
+    let check = |pairs: [(f64, f64); 2], expect: (Option<f64>, Option<f64>)| {
+        let rows: Vec<Row> = (0..100)
+            .map(|i| {
+                let (old, new) = pairs[i as usize % 2];
+                Row { old: [old, 0.0, 1.0], new: [new, 0.0, 1.0], ..row(i) }
+            })
+            .collect();
+        let (_, evidence) = judged_of(&Acceptance::default(), &rows, |_| {});
+        let winding = &evidence.outputs[0];
+        assert_eq!((winding.relative_max, winding.difference_max), expect, "{pairs:?}");
+    };
+    check([(0.0, 3.0), (0.0, 0.0)], (None, Some(3.0)));
+    check([(0.0, 3.0), (2.0, 2.0)], (None, Some(3.0)));
+    check([(0.0, 3.0), (2.0, 2.5)], (Some(0.25), Some(3.0)));
+    check([(0.0, 0.0), (2.0, 2.0)], (Some(0.0), Some(0.0)));
 }
 
 #[test]
@@ -370,6 +403,34 @@ fn proposals_are_compared_row_by_row() {
     check(with(None, Some(30.0), 21), differ, Fail, "21 of 100 rows");
     check(with(None, None, 90), differ, Pass, "0 of 10 rows");
     check(with(Some(f64::NAN), Some(30.0), 21), differ, Fail, "21 of 100 rows");
+}
+
+#[test]
+fn a_command_that_is_proposed_twice_in_a_row_is_compared_in_its_order() {
+    let (rows, times) = (0..64_u32, [10.0, 40.0]);
+    let mut frame = Frame::new(3);
+    rows.clone().for_each(|_| frame.twins.push(TwinIndex(0)));
+    frame.times.extend((0..64).map(Timestamp::from_millis));
+    let wish = |row, value| Proposal {
+        row,
+        command: 0,
+        value,
+        confidence: 1.0,
+        valid_for_ms: 1,
+        reason: String::new(),
+    };
+    let says = |times: [f64; 2]| Outcome {
+        outputs: 3,
+        values: vec![1.0; 64 * 3],
+        proposals: rows.clone().flat_map(|row| times.map(|value| wish(row, value))).collect(),
+        ..Outcome::default()
+    };
+    for (other, expect) in [(times, 0), ([40.0, 10.0], 64)] {
+        let mut tally = Tally::new(&declaration(), &strict());
+        tally.compare(&frame, &says(times), &says(other), &mut |_| true);
+        let proposals = tally.evidence(&name_of).proposals;
+        assert_eq!((proposals.rows, proposals.differ, proposals.old), (64, expect, 128), "{other:?}");
+    }
 }
 
 #[test]

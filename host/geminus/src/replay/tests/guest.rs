@@ -21,6 +21,19 @@ pub(super) fn policy(version: &str, change: impl Fn(String) -> String) -> Packag
     })
 }
 
+/// The same with its outputs under each other's names.
+pub(super) fn turned(version: &str) -> Package {
+    declared(
+        version,
+        1,
+        |text| text,
+        |declaration| {
+            declaration["outputs"] =
+                serde_json::json!([{ "name": "count", "unit": "1" }, { "name": "sum", "unit": "1" }]);
+        },
+    )
+}
+
 fn declared(
     version: &str,
     schema: u32,

@@ -202,6 +202,8 @@ impl Plant {
     fn step(&mut self, frame: &Frame) {
         let cohort = self.cohort.as_mut().expect("runs");
         let stepped = cohort.step(frame).expect("fits");
+        let outputs = &cohort.compiled().declaration().outputs;
+        let places = [0, 1].map(|output: usize| if outputs[output].name == "sum" { 5 } else { 6 });
         if let Some((beside, _)) = &mut self.beside {
             beside.step(frame).expect("fits");
         }
@@ -232,13 +234,13 @@ impl Plant {
             let words = said.get(&row).filter(|_| self.keeps_words);
             samples.extend(words.map(|said| sample(7, said.value(), Quality::Good)));
             let (mut number, first) = (false, row * 2);
-            for output in 0..2 {
+            for (output, place) in places.into_iter().enumerate() {
                 let (value, quality) =
                     (stepped.outcome.values[first + output], stepped.outcome.quality[first + output]);
                 number |= !value.is_nan();
                 if !value.is_nan() || self.number_before {
                     let quality = if value.is_nan() { Quality::Bad } else { quality };
-                    samples.push(sample(5 + output, value, quality));
+                    samples.push(sample(place, value, quality));
                 }
             }
             self.number_before = number;

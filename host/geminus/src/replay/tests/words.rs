@@ -121,10 +121,13 @@ fn a_backtest_judges_alerts_and_proposals_as_a_rollout_does() {
     let check = |plant: &Plant, change: &dyn Fn(String) -> String, differ: Option<f64>, failed: &[&str]| {
         let mut other = other(policy("1.1.0", change), ColdStart::Refuse, Some(0.0));
         other.acceptance.proposals_differ_share_max = differ;
+        other.acceptance.proposals_refused_max = Some(0);
         let report = replayed(plant, ALL, Some(&other));
         assert!(report.equal && report.complete, "{report}");
         let with = report.with.as_ref().expect("compared");
         let checks = with.verdict.checks.iter();
+        let unjudged = |name: &str| with.verdict.checks.iter().all(|check| check.name != name);
+        assert!(unjudged("proposals refused") && unjudged("deadline"), "no interlock was asked: {report}");
         let found: Vec<&str> = checks
             .filter(|check| check.state == VerdictState::Fail)
             .map(|check| check.name.as_str())

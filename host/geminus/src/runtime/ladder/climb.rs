@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use geminus_behavior::{ColdStart, Compiled, Heir, Household, Opening, Snapshot, handover_schema};
+use geminus_core::TwinIndex;
 use geminus_registry::Package;
 use geminus_store::StateSnapshot;
 
@@ -133,13 +134,18 @@ fn reopen(floor: &Floor, climb: &Climb, state: Option<StateSnapshot>) -> Result<
     };
     let opening =
         openings(&floor.plant, binding, &[twin], &climb.of.parameters).pop().ok_or("no such twin")?;
-    let snapshot = state.as_ref().and_then(|state| keeper::snapshot_of(twin, state));
+    let snapshot = state.as_ref().map(|state| read(twin, state)).transpose()?;
     let Case { incarnation, .. } = climb.case;
     let compiled = floor.ask(floor.shard_of(twin), |reply| Ask::Compiled(index, twin, incarnation, reply))?;
     let compiled = compiled.ok_or("no instance of this version has it any more")?;
     let heir = heir(floor, incarnation, compiled, opening, snapshot.as_ref())?;
     reinstate(floor, climb.case, Return::Readmit(Box::new(heir), snapshot))?;
     Ok(how)
+}
+
+/// A saved state, which is never taken for none: that would be a cold start that nobody has allowed.
+fn read(twin: TwinIndex, state: &StateSnapshot) -> Result<Snapshot, String> {
+    keeper::snapshot_of(twin, state).ok_or_else(|| "its saved state cannot be read".to_owned())
 }
 
 /// The twin alone in an instance that nobody else has, after its state was rehearsed.
@@ -211,5 +217,39 @@ fn state_for(floor: &Floor, case: Case, schema: u32) -> Result<Option<Snapshot>,
         return Ok(Some(copy));
     }
     let saved = saved(floor, case, None)?.filter(|state| state.by.schema == schema);
-    Ok(saved.and_then(|state| keeper::snapshot_of(twin, &state)))
+    saved.map(|state| read(twin, &state)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use geminus_core::{Digest, Timestamp};
+    use geminus_store::Generation;
+
+    use super::*;
+
+    #[test]
+    fn a_saved_state_that_cannot_be_read_is_not_taken_for_none() {
+        let state = |bytes: &[u8], digest: String| StateSnapshot {
+            twin: "cell-1".to_owned(),
+            by: Generation {
+                binding: "tally".to_owned(),
+                plugin: "tally@1.0.0".to_owned(),
+                digest,
+                schema: 1,
+            },
+            row_time: Timestamp(7),
+            saved: Timestamp(8),
+            bytes: bytes.to_vec(),
+        };
+        let digest = Digest::of(b"tally").to_string();
+        let whole = [[3, 0, 0, 0, 0, 0, 0, 0].as_slice(), b"state"].concat();
+        let found = read(TwinIndex(1), &state(&whole, digest.clone())).expect("a state");
+        assert_eq!((found.twins[0].rows, found.twins[0].bytes.as_slice()), (3, b"state".as_slice()));
+        for (bytes, digest) in [(&whole[..7], digest), (whole.as_slice(), "sha256:short".to_owned())] {
+            assert_eq!(
+                read(TwinIndex(1), &state(bytes, digest)).unwrap_err(),
+                "its saved state cannot be read"
+            );
+        }
+    }
 }

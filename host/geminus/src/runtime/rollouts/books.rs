@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use geminus_api::view as api;
 use geminus_core::{Event, Severity};
-use geminus_rollout::Phase;
+use geminus_rollout::{Evidence, Phase};
 use geminus_store::Snapshots;
 use geminus_twin::BindingIndex;
 
@@ -14,6 +14,9 @@ use crate::change::{Named, change};
 use crate::runtime::keeper;
 use crate::runtime::manager::Heard;
 use crate::runtime::worked;
+
+/// Most bytes of evidence that are kept whole; `control.db` takes no more than a mebibyte.
+const EVIDENCE_BYTES_MAX: usize = 1_000_000;
 
 impl Conductor {
     /// Puts on the board and into the books how it stands, and ends it when it has ended.
@@ -141,12 +144,11 @@ impl Conductor {
         let evidence = lean.record.evidence.take().filter(|_| !on_the_way);
         let text = serde_json::to_string(&lean).unwrap_or_default();
         let control = &self.floor.control;
-        let saved = control.rollout_save(id, phase.name(), &text, lean.record.ended).and_then(|()| {
-            match evidence.map(|evidence| serde_json::to_string(&evidence).unwrap_or_default()) {
-                Some(evidence) => control.rollout_evidence(id, &evidence),
+        let saved =
+            control.rollout_save(id, phase.name(), &text, lean.record.ended).and_then(|()| match evidence {
+                Some(evidence) => control.rollout_evidence(id, &evidence_text(&evidence)),
                 None => Ok(()),
-            }
-        });
+            });
         saved.map_err(|error| {
             self.trouble("a rollout could not be written down", &error.to_string());
             format!("the rollout could not be written down: {error}")
@@ -158,6 +160,15 @@ impl Conductor {
         if let Err(error) = self.floor.control.rollout_save(id, phase, document, Some(now)) {
             self.trouble("a rollout could not be ended", &error.to_string());
         }
+    }
+}
+
+/// The evidence as the books take it: whole, or of a plugin with very many outputs a sample.
+fn evidence_text(evidence: &Evidence) -> String {
+    let text = serde_json::to_string(evidence).unwrap_or_default();
+    match text.len() > EVIDENCE_BYTES_MAX {
+        true => serde_json::to_string(&evidence.sample()).unwrap_or_default(),
+        false => text,
     }
 }
 
@@ -182,4 +193,49 @@ fn incumbent_of(record: &run::Record) -> String {
 
 fn named(version: &api::VersionRef) -> Named<'_> {
     Named::new(&version.version, &version.digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use geminus_core::{Declaration, TwinIndex};
+    use geminus_rollout::{Acceptance, Curve, Tally};
+
+    use super::*;
+
+    /// Curves of four twins with sixteen outputs, each as long as it can be; the smaller the numbers, the longer the text.
+    fn evidence(outputs: usize, scale: f64) -> Evidence {
+        let output = |number: usize| serde_json::json!({ "name": format!("o{number:03}"), "unit": "1" });
+        let declaration = serde_json::json!({
+            "declaration": 1, "name": "tally", "version": "1.0.0", "kind": "estimator",
+            "outputs": (0..outputs).map(output).collect::<Vec<_>>(),
+            "state": {"schema": 0, "reads": [], "writes": []},
+        });
+        let declaration = Declaration::parse(declaration.to_string().as_bytes()).expect("declaration");
+        let tally = Tally::new(&declaration, &Acceptance::default());
+        let mut evidence = tally.evidence(&|_: TwinIndex| String::new());
+        let values = || (0..240).map(|row| Some(-scale * (f64::from(row) + 0.1).sqrt())).collect();
+        let curve = |number: usize| Curve {
+            twin: format!("twin-{}", number % 4),
+            output: format!("o{:03}", number / 4),
+            unit: "1".to_owned(),
+            times_ms: (0..240).map(|row| 1_700_000_000_000 + row).collect(),
+            old: values(),
+            new: values(),
+        };
+        evidence.curves = (0..64).map(curve).collect();
+        evidence
+    }
+
+    #[test]
+    fn evidence_that_the_books_would_not_take_is_kept_as_a_sample() {
+        for (evidence, whole) in [(evidence(16, 1.0), true), (evidence(450, 1e-200), false)] {
+            let bytes = serde_json::to_string(&evidence).expect("JSON").len();
+            assert_eq!(bytes <= EVIDENCE_BYTES_MAX, whole, "{bytes} bytes");
+            let text = evidence_text(&evidence);
+            assert!(text.len() <= EVIDENCE_BYTES_MAX, "{} bytes", text.len());
+            let kept: Evidence = serde_json::from_str(&text).expect("evidence");
+            let expect = if whole { evidence } else { evidence.sample() };
+            assert_eq!((kept.curves.len(), kept.outputs.len()), (expect.curves.len(), expect.outputs.len()));
+        }
+    }
 }

@@ -82,8 +82,8 @@ pub(crate) struct Judged {
     phase: Phase,
     since: Timestamp,
     until: Timestamp,
+    /// Samples: their size is bounded.
     verdict: Verdict,
-    /// A sample: its size is bounded.
     evidence: Evidence,
 }
 
@@ -232,7 +232,7 @@ impl Run {
         }
         let entered = self.machine.history().iter().rev().find(|step| step.phase == of);
         let since = entered.map_or(record.started, |step| step.time);
-        let (verdict, evidence, until) = (verdict.clone(), evidence.sample(), self.machine.since());
+        let (verdict, evidence, until) = (verdict.sample(), evidence.sample(), self.machine.since());
         record.phases.push(Judged { phase: of, since, until, verdict, evidence });
         self.looked_at = None;
     }

@@ -26,15 +26,9 @@ enum Any {
 }
 
 fn any_input() -> impl Strategy<Value = Any> {
-    let progress = (0..9_u32, 0..9_u32, 0..40_u64).prop_map(|(warm, authoritative, rows_min)| {
-        Any::Progress(super::super::Progress {
-            twins: 8,
-            enrolled: 8,
-            warm,
-            authoritative,
-            idle: 0,
-            rows_min,
-        })
+    let numbers = (0..9_u32, 0..9_u32, 0..9_u32, 0..40_u64);
+    let progress = numbers.prop_map(|(warm, authoritative, idle, rows_min)| {
+        Any::Progress(super::super::Progress { twins: 8, enrolled: 8, warm, authoritative, idle, rows_min })
     });
     let state = prop_oneof![9 => Just(Pass), 3 => Just(Open), 1 => Just(Fail)];
     prop_oneof![

@@ -96,16 +96,17 @@ fn sigmas(side: &Side) -> f64 {
     if mean > 0.0 { mean / side.moments.sigma() } else { 0.0 }
 }
 
-/// How far a mean lies outside its band, as a ratio: 0 inside, and below as bad as above.
+/// How far a mean that lies outside its band is from the 1 of a model that holds, as a ratio: below as bad as above, and
+/// never 0 outside. A sum of squares that is not positive is none, and as far off as can be.
 fn off(side: &NisSide) -> f64 {
     let (Some(mean), Some(low), Some(high)) = (side.mean, side.band_low, side.band_high) else {
         return f64::INFINITY;
     };
-    if mean > high {
-        mean.ln()
-    } else if mean < low {
-        -mean.ln()
-    } else {
+    if (low..=high).contains(&mean) {
         0.0
+    } else if mean > 0.0 {
+        mean.ln().abs().max(f64::MIN_POSITIVE)
+    } else {
+        f64::INFINITY
     }
 }

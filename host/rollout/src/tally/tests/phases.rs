@@ -118,3 +118,17 @@ fn a_nis_that_is_about_one_input_has_one_degree_of_freedom_a_row() {
     // What is no input says nothing about how many there are.
     assert_eq!(degrees_of(Some("winding"), None), 200);
 }
+
+#[test]
+fn each_version_has_the_degrees_of_freedom_of_its_own_innovations() {
+    let mut declaration = declaration();
+    declaration.inputs.iter_mut().for_each(|input| input.arrival = Arrival::Hold);
+    declaration.outputs[0].role = Role::Innovation;
+    let acceptance = Acceptance { nis_confidence: Some(0.99), ..Acceptance::default() };
+    let mut tally = Tally::new(&declaration, &acceptance);
+    let one = |i: u64| Row { old: [0.5, 0.5, 2.0], new: [0.5, f64::NAN, 1.0], ..row(i) };
+    tell(&mut tally, &(0..100).map(one).collect::<Vec<_>>());
+    let nis = &tally.evidence(&|twin| twin.0.to_string()).nis[0];
+    assert_eq!((nis.old.degrees, nis.new.degrees), (200, 100));
+    assert_eq!((nis.old.mean, nis.new.mean), (Some(1.0), Some(1.0)));
+}
