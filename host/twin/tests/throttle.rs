@@ -18,7 +18,8 @@ fn the_site_of_the_readme_resolves_beside_the_example() {
     let site = example.replacen("type = \"dtmi", "authority = \"advise\"\ntype = \"dtmi", 1);
     assert_ne!(site, example, "the example has another shape");
     let beside = root.join("examples/pump-rig/site.toml");
-    let site = Site::parse(&beside, &format!("{site}\n{shown}")).unwrap_or_else(|problems| panic!("{problems}"));
+    let site =
+        Site::parse(&beside, &format!("{site}\n{shown}")).unwrap_or_else(|problems| panic!("{problems}"));
     let declarations = [
         motor_thermal::MotorThermal::DECLARATION,
         pump_health::PumpHealth::DECLARATION,
