@@ -1,8 +1,6 @@
 //! What the README of throttle-policy shows for a site is a site: beside the behaviors of the example its inputs are bound
 //! and its command may reach the target.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test may")]
-
 use std::path::Path;
 
 use geminus_core::{Declaration, SeriesId};

