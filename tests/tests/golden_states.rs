@@ -142,6 +142,11 @@ fn pump_health_goes_on_from_every_released_state() -> anyhow::Result<()> {
 }
 
 #[test]
+fn throttle_policy_goes_on_from_every_released_state() -> anyhow::Result<()> {
+    check("plugins/throttle-policy", 500)
+}
+
+#[test]
 fn the_first_behavior_goes_on_from_every_released_state() -> anyhow::Result<()> {
     check("examples/first-behavior", 10)
 }

@@ -1,5 +1,5 @@
 //! The shipped plugins give the same bits as components and as native code: outputs and their qualities row by row,
-//! alerts, and state.
+//! alerts, proposals, and state.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use geminus_sdk::{Behavior, OpeningRequest, Outcome, Random, Rows, SlotTable};
 use geminus_tests::repository;
 use motor_thermal::MotorThermal;
 use pump_health::PumpHealth;
+use throttle_policy::ThrottlePolicy;
 
 const TWINS: u32 = 16;
 const FRAMES: usize = 1_000;
@@ -104,7 +105,7 @@ fn check<B: Behavior>(plugin: &str, usual: &[f64]) {
     native.open(&openings).expect("opens");
 
     let (mut random, mut now) = (Random::new(20_261_121), [START; TWINS as usize]);
-    let (mut numbers, mut alerts) = (0, 0);
+    let (mut numbers, mut alerts, mut proposals) = (0, 0, 0);
     for number in 0..FRAMES {
         let frame = frame(&mut random, &mut now, usual);
         let stepped = cohort.step(&frame).expect("the frame fits");
@@ -135,8 +136,25 @@ fn check<B: Behavior>(plugin: &str, usual: &[f64]) {
             expected.alerts
         );
         alerts += expected.alerts.len();
+        let wasm = stepped.outcome.proposals.iter().map(|it| {
+            let numbers = (bits(it.value), bits(it.confidence));
+            (it.row, it.command, numbers, it.valid_for_ms, it.reason.as_str())
+        });
+        let native = expected.proposals.iter().map(|it| {
+            let numbers = (bits(it.value), bits(it.confidence));
+            (it.row, it.command, numbers, it.valid_for_ms, it.reason.as_str())
+        });
+        assert!(
+            wasm.eq(native),
+            "{plugin} frame {number}: {:?}, natively {:?}",
+            stepped.outcome.proposals,
+            expected.proposals
+        );
+        proposals += expected.proposals.len();
     }
     assert!(alerts > 0, "no alert was compared");
+    let may = !package.declaration.commands.is_empty();
+    assert_eq!(proposals > 0, may, "{proposals} proposals were compared");
     // Every behavior has an output that is always a number; more must have been there than that one.
     assert!(numbers > 2 * FRAMES * TWINS as usize, "only {numbers} numbers were compared");
 
@@ -159,4 +177,9 @@ fn motor_thermal_gives_the_same_bits_natively_and_in_wasm() {
 #[test]
 fn pump_health_gives_the_same_bits_natively_and_in_wasm() {
     check::<PumpHealth>("pump-health", &[0.2, 0.27, 2.0, 0.3, 80.0, 120.0]);
+}
+
+#[test]
+fn throttle_policy_gives_the_same_bits_natively_and_in_wasm() {
+    check::<ThrottlePolicy>("throttle-policy", &[148.0, 1.0, 90.0]);
 }
