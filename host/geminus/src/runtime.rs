@@ -274,7 +274,14 @@ impl Running {
         // What can still be in the way comes before the first connection, which others notice.
         let (token_file, hash) = token::token(&data)?;
         let replays = field::replays(&plant, &mut routes, &site.beside(""), &lanes, &clock, &chronicle)?;
-        let sources = Arc::new(field::start(&plant, &mut routes, &data, &lanes, &clock, &chronicle)?);
+        let sources = Arc::new(field::start(
+            &plant,
+            &mut routes,
+            (&data, &site.beside("")),
+            &lanes,
+            &clock,
+            &chronicle,
+        )?);
 
         let mut by_id: Vec<TwinIndex> = plant.indices().collect();
         by_id.sort_by(|a, b| id_of(&plant, *a).cmp(id_of(&plant, *b)));

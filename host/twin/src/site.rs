@@ -26,7 +26,9 @@ mod tests;
 
 pub use behavior::{Arrivals, Behavior, Isolation, Pin, Substitute};
 pub use containment::Containment;
-pub use field::{Bind, Csv, Mqtt, MqttVersion, Payload, QualityCode, Shape, Source, Sparkplug, TimeUnit};
+pub use field::{
+    Bind, Broker, Csv, Mqtt, MqttVersion, Payload, QualityCode, Shape, Source, Sparkplug, TimeUnit, Tls,
+};
 pub use schema::site_schema;
 pub use target::{Feedback, Heartbeat, Target, Write};
 

@@ -105,6 +105,7 @@ pub(crate) fn check(path: &Path) -> anyhow::Result<Checked> {
     })?;
     let mut problems = Problems::default();
     field::check::tables(&site, &plan.plant, &mut problems);
+    field::check::certificates(&site, &plan.plant, &mut problems);
     let recordings = field::check::recordings(&site, &plan.plant, &mut problems);
     Ok(Checked { plan, recordings, problems })
 }

@@ -85,10 +85,25 @@ fn base(address: &Address, client_id: &str, keep_alive: Duration, reading: Readi
     if let Some((user, password)) = &address.credentials {
         line.set_credentials(user.clone(), password.clone().into_bytes());
     }
-    line.set_socket_connector(move |host, network| async move {
-        let socket = rumqttc::default_socket_connect(host, network).await;
-        socket.map(|socket| Cork::new(Gulp::new(socket, reading)))
-    });
+    match address.tls.clone() {
+        None => {
+            line.set_socket_connector(move |host, network| async move {
+                let socket = rumqttc::default_socket_connect(host, network).await;
+                socket.map(|socket| Cork::new(Gulp::new(socket, reading)))
+            });
+        }
+        Some(tls) => {
+            let name = address.host.clone();
+            // Gulps below, where it is seen how much the broker sends; the cork above, so that what was held leaves in one record.
+            line.set_socket_connector(move |host, network| {
+                let (tls, name) = (tls.clone(), name.clone());
+                async move {
+                    let socket = rumqttc::default_socket_connect(host, network).await?;
+                    tls.connect(&name, Gulp::new(socket, reading)).await.map(Cork::new)
+                }
+            });
+        }
+    }
     line
 }
 
