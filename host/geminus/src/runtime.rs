@@ -28,6 +28,7 @@ mod meters;
 mod pinned;
 pub(crate) mod plan;
 mod plugins;
+mod press;
 mod proposals;
 mod quarantine;
 mod refeed;
@@ -58,6 +59,7 @@ use crossbeam_channel::Sender;
 use geminus_api::{BusLimits, EventBus, House};
 use geminus_behavior::{Engine, HostCalls, Limits};
 use geminus_core::{Clock, Event, Severity, SystemClock, TwinIndex};
+use geminus_publish::Publishing;
 use geminus_registry::Watcher;
 use geminus_store::Store;
 use geminus_twin::site::Isolation;
@@ -108,6 +110,8 @@ pub(crate) struct Running {
     rooms: Arc<Rooms>,
     sources: Arc<Vec<Source>>,
     replays: Vec<Task<()>>,
+    /// Told last, so that what shards say at the end is published too.
+    publishing: Vec<Publishing>,
     asks: Vec<Sender<Ask>>,
     threads: Vec<JoinHandle<()>>,
     /// Whether a worker that nobody waits for has panicked.
@@ -216,11 +220,12 @@ impl Running {
             chronicle.tell(Event::new("plugin-refused", Severity::Error, message));
             floor.board.refuse(&path, reason, clock.now());
         }
+        let (press, publications) = press::prepare(&site, &plant, &data)?;
         let alarms = alarms::start(
             &plant,
             floor.control.clone(),
             chronicle.clone(),
-            Arc::clone(&bus),
+            (Arc::clone(&bus), Arc::clone(&press)),
             Arc::clone(&clock),
         )?;
         let (heard_in, heard) = crossbeam_channel::unbounded();
@@ -247,6 +252,7 @@ impl Running {
                 notes: heard_in.clone(),
                 borders: borders_in.clone(),
                 alarms: watch,
+                press: Arc::clone(&press),
             };
             threads.push(start::shard(parts, &cast, &quarantines, &earlier, &store)?);
         }
@@ -282,6 +288,7 @@ impl Running {
             &clock,
             &chronicle,
         )?);
+        let publishing = press::start(publications, &clock, &chronicle);
 
         let mut by_id: Vec<TwinIndex> = plant.indices().collect();
         by_id.sort_by(|a, b| id_of(&plant, *a).cmp(id_of(&plant, *b)));
@@ -318,6 +325,7 @@ impl Running {
             rooms,
             sources,
             replays: replays.tasks,
+            publishing,
             asks,
             threads,
             broken: Arc::clone(&floor.broken),
@@ -408,6 +416,9 @@ impl Running {
             close::close(&store, threads, &broken, samples)
         })
         .await??;
+        for publishing in self.publishing {
+            publishing.stop().await;
+        }
         self.tail.abort();
         Ok(())
     }

@@ -25,7 +25,7 @@ mod cork;
 mod gulp;
 mod intake;
 mod ledger;
-pub(crate) mod line;
+pub mod line;
 mod loss;
 mod memo;
 mod reader;
@@ -33,11 +33,11 @@ mod v4;
 mod v5;
 
 pub use address::{Address, AddressError};
-pub(crate) use backoff::Backoff;
-pub(crate) use loss::Loss;
+pub use backoff::Backoff;
+pub use loss::Loss;
 pub use memo::remembered_client_id;
-pub(crate) use v4::LineV4;
-pub(crate) use v5::LineV5;
+pub use v4::LineV4;
+pub use v5::LineV5;
 
 /// Version of the protocol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

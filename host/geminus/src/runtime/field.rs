@@ -1,6 +1,6 @@
 //! From the plant's neutral routes to running sources.
 
-mod broker;
+pub(super) mod broker;
 pub(crate) mod check;
 mod sparkplug;
 
@@ -172,7 +172,7 @@ fn named(plant: &Plant, source: &site::Source, id: Option<&String>, data: &Path)
     }
 }
 
-fn version(version: MqttVersion) -> ingest::ProtocolVersion {
+pub(super) fn version(version: MqttVersion) -> ingest::ProtocolVersion {
     match version {
         MqttVersion::V5 => ingest::ProtocolVersion::V5,
         MqttVersion::V311 => ingest::ProtocolVersion::V311,

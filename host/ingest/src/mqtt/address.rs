@@ -81,7 +81,8 @@ impl Address {
     }
 
     /// `host:port`, as messages name a broker.
-    pub(crate) fn name(&self) -> String {
+    #[must_use]
+    pub fn name(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
 }

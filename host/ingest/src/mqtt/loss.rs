@@ -7,11 +7,11 @@ use crate::refusal::QUIET;
 
 /// What was told of a broker that is away.
 #[derive(Debug, Default)]
-pub(crate) struct Loss(Option<(String, Duration)>);
+pub struct Loss(Option<(String, Duration)>);
 
 impl Loss {
     /// Whether to tell that the broker cannot be reached, for this reason. `now` is monotonic.
-    pub(crate) fn is_news(&mut self, reason: &str, now: Duration) -> bool {
+    pub fn is_news(&mut self, reason: &str, now: Duration) -> bool {
         let is_known =
             self.0.as_ref().is_some_and(|(told, at)| told == reason || now.saturating_sub(*at) < QUIET);
         if !is_known {
@@ -21,7 +21,7 @@ impl Loss {
     }
 
     /// The broker is there: whatever comes next is news.
-    pub(crate) fn over(&mut self) {
+    pub fn over(&mut self) {
         self.0 = None;
     }
 }

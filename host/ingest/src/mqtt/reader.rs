@@ -210,7 +210,7 @@ impl<L: Line, S: Sink> Reader<L, S> {
             }
             Step::Connected { session_present } => self.connected(session_present),
             Step::Subscribed(answers) => self.subscribed(&answers),
-            Step::Arrived | Step::Other => {}
+            Step::Arrived | Step::Declined(_) | Step::Other => {}
         }
     }
 

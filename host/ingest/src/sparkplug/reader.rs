@@ -114,7 +114,11 @@ impl<S: Sink> Reader<S> {
             // Later than the last one even if the clock was set back: edge nodes go by it.
             self.stamp = self.house.clock.now().millis().max(self.stamp + 1);
             let will = State { online: false, timestamp: self.stamp };
-            let mut line = connect(Will { topic: self.state_topic.clone(), payload: will.to_json() });
+            let mut line = connect(Will {
+                topic: self.state_topic.clone(),
+                payload: will.to_json().into_bytes(),
+                retained: true,
+            });
             let lost = match self.converse(&mut line).await {
                 ControlFlow::Break(Leave::Stopped) => return self.say_goodbye(line).await,
                 ControlFlow::Break(Leave::SinkClosed) => {
@@ -195,7 +199,7 @@ impl<S: Sink> Reader<S> {
             }
             Step::Connected { .. } => self.connected(voice),
             Step::Subscribed(answers) => self.subscribed(&answers, voice),
-            Step::Arrived => {
+            Step::Arrived | Step::Declined(_) => {
                 self.unconfirmed = self.unconfirmed.saturating_sub(1);
                 Ok(())
             }
@@ -343,7 +347,9 @@ impl<S: Sink> Reader<S> {
                 self.log_if_failed(line.voice().disconnect());
             }
             match line.poll().await {
-                Ok(Step::Arrived) => self.unconfirmed = self.unconfirmed.saturating_sub(1),
+                Ok(Step::Arrived | Step::Declined(_)) => {
+                    self.unconfirmed = self.unconfirmed.saturating_sub(1)
+                }
                 Ok(_) => {}
                 Err(_) => return,
             }

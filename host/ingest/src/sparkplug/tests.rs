@@ -171,7 +171,8 @@ fn start() -> Rig {
     let (heard, goodbye) = (Arc::clone(&wills), Arc::default());
     let task = tokio::spawn(reader.run(move |will| {
         assert_eq!(will.topic, "spBv1.0/STATE/geminus");
-        heard.lock().expect("wills").push(will.payload);
+        assert!(will.retained, "a STATE is kept");
+        heard.lock().expect("wills").push(String::from_utf8(will.payload).expect("JSON"));
         let mouth = Mouth { said: mouth.clone(), goodbye: Arc::clone(&goodbye) };
         Script { steps: Arc::clone(&steps_of_all), mouth }
     }));

@@ -6,9 +6,12 @@ use std::ops::RangeInclusive;
 
 use geminus_core::Authority;
 
-use super::{Behavior, Bind, Broker, CheckAddress, Payload, Shape, Site, Source, Substitute, Target};
+use super::{Behavior, Bind, CheckAddress, Payload, Shape, Site, Source, Substitute, Target};
 use crate::pattern::{Selection, expand};
 use crate::problem::{Problems, did_you_mean};
+
+mod broker;
+mod publish;
 
 /// Adds every mistake to `problems`.
 pub(super) fn document(site: &Site, address: CheckAddress<'_>, problems: &mut Problems) {
@@ -20,6 +23,7 @@ pub(super) fn document(site: &Site, address: CheckAddress<'_>, problems: &mut Pr
     check.behaviors();
     check.alarms();
     check.targets();
+    check.publishes();
 }
 
 struct Check<'a> {
@@ -117,56 +121,6 @@ impl Check<'_> {
         }
     }
 
-    /// What all connections to a broker have.
-    fn broker(&mut self, key: &str, broker: Broker<'_>) {
-        let Broker { url, username, .. } = broker;
-        if let Err(reason) = (self.address)(url) {
-            self.report(&format!("{key}.url"), reason);
-        }
-        let user_of_url = url.rsplit_once('@').map(|(before, _)| before.rsplit('/').next().unwrap_or(before));
-        if user_of_url.is_some_and(|user| user.contains(':')) {
-            let message =
-                "a password does not stand in this file: give username, and password_file or password_env";
-            self.report(&format!("{key}.url"), message);
-        }
-        if username.is_some() && user_of_url.is_some() {
-            let message = "give the user either in url or in username, not in both";
-            self.report(&format!("{key}.username"), message);
-        }
-        if broker.client_id.is_some_and(str::is_empty) {
-            let message = "client_id must not be empty: leave it out, and the host makes one";
-            self.report(&format!("{key}.client_id"), message);
-        }
-        match (broker.password_env, broker.password_file) {
-            (Some(_), Some(_)) => {
-                let message = "give either password_env or password_file, not both";
-                self.report(&format!("{key}.password_file"), message);
-            }
-            (None, Some(_)) if username.is_none() => {
-                self.report(&format!("{key}.password_file"), "a password without username is not sent");
-            }
-            _ => {}
-        }
-        self.tls(key, broker);
-    }
-
-    fn tls(&mut self, key: &str, Broker { url, tls, .. }: Broker<'_>) {
-        match (url.starts_with("mqtts://"), tls) {
-            (true, None) => {
-                let message = "mqtts:// needs an authority to trust: tls = { ca = \"ca.pem\" }";
-                self.report(&format!("{key}.url"), message);
-            }
-            (false, Some(_)) => {
-                self.report(&format!("{key}.tls"), "tls is used with mqtts:// only, and url says otherwise");
-            }
-            _ => {}
-        }
-        if tls.is_some_and(|tls| tls.certificate.is_some() != tls.key.is_some()) {
-            let message = "certificate and key belong together: give both, or none";
-            self.report(&format!("{key}.tls"), message);
-        }
-    }
-
     fn twins(&mut self) {
         for (index, twin) in self.site.document.twin.iter().enumerate() {
             let key = format!("twin[{index}]");
@@ -178,6 +132,11 @@ impl Check<'_> {
                             format!("twin id \"{id}\" may hold letters, digits, `-`, `_`, `.` and `:` only");
                         self.report(&format!("{key}.id"), message);
                     }
+                }
+            }
+            for (name, level) in [("area", &twin.area), ("line", &twin.line)] {
+                if let Some(level) = level {
+                    self.level(&format!("{key}.{name}"), level);
                 }
             }
             if twin.authority == Authority::Control {

@@ -11,7 +11,7 @@ use geminus_twin::site::Broker;
 ///
 /// # Errors
 /// With the file and what is wrong with it.
-pub(super) fn tls(broker: Broker<'_>, beside: &Path) -> anyhow::Result<Option<Tls>> {
+pub(in crate::runtime) fn tls(broker: Broker<'_>, beside: &Path) -> anyhow::Result<Option<Tls>> {
     let Some(tls) = broker.tls else { return Ok(None) };
     let own = tls.certificate.as_ref().zip(tls.key.as_ref());
     let own = own.map(|(certificate, key)| (beside.join(certificate), beside.join(key)));
@@ -22,7 +22,7 @@ pub(super) fn tls(broker: Broker<'_>, beside: &Path) -> anyhow::Result<Option<Tl
 ///
 /// # Errors
 /// When the password is not where the site file says.
-pub(super) fn with_credentials(broker: Broker<'_>, beside: &Path) -> anyhow::Result<String> {
+pub(in crate::runtime) fn with_credentials(broker: Broker<'_>, beside: &Path) -> anyhow::Result<String> {
     let Some(user) = broker.username else { return Ok(broker.url.to_owned()) };
     let password = password(broker, beside)?;
     let (scheme, rest) = broker.url.split_once("://").unwrap_or(("mqtt", broker.url));
