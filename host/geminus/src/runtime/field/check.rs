@@ -42,13 +42,18 @@ pub(crate) fn tables(site: &Site, plant: &Plant, problems: &mut Problems) {
 
 /// The certificates of all brokers. Passwords are left out: a check may run where they are not. Blocks on the files.
 pub(crate) fn certificates(site: &Site, plant: &Plant, problems: &mut Problems) {
+    let mut check = |broker, key: String, who: String| {
+        if let Err(error) = super::broker::tls(broker, &site.beside("")) {
+            problems.add(&site.path, site.line(&key), format!("{who}: {error:#}"));
+        }
+    };
     for (place, source) in plant.sources.iter().enumerate() {
         let Some(broker) = source.broker() else { continue };
-        if let Err(error) = super::broker::tls(broker, &site.beside("")) {
-            let kind = if source.mqtt.is_some() { "mqtt" } else { "sparkplug" };
-            let line = site.line(&format!("source[{place}].{kind}.tls"));
-            problems.add(&site.path, line, format!("source \"{}\": {error:#}", source.name));
-        }
+        let kind = if source.mqtt.is_some() { "mqtt" } else { "sparkplug" };
+        check(broker, format!("source[{place}].{kind}.tls"), format!("source \"{}\"", source.name));
+    }
+    for (name, publish) in &site.document.publish {
+        check(publish.broker(), format!("publish.{name}.tls"), format!("publish.{name}"));
     }
 }
 
