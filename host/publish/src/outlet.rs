@@ -144,7 +144,8 @@ impl Outlet {
     }
 
     /// How an item stands; `None` while nobody knows.
-    pub(crate) fn state(&self, item: u32) -> Option<State> {
+    #[must_use]
+    pub fn state(&self, item: u32) -> Option<State> {
         self.lock().slots.get(item as usize)?.newest.clone()
     }
 

@@ -22,6 +22,9 @@ use geminus_twin::{BindingIndex, Plant, Site, site};
 use super::chronicle::Chronicle;
 use super::field::{broker, version};
 
+#[cfg(test)]
+mod tests;
+
 /// Where the items of a twin begin, and what it has of them.
 #[derive(Clone, Copy, Debug)]
 struct Row {
