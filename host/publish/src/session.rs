@@ -276,7 +276,7 @@ impl Session {
         while !self.full && self.under_way < WINDOW {
             let (work, is_birth) = match self.births.front() {
                 Some(work) => (work.clone(), true),
-                None => match self.due.take(now, |item| self.with_it(item)) {
+                None => match self.take_due(now) {
                     Some(items) => (Work::Items(items), false),
                     None => return,
                 },
@@ -296,13 +296,16 @@ impl Session {
         }
     }
 
-    /// Items that travel with this one.
-    fn with_it(&self, item: u32) -> std::ops::Range<u32> {
-        let twin = self.catalogue.twin_of(item).and_then(|twin| self.catalogue.twins().get(twin));
-        match twin.filter(|_| self.speaker.groups()) {
-            Some(twin) => twin.items(),
-            None => item..item + 1,
-        }
+    /// What has been due for longest, with what travels with it.
+    fn take_due(&mut self, now: Duration) -> Option<Vec<u32>> {
+        let Self { due, catalogue, speaker, .. } = self;
+        due.take(now, |item| {
+            let twin = catalogue.twin_of(item).and_then(|twin| catalogue.twins().get(twin));
+            match twin.filter(|_| speaker.groups()) {
+                Some(twin) => twin.items(),
+                None => item..item + 1,
+            }
+        })
     }
 
     fn items_of(&self, work: &Work) -> std::vec::IntoIter<u32> {
