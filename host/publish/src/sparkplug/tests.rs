@@ -26,7 +26,11 @@ fn birth_and_death_carry_the_same_number_which_grows_with_each_session() {
     let session = |payload: &[u8]| {
         let payload = Payload::decode(payload).expect("a payload");
         let metric = payload.metrics.iter().find(|metric| metric.name == Some(BD_SEQ)).cloned();
-        (metric.and_then(|metric| metric.value), payload.seq)
+        let number = match metric.and_then(|metric| metric.value) {
+            Some(Value::Long(number)) => number,
+            other => panic!("{other:?}"),
+        };
+        (number, payload.seq)
     };
     let mut last = None;
     for _ in 0..300 {
@@ -36,7 +40,6 @@ fn birth_and_death_carry_the_same_number_which_grows_with_each_session() {
         assert_eq!(birth.topic, "spBv1.0/plant/NBIRTH/geminus");
         let (number, seq) = session(&birth.payload);
         assert_eq!((session(&will.payload), seq), ((number, None), Some(0)));
-        let Some(Value::Long(number)) = number else { panic!("{number:?}") };
         assert!(last.is_none_or(|last| number == (last + 1) % 256), "{number} after {last:?}");
         last = Some(number);
     }
