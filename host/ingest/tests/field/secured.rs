@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use geminus_ingest::{MqttOptions, QoS};
 use geminus_tls::{Files, Tls};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
 use crate::house::{BOTH, House, next, publish, take};
@@ -26,7 +26,9 @@ impl Papers {
         let papers = Self(folder);
         papers.write("ca.pem", &ca.pem());
         for (file, name) in [("broker", "127.0.0.1"), ("host", "host.example")] {
-            let params = CertificateParams::new([name.to_owned()]).expect("a name");
+            let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
+            // Under the name of its authority OpenSSL takes it for one that signed itself.
+            params.distinguished_name.push(DnType::CommonName, file);
             let key = KeyPair::generate().expect("a key");
             papers.write(&format!("{file}.pem"), &params.signed_by(&key, &issuer).expect("signed").pem());
             papers.write(&format!("{file}.key"), &key.serialize_pem());
