@@ -1,5 +1,5 @@
-//! What open pages, and whatever is published, see of a shard: changed values of watched twins ten times a second, and twins whose state,
-//! alerts or health changed.
+//! What open pages and publications see of a shard: changed values of watched twins ten times a second, and twins whose
+//! state, alerts or health changed.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

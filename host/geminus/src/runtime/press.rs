@@ -16,6 +16,7 @@ use geminus_publish::{
 };
 use geminus_twin::pattern::Selection;
 use geminus_twin::plant::{Origin, Twin};
+use geminus_twin::problem::Problems;
 use geminus_twin::shard::{Health, Update, Verdict};
 use geminus_twin::{BindingIndex, Plant, Site, site};
 
@@ -72,6 +73,16 @@ pub(crate) fn prepare(site: &Site, plant: &Plant, data: &Path) -> anyhow::Result
         ready.push(publication);
     }
     Ok((Arc::new(press), ready))
+}
+
+/// What of the site's publications could not work, with its line. Certificates are looked at elsewhere.
+pub(crate) fn check(site: &Site, plant: &Plant, problems: &mut Problems) {
+    for (name, publish) in &site.document.publish {
+        if let Err(error) = lay_out(plant, publish) {
+            let line = site.line(&format!("publish.{name}"));
+            problems.add(&site.path, line, format!("publish.{name}: {error:#}"));
+        }
+    }
 }
 
 /// Connects. Needs a tokio runtime.
@@ -165,6 +176,11 @@ fn lay_out(plant: &Plant, publish: &site::Publish) -> anyhow::Result<Laid> {
             alarms.insert(Key { twin: index, alarm: *number }, item);
         }
     }
+    let chosen = (&publish.twins, &publish.points);
+    anyhow::ensure!(
+        !catalogue.is_empty(),
+        "chooses nothing: no twin has what twins and points say: {chosen:?}"
+    );
     Ok(Laid { catalogue, twins: rows, layouts, alarms })
 }
 

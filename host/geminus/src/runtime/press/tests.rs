@@ -40,7 +40,7 @@ fn declaration() -> Declaration {
         "state": {"schema": 0, "reads": [], "writes": []},
         "inputs": [{"name": "hot", "unit": "1", "arrival": "event"}],
         "outputs": [
-            {"name": "margin", "unit": "1", "role": "estimate"},
+            {"name": "margin", "unit": "1", "role": "estimate", "of": "hot"},
             {"name": "inside", "unit": "1", "role": "estimate", "of": "hot"}],
         "alerts": [{"code": "too-hot", "priority": "high", "text": "too hot", "unit": "1"}],
     });
@@ -114,6 +114,20 @@ fn alarms_of_chosen_twins_have_an_item_each() {
     let keys: Vec<Key> = press.alarms().collect();
     assert_eq!(keys, [Key { twin: TwinIndex(1), alarm: 0 }]);
     assert_eq!(plant.alarms[0].definition.name, "core.too-hot");
+}
+
+#[test]
+fn a_choice_of_nothing_is_known_with_its_line() {
+    let (_folder, plant, _) = laid_out();
+    let folder = tempfile::tempdir().expect("folder");
+    std::fs::create_dir(folder.path().join("types")).expect("types");
+    let text =
+        SITE.replace("points = [\"core.inside\"]", "points = [\"no.such\"]\nhealth = false\nalarms = false");
+    let site = Site::parse(&folder.path().join("site.toml"), &text).expect("a good site");
+    let mut problems = Problems::default();
+    check(&site, &plant, &mut problems);
+    let told = problems.to_string();
+    assert!(told.contains("publish.plant") && told.contains("chooses nothing"), "{told}");
 }
 
 #[test]
