@@ -4,6 +4,7 @@ pub(crate) mod bomb;
 pub(crate) mod broker;
 pub(crate) mod browser;
 pub(crate) mod cells;
+pub(crate) mod certificates;
 pub(crate) mod death;
 pub(crate) mod edge;
 pub(crate) mod field;

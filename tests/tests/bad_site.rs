@@ -23,8 +23,10 @@ fn a_good_site_passes() -> anyhow::Result<()> {
 fn each_mistake_is_named_with_its_line_and_what_was_meant() -> anyhow::Result<()> {
     // What stands in the good site, what stands in the bad one, what must be said of it.
     let broker = "mqtt://127.0.0.1:1883";
-    let cases: [(&str, &str, &[&str]); 16] = [
-        (broker, "mqtts://127.0.0.1:8883", &["`mqtts://` is not spoken", "mqtt://host:port"]),
+    let cases: [(&str, &str, &[&str]); 18] = [
+        (broker, "mqtts://127.0.0.1:8883", &["mqtts:// needs an authority to trust", "tls = { ca ="]),
+        (broker, "mqtt://ann:secret@127.0.0.1:1883", &["a password does not stand in this file"]),
+        ("qos = 1 }", "qos = 1, tls = { ca = \"ca.pem\" } }", &["tls is used with mqtts:// only"]),
         (broker, "http://x:1", &["`http://` is not spoken", "mqtt://host:port"]),
         (broker, "mqtt://127.0.0.1:119000/path", &["`mqtt://127.0.0.1:119000/path` is not an address"]),
         (broker, "mqtt://", &["`mqtt://` is not an address"]),

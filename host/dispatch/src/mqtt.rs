@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use geminus_core::Timestamp;
+use geminus_tls::Tls;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -42,6 +43,8 @@ pub struct MqttOptions {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// Whom to trust and who we are; `None` speaks without TLS.
+    pub tls: Option<Tls>,
     /// User and password.
     pub credentials: Option<(String, String)>,
     /// Unique at the broker, and not that of the connection that reads.

@@ -30,6 +30,7 @@ fn options(address: SocketAddr, version: MqttVersion) -> MqttOptions {
     MqttOptions {
         host: address.ip().to_string(),
         port: address.port(),
+        tls: None,
         credentials: None,
         client_id: "geminus-egress".to_owned(),
         version,

@@ -28,6 +28,7 @@ mod meters;
 mod pinned;
 pub(crate) mod plan;
 mod plugins;
+mod press;
 mod proposals;
 mod quarantine;
 mod refeed;
@@ -59,6 +60,7 @@ use crossbeam_channel::Sender;
 use geminus_api::{BusLimits, EventBus, House};
 use geminus_behavior::{Engine, HostCalls, Limits};
 use geminus_core::{Clock, Event, Severity, SystemClock, TwinIndex};
+use geminus_publish::Publishing;
 use geminus_registry::Watcher;
 use geminus_store::Store;
 use geminus_twin::site::Isolation;
@@ -109,6 +111,8 @@ pub(crate) struct Running {
     rooms: Arc<Rooms>,
     sources: Arc<Vec<Source>>,
     replays: Vec<Task<()>>,
+    /// Told last, so that what shards say at the end is published too.
+    publishing: Vec<Publishing>,
     asks: Vec<Sender<Ask>>,
     threads: Vec<JoinHandle<()>>,
     /// Whether a worker that nobody waits for has panicked.
@@ -217,11 +221,12 @@ impl Running {
             chronicle.tell(Event::new("plugin-refused", Severity::Error, message));
             floor.board.refuse(&path, reason, clock.now());
         }
+        let (press, publications) = press::prepare(&site, &plant, &data)?;
         let alarms = alarms::start(
             &plant,
             floor.control.clone(),
             chronicle.clone(),
-            Arc::clone(&bus),
+            (Arc::clone(&bus), Arc::clone(&press)),
             Arc::clone(&clock),
         )?;
         let (heard_in, heard) = crossbeam_channel::unbounded();
@@ -248,6 +253,7 @@ impl Running {
                 notes: heard_in.clone(),
                 borders: borders_in.clone(),
                 alarms: watch,
+                press: Arc::clone(&press),
             };
             threads.push(start::shard(parts, &cast, &quarantines, &earlier, &store)?);
         }
@@ -275,7 +281,15 @@ impl Running {
         // What can still be in the way comes before the first connection, which others notice.
         let (token_file, hash) = token::token(&data)?;
         let replays = field::replays(&plant, &mut routes, &site.beside(""), &lanes, &clock, &chronicle)?;
-        let sources = Arc::new(field::start(&plant, &mut routes, &data, &lanes, &clock, &chronicle)?);
+        let sources = Arc::new(field::start(
+            &plant,
+            &mut routes,
+            (&data, &site.beside("")),
+            &lanes,
+            &clock,
+            &chronicle,
+        )?);
+        let publishing = press::start(publications, &clock, &chronicle);
 
         let mut by_id: Vec<TwinIndex> = plant.indices().collect();
         by_id.sort_by(|a, b| id_of(&plant, *a).cmp(id_of(&plant, *b)));
@@ -312,6 +326,7 @@ impl Running {
             rooms,
             sources,
             replays: replays.tasks,
+            publishing,
             asks,
             threads,
             broken: Arc::clone(&floor.broken),
@@ -402,6 +417,9 @@ impl Running {
             close::close(&store, threads, &broken, samples)
         })
         .await??;
+        for publishing in self.publishing {
+            publishing.stop().await;
+        }
         self.tail.abort();
         Ok(())
     }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use geminus_core::{Clock, Event};
+use geminus_tls::Tls;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -24,17 +25,19 @@ mod cork;
 mod gulp;
 mod intake;
 mod ledger;
-pub(crate) mod line;
+pub mod line;
+mod loss;
 mod memo;
 mod reader;
 mod v4;
 mod v5;
 
 pub use address::{Address, AddressError};
-pub(crate) use backoff::Backoff;
+pub use backoff::Backoff;
+pub use loss::Loss;
 pub use memo::remembered_client_id;
-pub(crate) use v4::LineV4;
-pub(crate) use v5::LineV5;
+pub use v4::LineV4;
+pub use v5::LineV5;
 
 /// Version of the protocol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,8 +62,10 @@ pub enum QoS {
 /// How one broker is read.
 #[derive(Clone, Debug)]
 pub struct MqttOptions {
-    /// `mqtt://[user:password@]host[:port]`.
+    /// `mqtt://[user:password@]host[:port]`, or `mqtts://…`.
     pub url: String,
+    /// Whom to trust and who we are, for `mqtts://`.
+    pub tls: Option<Tls>,
     /// Stable and unique at the broker: it names the session that survives restarts.
     pub client_id: String,
     /// 5 or 3.1.1.
@@ -94,6 +99,7 @@ impl MqttOptions {
     pub fn new(url: impl Into<String>, client_id: impl Into<String>, filters: Vec<String>) -> Self {
         Self {
             url: url.into(),
+            tls: None,
             client_id: client_id.into(),
             version: ProtocolVersion::default(),
             qos: QoS::default(),
@@ -265,7 +271,7 @@ impl MqttSource {
 }
 
 fn check(options: &MqttOptions) -> Result<Address, MqttError> {
-    let address = options.url.parse()?;
+    let address = options.url.parse::<Address>()?.with_tls(options.tls.clone())?;
     match options {
         _ if options.client_id.is_empty() => Err(MqttError::ClientId),
         _ if options.filters.is_empty() && options.at_most_once.is_empty() => Err(MqttError::NoFilter),

@@ -100,7 +100,7 @@ impl Publisher {
         qos: QoS,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, PublishError> {
-        let address: Address = url.parse()?;
+        let address = url.parse::<Address>()?.with_tls(None)?;
         let (tell, connected) = oneshot::channel();
         let (client, driver) = match version {
             ProtocolVersion::V311 => {

@@ -12,6 +12,7 @@ use geminus_core::Clock;
 pub use geminus_sparkplug::Wanted;
 use geminus_sparkplug::topic::is_id;
 pub use geminus_sparkplug::topic::{Place, PlaceError};
+use geminus_tls::Tls;
 use tokio::sync::watch;
 
 use crate::decode::DecodeLimits;
@@ -32,8 +33,10 @@ const OUTGOING: usize = 64;
 /// How edge nodes are listened to.
 #[derive(Clone, Debug)]
 pub struct SparkplugOptions {
-    /// `mqtt://[user:password@]host[:port]`.
+    /// `mqtt://[user:password@]host[:port]`, or `mqtts://…`.
     pub url: String,
+    /// Whom to trust and who we are, for `mqtts://`.
+    pub tls: Option<Tls>,
     /// Unique at the broker.
     pub client_id: String,
     /// Id of this host application, unique among all; edge nodes that wait for a primary host name it.
@@ -88,7 +91,7 @@ impl SparkplugSource {
         clock: Arc<dyn Clock>,
         events: EventSink,
     ) -> Result<MqttHandle, SparkplugError> {
-        let address: Address = options.url.parse()?;
+        let address = options.url.parse::<Address>()?.with_tls(options.tls.clone())?;
         if options.client_id.is_empty() {
             return Err(SparkplugError::ClientId);
         }
@@ -106,7 +109,7 @@ impl SparkplugSource {
         let version = options.version;
         let (client_id, keep_alive) = (options.client_id.clone(), options.keep_alive);
         let house = reader::House { sink, clock, events, stats: Arc::clone(&stats) };
-        let reader = reader::Reader::new(options, address.to_string(), points, house, stopped);
+        let reader = reader::Reader::new(options, address.name(), points, house, stopped);
         let capacity = OUTGOING + reader.nodes();
         let reader = tokio::spawn(async move {
             let _told = told;

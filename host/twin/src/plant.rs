@@ -72,10 +72,21 @@ pub struct Twin {
     pub display_name: Option<Box<str>>,
     /// How far its behaviors may reach.
     pub authority: Authority,
+    /// Where in the plant it stands; shared by the twins of a line of the site file.
+    pub place: Arc<Place>,
     /// Place in [`Plant::kinds`].
     pub kind: u32,
     pub(crate) first_series: u32,
     pub(crate) first_row_series: u32,
+}
+
+/// Where in the plant a twin stands, after ISA-95. Nothing here is nothing in topics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Area.
+    pub area: Option<String>,
+    /// Line, cell or unit.
+    pub line: Option<String>,
 }
 
 /// What twins of one type, with the same overrides and behaviors, have in common.

@@ -17,6 +17,7 @@ mod behavior;
 mod check;
 mod containment;
 mod field;
+mod publish;
 mod read;
 mod schema;
 mod target;
@@ -26,7 +27,10 @@ mod tests;
 
 pub use behavior::{Arrivals, Behavior, Isolation, Pin, Substitute};
 pub use containment::Containment;
-pub use field::{Bind, Csv, Mqtt, MqttVersion, Payload, QualityCode, Shape, Source, Sparkplug, TimeUnit};
+pub use field::{
+    Bind, Broker, Csv, Mqtt, MqttVersion, Payload, QualityCode, Shape, Source, Sparkplug, TimeUnit, Tls,
+};
+pub use publish::{Layer, Publish};
 pub use schema::site_schema;
 pub use target::{Feedback, Heartbeat, Target, Write};
 
@@ -159,6 +163,9 @@ pub struct Document {
     /// What of twins may be written, and under which rules.
     #[serde(default)]
     pub target: Vec<Target>,
+    /// Where results are published, by name.
+    #[serde(default)]
+    pub publish: BTreeMap<String, Publish>,
     /// What is refused, and when a value is too old.
     #[serde(default)]
     pub limits: Limits,
@@ -230,6 +237,12 @@ pub struct Twin {
     /// Name for people; `{twin}` stands for the id. Default: the type's display name and the id.
     #[serde(default)]
     pub display_name: Option<String>,
+    /// Area of the plant (ISA-95) that it stands in, where results are published: one level of a topic.
+    #[serde(default)]
+    pub area: Option<String>,
+    /// Line, cell or unit (ISA-95) that it belongs to, where results are published: one level of a topic.
+    #[serde(default)]
+    pub line: Option<String>,
     /// How far its behaviors may reach: `observe` records proposals, `advise` shows them to people. `control` is not
     /// offered by this version.
     #[serde(default)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use super::certificates::{Authority, Identity};
 use super::place::free_port;
 use super::wait::wait_for;
 
@@ -29,12 +30,35 @@ impl Broker {
     /// # Errors
     /// When mosquitto is not installed or does not come up.
     pub fn start(queued: usize) -> anyhow::Result<Self> {
+        Self::start_with(queued, free_port()?, "")
+    }
+
+    /// The same with a second listener, which speaks TLS as `server` and asks for a certificate of `clients`. Gives its
+    /// port. The first listener is for the field.
+    ///
+    /// # Errors
+    /// As [`Broker::start`].
+    pub fn start_secured(
+        queued: usize,
+        server: &Identity,
+        clients: &Authority,
+    ) -> anyhow::Result<(Self, u16)> {
+        let (port, secured) = (free_port()?, free_port()?);
+        let listener = format!(
+            "listener {secured} 127.0.0.1\ncafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true\n",
+            clients.certificate().display(),
+            server.certificate.display(),
+            server.key.display()
+        );
+        Ok((Self::start_with(queued, port, &listener)?, secured))
+    }
+
+    fn start_with(queued: usize, port: u16, more: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let port = free_port()?;
         let configuration = format!(
             "listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\n\
              persistence_location {}/\nmax_queued_messages {queued}\nmax_inflight_messages {WINDOW}\n\
-             log_dest none\nset_tcp_nodelay true\n{}",
+             log_dest none\nset_tcp_nodelay true\n{}{more}",
             folder.path().display(),
             // Started as root, mosquitto would otherwise become a user that may not write the folder.
             "user root\n"
@@ -80,6 +104,17 @@ impl Broker {
             child.wait()?;
         }
         Ok(())
+    }
+
+    /// Ends it as an operator would, so that it writes down its sessions and what waits in them.
+    ///
+    /// # Errors
+    /// When it does not end within ten seconds.
+    pub fn terminate(&mut self) -> anyhow::Result<()> {
+        let Some(mut child) = self.child.take() else { return Ok(()) };
+        let status = Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?;
+        anyhow::ensure!(status.success(), "kill failed");
+        wait_for("mosquitto to end", Duration::from_secs(10), || Ok(child.try_wait()?)).map(drop)
     }
 
     /// `mqtt://…` of it.

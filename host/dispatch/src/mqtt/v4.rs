@@ -23,6 +23,16 @@ pub(super) async fn connection(
     if let Some((user, password)) = &options.credentials {
         line.set_credentials(user.clone(), password.clone().into_bytes());
     }
+    if let Some(tls) = options.tls.clone() {
+        let name = options.host.clone();
+        line.set_socket_connector(move |host, network| {
+            let (tls, name) = (tls.clone(), name.clone());
+            async move {
+                let socket = rumqttc_v4::default_socket_connect(host, network).await?;
+                tls.connect(&name, socket).await
+            }
+        });
+    }
     let (client, mut events) = AsyncClient::builder(line).capacity(usize::from(WINDOW)).build();
     let mut network = events.network_options();
     network.set_tcp_nodelay(true);

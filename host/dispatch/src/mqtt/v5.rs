@@ -25,6 +25,16 @@ pub(super) async fn connection(
     if let Some((user, password)) = &options.credentials {
         line.set_credentials(user.clone(), password.clone().into_bytes());
     }
+    if let Some(tls) = options.tls.clone() {
+        let name = options.host.clone();
+        line.set_socket_connector(move |host, network| {
+            let (tls, name) = (tls.clone(), name.clone());
+            async move {
+                let socket = rumqttc_v5::default_socket_connect(host, network).await?;
+                tls.connect(&name, socket).await
+            }
+        });
+    }
     let mut network = line.network_options();
     network.set_tcp_nodelay(true);
     line.set_network_options(network);

@@ -23,6 +23,7 @@ use geminus_twin::Plant;
 use tokio::sync::oneshot;
 
 use super::chronicle::Chronicle;
+use super::press::Press;
 
 /// How often delays are looked at and what changed is written down and told.
 const TICK_EVERY: Duration = Duration::from_millis(100);
@@ -58,12 +59,17 @@ pub(crate) fn start(
     plant: &Arc<Plant>,
     control: Control,
     chronicle: Chronicle,
-    bus: Arc<EventBus>,
+    (bus, press): (Arc<EventBus>, Arc<Press>),
     clock: Arc<dyn Clock>,
 ) -> std::io::Result<Alarms> {
     let definitions = plant.alarms.iter().map(|alarm| alarm.definition.clone()).collect();
     let mut desk = Desk::new(definitions, plant.alarm_settings.clone());
     let active = restore(&mut desk, plant, &control, &chronicle, now(clock.as_ref()));
+    for key in press.alarms() {
+        if let Some(alarm) = show::alarm(plant, &desk, key, now(clock.as_ref())) {
+            press.alarm(key, &alarm);
+        }
+    }
     let (asks, asked) = unbounded();
     let (signals, heard) = bounded(BATCHES_MAX);
     let room = Room {
@@ -72,6 +78,7 @@ pub(crate) fn start(
         control,
         chronicle,
         bus,
+        press,
         clock,
         changes: Vec::new(),
         next_tick: Duration::ZERO,
@@ -125,6 +132,7 @@ struct Room {
     control: Control,
     chronicle: Chronicle,
     bus: Arc<EventBus>,
+    press: Arc<Press>,
     clock: Arc<dyn Clock>,
     /// Not told yet.
     changes: Vec<Change>,
@@ -210,6 +218,7 @@ impl Room {
         for key in changed {
             if let Some(alarm) = show::alarm(&self.plant, &self.desk, key, now) {
                 self.bus.publish_alarm(&alarm);
+                self.press.alarm(key, &alarm);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! From the plant's neutral routes to running sources.
 
+pub(super) mod broker;
 pub(crate) mod check;
 mod sparkplug;
 
@@ -81,11 +82,12 @@ fn recording(csv: &site::Csv, routes: &[Route], beside: &Path) -> anyhow::Result
 }
 
 /// Starts every broker connection of the plant, none before all are known to be right: a host that does not start
-/// should not disturb one that runs. Takes the routes, which a fleet should not have twice. Needs a tokio runtime.
+/// should not disturb one that runs. Takes the routes, which a fleet should not have twice. `data` is the data folder and
+/// `beside` that of the site file. Needs a tokio runtime; blocks on certificates.
 pub(crate) fn start(
     plant: &Plant,
     routes: &mut [Vec<Route>],
-    data: &Path,
+    (data, beside): (&Path, &Path),
     lanes: &Lanes,
     clock: &Arc<dyn Clock>,
     chronicle: &Chronicle,
@@ -95,7 +97,7 @@ pub(crate) fn start(
         if source.csv.is_some() || routes.is_empty() {
             continue;
         }
-        let prepared = prepare(plant, source, std::mem::take(routes), data);
+        let prepared = prepare(plant, source, std::mem::take(routes), (data, beside));
         ready.push((source, prepared.with_context(|| format!("source {}", source.name))?));
     }
     let mut sources = Vec::new();
@@ -125,15 +127,15 @@ fn prepare(
     plant: &Plant,
     source: &site::Source,
     routes: Vec<Route>,
-    data: &Path,
+    (data, beside): (&Path, &Path),
 ) -> anyhow::Result<Prepared> {
     match (&source.mqtt, &source.sparkplug) {
         (Some(mqtt), _) => {
-            let options = options(plant, source, mqtt, &routes, data)?;
+            let options = options(plant, source, mqtt, &routes, (data, beside))?;
             Ok(Prepared::Mqtt(Box::new(options), table(routes)?))
         }
         (None, Some(spb)) => {
-            let options = sparkplug::options(plant, source, spb, data)?;
+            let options = sparkplug::options(plant, source, spb, (data, beside))?;
             Ok(Prepared::Sparkplug(Box::new(options), sparkplug::metrics(routes)?))
         }
         (None, None) => anyhow::bail!("it is of no kind"),
@@ -145,12 +147,13 @@ fn options(
     source: &site::Source,
     mqtt: &site::Mqtt,
     routes: &[Route],
-    data: &Path,
+    (data, beside): (&Path, &Path),
 ) -> anyhow::Result<MqttOptions> {
     let (filters, at_most_once) = filters(routes);
     let client_id = named(plant, source, mqtt.client_id.as_ref(), data)?;
-    let url = with_credentials(&mqtt.url, mqtt.username.as_ref(), mqtt.password_env.as_ref())?;
+    let url = broker::with_credentials(mqtt.broker(), beside)?;
     let mut options = MqttOptions::new(url, client_id, filters);
+    options.tls = broker::tls(mqtt.broker(), beside)?;
     options.version = version(mqtt.version);
     options.at_most_once = at_most_once;
     options.receive_maximum = mqtt.receive_maximum;
@@ -169,38 +172,11 @@ fn named(plant: &Plant, source: &site::Source, id: Option<&String>, data: &Path)
     }
 }
 
-fn version(version: MqttVersion) -> ingest::ProtocolVersion {
+pub(super) fn version(version: MqttVersion) -> ingest::ProtocolVersion {
     match version {
         MqttVersion::V5 => ingest::ProtocolVersion::V5,
         MqttVersion::V311 => ingest::ProtocolVersion::V311,
     }
-}
-
-/// The address with user and password, which the site file names apart so that no password stands in it.
-fn with_credentials(
-    url: &str,
-    username: Option<&String>,
-    password_env: Option<&String>,
-) -> anyhow::Result<String> {
-    let Some(user) = username else { return Ok(url.to_owned()) };
-    let password = match password_env {
-        Some(variable) => std::env::var(variable)
-            .with_context(|| format!("password_env names {variable}, which is not set"))?,
-        None => String::new(),
-    };
-    let (scheme, rest) = url.split_once("://").unwrap_or(("mqtt", url));
-    anyhow::ensure!(!rest.contains('@'), "give the user either in url or in username, not in both");
-    Ok(format!("{scheme}://{}:{}@{rest}", encoded(user), encoded(&password)))
-}
-
-/// Percent-encoded for a URL's user and password.
-fn encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte.is_ascii_alphanumeric() {
-            true => char::from(byte).to_string(),
-            false => format!("%{byte:02X}"),
-        })
-        .collect()
 }
 
 fn decode_limits(plant: &Plant) -> DecodeLimits {
@@ -298,15 +274,5 @@ mod tests {
         };
         let routes = [route("a", 1), route("b", 0), route("c", 0), route("c", 2)];
         assert_eq!(filters(&routes), (vec!["a".to_owned(), "c".to_owned()], vec!["b".to_owned()]));
-    }
-
-    #[test]
-    fn user_and_password_come_into_the_address_and_never_twice() {
-        let check = |url: &str, user: Option<&str>| {
-            with_credentials(url, user.map(str::to_owned).as_ref(), None).ok()
-        };
-        assert_eq!(check("mqtt://broker", None).as_deref(), Some("mqtt://broker"));
-        assert_eq!(check("mqtt://broker:1", Some("a@b")).as_deref(), Some("mqtt://a%40b:@broker:1"));
-        assert_eq!(check("mqtt://c:d@broker", Some("a")), None);
     }
 }

@@ -1,14 +1,16 @@
-//! What open pages see of a shard: changed values of watched twins ten times a second, and twins whose state,
-//! alerts or health changed.
+//! What open pages and publications see of a shard: changed values of watched twins ten times a second, and twins whose
+//! state, alerts or health changed.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use geminus_api::{EventBus, Reading, TwinEvent, Values};
+use geminus_behavior::Compiled;
 use geminus_core::TwinIndex;
-use geminus_twin::Plant;
 use geminus_twin::shard::{Moment, Shard, Update};
+use geminus_twin::{BindingIndex, Plant};
 
+use super::press::Press;
 use super::view;
 
 /// Changed twins told in one tick; the rest waits for the next.
@@ -21,11 +23,15 @@ struct Face {
     kind: usize,
     /// Number of the watch that was last seen; `None` while nobody watches.
     watch: Option<u64>,
+    /// Whether something of it is published, so that it is always watched.
+    published: bool,
 }
 
 /// Publishes for one shard.
 #[derive(Debug)]
 pub(crate) struct Live {
+    plant: Arc<Plant>,
+    press: Arc<Press>,
     bus: Arc<EventBus>,
     faces: HashMap<TwinIndex, Face>,
     /// Names of points by kind.
@@ -38,19 +44,26 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    pub(crate) fn new(plant: &Plant, twins: impl Iterator<Item = TwinIndex>, bus: Arc<EventBus>) -> Self {
+    /// Watches what is published from now on.
+    pub(crate) fn new(plant: &Arc<Plant>, press: Arc<Press>, shard: &mut Shard, bus: Arc<EventBus>) -> Self {
+        let twins: Vec<TwinIndex> = shard.twins().collect();
         let face = |twin: TwinIndex| {
             let of = plant.twin(twin)?;
-            Some((twin, Face { id: (*of.id).into(), kind: of.kind as usize, watch: None }))
+            let published = press.wants(twin);
+            shard.watch(twin, published);
+            Some((twin, Face { id: (*of.id).into(), kind: of.kind as usize, watch: None, published }))
         };
+        let faces = twins.into_iter().filter_map(face).collect();
         let names = plant
             .kinds
             .iter()
             .map(|kind| kind.points.iter().map(|point| point.name.as_str().into()).collect())
             .collect();
         Self {
+            plant: Arc::clone(plant),
+            press,
             bus,
-            faces: twins.filter_map(face).collect(),
+            faces,
             names,
             generation: 0,
             updates: Vec::new(),
@@ -60,12 +73,23 @@ impl Live {
         }
     }
 
-    /// Publishes what is new since the last call.
-    pub(crate) fn publish(&mut self, shard: &mut Shard, now: Moment) {
+    /// Publishes what is new since the last call. `by` gives the version that answers for a behavior of a twin.
+    pub(crate) fn publish(
+        &mut self,
+        shard: &mut Shard,
+        now: Moment,
+        by: &dyn Fn(BindingIndex, TwinIndex) -> Option<Arc<Compiled>>,
+    ) {
         self.follow_watches(shard);
         shard.take_dirty(now, &mut self.updates);
         for update in self.updates.drain(..) {
             let Some(face) = self.faces.get(&update.twin) else { continue };
+            if face.published {
+                self.press.update(&self.plant, &update, now.wall, &|index| by(index, update.twin));
+            }
+            if face.watch.is_none() {
+                continue;
+            }
             let names = self.names.get(face.kind);
             self.points.clear();
             self.points.extend(update.points.iter().filter_map(|point| {
@@ -97,7 +121,7 @@ impl Live {
             }
             // Off and on again, so that a new watcher gets every point once.
             shard.watch(*twin, false);
-            shard.watch(*twin, watch.is_some());
+            shard.watch(*twin, watch.is_some() || face.published);
             face.watch = watch;
         }
     }

@@ -13,7 +13,7 @@ use geminus_twin::site::Behavior;
 use geminus_twin::{Plant, Site};
 use semver::VersionReq;
 
-use super::field;
+use super::{field, press};
 
 /// What earlier runs left behind that decides what starts now.
 #[derive(Debug, Default)]
@@ -105,6 +105,8 @@ pub(crate) fn check(path: &Path) -> anyhow::Result<Checked> {
     })?;
     let mut problems = Problems::default();
     field::check::tables(&site, &plan.plant, &mut problems);
+    field::check::certificates(&site, &plan.plant, &mut problems);
+    press::check(&site, &plan.plant, &mut problems);
     let recordings = field::check::recordings(&site, &plan.plant, &mut problems);
     Ok(Checked { plan, recordings, problems })
 }

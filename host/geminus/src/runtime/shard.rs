@@ -38,6 +38,7 @@ use super::manager;
 use super::message::{Ask, Candidate, Copied};
 use super::meters::ShardMeters;
 use super::plugins::Board;
+use super::press::Press;
 use super::proposals::{Court, Hearing};
 use super::quarantine::Earlier;
 use super::reopen;
@@ -79,6 +80,8 @@ pub(crate) struct ShardParts {
     /// To the keeper.
     pub(crate) borders: crossbeam_channel::Sender<AtBorder>,
     pub(crate) alarms: AlarmWatch,
+    /// Where results are published.
+    pub(crate) press: Arc<Press>,
 }
 
 /// A running shard.
@@ -103,8 +106,9 @@ pub(crate) struct ShardRunner {
 }
 
 impl ShardRunner {
-    pub(crate) fn new(parts: ShardParts) -> Self {
-        let live = Live::new(&parts.plant, parts.shard.twins(), Arc::clone(&parts.bus));
+    pub(crate) fn new(mut parts: ShardParts) -> Self {
+        let (press, bus) = (Arc::clone(&parts.press), Arc::clone(&parts.bus));
+        let live = Live::new(&parts.plant, press, &mut parts.shard, bus);
         let court = Court::new(Arc::clone(&parts.plant), parts.chronicle.clone());
         Self {
             live,
@@ -346,7 +350,9 @@ impl ShardRunner {
         for event in self.events.drain(..) {
             self.parts.chronicle.tell(event);
         }
-        self.live.publish(&mut self.parts.shard, now);
+        let cohorts = &self.parts.cohorts;
+        let by = |index, twin| cohorts.berth(index, twin).map(|berth| Arc::clone(berth.cohort.compiled()));
+        self.live.publish(&mut self.parts.shard, now, &by);
         let monotonic = Duration::from_nanos(now.monotonic);
         for told in self.floods.due(monotonic) {
             self.parts.chronicle.tell(told.event(&self.parts.plant));

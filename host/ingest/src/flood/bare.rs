@@ -56,7 +56,8 @@ pub async fn read_watched(
     clock: &dyn Clock,
     progress: &Progress,
 ) -> Result<Bare, String> {
-    let address: Address = url.parse().map_err(|error| MqttError::Address(error).to_string())?;
+    let address = url.parse::<Address>().and_then(|address| address.with_tls(None));
+    let address = address.map_err(|error| MqttError::Address(error).to_string())?;
     let id = format!("bare-{}", clock.now().0);
     match version {
         ProtocolVersion::V5 => {

@@ -8,24 +8,24 @@ const LAST: Duration = Duration::from_secs(5);
 
 /// The next wait.
 #[derive(Debug)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     next: Duration,
     seed: u64,
 }
 
 impl Backoff {
     /// `seed` varies between hosts (the clock will do).
-    pub(crate) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self { next: FIRST, seed }
     }
 
     /// Starts over, after a connection that held.
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.next = FIRST;
     }
 
     /// Half to all of the step, which then doubles.
-    pub(crate) fn wait(&mut self) -> Duration {
+    pub fn wait(&mut self) -> Duration {
         let step = self.next;
         self.next = (step * 2).min(LAST);
         // SplitMix64 (Steele, Lea, Flood 2014): enough to spread hosts.

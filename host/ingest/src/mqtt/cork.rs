@@ -19,12 +19,14 @@ const CORKED_BYTES_MAX: usize = 64 << 10;
 pub(crate) struct Cork<S: AsyncWrite + Unpin> {
     socket: S,
     held: BytesMut,
+    /// Whether the socket has taken bytes that it may hold itself, as one with TLS does.
+    unflushed: bool,
 }
 
 impl<S: AsyncWrite + Unpin> Cork<S> {
     /// Over this socket.
     pub(crate) fn new(socket: S) -> Self {
-        Self { socket, held: BytesMut::new() }
+        Self { socket, held: BytesMut::new(), unflushed: false }
     }
 
     fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -33,8 +35,11 @@ impl<S: AsyncWrite + Unpin> Cork<S> {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 written => self.held.advance(written),
             }
+            self.unflushed = true;
         }
-        Pin::new(&mut self.socket).poll_flush(cx)
+        ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
+        self.unflushed = false;
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -44,7 +49,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Cork<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.held.has_remaining() {
+        if self.held.has_remaining() || self.unflushed {
             // A socket that takes no more now has registered its waker, and the next poll goes on.
             if let Poll::Ready(Err(error)) = self.poll_release(cx) {
                 return Poll::Ready(Err(error));

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 /// Something that came over the line.
 #[derive(Debug)]
-pub(crate) enum Step {
+pub enum Step {
     /// Connected; whether the broker still had our session.
     Connected { session_present: bool },
     /// A message; `packet` is there when it wants an acknowledgement.
@@ -15,6 +15,8 @@ pub(crate) enum Step {
     Subscribed(Vec<Option<String>>),
     /// One of our QoS 1 messages arrived.
     Arrived,
+    /// The broker will not have one of our QoS 1 messages, and why. In version 3.1.1 it has no words for that.
+    Declined(String),
     /// Anything else.
     Other,
 }
@@ -22,46 +24,50 @@ pub(crate) enum Step {
 /// The line broke, and why.
 #[derive(Debug, thiserror::Error)]
 #[error("{reason}")]
-pub(crate) struct LineError {
+pub struct LineError {
     reason: String,
     closed: bool,
 }
 
 impl LineError {
     /// For this reason.
-    pub(crate) fn new(reason: impl std::fmt::Display) -> Self {
+    pub fn new(reason: impl std::fmt::Display) -> Self {
         Self { reason: reason.to_string(), closed: false }
     }
 
     /// We said goodbye ourselves.
-    pub(crate) fn closed() -> Self {
+    pub fn closed() -> Self {
         Self { reason: "the connection was closed on purpose".to_owned(), closed: true }
     }
 
     /// Whether the line was closed on purpose and will not connect again.
-    pub(crate) fn is_closed(&self) -> bool {
+    pub fn is_closed(&self) -> bool {
         self.closed
     }
 }
 
 /// A message of ours. (Samples never take this way.)
 #[derive(Debug)]
-pub(crate) struct Message<'a> {
-    pub(crate) topic: &'a str,
-    pub(crate) payload: Vec<u8>,
-    pub(crate) at_least_once: bool,
-    pub(crate) retained: bool,
+pub struct Message<'a> {
+    pub topic: &'a str,
+    pub payload: Vec<u8>,
+    pub at_least_once: bool,
+    pub retained: bool,
 }
 
-/// What the broker publishes, retained and at QoS 1, when the connection ends without a goodbye.
+/// What the broker publishes, at QoS 1, when the connection ends without a goodbye.
 #[derive(Clone, Debug)]
-pub(crate) struct Will {
-    pub(crate) topic: String,
-    pub(crate) payload: String,
+pub struct Will {
+    /// Where.
+    pub topic: String,
+    /// What.
+    pub payload: Vec<u8>,
+    /// Whether the broker keeps it for those who come later.
+    pub retained: bool,
 }
 
 /// The half that sends. Never waits: its queues hold more than the window can have under way.
-pub(crate) trait Voice: Clone + Send + Sync + 'static {
+pub trait Voice: Clone + Send + Sync + 'static {
     /// Acknowledges a message of this connection.
     fn acknowledge(&self, packet: u16) -> Result<(), LineError>;
     /// Asks for all filters in one packet.
@@ -75,7 +81,7 @@ pub(crate) trait Voice: Clone + Send + Sync + 'static {
 }
 
 /// The half that is polled. Polling after an error connects again.
-pub(crate) trait Line: Send + 'static {
+pub trait Line: Send + 'static {
     /// The other half.
     type Voice: Voice;
 

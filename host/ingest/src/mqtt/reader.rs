@@ -17,6 +17,7 @@ use super::backoff::Backoff;
 use super::intake::Intake;
 use super::ledger::Ledger;
 use super::line::{Line, LineError, Step, Voice};
+use super::loss::Loss;
 use super::memo::Memo;
 use super::{House, MqttOptions, QoS};
 use crate::decode::Decoder;
@@ -54,6 +55,7 @@ pub(super) struct Reader<L: Line, S> {
     since: Duration,
     /// What the journal was told last: connected, lost, or nothing yet.
     told: Option<bool>,
+    loss: Loss,
     redeliver: bool,
     /// Monotonic time of the last entry about a redelivery.
     redelivery_told: Option<Duration>,
@@ -87,8 +89,8 @@ impl<L: Line, S: Sink> Reader<L, S> {
                 tracing::debug!(?end, "a ticket ended after its source");
             }
         });
-        let broker =
-            options.url.rsplit('@').next().unwrap_or_default().trim_start_matches("mqtt://").to_owned();
+        let broker = options.url.rsplit('@').next().unwrap_or_default().trim_start_matches("mqtts://");
+        let broker = broker.trim_start_matches("mqtt://").to_owned();
         let qos = u8::from(options.qos == QoS::AtLeastOnce);
         // Kept once: a fleet's filters are many.
         let filters = std::mem::take(&mut options.filters);
@@ -110,6 +112,7 @@ impl<L: Line, S: Sink> Reader<L, S> {
             backoff: Backoff::new(house.clock.now().0),
             since: Duration::ZERO,
             told: None,
+            loss: Loss::default(),
             redeliver: false,
             redelivery_told: None,
             house,
@@ -207,7 +210,7 @@ impl<L: Line, S: Sink> Reader<L, S> {
             }
             Step::Connected { session_present } => self.connected(session_present),
             Step::Subscribed(answers) => self.subscribed(&answers),
-            Step::Arrived | Step::Other => {}
+            Step::Arrived | Step::Declined(_) | Step::Other => {}
         }
     }
 
@@ -265,6 +268,7 @@ impl<L: Line, S: Sink> Reader<L, S> {
             self.house.tell(Event::new(kind, Severity::Info, message).facts(facts));
         }
         self.told = Some(true);
+        self.loss.over();
     }
 
     fn subscribed(&mut self, answers: &[Option<String>]) {
@@ -312,12 +316,12 @@ impl<L: Line, S: Sink> Reader<L, S> {
         }
         let Some(lost) = lost else { return };
         tracing::debug!(%broker, %lost, "connection lost");
-        if self.told != Some(false) {
-            self.told = Some(false);
-            let message = format!("broker {broker} cannot be reached: {lost}");
+        self.told = Some(false);
+        let reason = lost.to_string();
+        if self.loss.is_news(&reason, now) {
+            let message = format!("broker {broker} cannot be reached: {reason}");
             let client_id = &self.options.client_id;
-            let facts =
-                serde_json::json!({ "broker": broker, "client_id": client_id, "reason": lost.to_string() });
+            let facts = serde_json::json!({ "broker": broker, "client_id": client_id, "reason": reason });
             self.house.tell(Event::new("source-lost", Severity::Error, message).facts(facts));
         }
     }

@@ -20,7 +20,8 @@ const PACKET_BYTES_MAX: usize = 268_435_455;
 /// The broker alone bounds the window here; these are all packet ids that exist.
 const WINDOW_MAX: usize = 65_535;
 
-pub(crate) struct LineV4 {
+/// A connection over MQTT 3.1.1.
+pub struct LineV4 {
     client: AsyncClient,
     events: EventLoop,
 }
@@ -50,21 +51,22 @@ impl LineV4 {
         Self { client, events: undelayed(events) }
     }
 
-    /// A line of a host application: it receives and acknowledges by itself, starts clean, and leaves a will. `capacity`
+    /// A line of one who is missed, a host application or a publisher: it receives and acknowledges by itself, starts clean, and leaves a will. `capacity`
     /// is how many messages of its own may wait.
-    pub(crate) fn with_will(
+    #[must_use]
+    pub fn with_will(
         address: &Address,
         (client_id, keep_alive): (&str, Duration),
         will: Will,
         capacity: usize,
     ) -> Self {
         let mut line = base(address, client_id, keep_alive, Reading::AtOnce);
-        let Will { topic, payload } = will;
+        let Will { topic, payload, retained } = will;
         line.set_session_mode(SessionMode::Clean).set_inflight(16).set_last_will(rumqttc::LastWill::new(
             topic,
             payload,
             rumqttc::QoS::AtLeastOnce,
-            true,
+            retained,
         ));
         let (client, events) = AsyncClient::builder(line).capacity(capacity).build();
         Self { client, events: undelayed(events) }
@@ -85,10 +87,25 @@ fn base(address: &Address, client_id: &str, keep_alive: Duration, reading: Readi
     if let Some((user, password)) = &address.credentials {
         line.set_credentials(user.clone(), password.clone().into_bytes());
     }
-    line.set_socket_connector(move |host, network| async move {
-        let socket = rumqttc::default_socket_connect(host, network).await;
-        socket.map(|socket| Cork::new(Gulp::new(socket, reading)))
-    });
+    match address.tls.clone() {
+        None => {
+            line.set_socket_connector(move |host, network| async move {
+                let socket = rumqttc::default_socket_connect(host, network).await;
+                socket.map(|socket| Cork::new(Gulp::new(socket, reading)))
+            });
+        }
+        Some(tls) => {
+            let name = address.host.clone();
+            // Gulps below, where it is seen how much the broker sends; the cork above, so that what was held leaves in one record.
+            line.set_socket_connector(move |host, network| {
+                let (tls, name) = (tls.clone(), name.clone());
+                async move {
+                    let socket = rumqttc::default_socket_connect(host, network).await?;
+                    tls.connect(&name, Gulp::new(socket, reading)).await.map(Cork::new)
+                }
+            });
+        }
+    }
     line
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use rumqttc_v5 as rumqttc;
 
+use rumqttc::mqttbytes::v5::PubAckReason;
+
 use rumqttc::{
     AckMode, AsyncClient, Broker, ConnectionError, DisconnectReasonCode, Event, EventLoop, Incoming,
     ManualAck, PersistedAckMode, PersistedSession, PubAck, SessionMode, SessionStore, SessionStoreError,
@@ -23,7 +25,8 @@ use super::line::{Line, LineError, Message, Step, Voice, Will};
 const SUBSCRIBER_WINDOW: u16 = 16;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub(crate) struct LineV5 {
+/// A connection over MQTT 5.
+pub struct LineV5 {
     client: AsyncClient,
     events: EventLoop,
 }
@@ -71,21 +74,22 @@ impl LineV5 {
         Self { client, events }
     }
 
-    /// A line of a host application: it receives and acknowledges by itself, starts clean, and leaves a will. `capacity`
+    /// A line of one who is missed, a host application or a publisher: it receives and acknowledges by itself, starts clean, and leaves a will. `capacity`
     /// is how many messages of its own may wait.
-    pub(crate) fn with_will(
+    #[must_use]
+    pub fn with_will(
         address: &Address,
         (client_id, keep_alive): (&str, Duration),
         will: Will,
         capacity: usize,
     ) -> Self {
         let mut line = base(address, client_id, keep_alive, Reading::AtOnce);
-        let Will { topic, payload } = will;
+        let Will { topic, payload, retained } = will;
         line.set_session_mode(SessionMode::Clean)
             .set_max_packet_size(Some(16 << 20))
             .set_session_expiry_interval(Some(0))
             .set_outgoing_inflight_upper_limit(SUBSCRIBER_WINDOW)
-            .set_last_will(rumqttc::LastWill::new(topic, payload, rumqttc::QoS::AtLeastOnce, true, None));
+            .set_last_will(rumqttc::LastWill::new(topic, payload, rumqttc::QoS::AtLeastOnce, retained, None));
         let (client, events) = AsyncClient::builder(line).capacity(capacity).build();
         Self { client, events }
     }
@@ -106,10 +110,25 @@ fn base(address: &Address, client_id: &str, keep_alive: Duration, reading: Readi
     let mut network = line.network_options();
     network.set_tcp_nodelay(true);
     line.set_network_options(network);
-    line.set_socket_connector(move |host, network| async move {
-        let socket = rumqttc::default_socket_connect(host, network).await;
-        socket.map(|socket| Cork::new(Gulp::new(socket, reading)))
-    });
+    match address.tls.clone() {
+        None => {
+            line.set_socket_connector(move |host, network| async move {
+                let socket = rumqttc::default_socket_connect(host, network).await;
+                socket.map(|socket| Cork::new(Gulp::new(socket, reading)))
+            });
+        }
+        Some(tls) => {
+            let name = address.host.clone();
+            // Gulps below, where it is seen how much the broker sends; the cork above, so that what was held leaves in one record.
+            line.set_socket_connector(move |host, network| {
+                let (tls, name) = (tls.clone(), name.clone());
+                async move {
+                    let socket = rumqttc::default_socket_connect(host, network).await?;
+                    tls.connect(&name, Gulp::new(socket, reading)).await.map(Cork::new)
+                }
+            });
+        }
+    }
     line
 }
 
@@ -184,7 +203,10 @@ fn step(event: Event) -> Step {
         Event::Incoming(Incoming::SubAck(ack)) => {
             Step::Subscribed(ack.return_codes.iter().map(refused).collect())
         }
-        Event::Incoming(Incoming::PubAck(_)) => Step::Arrived,
+        Event::Incoming(Incoming::PubAck(ack)) => match ack.reason {
+            PubAckReason::Success | PubAckReason::NoMatchingSubscribers => Step::Arrived,
+            refused => Step::Declined(format!("{refused:?}")),
+        },
         _ => Step::Other,
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::intake::Intake;
 use super::{MetricPoint, SparkplugOptions};
 use crate::mqtt::line::{Line, LineError, Message, Step, Voice, Will};
-use crate::mqtt::{Backoff, MqttStats};
+use crate::mqtt::{Backoff, Loss, MqttStats};
 use crate::{EventSink, Sink};
 
 /// How long a stopping reader waits for a full sink, and for the broker to take its last STATE.
@@ -58,6 +58,7 @@ pub(super) struct Reader<S> {
     since: Duration,
     /// What the journal was told last: connected, lost, or nothing yet.
     told: Option<bool>,
+    loss: Loss,
     stopped: watch::Receiver<bool>,
 }
 
@@ -87,7 +88,7 @@ impl<S: Sink> Reader<S> {
             house,
             host,
             intake,
-            broker: broker.trim_start_matches("mqtt://").to_owned(),
+            broker,
             state_topic,
             filters,
             stamp: 0,
@@ -96,6 +97,7 @@ impl<S: Sink> Reader<S> {
             unconfirmed: 0,
             since: Duration::ZERO,
             told: None,
+            loss: Loss::default(),
             options,
             stopped,
         }
@@ -112,7 +114,11 @@ impl<S: Sink> Reader<S> {
             // Later than the last one even if the clock was set back: edge nodes go by it.
             self.stamp = self.house.clock.now().millis().max(self.stamp + 1);
             let will = State { online: false, timestamp: self.stamp };
-            let mut line = connect(Will { topic: self.state_topic.clone(), payload: will.to_json() });
+            let mut line = connect(Will {
+                topic: self.state_topic.clone(),
+                payload: will.to_json().into_bytes(),
+                retained: true,
+            });
             let lost = match self.converse(&mut line).await {
                 ControlFlow::Break(Leave::Stopped) => return self.say_goodbye(line).await,
                 ControlFlow::Break(Leave::SinkClosed) => {
@@ -193,7 +199,7 @@ impl<S: Sink> Reader<S> {
             }
             Step::Connected { .. } => self.connected(voice),
             Step::Subscribed(answers) => self.subscribed(&answers, voice),
-            Step::Arrived => {
+            Step::Arrived | Step::Declined(_) => {
                 self.unconfirmed = self.unconfirmed.saturating_sub(1);
                 Ok(())
             }
@@ -227,6 +233,7 @@ impl<S: Sink> Reader<S> {
         self.standing = true;
         self.host.connected(self.house.clock.monotonic());
         self.set_connected(true);
+        self.loss.over();
         let broker = &self.broker;
         let event = match self.told.replace(true) {
             None => Some(("source-connected", format!("connected to broker {broker}"))),
@@ -306,11 +313,12 @@ impl<S: Sink> Reader<S> {
         (self.intake.announce, self.intake.rebirths) = (false, Vec::new());
         self.set_connected(false);
         tracing::debug!(broker = %self.broker, %lost, "connection lost");
-        if self.told.replace(false) != Some(false) {
+        self.told = Some(false);
+        let reason = lost.to_string();
+        if self.loss.is_news(&reason, moment.monotonic) {
             let (broker, client_id) = (&self.broker, &self.options.client_id);
-            let message = format!("broker {broker} cannot be reached: {lost}");
-            let facts =
-                serde_json::json!({ "broker": broker, "client_id": client_id, "reason": lost.to_string() });
+            let message = format!("broker {broker} cannot be reached: {reason}");
+            let facts = serde_json::json!({ "broker": broker, "client_id": client_id, "reason": reason });
             (self.house.events)(Event::new("source-lost", Severity::Error, message).facts(facts));
         }
         self.deliver().await
@@ -339,7 +347,9 @@ impl<S: Sink> Reader<S> {
                 self.log_if_failed(line.voice().disconnect());
             }
             match line.poll().await {
-                Ok(Step::Arrived) => self.unconfirmed = self.unconfirmed.saturating_sub(1),
+                Ok(Step::Arrived | Step::Declined(_)) => {
+                    self.unconfirmed = self.unconfirmed.saturating_sub(1)
+                }
                 Ok(_) => {}
                 Err(_) => return,
             }

@@ -159,18 +159,20 @@ fn start() -> Rig {
     };
     let options = SparkplugOptions {
         url: "mqtt://made.up".to_owned(),
+        tls: None,
         client_id: "me".to_owned(),
         host_id: "geminus".to_owned(),
         version: ProtocolVersion::V5,
         keep_alive: Duration::from_secs(30),
         limits: DecodeLimits { payload_bytes_max: 1_000, ..DecodeLimits::default() },
     };
-    let reader = Reader::new(options, "mqtt://made.up:1883".to_owned(), points, house, stopped);
+    let reader = Reader::new(options, "made.up:1883".to_owned(), points, house, stopped);
     let steps_of_all: Steps = Arc::new(tokio::sync::Mutex::new(script));
     let (heard, goodbye) = (Arc::clone(&wills), Arc::default());
     let task = tokio::spawn(reader.run(move |will| {
         assert_eq!(will.topic, "spBv1.0/STATE/geminus");
-        heard.lock().expect("wills").push(will.payload);
+        assert!(will.retained, "a STATE is kept");
+        heard.lock().expect("wills").push(String::from_utf8(will.payload).expect("JSON"));
         let mouth = Mouth { said: mouth.clone(), goodbye: Arc::clone(&goodbye) };
         Script { steps: Arc::clone(&steps_of_all), mouth }
     }));
@@ -367,6 +369,7 @@ async fn options_that_cannot_work_are_told() {
     let check = |edit: &dyn Fn(&mut SparkplugOptions), points: Vec<MetricPoint>, says: &str| {
         let mut options = SparkplugOptions {
             url: "mqtt://127.0.0.1:1".to_owned(),
+            tls: None,
             client_id: "me".to_owned(),
             host_id: "geminus".to_owned(),
             version: ProtocolVersion::V5,
@@ -380,7 +383,8 @@ async fn options_that_cannot_work_are_told() {
         assert!(error.to_string().contains(says), "{error}");
     };
     let one = || vec![point("spBv1.0/plant/edge-1", "Speed", Point::plain(SeriesId(1)))];
-    check(&|options| options.url = "mqtts://x".to_owned(), one(), "is not spoken");
+    check(&|options| options.url = "wss://x".to_owned(), one(), "is not spoken");
+    check(&|options| options.url = "mqtts://x".to_owned(), one(), "needs an authority");
     check(&|options| options.client_id.clear(), one(), "client_id");
     check(&|options| options.host_id = "a/b".to_owned(), one(), "host_id `a/b`");
     check(&|_| {}, Vec::new(), "no metric");

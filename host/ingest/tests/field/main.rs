@@ -10,5 +10,6 @@ mod flooding;
 mod house;
 mod peer;
 mod refusing;
+mod secured;
 mod sessions;
 mod sparkplug;

@@ -18,6 +18,11 @@ pub(crate) struct Mosquitto {
 impl Mosquitto {
     /// `None`, said plainly, when there is no mosquitto; a failure on CI.
     pub(crate) async fn start() -> Option<Self> {
+        Self::start_with("").await
+    }
+
+    /// The same with more lines in its configuration.
+    pub(crate) async fn start_with(more: &str) -> Option<Self> {
         let Some(program) = find() else {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "mosquitto must be installed on CI");
             eprintln!("NOT RUN: mosquitto is not installed (apt-get install mosquitto)");
@@ -28,7 +33,7 @@ impl Mosquitto {
         let folder = tempfile::tempdir().expect("a folder");
         let config = format!(
             "listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {}/\n\
-             max_queued_messages 200000\nmax_packet_size 8000000\nuser root\n",
+             max_queued_messages 200000\nmax_packet_size 8000000\nuser root\n{more}",
             folder.path().display()
         );
         std::fs::write(folder.path().join("mosquitto.conf"), config).expect("a configuration");

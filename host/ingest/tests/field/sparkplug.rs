@@ -130,6 +130,7 @@ fn host(broker: &Mosquitto, house: &House, version: ProtocolVersion) -> (MqttHan
     let tell: EventSink = Arc::new(move |event| events.lock().expect("events").push(event));
     let options = SparkplugOptions {
         url: broker.url(),
+        tls: None,
         client_id: "host".to_owned(),
         host_id: "geminus".to_owned(),
         version,

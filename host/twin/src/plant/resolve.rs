@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use geminus_core::{Declaration, SeriesId, TwinIndex};
 
-use super::{Binding, Kind, Plant, Substitute, Twin};
+use super::{Binding, Kind, Place, Plant, Substitute, Twin};
 use crate::dtdl::TwinType;
 use crate::pattern::{Selection, expand};
 use crate::problem::{Problems, did_you_mean};
@@ -93,6 +93,7 @@ impl<'a> Resolving<'a> {
             if let Ok(twin_type) = self.twin_type(index) {
                 self.overrides(index, twin_type);
             }
+            let place = Arc::new(Place { area: section.area.clone(), line: section.line.clone() });
             for id in expand(&section.id).unwrap_or_default() {
                 if !seen.insert(id.clone()) {
                     self.report(&format!("{key}.id"), format!("twin \"{id}\" is defined twice"));
@@ -103,7 +104,8 @@ impl<'a> Resolving<'a> {
                 let authority = section.authority;
                 let id = id.into();
                 let (kind, first_series, first_row_series) = (0, 0, 0);
-                twins.push(Twin { id, display_name, authority, kind, first_series, first_row_series });
+                let place = Arc::clone(&place);
+                twins.push(Twin { id, display_name, authority, place, kind, first_series, first_row_series });
                 sections.push(index);
             }
         }

@@ -65,6 +65,9 @@ impl Shard {
             self.fresh_until.push(next, twin as u32);
         }
         if turned {
+            // What was computed from it is judged anew too.
+            let rows = self.twins[twin].first_row as usize;
+            self.rows[rows..rows + layout.stages.len()].iter_mut().for_each(|row| row.dirty = true);
             self.mark_dirty(twin);
         }
         if next == u64::MAX {

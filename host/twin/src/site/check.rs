@@ -10,6 +10,9 @@ use super::{Behavior, Bind, CheckAddress, Payload, Shape, Site, Source, Substitu
 use crate::pattern::{Selection, expand};
 use crate::problem::{Problems, did_you_mean};
 
+mod broker;
+mod publish;
+
 /// Adds every mistake to `problems`.
 pub(super) fn document(site: &Site, address: CheckAddress<'_>, problems: &mut Problems) {
     let mut check = Check { site, address, problems };
@@ -20,6 +23,7 @@ pub(super) fn document(site: &Site, address: CheckAddress<'_>, problems: &mut Pr
     check.behaviors();
     check.alarms();
     check.targets();
+    check.publishes();
 }
 
 struct Check<'a> {
@@ -99,11 +103,11 @@ impl Check<'_> {
         if let Some(mqtt) = &source.mqtt {
             self.range(&format!("{key}.mqtt.qos"), mqtt.qos, 0..=2);
             self.range(&format!("{key}.mqtt.receive_maximum"), mqtt.receive_maximum, 1..=u16::MAX);
-            self.broker(&format!("{key}.mqtt"), &mqtt.url, mqtt.username.as_ref(), mqtt.client_id.as_ref());
+            self.broker(&format!("{key}.mqtt"), mqtt.broker());
         }
         if let Some(spb) = &source.sparkplug {
             let key = format!("{key}.sparkplug");
-            self.broker(&key, &spb.url, spb.username.as_ref(), spb.client_id.as_ref());
+            self.broker(&key, spb.broker());
             if spb.host_id.is_empty() || spb.host_id.contains(['/', '+', '#', '\0']) {
                 let message = format!(
                     "host_id \"{}\" is one level of a topic: it must not be empty, nor hold `/`, `+` or `#`",
@@ -114,21 +118,6 @@ impl Check<'_> {
         }
         if let Some(csv) = source.csv.as_ref().filter(|csv| !(csv.speed >= 0.0 && csv.speed.is_finite())) {
             self.report(&format!("{key}.csv.speed"), format!("speed = {} is not 0 or more", csv.speed));
-        }
-    }
-
-    /// What all connections to a broker have.
-    fn broker(&mut self, key: &str, url: &str, username: Option<&String>, client_id: Option<&String>) {
-        if let Err(reason) = (self.address)(url) {
-            self.report(&format!("{key}.url"), reason);
-        }
-        if username.is_some() && url.contains('@') {
-            let message = "give the user either in url or in username, not in both";
-            self.report(&format!("{key}.username"), message);
-        }
-        if client_id.is_some_and(String::is_empty) {
-            let message = "client_id must not be empty: leave it out, and the host makes one";
-            self.report(&format!("{key}.client_id"), message);
         }
     }
 
@@ -143,6 +132,11 @@ impl Check<'_> {
                             format!("twin id \"{id}\" may hold letters, digits, `-`, `_`, `.` and `:` only");
                         self.report(&format!("{key}.id"), message);
                     }
+                }
+            }
+            for (name, level) in [("area", &twin.area), ("line", &twin.line)] {
+                if let Some(level) = level {
+                    self.level(&format!("{key}.{name}"), level);
                 }
             }
             if twin.authority == Authority::Control {

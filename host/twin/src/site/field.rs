@@ -28,7 +28,7 @@ pub struct Source {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mqtt {
-    /// Address of the broker: `mqtt://host:1883`.
+    /// Address of the broker: `mqtt://host:1883`, or `mqtts://host:8883` for TLS.
     pub url: String,
     /// Protocol version, `5` or `3.1.1`.
     #[serde(default)]
@@ -56,13 +56,20 @@ pub struct Mqtt {
     /// Name of the environment variable with the password; passwords do not stand in this file.
     #[serde(default)]
     pub password_env: Option<String>,
+    /// File with the password in its first line, relative to this file and readable by nobody else; instead of
+    /// `password_env`.
+    #[serde(default)]
+    pub password_file: Option<String>,
+    /// Certificates, for `mqtts://`: `tls = { ca = "ca.pem" }`.
+    #[serde(default)]
+    pub tls: Option<Tls>,
 }
 
 /// Sparkplug B 3.0 edge nodes of an MQTT broker, to which this host is a host application.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sparkplug {
-    /// Address of the broker: `mqtt://host:1883`.
+    /// Address of the broker: `mqtt://host:1883`, or `mqtts://host:8883` for TLS.
     pub url: String,
     /// Id of this host application, on whose STATE edge nodes may wait (`spBv1.0/STATE/<host_id>`). Unique among all host
     /// applications of the broker.
@@ -83,6 +90,74 @@ pub struct Sparkplug {
     /// Name of the environment variable with the password; passwords do not stand in this file.
     #[serde(default)]
     pub password_env: Option<String>,
+    /// File with the password in its first line, relative to this file and readable by nobody else; instead of
+    /// `password_env`.
+    #[serde(default)]
+    pub password_file: Option<String>,
+    /// Certificates, for `mqtts://`: `tls = { ca = "ca.pem" }`.
+    #[serde(default)]
+    pub tls: Option<Tls>,
+}
+
+/// Certificates towards a broker: PEM files, relative to the site file.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Certificates of the authorities that the broker's certificate may come from. Nothing else is trusted.
+    pub ca: String,
+    /// Certificate of this host, for a broker that asks for one (mutual TLS), with those between it and its authority.
+    #[serde(default)]
+    pub certificate: Option<String>,
+    /// Its key, without a password, in a file that nobody else may read.
+    #[serde(default)]
+    pub key: Option<String>,
+}
+
+/// What every connection to a broker has, whatever is said over it.
+#[derive(Clone, Copy, Debug)]
+pub struct Broker<'a> {
+    /// Address.
+    pub url: &'a str,
+    /// Client id, if the site says one.
+    pub client_id: Option<&'a str>,
+    /// User.
+    pub username: Option<&'a str>,
+    /// Environment variable with the password.
+    pub password_env: Option<&'a str>,
+    /// File with the password.
+    pub password_file: Option<&'a str>,
+    /// Certificates.
+    pub tls: Option<&'a Tls>,
+}
+
+macro_rules! broker {
+    ($kind:ty) => {
+        impl $kind {
+            /// The connection by itself.
+            #[must_use]
+            pub fn broker(&self) -> Broker<'_> {
+                Broker {
+                    url: &self.url,
+                    client_id: self.client_id.as_deref(),
+                    username: self.username.as_deref(),
+                    password_env: self.password_env.as_deref(),
+                    password_file: self.password_file.as_deref(),
+                    tls: self.tls.as_ref(),
+                }
+            }
+        }
+    };
+}
+
+broker!(Mqtt);
+broker!(Sparkplug);
+
+impl Source {
+    /// The connection to the broker, if the source has one.
+    #[must_use]
+    pub fn broker(&self) -> Option<Broker<'_>> {
+        self.mqtt.as_ref().map(Mqtt::broker).or_else(|| self.sparkplug.as_ref().map(Sparkplug::broker))
+    }
 }
 
 fn qos() -> u8 {

@@ -50,6 +50,9 @@ fn all_mistakes_come_at_once_with_their_lines() {
 #[test]
 fn values_out_of_range_are_named() {
     let with = |more: &str| format!("{SITE}{more}");
+    let mqtt = |rest: &str| format!("[[source]]\nname = \"b\"\nmqtt = {{ url = \"{rest} }}");
+    let publish =
+        |layer: &str, more: &str| format!("[publish.p]\nlayer = \"{layer}\"\nurl = \"mqtt://x\"\n{more}");
     let spb = |more: &str| format!("{SITE}{SPARKPLUG}[[bind]]\nsource = \"s\"\n{more}");
     for (toml, expect) in [
         (with("row_wait_ms = 0"), "18: row_wait_ms = 0 is outside 1 … 60000"),
@@ -86,6 +89,28 @@ fn values_out_of_range_are_named() {
         (
             with("[[source]]\nname = \"b\"\nmqtt = { url = \"mqtt://x\", client_id = \"\" }"),
             "20: client_id must not be empty",
+        ),
+        (with(&mqtt("mqtt://ann:secret@x\"")), "20: a password does not stand in this file"),
+        (with(&mqtt("mqtts://x\"")), "20: mqtts:// needs an authority to trust"),
+        (with(&mqtt("mqtt://x\", tls = { ca = \"a\" }")), "20: tls is used with mqtts:// only"),
+        (
+            with(&mqtt("mqtts://x\", tls = { ca = \"a\", key = \"b\" }")),
+            "20: certificate and key belong together",
+        ),
+        (
+            with(&mqtt("mqtt://x\", username = \"a\", password_env = \"B\", password_file = \"c\"")),
+            "20: give either password_env or password_file",
+        ),
+        (with(&mqtt("mqtt://x\", password_file = \"c\"")), "20: a password without username is not sent"),
+        (with(&publish("uns-1", "")), "18: layer \"uns-1\" needs `enterprise`"),
+        (with(&publish("uns-1", "enterprise = \"a/b\"")), "21: enterprise = \"a/b\" is one level of a topic"),
+        (with(&publish("uns-1", "enterprise = \"a\"\nnode = \"n\"")), "22: layer \"uns-1\" has no `node`"),
+        (with(&publish("sparkplug-b-1", "group = \"g\"")), "18: layer \"sparkplug-b-1\" needs `node`"),
+        (with(&publish("uns-1", "enterprise = \"a\"\npoints = [\"[\"]")), "22: pattern \"[\""),
+        (with(&publish("uns-1", "enterprise = \"a\"\ninterval_ms = 4000000")), "22: interval_ms = 4000000"),
+        (
+            SITE.replace("type = \"dtmi", "area = \"\"\ntype = \"dtmi"),
+            "7: area = \"\" is one level of a topic",
         ),
         (
             with("[[bind]]\nsource = \"feild\"\ntopic = \"{point}\""),

@@ -40,6 +40,23 @@ pub(crate) fn tables(site: &Site, plant: &Plant, problems: &mut Problems) {
     }
 }
 
+/// The certificates of all brokers. Passwords are left out: a check may run where they are not. Blocks on the files.
+pub(crate) fn certificates(site: &Site, plant: &Plant, problems: &mut Problems) {
+    let mut check = |broker, key: String, who: String| {
+        if let Err(error) = super::broker::tls(broker, &site.beside("")) {
+            problems.add(&site.path, site.line(&key), format!("{who}: {error:#}"));
+        }
+    };
+    for (place, source) in plant.sources.iter().enumerate() {
+        let Some(broker) = source.broker() else { continue };
+        let kind = if source.mqtt.is_some() { "mqtt" } else { "sparkplug" };
+        check(broker, format!("source[{place}].{kind}.tls"), format!("source \"{}\"", source.name));
+    }
+    for (name, publish) in &site.document.publish {
+        check(publish.broker(), format!("publish.{name}.tls"), format!("publish.{name}"));
+    }
+}
+
 /// The recordings that can be played, each with the name of its source. Blocks on the files.
 pub(crate) fn recordings(site: &Site, plant: &Plant, problems: &mut Problems) -> Vec<(String, Recording)> {
     let mut all = Vec::new();
@@ -132,11 +149,11 @@ mod tests {
 
     #[test]
     fn an_address_that_no_source_can_use_is_known() {
-        for good in ["mqtt://broker", "tcp://127.0.0.1:1883/", "mqtt://ann:secret@[::1]:1"] {
+        for good in ["mqtt://broker", "tcp://127.0.0.1:1883/", "mqtt://ann:secret@[::1]:1", "mqtts://broker"]
+        {
             assert_eq!(address(good), Ok(()), "{good}");
         }
         for (bad, says) in [
-            ("mqtts://broker:8883", "`mqtts://` is not spoken"),
             ("http://x:1", "`http://` is not spoken"),
             ("mqtt://127.0.0.1:119000/path", "is not an address"),
             ("mqtt://", "is not an address"),

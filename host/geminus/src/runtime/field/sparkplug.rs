@@ -9,16 +9,17 @@ use geminus_twin::Plant;
 use geminus_twin::plant::{Payload, Route};
 use geminus_twin::site;
 
-use super::{decode_limits, named, point, version, with_credentials};
+use super::{broker, decode_limits, named, point, version};
 
 pub(super) fn options(
     plant: &Plant,
     source: &site::Source,
     spb: &site::Sparkplug,
-    data: &Path,
+    (data, beside): (&Path, &Path),
 ) -> anyhow::Result<SparkplugOptions> {
     Ok(SparkplugOptions {
-        url: with_credentials(&spb.url, spb.username.as_ref(), spb.password_env.as_ref())?,
+        url: broker::with_credentials(spb.broker(), beside)?,
+        tls: broker::tls(spb.broker(), beside)?,
         client_id: named(plant, source, spb.client_id.as_ref(), data)?,
         host_id: spb.host_id.clone(),
         version: version(spb.version),
