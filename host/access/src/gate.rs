@@ -202,7 +202,7 @@ impl Gate {
         }
         let stamp = Digest::of(user.password.as_bytes());
         let session = self.sessions().begin(name, stamp, now.monotonic)?;
-        self.tell("login", Severity::Info, format!("{name} logged in from {address}"), name, address);
+        self.tell("logged-in", Severity::Info, format!("{name} logged in from {address}"), name, address);
         Ok(Login { session, principal: principal_of_user(user) })
     }
 
@@ -210,7 +210,7 @@ impl Gate {
     pub fn logout(&self, session: &str, address: IpAddr) {
         let ended = self.sessions().end(session);
         if let Some(name) = ended {
-            self.tell("logout", Severity::Info, format!("{name} logged out from {address}"), &name, address);
+            self.tell("logged-out", Severity::Info, format!("{name} logged out from {address}"), &name, address);
         }
     }
 

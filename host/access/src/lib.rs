@@ -19,14 +19,14 @@ mod session;
 mod tests;
 mod throttle;
 
-pub use book::{Book, Change, Keep, KeepError, NoKeep, Token, TokenWish, User, UserWish};
+pub use book::{Allowed, Book, Change, Keep, KeepError, NoKeep, Token, TokenWish, User, UserWish, Verdict};
 pub use error::{AccessError, LoginError};
 pub use gate::{Admission, Brought, Gate, Login};
 pub use password::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 pub use principal::{Kind, Principal};
 pub use role::{Permission, Role, Roles};
 pub use scope::Scope;
-pub use secret::Secret;
+pub use secret::{Secret, TOKEN_MARK};
 pub use session::{SESSION_IDLE, SESSION_LIFE};
 
 /// Most users of a site.

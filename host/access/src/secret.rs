@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq as _;
 use crate::AccessError;
 
 /// What a token begins with, so that a scanner for leaked secrets can know it.
-const TOKEN_MARK: &str = "geminus_";
+pub const TOKEN_MARK: &str = "geminus_";
 /// Longest text that is looked at as a secret.
 const SECRET_BYTES_MAX: usize = 256;
 

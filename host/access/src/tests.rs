@@ -139,7 +139,7 @@ fn a_login_makes_a_session_and_ends_the_one_that_was_brought() {
     gate.logout(again.session.reveal(), HERE);
     assert_eq!(gate.admit(session(again.session.reveal()), at(5)), Admission::Wrong);
     let kinds: Vec<String> = heard.lock().expect("heard").iter().map(|event| event.kind.clone()).collect();
-    assert_eq!(kinds, ["login", "login", "logout"]);
+    assert_eq!(kinds, ["logged-in", "logged-in", "logged-out"]);
 }
 
 #[test]
