@@ -210,7 +210,13 @@ impl Gate {
     pub fn logout(&self, session: &str, address: IpAddr) {
         let ended = self.sessions().end(session);
         if let Some(name) = ended {
-            self.tell("logged-out", Severity::Info, format!("{name} logged out from {address}"), &name, address);
+            self.tell(
+                "logged-out",
+                Severity::Info,
+                format!("{name} logged out from {address}"),
+                &name,
+                address,
+            );
         }
     }
 

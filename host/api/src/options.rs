@@ -36,7 +36,12 @@ pub struct Options {
 
 impl Options {
     /// With the usual bounds, without a dashboard, and without names beside `localhost` and plain addresses.
-    pub fn new(version: impl Into<String>, access: Arc<Gate>, bus: Arc<EventBus>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        version: impl Into<String>,
+        access: Arc<Gate>,
+        bus: Arc<EventBus>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             version: version.into(),
             access,
