@@ -176,7 +176,7 @@ impl AccessFile {
             let mut select = connection.prepare("SELECT id, time, event FROM word ORDER BY id LIMIT ?1")?;
             let rows = select.query_map([limit], |row| {
                 let (id, time, event): (i64, i64, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-                let unreadable = |error| {
+                let unreadable = |error: serde_json::Error| {
                     let message = format!("a change of users or tokens was noted unreadably: {error}");
                     Event::new("access-unreadable", geminus_core::Severity::Error, message)
                 };
