@@ -109,6 +109,8 @@ pub(crate) struct Running {
     address: SocketAddr,
     /// Whether it speaks TLS.
     secure: bool,
+    /// Whether it had no users when it started.
+    open: bool,
     /// Look for changes of users and of the certificate.
     followers: Vec<Task<()>>,
     token_file: PathBuf,
@@ -321,7 +323,7 @@ impl Running {
         if let Some((pair, tls)) = certificate.zip(tls.clone()) {
             followers.push(tokio::spawn(pair.follow(tls, chronicle.clone())));
         }
-        let secure = tls.is_some();
+        let (secure, open) = (tls.is_some(), gate.is_open());
         let (address, server) =
             serve(listener, hosts, Arc::clone(&rooms), &bus, &clock, (gate, tls), stopped)?;
         chronicle.tell(Event::new(
@@ -333,6 +335,7 @@ impl Running {
             name: plant.name.clone(),
             address,
             secure,
+            open,
             followers,
             token_file,
             rooms,
@@ -363,9 +366,9 @@ impl Running {
         format!("{}://{}/", if self.secure { "https" } else { "http" }, self.address)
     }
 
-    /// Where the token for whatever writes is kept.
-    pub(crate) fn token_file(&self) -> &Path {
-        &self.token_file
+    /// Where the token for whatever writes is kept; `None` when there are users, who log in.
+    pub(crate) fn token_file(&self) -> Option<&Path> {
+        self.open.then_some(self.token_file.as_path())
     }
 
     /// The house, as the API asks it.
