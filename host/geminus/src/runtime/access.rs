@@ -76,7 +76,7 @@ fn failed(error: impl std::fmt::Display) -> KeepError {
 fn read(book: &AccessBook) -> Result<Book, KeepError> {
     let users = book.users.iter().map(|(name, document)| {
         let of: UserDocument = serde_json::from_str(document).map_err(|error| unreadable(name, error))?;
-        Ok(User {
+        Ok::<_, KeepError>(User {
             name: name.clone(),
             password: of.password,
             roles: of.roles.parse().map_err(|error| unreadable(name, error))?,
@@ -86,7 +86,7 @@ fn read(book: &AccessBook) -> Result<Book, KeepError> {
     });
     let tokens = book.tokens.iter().map(|(name, document)| {
         let of: TokenDocument = serde_json::from_str(document).map_err(|error| unreadable(name, error))?;
-        Ok(Token {
+        Ok::<_, KeepError>(Token {
             name: name.clone(),
             digest: of.digest.parse().map_err(|error| unreadable(name, error))?,
             roles: of.roles.parse().map_err(|error| unreadable(name, error))?,
