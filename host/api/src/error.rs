@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use geminus_access::{AccessError, LoginError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -30,11 +31,20 @@ pub(crate) struct Failure {
     status: StatusCode,
     code: &'static str,
     message: String,
+    /// Seconds after which asking again may go better.
+    retry_s: Option<u64>,
 }
 
 impl Failure {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
+        let retry_s = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(5);
+        Self { status, code, message: message.into(), retry_s }
+    }
+
+    /// Not before so many seconds.
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_s = Some(seconds);
+        self
     }
 
     pub(crate) fn bad_query(message: impl Into<String>) -> Self {
@@ -63,6 +73,46 @@ impl From<Trouble> for Failure {
     }
 }
 
+impl From<AccessError> for Failure {
+    fn from(error: AccessError) -> Self {
+        let why = error.to_string();
+        match error {
+            AccessError::Unknown { .. } => Trouble::NotFound(why),
+            AccessError::Taken { .. }
+            | AccessError::LastAdmin(_)
+            | AccessError::FirstAdmin
+            | AccessError::Users
+            | AccessError::Tokens => Trouble::Conflict(why),
+            AccessError::Keep(_) | AccessError::Hash(_) | AccessError::Randomness(_) => {
+                Trouble::Internal(why)
+            }
+            AccessError::Name(_)
+            | AccessError::Role(_)
+            | AccessError::NoRole
+            | AccessError::Pattern(_)
+            | AccessError::ScopeSize { .. }
+            | AccessError::Password
+            | AccessError::Expired => Trouble::Invalid(why),
+        }
+        .into()
+    }
+}
+
+impl From<LoginError> for Failure {
+    fn from(error: LoginError) -> Self {
+        let why = error.to_string();
+        match error {
+            LoginError::Wrong => Self::new(StatusCode::UNAUTHORIZED, "wrong-login", why),
+            LoginError::TooMany { wait } => {
+                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-logins", why).retry_after(seconds)
+            }
+            LoginError::NoUsers => Self::new(StatusCode::CONFLICT, "no-users", why),
+            LoginError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let detail = ErrorDetail { code: self.code.to_owned(), message: self.message };
@@ -71,8 +121,8 @@ impl IntoResponse for Failure {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"geminus\""));
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        if let Some(seconds) = self.retry_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -1,11 +1,16 @@
-//! Who may ask what: the doors that every request passes, and the headers that every answer carries.
+//! The doors that every request passes, and the headers that every answer carries.
+//!
+//! First under which name and from which page a request comes; then, by [`admission`], who asks, and by the one table in
+//! [`permission`] whether that one may.
 
-use std::hint::black_box;
+pub(crate) mod admission;
+pub(crate) mod cookie;
+pub(crate) mod permission;
+
 use std::net::IpAddr;
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, uri::Authority};
 use axum::response::Response;
-use geminus_core::Digest;
 
 use crate::error::Failure;
 
@@ -54,30 +59,6 @@ fn is_ours(hosts: &[String], host: &str) -> bool {
         || name == "localhost"
         || name.ends_with(".localhost")
         || hosts.iter().any(|known| known.eq_ignore_ascii_case(&name))
-}
-
-/// Lets pass who brings the token.
-pub(crate) fn check_token(token: &Digest, headers: &HeaderMap) -> Result<(), Failure> {
-    let refuse = |message: &str| Err(Failure::new(StatusCode::UNAUTHORIZED, "token-required", message));
-    let Some(given) = headers.get(header::AUTHORIZATION) else {
-        return refuse("this needs the token: send the header `Authorization: Bearer <token>`");
-    };
-    let given = given.as_bytes();
-    let scheme = given.get(..7).unwrap_or_default();
-    if !scheme.eq_ignore_ascii_case(b"bearer ") {
-        return refuse("this needs a bearer token: send the header `Authorization: Bearer <token>`");
-    }
-    let given = Digest::of(given.get(7..).unwrap_or_default().trim_ascii());
-    match is_same(token.bytes(), given.bytes()) {
-        true => Ok(()),
-        false => refuse("this is not the token of this host"),
-    }
-}
-
-/// Takes as long whatever differs. What is compared are digests, so that even the time tells nothing of the token.
-fn is_same(a: &[u8; 32], b: &[u8; 32]) -> bool {
-    let difference = a.iter().zip(b).fold(0_u8, |difference, (a, b)| black_box(difference | (a ^ b)));
-    black_box(difference) == 0
 }
 
 /// Puts on what every answer carries.
@@ -152,37 +133,5 @@ mod tests {
             [("host", "localhost:1"), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
         check(&link, true);
         check(&[], false);
-    }
-
-    #[test]
-    fn only_the_token_opens() {
-        let token = Digest::of(b"open sesame");
-        let check = |value: Option<&'static str>, pass: bool| {
-            let headers: HeaderMap = value
-                .map(|value| (header::AUTHORIZATION, HeaderValue::from_static(value)))
-                .into_iter()
-                .collect();
-            assert_eq!(check_token(&token, &headers).is_ok(), pass, "{value:?}");
-        };
-        check(Some("Bearer open sesame"), true);
-        check(Some("bearer  open sesame"), true);
-        check(Some("Bearer open sesam"), false);
-        check(Some("Bearer "), false);
-        check(Some("Basic open sesame"), false);
-        check(Some("open sesame"), false);
-        check(None, false);
-    }
-
-    #[test]
-    fn digests_that_differ_anywhere_differ() {
-        let digest = *Digest::of(b"x").bytes();
-        assert!(is_same(&digest, &digest));
-        for byte in 0..32 {
-            for bit in 0..8 {
-                let mut other = digest;
-                other[byte] ^= 1 << bit;
-                assert!(!is_same(&digest, &other));
-            }
-        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The binary implements [`House`] over the running rooms, makes one [`EventBus`] that shards and the journal
 //! publish into, and serves [`router`] with [`serve`]. Nothing below this room knows the shapes in [`view`].
-//! Reading needs no token; whatever writes needs the one whose hash stands in [`Options`].
+//! Who may ask what is decided in `guard`, by the one table there and the gate in [`Options`].
 
 pub mod bus;
 pub mod dashboard;
@@ -18,15 +18,18 @@ mod routes;
 mod serve;
 mod stall;
 mod stream;
+mod tls;
 mod traffic;
 pub mod view;
 
 pub use bus::{BusLimits, EventBus, Interest, Reading, TwinEvent, Values, Watched};
 pub use dashboard::Asset;
 pub use error::{ErrorDetail, ErrorView};
+pub use guard::permission::permissions;
 pub use house::{House, Trouble};
 pub use options::{Limits, Options};
 pub use request::{BY_CHARS_MAX, BY_DEFAULT};
 pub use routes::{router, routes};
 pub use serve::{ServeError, serve};
+pub use tls::{Tls, TlsError};
 pub use traffic::Traffic;

@@ -14,7 +14,7 @@ mod example;
 use crate::bus::values::{HelloEvent, ResyncEvent, TwinEvent, ValuesEvent};
 use crate::error::{ErrorDetail, ErrorView};
 use crate::request::{BY_CHARS_MAX, BY_DEFAULT, OrderRequest};
-use crate::routes::{alarms, events, health, house, plugins, rollouts};
+use crate::routes::{access, alarms, events, health, house, plugins, rollouts};
 use crate::view::{AlarmView, RolloutEvent};
 
 #[derive(OpenApi)]
@@ -28,6 +28,15 @@ use crate::view::{AlarmView, RolloutEvent};
     ),
     servers((url = "/", description = "The host that serves this document")),
     paths(
+        access::session,
+        access::login,
+        access::logout,
+        access::users,
+        access::add_user,
+        access::remove_user,
+        access::tokens,
+        access::add_token,
+        access::remove_token,
         house::site,
         house::twins,
         house::twin,
@@ -58,6 +67,7 @@ use crate::view::{AlarmView, RolloutEvent};
     ),
     components(schemas(ErrorView, ErrorDetail, HelloEvent, ValuesEvent, TwinEvent, RolloutEvent, AlarmView, ResyncEvent, OrderRequest)),
     tags(
+        (name = "access", description = "Who may do what"),
         (name = "site", description = "The house at a glance"),
         (name = "twins", description = "Twins now and in the past"),
         (name = "plugins", description = "What computes"),
@@ -73,7 +83,10 @@ struct Document;
 /// Answers that any part of the API may give.
 const COMMON: [(&str, &str); 4] = [
     ("400", "The request cannot be carried out as it stands; the message says what to change"),
-    ("403", "The request came under a foreign name or from a page of another origin"),
+    (
+        "403",
+        "The request came under a foreign name or from a page of another origin, or whoever asks may not do this",
+    ),
     ("500", "A fault of the host; its log says more"),
     ("503", "It could be answered at another time"),
 ];
@@ -148,7 +161,8 @@ fn document() -> utoipa::openapi::OpenApi {
     if let Some(components) = &mut document.components {
         let mut token = Http::new(HttpAuthScheme::Bearer);
         token.description =
-            Some("The token that the host wrote into its data folder when it first started".to_owned());
+            Some("A token that an admin made; at a site without users, the one in the host's data folder. A program brings it; \
+                  a page brings the cookie of its session instead".to_owned());
         components.add_security_scheme("token", SecurityScheme::Http(token));
     }
     for (path, item) in &mut document.paths.paths {
@@ -160,7 +174,7 @@ fn document() -> utoipa::openapi::OpenApi {
                 || (path.starts_with("/api/v1/alarms/") && !path.ends_with("/shelve"));
             body.required = Some(if order { Required::False } else { Required::True });
         }
-        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+        for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
             let common = COMMON.iter().filter(|(status, _)| api || *status == "403");
             for (status, about) in common {
                 let responses = &mut operation.responses.responses;

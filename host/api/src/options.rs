@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use geminus_core::{Clock, Digest};
+use geminus_access::Gate;
+use geminus_core::Clock;
 
 use crate::bus::{EventBus, VALUES_INTERVAL};
 use crate::dashboard::Assets;
@@ -14,8 +15,10 @@ use crate::traffic::Traffic;
 pub struct Options {
     /// Version of the host, as clients see it.
     pub version: String,
-    /// SHA-256 of the token that whatever writes must bring. The token itself is not kept anywhere.
-    pub token: Digest,
+    /// Who may do what.
+    pub access: Arc<Gate>,
+    /// Whether clients come over TLS: then cookies never travel without it.
+    pub secure: bool,
     /// Names under which clients may reach this host, without port, beside `localhost` and plain addresses. Other
     /// names are refused, so that a foreign web page cannot rebind its own name to this host.
     pub hosts: Vec<String>,
@@ -32,11 +35,17 @@ pub struct Options {
 }
 
 impl Options {
-    /// With the usual bounds, and without a dashboard and names beside `localhost` and plain addresses.
-    pub fn new(version: impl Into<String>, token: Digest, bus: Arc<EventBus>, clock: Arc<dyn Clock>) -> Self {
+    /// With the usual bounds, without a dashboard, and without names beside `localhost` and plain addresses.
+    pub fn new(
+        version: impl Into<String>,
+        access: Arc<Gate>,
+        bus: Arc<EventBus>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             version: version.into(),
-            token,
+            access,
+            secure: false,
             hosts: Vec::new(),
             dashboard: None,
             bus,
@@ -56,9 +65,11 @@ pub struct Limits {
     pub upload: Duration,
     /// Largest upload in bytes; beyond 413.
     pub upload_bytes_max: usize,
+    /// Most passwords hashed at once, each with 19 MiB and a core; others wait.
+    pub hashes_max: usize,
     /// Most uploads at once, each held in memory whole; beyond 503.
     pub uploads_max: usize,
-    /// Largest body of what is ordered of rollouts and alarms, in bytes; beyond 413.
+    /// Largest body of a login, and of what is ordered of rollouts, alarms, users and tokens, in bytes; beyond 413.
     pub order_bytes_max: usize,
     /// Time between two signs of life on a silent event stream.
     pub heartbeat: Duration,
@@ -72,6 +83,7 @@ impl Default for Limits {
             answer: Duration::from_secs(30),
             upload: Duration::from_secs(300),
             upload_bytes_max: 64 << 20,
+            hashes_max: 2,
             uploads_max: 2,
             order_bytes_max: 64 << 10,
             heartbeat: Duration::from_secs(15),

@@ -1,4 +1,6 @@
-//! Bodies in JSON: a plan that is to be begun, and who orders. Read strictly, like queries.
+//! Bodies in JSON: a plan that is to be begun, who orders, who logs in, who is to be made. Read strictly, like queries.
+
+mod access;
 
 use axum::http::StatusCode;
 use geminus_alarm::REASON_CHARS_MAX;
@@ -8,24 +10,26 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::error::Failure;
+pub(crate) use access::{LoginRequest, TokenRequest, UserRequest, login, token, user};
 
 /// Longest name of who orders something, in characters.
 pub const BY_CHARS_MAX: usize = 100;
-/// Who ordered it when the request does not say.
+/// Who ordered it at a site without users when the request does not say.
 pub const BY_DEFAULT: &str = "token";
 
 /// A plan, and who wants it.
 #[derive(Debug)]
 pub(crate) struct StartRequest {
     pub(crate) plan: Plan,
-    pub(crate) by: String,
+    pub(crate) by: Option<String>,
 }
 
 /// Body of an order; it may be empty.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OrderRequest {
-    /// Who orders it, for the journal; `token` unless given. At most 100 characters.
+    /// Who orders it, for the journal. At a site with users it is who asks, and may be left out; elsewhere `token` unless
+    /// given. At most 100 characters.
     #[schema(example = "shift lead")]
     by: Option<String>,
 }
@@ -34,7 +38,8 @@ pub(crate) struct OrderRequest {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AlarmOrderRequest {
-    /// Who orders it, for the journal; `token` unless given. At most 100 characters.
+    /// Who orders it, for the journal. At a site with users it is who asks, and may be left out; elsewhere `token` unless
+    /// given. At most 100 characters.
     #[schema(example = "shift lead")]
     by: Option<String>,
     /// Why, for the journal. At most 500 characters.
@@ -49,7 +54,8 @@ pub(crate) struct ShelveRequest {
     /// For how long; at most what the site allows (`alarms.shelve_max_min`).
     #[schema(example = 60, minimum = 1, maximum = 10080)]
     minutes: u32,
-    /// Who orders it, for the journal; `token` unless given. At most 100 characters.
+    /// Who orders it, for the journal. At a site with users it is who asks, and may be left out; elsewhere `token` unless
+    /// given. At most 100 characters.
     #[schema(example = "shift lead")]
     by: Option<String>,
     /// Why, for the journal. At most 500 characters.
@@ -60,7 +66,7 @@ pub(crate) struct ShelveRequest {
 /// Who orders something of an alarm, and why.
 #[derive(Debug)]
 pub(crate) struct AlarmOrder {
-    pub(crate) by: String,
+    pub(crate) by: Option<String>,
     pub(crate) reason: String,
 }
 
@@ -94,8 +100,8 @@ pub(crate) fn start(body: &[u8]) -> Result<StartRequest, Failure> {
     }
 }
 
-/// Who orders.
-pub(crate) fn by(body: &[u8]) -> Result<String, Failure> {
+/// Who orders, when it says so.
+pub(crate) fn by(body: &[u8]) -> Result<Option<String>, Failure> {
     if body.trim_ascii().is_empty() {
         return named(None);
     }
@@ -129,7 +135,7 @@ fn reasoned(reason: Option<String>) -> Result<String, Failure> {
     }
 }
 
-fn named(by: Option<String>) -> Result<String, Failure> {
+fn named(by: Option<String>) -> Result<Option<String>, Failure> {
     let by = by.unwrap_or_default();
     let by = by.trim();
     if by.chars().count() > BY_CHARS_MAX {
@@ -138,7 +144,7 @@ fn named(by: Option<String>) -> Result<String, Failure> {
     if by.chars().any(char::is_control) {
         return Err(bad("by may not have control characters"));
     }
-    Ok(if by.is_empty() { BY_DEFAULT } else { by }.to_owned())
+    Ok((!by.is_empty()).then(|| by.to_owned()))
 }
 
 fn bad(why: &str) -> Failure {

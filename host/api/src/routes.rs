@@ -2,6 +2,7 @@
 //!
 //! The router is built from one table, and a test holds the table against the OpenAPI document.
 
+pub(crate) mod access;
 pub(crate) mod alarms;
 mod body;
 pub(crate) mod events;
@@ -19,11 +20,12 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::error::Failure;
+use crate::guard::{admission, permission};
 use crate::house::{House, Trouble};
 use crate::options::Options;
 use crate::{dashboard, guard};
@@ -34,6 +36,8 @@ pub(crate) struct Shared<H> {
     pub(crate) options: Arc<Options>,
     /// Places for uploads, which are held in memory whole.
     pub(crate) uploads: Arc<Semaphore>,
+    /// Places for hashes of passwords, which take memory and a core.
+    pub(crate) hashes: Arc<Semaphore>,
 }
 
 impl<H> Clone for Shared<H> {
@@ -42,6 +46,7 @@ impl<H> Clone for Shared<H> {
             house: Arc::clone(&self.house),
             options: Arc::clone(&self.options),
             uploads: Arc::clone(&self.uploads),
+            hashes: Arc::clone(&self.hashes),
         }
     }
 }
@@ -56,7 +61,17 @@ struct Route<H> {
 fn table<H: House>() -> Vec<Route<H>> {
     let get_ = |path, handler| Route { method: "get", path, handler };
     let post_ = |path, handler| Route { method: "post", path, handler };
+    let delete_ = |path, handler| Route { method: "delete", path, handler };
     vec![
+        get_("/api/v1/session", get(access::session::<H>)),
+        post_("/api/v1/session", post(access::login::<H>)),
+        delete_("/api/v1/session", delete(access::logout::<H>)),
+        get_("/api/v1/users", get(access::users::<H>)),
+        post_("/api/v1/users", post(access::add_user::<H>)),
+        delete_("/api/v1/users/{name}", delete(access::remove_user::<H>)),
+        get_("/api/v1/tokens", get(access::tokens::<H>)),
+        post_("/api/v1/tokens", post(access::add_token::<H>)),
+        delete_("/api/v1/tokens/{name}", delete(access::remove_token::<H>)),
         get_("/api/v1/site", get(house::site::<H>)),
         get_("/api/v1/twins", get(house::twins::<H>)),
         get_("/api/v1/twins/{id}", get(house::twin::<H>)),
@@ -96,11 +111,14 @@ pub fn routes<H: House>() -> Vec<(&'static str, &'static str)> {
 /// Everything that is answered: the API, its document, health, metrics and the dashboard.
 pub fn router<H: House>(house: Arc<H>, options: Options) -> Router {
     let uploads = Arc::new(Semaphore::new(options.limits.uploads_max));
-    let shared = Shared { house, options: Arc::new(options), uploads };
+    let hashes = Arc::new(Semaphore::new(options.limits.hashes_max));
+    let shared = Shared { house, options: Arc::new(options), uploads, hashes };
     let mut router = Router::new();
     for Route { method, path, handler } in table::<H>() {
-        tracing::trace!(method, path, "route");
-        router = router.route(path, handler);
+        let need = permission::need(method, path);
+        tracing::trace!(method, path, ?need, "route");
+        let admitted = from_fn_with_state((shared.clone(), need), admission::admit::<H>);
+        router = router.route(path, handler.route_layer(admitted));
     }
     router
         .fallback(elsewhere::<H>)

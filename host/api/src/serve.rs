@@ -1,25 +1,34 @@
-//! Takes connections and serves the router on them, until told to stop.
+//! Takes connections and serves the router on them, over TLS where that is set up, until told to stop.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
+use crate::guard::admission::Peer;
 use crate::stall::Patient;
+use crate::tls::Tls;
 use crate::traffic::Traffic;
 
 /// Most connections at once; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 256;
 /// Longest time for the head of a request, and longest silence between two.
 const HEAD_TIME: Duration = Duration::from_secs(60);
+/// Longest time for a TLS handshake.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Longest time for which a client may take nothing of what is sent to it.
 const STALL_TIME: Duration = Duration::from_secs(60);
 /// Longest time for requests to end once the process stops.
@@ -37,7 +46,7 @@ pub enum ServeError {
     Counting,
 }
 
-/// Serves `router` until `shutdown` is done, then lets requests end for at most five seconds. Close the event bus
+/// Serves `router`, over TLS if `tls` is given, until `shutdown` is done, then lets requests end for at most five seconds. Close the event bus
 /// before, so that streams end at once.
 ///
 /// # Errors
@@ -46,6 +55,7 @@ pub async fn serve(
     listener: TcpListener,
     router: Router,
     traffic: Arc<Traffic>,
+    tls: Option<Tls>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
     let graceful = GracefulShutdown::new();
@@ -63,20 +73,20 @@ pub async fn serve(
                 }
             }
         };
-        let (stream, place) = match accepted {
-            (Ok((stream, _)), place) => (stream, place),
+        let (stream, peer, place) = match accepted {
+            (Ok((stream, peer)), place) => (stream, peer, place),
             (Err(error), _) => {
                 tracing::warn!(%error, "a connection could not be taken");
                 pause().await;
                 continue;
             }
         };
-        let connection = connection(stream, router.clone(), Arc::clone(&traffic));
-        let connection = graceful.watch(connection);
-        let traffic = Arc::clone(&traffic);
+        let (watcher, traffic) = (graceful.watcher(), Arc::clone(&traffic));
+        let service = Known { router: TowerToHyperService::new(router.clone()), peer: Peer(peer.ip()) };
+        let acceptor = tls.as_ref().map(Tls::acceptor);
         tokio::spawn(async move {
-            let open = Open::new(traffic);
-            if let Err(error) = connection.await {
+            let open = Open::new(Arc::clone(&traffic));
+            if let Err(error) = attend(stream, acceptor, service, traffic, watcher).await {
                 tracing::debug!(%error, "a connection ended early");
             }
             drop((open, place));
@@ -89,20 +99,55 @@ pub async fn serve(
     Ok(())
 }
 
-fn connection(
+/// One connection from its first byte to its last.
+async fn attend(
     stream: TcpStream,
-    router: Router,
+    acceptor: Option<TlsAcceptor>,
+    service: Known,
     traffic: Arc<Traffic>,
-) -> http1::Connection<TokioIo<Patient>, TowerToHyperService<Router>> {
+    watcher: Watcher,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "small answers may wait");
     }
-    let io = TokioIo::new(Patient::new(stream, STALL_TIME, traffic));
+    let stream = Patient::new(stream, STALL_TIME, traffic);
+    match acceptor {
+        None => watcher.watch(connection(stream, service)).await?,
+        Some(acceptor) => {
+            let stream = timeout(HANDSHAKE_TIME, acceptor.accept(stream)).await??;
+            watcher.watch(connection(stream, service)).await?;
+        }
+    }
+    Ok(())
+}
+
+fn connection<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    service: Known,
+) -> http1::Connection<TokioIo<S>, Known> {
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
         .max_buf_size(BUFFER_BYTES_MAX)
-        .serve_connection(io, TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(stream), service)
+}
+
+/// The router, told where its requests come from.
+#[derive(Clone)]
+struct Known {
+    router: TowerToHyperService<Router>,
+    peer: Peer,
+}
+
+impl Service<Request<Incoming>> for Known {
+    type Response = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Response;
+    type Error = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Error;
+    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        self.router.call(request)
+    }
 }
 
 async fn pause() {

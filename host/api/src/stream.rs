@@ -11,11 +11,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
+use geminus_access::Scope;
 use serde::Serialize;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::bus::values::{HelloEvent, ResyncEvent};
 use crate::bus::{Due, Reader, Welcome};
+use crate::guard::admission::sees;
 use crate::options::Options;
 
 /// About the length of one chunk.
@@ -33,12 +35,22 @@ struct Stage {
     greeting: Option<Bytes>,
     pace: Interval,
     heartbeat: Interval,
+    listener: Listener,
 }
 
-/// The body of one event stream; ends when the bus is closed.
+/// Who listens.
+pub(crate) struct Listener {
+    /// Of which twins; of anything else only when it is all of them.
+    pub(crate) scope: Scope,
+    /// Whether it still may: a session may have ended, a token been removed.
+    pub(crate) still: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+/// The body of one event stream; ends when the bus is closed, or when whoever listens no longer may.
 pub(crate) fn body(
     welcome: Welcome,
     options: &Options,
+    listener: Listener,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> + use<> {
     let Welcome { reader, resumed, gap } = welcome;
     let place = reader.place();
@@ -57,6 +69,7 @@ pub(crate) fn body(
         greeting: Some(greeting.into()),
         pace: patient(options.limits.values_interval),
         heartbeat: patient(options.limits.heartbeat),
+        listener,
     };
     // The first round may come at once, the first sign of life after its time.
     stage.heartbeat.reset();
@@ -79,7 +92,7 @@ impl Stage {
             return Some(greeting);
         }
         loop {
-            if self.reader.bus().is_closed() {
+            if self.reader.bus().is_closed() || !(self.listener.still)() {
                 return None;
             }
             if let Some(chunk) = self.write_due() {
@@ -133,6 +146,9 @@ impl Stage {
             && let Some(due) = self.due.pop_front()
         {
             self.place = due.place;
+            if !sees(&self.listener.scope, due.event.twin()) {
+                continue;
+            }
             let data = String::from_utf8_lossy(due.event.data());
             event(&mut text, &self.reader.id(due.place).to_string(), due.event.kind(), &data);
         }
@@ -162,11 +178,13 @@ fn json(body: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bus::TwinEvent;
     use crate::bus::{Interest, Reading, Values};
-    use crate::view::{HealthView, TwinState};
+    use crate::view::{AlertCount, EntryView, HealthView, TwinState};
     use crate::{BusLimits, EventBus};
     use futures_util::StreamExt;
-    use geminus_core::{Digest, ManualClock, Quality, Timestamp};
+    use geminus_access::Gate;
+    use geminus_core::{Digest, Event, ManualClock, Quality, Severity, Timestamp};
     use tokio::time::{Instant, advance};
 
     type Body = std::pin::Pin<Box<dyn Stream<Item = Result<Bytes, Infallible>> + Send>>;
@@ -174,9 +192,17 @@ mod tests {
     fn open() -> (Arc<EventBus>, Body) {
         let clock = Arc::new(ManualClock::new(Timestamp(1)));
         let bus = EventBus::new(clock.clone(), BusLimits::default());
-        let options = Options::new("0.1.0", Digest::of(b""), Arc::clone(&bus), clock);
+        let options = Options::new("0.1.0", gate(), Arc::clone(&bus), clock);
         let welcome = bus.read(Interest::All, None).expect("a place");
-        (bus, Box::pin(body(welcome, &options)))
+        (bus, Box::pin(body(welcome, &options, anybody())))
+    }
+
+    fn gate() -> Arc<Gate> {
+        Arc::new(Gate::local(Digest::of(b"")))
+    }
+
+    fn anybody() -> Listener {
+        Listener { scope: Scope::all(), still: Box::new(|| true) }
     }
 
     fn publish(bus: &EventBus, value: f64) {
@@ -238,5 +264,51 @@ mod tests {
         bus.close();
         assert!(waiting.await.expect("stream"));
         assert!(bus.read(Interest::Site, None).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_sees_one_twin_hears_of_no_other_and_of_nothing_else() {
+        let clock = Arc::new(ManualClock::new(Timestamp(1)));
+        let bus = EventBus::new(clock.clone(), BusLimits::default());
+        let options = Options::new("0.1.0", gate(), Arc::clone(&bus), clock);
+        let welcome = bus.read(Interest::All, None).expect("a place");
+        let listener = Listener { scope: "pump-1".parse().expect("scope"), still: Box::new(|| true) };
+        let mut body: Body = Box::pin(body(welcome, &options, listener));
+        text(&mut body).await;
+        let event = |id: &str| TwinEvent {
+            id: id.to_owned(),
+            state: TwinState::Live,
+            alerts: AlertCount::default(),
+            health: HealthView::default(),
+        };
+        bus.publish_twin(&event("pump-2"));
+        publish(&bus, 1.0);
+        let entry = |twin: Option<&str>| {
+            let event = Event::new("x", Severity::Info, "secret of the house");
+            EntryView::new(1, Timestamp(1), twin.into_iter().fold(event, Event::twin))
+        };
+        bus.publish_journal(&entry(None));
+        bus.publish_journal(&entry(Some("pump-2")));
+        bus.publish_journal(&entry(Some("pump-1")));
+        let heard = text(&mut body).await;
+        assert!(heard.contains("event: values") && heard.matches("event: journal").count() == 1, "{heard}");
+        assert!(!heard.contains("pump-2"), "{heard}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_ends_with_the_right_to_hear_it() {
+        let clock = Arc::new(ManualClock::new(Timestamp(1)));
+        let bus = EventBus::new(clock.clone(), BusLimits::default());
+        let options = Options::new("0.1.0", gate(), Arc::clone(&bus), clock);
+        let welcome = bus.read(Interest::All, None).expect("a place");
+        let may = Arc::new(std::sync::atomic::AtomicBool::new(true));
+        let asked = Arc::clone(&may);
+        let still = Box::new(move || asked.load(std::sync::atomic::Ordering::SeqCst));
+        let mut body: Body = Box::pin(body(welcome, &options, Listener { scope: Scope::all(), still }));
+        text(&mut body).await;
+        assert!(text(&mut body).await.starts_with(": alive"));
+        may.store(false, std::sync::atomic::Ordering::SeqCst);
+        publish(&bus, 1.0);
+        assert!(body.next().await.is_none());
     }
 }

@@ -4,6 +4,7 @@
 //! UTC unless the name ends in `_ms`; a number that is not known is `null`, never NaN; units are UCUM codes,
 //! `1` for a number without one.
 
+pub mod access;
 pub mod alarm;
 pub mod history;
 pub mod journal;
@@ -14,6 +15,7 @@ pub mod time;
 pub mod twin;
 pub mod words;
 
+pub use access::{KindView, SessionView, TokenMadeView, TokenView, TokensView, UserView, UsersView};
 pub use alarm::{AlarmCounts, AlarmFigures, AlarmMark, AlarmView, AlarmsView};
 pub use history::{HistoryView, MarkKind, MarkView, SeriesView};
 pub use journal::{EntryView, JournalView};

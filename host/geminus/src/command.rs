@@ -14,6 +14,8 @@ mod replay;
 mod rollout;
 pub(crate) mod run;
 mod span;
+mod token;
+mod user;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -92,6 +94,12 @@ pub(crate) enum Command {
     /// Verifies and exports the journal, and shows or changes the key that signs it.
     #[command(subcommand)]
     Journal(journal::Journal),
+    /// Makes, shows and removes users: who may log in. Works while the host runs and while it does not.
+    #[command(subcommand)]
+    User(user::User),
+    /// Makes, shows and removes tokens: which programs may come. Works while the host runs and while it does not.
+    #[command(subcommand)]
+    Token(token::Token),
     /// Compiles one component for a running host, which ends this process when it takes too much.
     #[command(hide = true)]
     CompileApart {
@@ -138,6 +146,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Bench(bench) => bench::run(&bench),
         Command::History(history) => history::run(history),
         Command::Journal(journal) => journal::run(journal),
+        Command::User(user) => user::run(user),
+        Command::Token(token) => token::run(token),
         Command::CompileApart { component, cache, reservation, parent } => {
             crate::runtime::compile::compile_file(&component, &cache, reservation, parent)
         }

@@ -3,6 +3,7 @@
 //! Nothing here touches samples; see `shard` for the thread that does. What runs at first is chosen in `start`; how
 //! another version takes over is `rollouts`, on the `manager`'s thread.
 
+pub(crate) mod access;
 mod alarms;
 mod chronicle;
 mod client_id;
@@ -44,6 +45,7 @@ mod substitutes;
 mod swaps;
 #[cfg(feature = "bench")]
 pub(crate) mod tap;
+mod tls;
 mod token;
 mod view;
 mod worked;
@@ -57,6 +59,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use crossbeam_channel::Sender;
+use geminus_access::Gate;
 use geminus_api::{BusLimits, EventBus, House};
 use geminus_behavior::{Engine, HostCalls, Limits};
 use geminus_core::{Clock, Event, Severity, SystemClock, TwinIndex};
@@ -107,6 +110,12 @@ pub(crate) struct StartOptions {
 pub(crate) struct Running {
     name: String,
     address: SocketAddr,
+    /// Whether it speaks TLS.
+    secure: bool,
+    /// Whether it had no users when it started.
+    open: bool,
+    /// Look for changes of users and of the certificate.
+    followers: Vec<Task<()>>,
     token_file: PathBuf,
     rooms: Arc<Rooms>,
     sources: Arc<Vec<Source>>,
@@ -148,6 +157,19 @@ impl Running {
             Some(address) => address,
             None => site.document.http.listen.parse().context("http.listen is no address")?,
         };
+        let certificate = site.document.http.tls.as_ref();
+        let certificate =
+            certificate.map(|tls| tls::Pair::new(site.beside(&tls.certificate), site.beside(&tls.key)));
+        let tls = certificate.as_ref().map(tls::Pair::open).transpose()?;
+        let (token_file, hash) = token::token(&data)?;
+        let chronicle = Chronicle::new(store.journal());
+        let kept_access = access::Kept::open(&data)?;
+        // The token of the data folder counts for whoever sits at this machine, and only while there are no users.
+        let local = listen.ip().to_canonical().is_loopback().then_some(hash);
+        let gate = Arc::new(Gate::open(Box::new(kept_access.clone()), local, chronicle.ear())?);
+        if let Some(lack) = access::exposure(listen, gate.has_users(), tls.is_some()) {
+            anyhow::bail!(lack);
+        }
         // Before anything that others notice: a host that cannot listen must not take a running one's session at the
         // broker, and has not run. After the store, which knows better than the port that this very site runs already.
         let listener = tokio::net::TcpListener::bind(listen)
@@ -155,7 +177,6 @@ impl Running {
             .with_context(|| format!("cannot listen on {listen}: choose another address with --listen"))?;
         let snapshot_every = Duration::from_secs(site.document.store.snapshot_s.into());
         let (control, store) = (store.control(), Arc::new(store));
-        let chronicle = Chronicle::new(store.journal());
         if let Err(error) = site_change::tell(&options.site, &data, &chronicle) {
             tracing::warn!(%error, "whether the site file changed since the last start cannot be told");
         }
@@ -279,7 +300,6 @@ impl Running {
         let thread = std::thread::Builder::new().name("plugins".to_owned());
         threads.push(thread.spawn(move || manager.run())?);
         // What can still be in the way comes before the first connection, which others notice.
-        let (token_file, hash) = token::token(&data)?;
         let replays = field::replays(&plant, &mut routes, &site.beside(""), &lanes, &clock, &chronicle)?;
         let sources = Arc::new(field::start(
             &plant,
@@ -313,7 +333,14 @@ impl Running {
         });
         let (stop_serving, stopped) = watch::channel(false);
         let hosts = site.document.http.hosts.clone();
-        let (address, server) = serve(listener, hosts, Arc::clone(&rooms), &bus, &clock, hash, stopped)?;
+        let mut followers =
+            vec![tokio::spawn(access::follow(Arc::clone(&gate), kept_access, chronicle.clone()))];
+        if let Some((pair, tls)) = certificate.zip(tls.clone()) {
+            followers.push(tokio::spawn(pair.follow(tls, chronicle.clone())));
+        }
+        let (secure, open) = (tls.is_some(), gate.is_open());
+        let (address, server) =
+            serve(listener, hosts, Arc::clone(&rooms), &bus, &clock, (gate, tls), stopped)?;
         chronicle.tell(Event::new(
             "host-started",
             Severity::Info,
@@ -322,6 +349,9 @@ impl Running {
         Ok(Self {
             name: plant.name.clone(),
             address,
+            secure,
+            open,
+            followers,
             token_file,
             rooms,
             sources,
@@ -349,12 +379,12 @@ impl Running {
 
     /// Address of the page.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}/", self.address)
+        format!("{}://{}/", if self.secure { "https" } else { "http" }, self.address)
     }
 
-    /// Where the token for whatever writes is kept.
-    pub(crate) fn token_file(&self) -> &Path {
-        &self.token_file
+    /// Where the token for whatever writes is kept; `None` when there are users, who log in.
+    pub(crate) fn token_file(&self) -> Option<&Path> {
+        self.open.then_some(self.token_file.as_path())
     }
 
     /// The house, as the API asks it.
@@ -393,7 +423,7 @@ impl Running {
         self.bus.close();
         self.stop_serving.send_replace(true);
         drop(self.watcher);
-        self.replays.iter().for_each(Task::abort);
+        self.replays.iter().chain(&self.followers).for_each(Task::abort);
         // The server held the last other share of the sources.
         drop(self.server.await);
         match Arc::try_unwrap(self.sources) {

@@ -1,11 +1,13 @@
-//! What happened, kept: history of samples (`hot.db`), the journal (`journal.db`), commands (`outbox.db`), and what is in
-//! force (`control.db`): versions, rollouts, strikes, quarantines, snapshots and checkpoints of behavior state.
+//! What happened, kept: history of samples (`hot.db`), the journal (`journal.db`), commands (`outbox.db`), users and
+//! tokens (`access.db`), and what is in force (`control.db`): versions, rollouts, strikes, quarantines, snapshots and
+//! checkpoints of behavior state.
 //!
 //! This room alone names SQLite. It decides nothing: it takes samples and events from queues that never
 //! block their senders, makes them durable, and then says so (a ticket is committed after the fsync). What it
 //! cannot keep it counts, and it says why it cannot write; it goes on by itself when it can again.
 //! Reading blocks on files: call readers from `spawn_blocking` or a thread of your own.
 
+mod access;
 pub mod bench;
 mod block;
 mod control;
@@ -20,6 +22,7 @@ mod sqlite;
 mod stats;
 mod store;
 
+pub use access::{AccessBook, AccessChange, AccessFile, AccessWord};
 pub use control::{
     Activation, ActivationFilter, AlarmRecord, Assignment, Border, Checkpoint, Commanded, Control,
     ControlReader, Crash, DamagedState, Incarnation, LedgerChange, PackageRecord, Quarantine, Release,

@@ -210,17 +210,30 @@ impl Default for About {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
-    /// Address and port to listen on. Anything but loopback is reachable from the network: put it behind a
-    /// gateway that authenticates.
+    /// Address and port to listen on. Anything but loopback is reachable from the network, and refused unless the site
+    /// has users (`geminus user add`) and TLS.
     pub listen: String,
     /// Names under which the page may be reached, without port, beside `localhost` and plain addresses: those of a
     /// gateway, say. Every other name is refused, so that a foreign web page cannot rebind its own name to this host.
     pub hosts: Vec<String>,
+    /// TLS for the page and the API: `[http.tls]`.
+    pub tls: Option<HttpTls>,
+}
+
+/// What the page and the API show to whoever connects. Read again when the files change.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HttpTls {
+    /// PEM file, relative to the site file: the host's certificate, then those between it and the root.
+    pub certificate: String,
+    /// PEM file, relative to the site file: the private key of the certificate, unencrypted. Keep it readable by the
+    /// host's user only, and out of version control.
+    pub key: String,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".to_owned(), hosts: Vec::new() }
+        Self { listen: "127.0.0.1:8080".to_owned(), hosts: Vec::new(), tls: None }
     }
 }
 

@@ -4,6 +4,7 @@ import type { AlarmOrder } from './alarm';
 import type { Alarm, Alarms } from './alarm-shapes';
 import type { PlanWish } from './plan';
 import type { Order } from './rollout';
+import type { Session } from './session';
 import type { Rollout, RolloutPreview, Rollouts } from './rollout-shapes';
 import type { History, JournalPage, Plugins, Site, TwinDetail, TwinPage, TwinState } from './shapes';
 
@@ -37,7 +38,7 @@ async function ask<T>(path: string, request: RequestInit): Promise<T> {
   } catch {
     throw new Refused('unreachable', 'The host does not answer.', null);
   }
-  if (answer.ok) return (await answer.json()) as T;
+  if (answer.ok) return (answer.status === 204 ? undefined : await answer.json()) as T;
   throw await refusal(answer);
 }
 
@@ -61,6 +62,10 @@ export function query(members: Record<string, string | number | null | undefined
 }
 
 export interface FleetQuestion { search: string; state: TwinState | ''; after: string | null; limit: number }
+
+export const readSession = (): Promise<Session> => get('session');
+export const logIn = (name: string, password: string): Promise<Session> => post('session', '', { name, password });
+export const logOut = (): Promise<void> => ask('session', { method: 'DELETE', headers: { accept: 'application/json' } });
 
 export const readSite = (): Promise<Site> => get('site');
 export const readTwins = (question: FleetQuestion): Promise<TwinPage> => get(`twins${query({ ...question })}`);

@@ -2,7 +2,8 @@
 // ages, and the words for screen readers. There is one of it for the life of the page.
 import type { AlarmCounts } from './alarm-shapes';
 import { START, type Connection } from './connection';
-import { readAlarms, readSite } from './fetch';
+import { readAlarms, readSite, wantsToken } from './fetch';
+import { door } from './session.svelte';
 import type { Site } from './shapes';
 import { Stream, type Source } from './stream';
 
@@ -89,7 +90,8 @@ class House {
       this.alarms = alarms.counts;
       this.skew = Date.parse(site.now) - Date.now();
       this.stream.happened({ kind: 'polled', ok: true, now: Date.now() });
-    } catch {
+    } catch (error) {
+      if (wantsToken(error)) door.ended();
       this.stream.happened({ kind: 'polled', ok: false, now: Date.now() });
     }
   }

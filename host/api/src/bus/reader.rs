@@ -39,6 +39,14 @@ impl DueEvent {
         }
     }
 
+    /// The twin that it is about; `None` for what is about no twin alone.
+    pub(crate) fn twin(&self) -> Option<&str> {
+        match self {
+            Self::Notice(notice) => notice.twin.as_deref(),
+            Self::Values(publication) => Some(publication.twin()),
+        }
+    }
+
     pub(crate) fn data(&self) -> &Bytes {
         match self {
             Self::Notice(notice) => &notice.data,

@@ -105,6 +105,10 @@ pub(super) struct Status {
 }
 
 impl Publication {
+    pub(super) fn twin(&self) -> &str {
+        &self.twin
+    }
+
     pub(super) fn new(twin: Arc<str>, status: Status, points: Vec<(Arc<str>, Reading)>) -> Self {
         Self { twin, status, points, json: OnceLock::new() }
     }

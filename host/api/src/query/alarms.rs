@@ -1,5 +1,6 @@
 //! Which alarms.
 
+use geminus_access::Scope;
 use geminus_alarm::Shown;
 use geminus_core::declaration::Priority;
 
@@ -22,6 +23,8 @@ pub struct AlarmsQuery {
     pub priority: Option<Priority>,
     /// Only those in this state.
     pub state: Option<Shown>,
+    /// Only those of twins inside: what whoever asks may see. Not a parameter.
+    pub scope: Scope,
 }
 
 impl AlarmsQuery {
@@ -34,6 +37,7 @@ impl AlarmsQuery {
             twin: params.text("twin").map(str::to_owned),
             priority: params.text("priority").map(priority).transpose()?,
             state: params.text("state").map(state).transpose()?,
+            scope: Scope::all(),
         })
     }
 }
@@ -68,6 +72,7 @@ mod tests {
             twin: Some("p".to_owned()),
             priority: Some(Priority::High),
             state: Some(Shown::LatchedAcknowledged),
+            scope: Scope::all(),
         };
         assert_eq!(query.expect("query"), expect);
         let plain = AlarmsQuery::read(None).expect("query");

@@ -1,5 +1,7 @@
 //! Which twins, and which page of them.
 
+use geminus_access::Scope;
+
 use super::Params;
 use crate::error::Failure;
 use crate::view::TwinState;
@@ -20,6 +22,8 @@ pub struct TwinsQuery {
     pub after: Option<String>,
     /// 1 … 1,000
     pub limit: u32,
+    /// Only twins inside: what whoever asks may see. Not a parameter.
+    pub scope: Scope,
 }
 
 impl TwinsQuery {
@@ -32,6 +36,7 @@ impl TwinsQuery {
             state: params.text("state").map(state).transpose()?,
             after: params.text("after").map(str::to_owned),
             limit: params.number("limit", 1..=TWINS_MAX, TWINS_DEFAULT)?,
+            scope: Scope::all(),
         })
     }
 }
@@ -57,6 +62,7 @@ mod tests {
             state: Some(TwinState::Stale),
             after: Some("p".to_owned()),
             limit: 7,
+            scope: Scope::all(),
         };
         assert_eq!(query, expect);
         assert_eq!(TwinsQuery::read(None).expect("default").limit, TWINS_DEFAULT);

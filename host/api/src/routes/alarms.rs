@@ -1,13 +1,14 @@
 //! Alarms: which there are, and what a person may do to one.
 
-use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, Request, State};
+use axum::{Extension, Json};
+use geminus_access::{Permission, Principal};
 use geminus_alarm::{Action, Order};
 
 use super::{Shared, body, in_time};
 use crate::error::{ErrorView, Failure};
-use crate::guard;
+use crate::guard::admission;
 use crate::house::House;
 use crate::query::{AlarmsQuery, Params};
 use crate::request::{self, AlarmOrder, AlarmOrderRequest, ShelveRequest};
@@ -29,9 +30,13 @@ type Names = Result<Path<(String, String)>, PathRejection>;
     ))]
 pub(crate) async fn alarms<H: House>(
     State(shared): State<Shared<H>>,
+    Extension(principal): Extension<Principal>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AlarmsView>, Failure> {
-    let query = AlarmsQuery::read(query.as_deref())?;
+    let query = AlarmsQuery { scope: principal.scope.clone(), ..AlarmsQuery::read(query.as_deref())? };
+    if let Some(twin) = &query.twin {
+        admission::see(&principal, twin)?;
+    }
     in_time(shared.options.limits.answer, shared.house.alarms(query)).await.map(Json)
 }
 
@@ -45,7 +50,7 @@ pub(crate) async fn alarms<H: House>(
     request_body(content = AlarmOrderRequest, content_type = "application/json", description = "May be left out"),
     responses(
         (status = 200, description = "The alarm as it stands now", body = AlarmView),
-        (status = 401, description = "The token is missing or wrong", body = ErrorView),
+        (status = 401, description = "Neither a token nor a session that counts", body = ErrorView),
         (status = 404, description = "There is no such twin or alarm", body = ErrorView),
         (status = 409, description = "There is nothing to acknowledge, it is acknowledged already, or it is suppressed", body = ErrorView),
         (status = 413, description = "The body is larger than 64 KiB", body = ErrorView),
@@ -69,7 +74,7 @@ pub(crate) async fn acknowledge<H: House>(
     request_body(content = ShelveRequest, content_type = "application/json", description = "For how long, and why"),
     responses(
         (status = 200, description = "The alarm as it stands now", body = AlarmView),
-        (status = 401, description = "The token is missing or wrong", body = ErrorView),
+        (status = 401, description = "Neither a token nor a session that counts", body = ErrorView),
         (status = 404, description = "There is no such twin or alarm", body = ErrorView),
         (status = 413, description = "The body is larger than 64 KiB", body = ErrorView),
     ))]
@@ -79,8 +84,9 @@ pub(crate) async fn shelve<H: House>(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Json<AlarmView>, Failure> {
+    let (principal, at) = aimed(path, &request)?;
     let (minutes, order) = request::shelve(&ordered(&shared, query.as_deref(), request).await?)?;
-    give(&shared, path, Action::Shelve { minutes }, order).await
+    give(&shared, principal, at, Action::Shelve { minutes }, order).await
 }
 
 /// Takes the alarm from the shelf before its time.
@@ -93,7 +99,7 @@ pub(crate) async fn shelve<H: House>(
     request_body(content = AlarmOrderRequest, content_type = "application/json", description = "May be left out"),
     responses(
         (status = 200, description = "The alarm as it stands now", body = AlarmView),
-        (status = 401, description = "The token is missing or wrong", body = ErrorView),
+        (status = 401, description = "Neither a token nor a session that counts", body = ErrorView),
         (status = 404, description = "There is no such twin or alarm", body = ErrorView),
         (status = 409, description = "It is not shelved", body = ErrorView),
         (status = 413, description = "The body is larger than 64 KiB", body = ErrorView),
@@ -117,7 +123,7 @@ pub(crate) async fn unshelve<H: House>(
     request_body(content = AlarmOrderRequest, content_type = "application/json", description = "May be left out"),
     responses(
         (status = 200, description = "The alarm as it stands now", body = AlarmView),
-        (status = 401, description = "The token is missing or wrong", body = ErrorView),
+        (status = 401, description = "Neither a token nor a session that counts", body = ErrorView),
         (status = 404, description = "There is no such twin or alarm", body = ErrorView),
         (status = 409, description = "It is out of service already", body = ErrorView),
         (status = 413, description = "The body is larger than 64 KiB", body = ErrorView),
@@ -141,7 +147,7 @@ pub(crate) async fn out_of_service<H: House>(
     request_body(content = AlarmOrderRequest, content_type = "application/json", description = "May be left out"),
     responses(
         (status = 200, description = "The alarm as it stands now", body = AlarmView),
-        (status = 401, description = "The token is missing or wrong", body = ErrorView),
+        (status = 401, description = "Neither a token nor a session that counts", body = ErrorView),
         (status = 404, description = "There is no such twin or alarm", body = ErrorView),
         (status = 409, description = "It is in service", body = ErrorView),
         (status = 413, description = "The body is larger than 64 KiB", body = ErrorView),
@@ -165,7 +171,7 @@ pub(crate) async fn in_service<H: House>(
     request_body(content = AlarmOrderRequest, content_type = "application/json", description = "May be left out"),
     responses(
         (status = 200, description = "The alarm as it stands now", body = AlarmView),
-        (status = 401, description = "The token is missing or wrong", body = ErrorView),
+        (status = 401, description = "Neither a token nor a session that counts", body = ErrorView),
         (status = 404, description = "There is no such twin or alarm", body = ErrorView),
         (status = 409, description = "It is not latched, not acknowledged, suppressed, or its condition still holds", body = ErrorView),
         (status = 413, description = "The body is larger than 64 KiB", body = ErrorView),
@@ -186,29 +192,39 @@ async fn plain<H: House>(
     request: Request,
     action: Action,
 ) -> Result<Json<AlarmView>, Failure> {
+    let (principal, at) = aimed(path, &request)?;
     let order = request::alarm(&ordered(shared, query, request).await?)?;
-    give(shared, path, action, order).await
+    give(shared, principal, at, action, order).await
+}
+
+/// Who orders, and of which alarm: decided before the body is read. The name of the twin is the one that the address
+/// means, not the one that it spells.
+fn aimed(path: Names, request: &Request) -> Result<(Principal, (String, String)), Failure> {
+    let Path((twin, name)) =
+        path.map_err(|_| Failure::bad_query("the names in the path are not valid UTF-8"))?;
+    let principal = admission::principal(request)?;
+    admission::act(&principal, Permission::Alarms, &twin)?;
+    Ok((principal, (twin, name)))
 }
 
 async fn give<H: House>(
     shared: &Shared<H>,
-    path: Names,
+    principal: Principal,
+    (twin, name): (String, String),
     action: Action,
     AlarmOrder { by, reason }: AlarmOrder,
 ) -> Result<Json<AlarmView>, Failure> {
-    let Path((twin, name)) =
-        path.map_err(|_| Failure::bad_query("the names in the path are not valid UTF-8"))?;
+    let by = admission::signed(&principal, by)?;
     let ordered = shared.house.order_alarm(twin, name, Order { action, by, reason });
     in_time(shared.options.limits.answer, ordered).await.map(Json)
 }
 
-/// The body of whatever orders something: the token comes first.
+/// The body of whatever orders something.
 async fn ordered<H: House>(
     shared: &Shared<H>,
     query: Option<&str>,
     request: Request,
 ) -> Result<bytes::Bytes, Failure> {
-    guard::check_token(&shared.options.token, request.headers())?;
     Params::read(query, &[])?;
     let limits = &shared.options.limits;
     body::read(request, "the body", limits.order_bytes_max, limits.answer).await

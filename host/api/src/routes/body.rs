@@ -1,4 +1,4 @@
-//! Bodies of requests: bounded in bytes and in time, read only after the token was seen.
+//! Bodies of requests: bounded in bytes and in time, read only after it was decided that whoever asks may.
 
 use std::time::Duration;
 

@@ -1,12 +1,14 @@
 //! Answers about the site, its twins, their past and the journal.
 
-use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
+use axum::{Extension, Json};
+use geminus_access::Principal;
 
 use super::{Shared, in_time, json};
 use crate::error::{ErrorView, Failure};
+use crate::guard::admission;
 use crate::house::{House, Trouble};
 use crate::query::{HistoryQuery, JournalQuery, Params, TwinsQuery};
 use crate::view::{HistoryView, JournalView, SiteView, TwinView, TwinsView};
@@ -39,9 +41,10 @@ pub(crate) async fn site<H: House>(
     responses((status = 200, description = "A page of twins", body = TwinsView)))]
 pub(crate) async fn twins<H: House>(
     State(shared): State<Shared<H>>,
+    Extension(principal): Extension<Principal>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<TwinsView>, Failure> {
-    let query = TwinsQuery::read(query.as_deref())?;
+    let query = TwinsQuery { scope: principal.scope, ..TwinsQuery::read(query.as_deref())? };
     in_time(shared.options.limits.answer, shared.house.twins(query)).await.map(Json)
 }
 
@@ -51,11 +54,14 @@ pub(crate) async fn twins<H: House>(
     responses((status = 200, description = "The twin", body = TwinView), (status = 404, description = "There is no such twin", body = ErrorView)))]
 pub(crate) async fn twin<H: House>(
     State(shared): State<Shared<H>>,
+    Extension(principal): Extension<Principal>,
     path: Id,
     RawQuery(query): RawQuery,
 ) -> Result<Json<TwinView>, Failure> {
     Params::read(query.as_deref(), &[])?;
-    in_time(shared.options.limits.answer, shared.house.twin(id(path)?)).await.map(Json)
+    let id = id(path)?;
+    admission::see(&principal, &id)?;
+    in_time(shared.options.limits.answer, shared.house.twin(id)).await.map(Json)
 }
 
 /// The past of a twin's points. A series with more samples in the range than `buckets` is decimated: each entry
@@ -71,10 +77,12 @@ pub(crate) async fn twin<H: House>(
     responses((status = 200, description = "Columns, one series a point", body = HistoryView), (status = 404, description = "There is no such twin or point", body = ErrorView)))]
 pub(crate) async fn history<H: House>(
     State(shared): State<Shared<H>>,
+    Extension(principal): Extension<Principal>,
     path: Id,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
     let query = HistoryQuery::read(id(path)?, query.as_deref())?;
+    admission::see(&principal, &query.twin)?;
     let view = in_time(shared.options.limits.answer, shared.house.history(query)).await?;
     // Megabytes of numbers: written on a thread that may be busy.
     let written = tokio::task::spawn_blocking(move || serde_json::to_vec(&view)).await;
@@ -85,7 +93,8 @@ pub(crate) async fn history<H: House>(
     }
 }
 
-/// A page of the journal, newest first.
+/// A page of the journal, newest first. Whoever sees some twins only reads what is about one of them; a page may then
+/// hold fewer entries than asked for, and `next` goes on all the same.
 #[utoipa::path(get, path = "/api/v1/journal", tag = "journal",
     params(
         ("limit" = Option<u32>, Query, description = "Entries, 100 unless given", minimum = 1, maximum = 1000),
@@ -95,8 +104,14 @@ pub(crate) async fn history<H: House>(
     responses((status = 200, description = "Entries of the journal", body = JournalView)))]
 pub(crate) async fn journal<H: House>(
     State(shared): State<Shared<H>>,
+    Extension(principal): Extension<Principal>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<JournalView>, Failure> {
     let query = JournalQuery::read(query.as_deref())?;
-    in_time(shared.options.limits.answer, shared.house.journal(query)).await.map(Json)
+    if let Some(twin) = &query.twin {
+        admission::see(&principal, twin)?;
+    }
+    let mut view = in_time(shared.options.limits.answer, shared.house.journal(query)).await?;
+    view.entries.retain(|entry| admission::sees(&principal.scope, entry.twin.as_deref()));
+    Ok(Json(view))
 }

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 
 use super::{Shared, body, in_time};
 use crate::error::{ErrorView, Failure};
-use crate::guard;
+use crate::guard::admission;
 use crate::house::House;
 use crate::query::{ActivationsQuery, Params};
 use crate::request::{self, StartRequest};
@@ -49,7 +49,7 @@ pub(crate) async fn rollout<H: House>(
     request_body(content = ref("#/components/schemas/RolloutStart"), content_type = "application/json", description = "The plan, at most 64 KiB"),
     responses(
         (status = 200, description = "What it would do", body = RolloutPreview),
-        (status = 401, description = "The token is missing or wrong", body = ErrorView),
+        (status = 401, description = "Neither a token nor a session that counts", body = ErrorView),
         (status = 404, description = "There is no such plugin or behavior", body = ErrorView),
         (status = 413, description = "The plan is larger than 64 KiB", body = ErrorView),
     ))]
@@ -68,7 +68,7 @@ pub(crate) async fn plan<H: House>(
     request_body(content = ref("#/components/schemas/RolloutStart"), content_type = "application/json", description = "The plan, at most 64 KiB"),
     responses(
         (status = 201, description = "It has begun", body = RolloutView),
-        (status = 401, description = "The token is missing or wrong", body = ErrorView),
+        (status = 401, description = "Neither a token nor a session that counts", body = ErrorView),
         (status = 404, description = "There is no such plugin, version, behavior or twin", body = ErrorView),
         (status = 409, description = "Another rollout of this behavior is under way", body = ErrorView),
         (status = 413, description = "The plan is larger than 64 KiB", body = ErrorView),
@@ -78,7 +78,9 @@ pub(crate) async fn start<H: House>(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<(StatusCode, Json<RolloutView>), Failure> {
+    let principal = admission::principal(&request)?;
     let StartRequest { plan, by } = request::start(&orders(&shared, query.as_deref(), request).await?)?;
+    let by = admission::signed(&principal, by)?;
     let view = in_time(shared.options.limits.answer, shared.house.start_rollout(plan, by)).await?;
     Ok((StatusCode::CREATED, Json(view)))
 }
@@ -90,7 +92,7 @@ pub(crate) async fn start<H: House>(
     request_body(content = crate::request::OrderRequest, content_type = "application/json", description = "May be left out"),
     responses(
         (status = 200, description = "The rollout as it stands now", body = RolloutView),
-        (status = 401, description = "The token is missing or wrong", body = ErrorView),
+        (status = 401, description = "Neither a token nor a session that counts", body = ErrorView),
         (status = 404, description = "There is no such rollout", body = ErrorView),
         (status = 409, description = "It waits for no promotion in this phase", body = ErrorView),
         (status = 413, description = "The body is larger than 64 KiB", body = ErrorView),
@@ -111,7 +113,7 @@ pub(crate) async fn promote<H: House>(
     request_body(content = crate::request::OrderRequest, content_type = "application/json", description = "May be left out"),
     responses(
         (status = 200, description = "The rollout as it stands now", body = RolloutView),
-        (status = 401, description = "The token is missing or wrong", body = ErrorView),
+        (status = 401, description = "Neither a token nor a session that counts", body = ErrorView),
         (status = 404, description = "There is no such rollout", body = ErrorView),
         (status = 409, description = "It has ended, is already being withdrawn, or the old version is already being dropped", body = ErrorView),
         (status = 413, description = "The body is larger than 64 KiB", body = ErrorView),
@@ -133,7 +135,7 @@ pub(crate) async fn cancel<H: House>(
     request_body(content = crate::request::OrderRequest, content_type = "application/json", description = "May be left out"),
     responses(
         (status = 200, description = "The rollout as it stands now", body = RolloutView),
-        (status = 401, description = "The token is missing or wrong", body = ErrorView),
+        (status = 401, description = "Neither a token nor a session that counts", body = ErrorView),
         (status = 404, description = "There is no such rollout", body = ErrorView),
         (status = 409, description = "It has ended, is already being withdrawn, or the old version is already being dropped", body = ErrorView),
         (status = 413, description = "The body is larger than 64 KiB", body = ErrorView),
@@ -170,18 +172,19 @@ async fn order<H: House>(
     request: Request,
     order: RolloutOrder,
 ) -> Result<Json<RolloutView>, Failure> {
+    let principal = admission::principal(&request)?;
     let by = request::by(&orders(shared, query, request).await?)?;
+    let by = admission::signed(&principal, by)?;
     let ordered = shared.house.order_rollout(id(path)?, order, by);
     in_time(shared.options.limits.answer, ordered).await.map(Json)
 }
 
-/// The body of whatever orders something: the token comes first.
+/// The body of whatever orders something.
 async fn orders<H: House>(
     shared: &Shared<H>,
     query: Option<&str>,
     request: Request,
 ) -> Result<bytes::Bytes, Failure> {
-    guard::check_token(&shared.options.token, request.headers())?;
     Params::read(query, &[])?;
     let limits = &shared.options.limits;
     body::read(request, "the body", limits.order_bytes_max, limits.answer).await

@@ -76,7 +76,7 @@ async fn alarms_are_shown_and_asked_for_by_twin_priority_and_state() {
     let read: AlarmsView = serde_json::from_value(found).expect("the command line reads it so");
     assert_eq!(read, view());
     let asked = served.house.asked.lock().expect("asked").join("");
-    let expect = r#"AlarmsQuery { limit: 9, twin: Some("pump-1"), priority: Some(High), state: Some(Unacknowledged) }"#;
+    let expect = r#"AlarmsQuery { limit: 9, twin: Some("pump-1"), priority: Some(High), state: Some(Unacknowledged), scope: Scope(["*"]) }"#;
     assert_eq!(asked, expect);
     for (query, status) in [("state=normal", 400), ("priority=journal", 400), ("twin=fan-1", 404)] {
         let answer = get(served.at, &format!("{LIST}?{query}")).await;

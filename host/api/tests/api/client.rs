@@ -128,9 +128,17 @@ pub(crate) struct EventStream {
 
 impl EventStream {
     pub(crate) async fn open(at: SocketAddr, query: &str, last: Option<&str>) -> Self {
+        Self::open_as(at, query, last, "").await
+    }
+
+    /// With this in the header `Authorization`, unless it is empty.
+    pub(crate) async fn open_as(at: SocketAddr, query: &str, last: Option<&str>, bearer: &str) -> Self {
         let mut stream = TcpStream::connect(at).await.expect("connection");
-        let last = last.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
-        let head = format!("GET /api/v1/events{query} HTTP/1.1\r\nHost: {at}\r\n{last}\r\n");
+        let mut headers = last.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
+        if !bearer.is_empty() {
+            headers.push_str(&format!("Authorization: {bearer}\r\n"));
+        }
+        let head = format!("GET /api/v1/events{query} HTTP/1.1\r\nHost: {at}\r\n{headers}\r\n");
         stream.write_all(head.as_bytes()).await.expect("head");
         let mut reader = BufReader::new(stream);
         let (status, headers) = head_of(&mut reader).await;

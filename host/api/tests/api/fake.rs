@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use geminus_access::Gate;
 use geminus_alarm::{Action, Order, Shown};
 use geminus_api::metrics::{Exposition, Histogram, catalogue};
 use geminus_api::query::{ActivationsQuery, AlarmsQuery, HistoryQuery, JournalQuery, TwinsQuery};
@@ -356,7 +357,8 @@ pub(crate) async fn served_with(bus: impl FnOnce(&mut BusLimits), with: impl FnO
     let mut bus_limits = BusLimits::default();
     bus(&mut bus_limits);
     let bus = EventBus::new(clock.clone(), bus_limits);
-    let mut options = Options::new("0.1.0", Digest::of(TOKEN.as_bytes()), Arc::clone(&bus), clock.clone());
+    let gate = Arc::new(Gate::local(Digest::of(TOKEN.as_bytes())));
+    let mut options = Options::new("0.1.0", gate, Arc::clone(&bus), clock.clone());
     options.dashboard = Some(asset);
     options.limits.values_interval = std::time::Duration::from_millis(1);
     with(&mut options);
@@ -367,6 +369,6 @@ pub(crate) async fn served_with(bus: impl FnOnce(&mut BusLimits), with: impl FnO
     let at = listener.local_addr().expect("address");
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async move { stopped.await.unwrap_or_default() };
-    let done = tokio::spawn(serve(listener, router, traffic, stopped));
+    let done = tokio::spawn(serve(listener, router, traffic, None, stopped));
     Served { at, house, bus, clock, stop: Some(stop), done }
 }

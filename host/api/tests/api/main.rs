@@ -7,6 +7,7 @@
     reason = "a test that finds something else than it expects has failed"
 )]
 
+mod access;
 mod alarms;
 mod client;
 mod document;
@@ -20,4 +21,5 @@ mod rollouts;
 mod schema;
 mod shapes;
 mod streams;
+mod tls;
 mod trial;

@@ -137,12 +137,13 @@ fn escaped(text: &str) -> String {
 impl Order {
     fn give(self, what: &str, mut body: Value, out: &mut impl Write) -> anyhow::Result<()> {
         let Self { twin, alarm, reason, by, answer } = self;
+        let host = answer.door.host()?;
         if let Value::Object(members) = &mut body {
-            members.insert("by".to_owned(), by.name.into());
             members.insert("reason".to_owned(), reason.into());
         }
+        by.sign(&host, &mut body);
         let path = format!("/api/v1/alarms/{}/{}/{what}", escaped(&twin), escaped(&alarm));
-        let view: AlarmView = answer.door.host()?.post(&path, &body)?;
+        let view: AlarmView = host.post(&path, &body)?;
         answer.print(out, &view, line)
     }
 }

@@ -79,9 +79,24 @@ pub(crate) struct Order {
 /// Who orders.
 #[derive(Debug, Args)]
 pub(crate) struct By {
-    /// Who orders it, for the journal; the name of the user unless given.
-    #[arg(long = "by", value_name = "NAME", env = "USER", hide_env = true, default_value = "token")]
-    pub(super) name: String,
+    /// Who orders it, for the journal; the system's name of the user unless given. A host with users takes the name of the
+    /// token instead, and refuses another one.
+    #[arg(long = "by", value_name = "NAME")]
+    name: Option<String>,
+}
+
+impl By {
+    /// Signs a body that is an object, unless the token that the host is shown signs it.
+    pub(super) fn sign(self, host: &Host, body: &mut Value) {
+        let Value::Object(members) = body else { return };
+        let given = self.name.or_else(|| match host.has_named_token() {
+            true => None,
+            false => std::env::var("USER").ok(),
+        });
+        if let Some(name) = given {
+            members.insert("by".to_owned(), name.into());
+        }
+    }
 }
 
 /// Which host to ask, and how its answer is printed.
@@ -117,10 +132,8 @@ fn obey(rollout: Rollout, out: &mut impl Write) -> anyhow::Result<()> {
         }
         Rollout::Start { wish, watch, by, answer } => {
             let mut body = serde_json::to_value(wish.plan()?).context("the plan as JSON")?;
-            if let Value::Object(members) = &mut body {
-                members.insert("by".to_owned(), by.name.into());
-            }
             let host = answer.door.host()?;
+            by.sign(&host, &mut body);
             let begun: RolloutView = host.post("/api/v1/rollouts", &body)?;
             match watch {
                 true => watch::follow(&host, begun.id, answer.json, out),
@@ -150,7 +163,8 @@ impl Order {
     fn give(self, what: RolloutOrder, out: &mut impl Write) -> anyhow::Result<()> {
         let Self { id, by, answer } = self;
         let host: Host = answer.door.host()?;
-        let body = serde_json::json!({ "by": by.name });
+        let mut body = serde_json::json!({});
+        by.sign(&host, &mut body);
         let view: RolloutView = host.post(&format!("{}/{}", address(id), what.name()), &body)?;
         answer.print(out, &view, show::ordered)
     }

@@ -13,7 +13,10 @@ pub(crate) fn run(site: &Path, listen: Option<SocketAddr>, for_: Option<Duration
     runtime.block_on(async {
         let running = Running::start(StartOptions { site: site.to_owned(), listen, limits: None }).await?;
         println!("{} runs: {}", running.name(), running.url());
-        println!("token for whatever writes: {}", running.token_file().display());
+        match running.token_file() {
+            Some(file) => println!("token for whatever writes: {}", file.display()),
+            None => println!("users log in; `geminus token add` makes tokens for programs"),
+        }
         until_stopped(for_).await?;
         stop(running).await
     })

@@ -39,6 +39,11 @@ impl Chronicle {
         self.told.fetch_add(1, Ordering::Release);
     }
 
+    /// Waits until the journal has what was told before. Blocks.
+    pub(crate) fn flush(&self) -> Result<(), geminus_store::StoreError> {
+        self.journal.flush()
+    }
+
     /// As a function, for rooms that take one.
     pub(crate) fn ear(&self) -> Arc<dyn Fn(Event) + Send + Sync> {
         let chronicle = self.clone();

@@ -199,6 +199,9 @@ impl House for Rooms {
     async fn twins(&self, query: TwinsQuery) -> Result<api::TwinsView, Trouble> {
         let id = |twin: &TwinIndex| self.plant.twin(*twin).map_or("", |twin| &*twin.id);
         let mut matches: Vec<TwinIndex> = self.by_id.clone();
+        if !query.scope.is_all() {
+            matches.retain(|twin| query.scope.contains(id(twin)));
+        }
         if let Some(text) = query.search.as_deref().map(str::to_lowercase) {
             matches.retain(|twin| self.is_meant(*twin, &text));
         }

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use geminus_api::EventBus;
-use geminus_core::{Clock, Digest};
+use geminus_access::Gate;
+use geminus_api::{EventBus, Tls};
+use geminus_core::Clock;
 use tokio::sync::watch;
 use tokio::task::JoinHandle as Task;
 
@@ -17,12 +18,13 @@ pub(super) fn serve(
     rooms: Arc<Rooms>,
     bus: &Arc<EventBus>,
     clock: &Arc<dyn Clock>,
-    token: Digest,
+    (access, tls): (Arc<Gate>, Option<Tls>),
     mut stopped: watch::Receiver<bool>,
 ) -> anyhow::Result<(SocketAddr, Task<()>)> {
     let address = listener.local_addr()?;
     let mut options =
-        geminus_api::Options::new(env!("CARGO_PKG_VERSION"), token, Arc::clone(bus), Arc::clone(clock));
+        geminus_api::Options::new(env!("CARGO_PKG_VERSION"), access, Arc::clone(bus), Arc::clone(clock));
+    options.secure = tls.is_some();
     options.hosts = hosts;
     options.dashboard = Some(asset);
     let traffic = Arc::clone(&options.traffic);
@@ -32,7 +34,7 @@ pub(super) fn serve(
         drop(stopped.wait_for(|stopped| *stopped).await);
     };
     let task = tokio::spawn(async move {
-        if let Err(error) = geminus_api::serve(listener, router, traffic, stop).await {
+        if let Err(error) = geminus_api::serve(listener, router, traffic, tls, stop).await {
             tracing::error!(%error, "the page is not served any more");
         }
     });

@@ -1,5 +1,7 @@
-//! The way to the running host: where it listens, the token for whatever orders, and answers in words when it does
-//! not go well.
+//! The way to the running host: where it listens, the token, TLS where the host speaks it, and answers in words when it
+//! does not go well.
+
+mod trust;
 
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -8,12 +10,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
+use geminus_access::TOKEN_MARK;
 use geminus_twin::Site;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::http::Response;
-use ureq::{Agent, Body};
+use ureq::typestate::WithoutBody;
+use ureq::{Agent, Body, RequestBuilder};
 
 /// Where a host listens unless its site says otherwise.
 const URL_DEFAULT: &str = "http://127.0.0.1:8080";
@@ -37,9 +41,13 @@ pub(crate) struct Door {
     /// The site's configuration: says where the host listens and where its token lies.
     #[arg(long, value_name = "FILE")]
     pub(super) site: Option<PathBuf>,
-    /// File with the token; `token` in the site's data folder unless given.
+    /// File with the token; `token` in the site's data folder unless given. A host with users wants one that
+    /// `geminus token add` has made.
     #[arg(long, value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
+    /// PEM file with the certificates that may vouch for the host, for https; the site's own certificate unless given.
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
 }
 
 /// A host that can be asked.
@@ -56,9 +64,13 @@ impl Door {
         let site = self.site.as_deref().map(Site::load).transpose()?;
         let url = match (&self.url, &site) {
             (Some(url), _) => checked(url)?,
-            (None, Some(site)) => url_of(&site.document.http.listen)?,
+            (None, Some(site)) => url_of(&site.document.http.listen, site.document.http.tls.is_some())?,
             (None, None) => URL_DEFAULT.to_owned(),
         };
+        let own = site
+            .as_ref()
+            .and_then(|site| site.document.http.tls.as_ref().map(|tls| site.beside(&tls.certificate)));
+        let trusted = self.ca.clone().or(own);
         let beside = site.map(|site| site.data_folder().join("token"));
         let config = Agent::config_builder()
             // The host is near; a proxy between could not be told from it.
@@ -67,26 +79,29 @@ impl Door {
             .max_redirects(0)
             .timeout_connect(Some(CONNECT_MAX))
             .timeout_recv_response(Some(ANSWER_MAX))
-            .timeout_per_read(Some(SILENCE_MAX))
-            .build();
+            .timeout_per_read(Some(SILENCE_MAX));
+        let config = match url.starts_with("https://") {
+            true => config.tls_config(trust::config(trusted.as_deref())?).build(),
+            false => config.build(),
+        };
         Ok(Host { url, token_file: self.token_file.clone().or(beside), agent: config.into() })
     }
 }
 
 /// Without the slash at its end.
 fn checked(url: &str) -> anyhow::Result<String> {
-    let rest = url.strip_prefix("http://").ok_or_else(|| {
-        anyhow!("{url} is no address of a host: give http://ADDRESS:PORT (the host itself speaks no TLS)")
-    })?;
+    let wrong = || anyhow!("{url} is no address of a host: give http(s)://ADDRESS:PORT and nothing after it");
+    let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
     let rest = rest.trim_end_matches('/');
-    match rest.is_empty() || rest.contains(['/', '?', '#', '@', ' ']) {
-        true => bail!("{url} is no address of a host: give http://ADDRESS:PORT and nothing after it"),
-        false => Ok(format!("http://{rest}")),
+    let odd = rest.is_empty() || rest.contains(['/', '?', '#', '@', ' ']);
+    match odd || !["http", "https"].contains(&scheme) {
+        true => Err(wrong()),
+        false => Ok(format!("{scheme}://{rest}")),
     }
 }
 
 /// Where to reach what listens there: an address that stands for all of them is reached by loopback.
-fn url_of(listen: &str) -> anyhow::Result<String> {
+fn url_of(listen: &str, tls: bool) -> anyhow::Result<String> {
     let mut address: SocketAddr = listen.parse().with_context(|| format!("http.listen is {listen}"))?;
     if address.ip().is_unspecified() {
         address.set_ip(match address {
@@ -94,14 +109,13 @@ fn url_of(listen: &str) -> anyhow::Result<String> {
             SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
         });
     }
-    Ok(format!("http://{address}"))
+    Ok(format!("{}://{address}", if tls { "https" } else { "http" }))
 }
 
 impl Host {
     /// The JSON at this path.
     pub(in crate::command) fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        let answer = self.agent.get(format!("{}{path}", self.url)).call();
-        self.read(answer)
+        self.read(self.known(self.agent.get(format!("{}{path}", self.url))).call())
     }
 
     /// The answer to an order, which needs the token.
@@ -122,7 +136,7 @@ impl Host {
 
     /// An open event stream that goes on after the event `last`, or from now.
     pub(super) fn events(&self, last: Option<&str>) -> anyhow::Result<impl BufRead + use<>> {
-        let mut request = self.agent.get(format!("{}/api/v1/events", self.url));
+        let mut request = self.known(self.agent.get(format!("{}/api/v1/events", self.url)));
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }
@@ -130,6 +144,24 @@ impl Host {
         match answer.status().as_u16() {
             200 => Ok(BufReader::new(answer.into_body().into_reader())),
             _ => Err(self.refusal(answer)),
+        }
+    }
+
+    /// Whether the token is one with a name, which a host with users knows.
+    pub(in crate::command) fn has_named_token(&self) -> bool {
+        self.named_token().is_some()
+    }
+
+    fn named_token(&self) -> Option<String> {
+        let token = self.token_file.as_deref().and_then(|path| read_token(path).ok());
+        token.filter(|token| token.starts_with(TOKEN_MARK))
+    }
+
+    /// A question with the token, where a host could want one for it.
+    fn known(&self, request: RequestBuilder<WithoutBody>) -> RequestBuilder<WithoutBody> {
+        match self.named_token() {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
         }
     }
 
@@ -204,7 +236,8 @@ mod tests {
             ("http://pump-house.example:80/", Some("http://pump-house.example:80")),
             ("http://[::1]:8080", Some("http://[::1]:8080")),
             ("127.0.0.1:8630", None),
-            ("https://127.0.0.1", None),
+            ("https://127.0.0.1", Some("https://127.0.0.1")),
+            ("ftp://127.0.0.1", None),
             ("http://", None),
             ("http://host/api", None),
             ("http://user@host", None),
@@ -217,8 +250,9 @@ mod tests {
             ("[::]:80", "http://[::1]:80"),
             ("192.168.1.7:80", "http://192.168.1.7:80"),
         ] {
-            assert_eq!(url_of(listen).expect("address"), expect, "{listen}");
+            assert_eq!(url_of(listen, false).expect("address"), expect, "{listen}");
         }
+        assert_eq!(url_of("[::]:443", true).expect("address"), "https://[::1]:443");
     }
 
     #[test]

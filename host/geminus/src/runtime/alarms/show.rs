@@ -20,7 +20,7 @@ pub(super) fn alarm(plant: &Plant, desk: &Desk, key: Key, now: Now) -> Option<ap
     Some(view(plant, desk, desk.entry(key, &quiet, now)?))
 }
 
-/// What fits the question, with counts and figures of the site.
+/// What fits the question, with counts of what whoever asks may see, and figures of the site.
 pub(super) fn alarms(
     plant: &Plant,
     desk: &Desk,
@@ -36,7 +36,10 @@ pub(super) fn alarms(
     };
     let mut counts = api::AlarmCounts::default();
     let mut found = Vec::new();
-    for entry in desk.entries(now) {
+    let seen = |entry: &Entry<'_>| {
+        query.scope.is_all() || plant.twin(entry.key.twin).is_some_and(|twin| query.scope.contains(&twin.id))
+    };
+    for entry in desk.entries(now).filter(seen) {
         count(&mut counts, &entry);
         if fits(&entry) {
             found.push(entry);

@@ -1,0 +1,38 @@
+// What the page offers to whom.
+import { describe, expect, it } from 'vitest';
+import { isKnown, offers, pagesFor, seesSite, title, type Role, type Session } from './session';
+
+function session(roles: Role[], more: Partial<Session> = {}): Session {
+  return { name: 'ada', kind: 'person', owner: null, roles, twins: ['*'], users: true, ...more };
+}
+
+describe('what the page offers', () => {
+  it.each([
+    ['viewer', false, false], ['operator', true, false], ['engineer', true, true], ['approver', false, false], ['admin', true, true],
+  ] as const)('to a %s: alarms %s, plugins %s', (role, alarms, plugins) => {
+    expect([offers(session([role]), 'alarms'), offers(session([role]), 'plugins')]).toEqual([alarms, plugins]);
+  });
+
+  it('to several roles is what each of them may', () => {
+    expect(offers(session(['approver', 'operator']), 'alarms')).toBe(true);
+  });
+
+  it('to whoever sees some twins is nothing about the whole site', () => {
+    const engineer = session(['engineer'], { twins: ['pump-*'] });
+    expect([offers(engineer, 'alarms'), offers(engineer, 'plugins'), seesSite(engineer)]).toEqual([true, false, false]);
+    const pages = [{ page: 'fleet' }, { page: 'plugins' }, { page: 'rollouts' }, { page: 'journal' }];
+    expect(pagesFor(pages, engineer).map((item) => item.page)).toEqual(['fleet', 'journal']);
+    expect(pagesFor(pages, session(['viewer']))).toEqual(pages);
+  });
+
+  it('at a site without users is everything, against the token', () => {
+    const visitor = session(['viewer'], { kind: 'visitor', users: false });
+    expect([offers(visitor, 'plugins'), isKnown(visitor)]).toEqual([true, false]);
+    expect([offers(null, 'alarms'), isKnown(null), seesSite(null)]).toEqual([true, false, true]);
+    expect(isKnown(session(['viewer']))).toBe(true);
+  });
+
+  it('names who it is', () => {
+    expect(title(session(['operator', 'approver']))).toBe('ada (operator, approver)');
+  });
+});
