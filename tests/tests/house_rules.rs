@@ -60,6 +60,7 @@ fn a_library_is_named_by_the_one_room_that_may() {
         ("wit-component", vec!["geminus-registry", "geminus-tests"]),
         ("notify", vec!["geminus-registry"]),
         ("cel", vec!["geminus-interlock"]),
+        ("async-opcua", vec!["geminus-opcua"]),
     ];
     let dependencies = dependencies();
     assert!(dependencies.contains_key("geminus-core"), "manifests are not read");

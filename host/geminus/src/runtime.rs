@@ -12,7 +12,7 @@ mod commanded;
 pub(crate) mod compile;
 mod crashes;
 mod crumb;
-mod field;
+pub(crate) mod field;
 mod floods;
 mod floor;
 pub(crate) mod guests;
@@ -273,8 +273,10 @@ impl Running {
         threads.push(thread.spawn(move || manager.run())?);
         // What can still be in the way comes before the first connection, which others notice.
         let (token_file, hash) = token::token(&data)?;
-        let replays = field::replays(&plant, &mut routes, &site.beside(""), &lanes, &clock, &chronicle)?;
-        let sources = Arc::new(field::start(&plant, &mut routes, &data, &lanes, &clock, &chronicle)?);
+        let beside = site.beside("");
+        let replays = field::replays(&plant, &mut routes, &beside, &lanes, &clock, &chronicle)?;
+        let folders = (data.as_path(), beside.as_path());
+        let sources = Arc::new(field::start(&plant, &mut routes, folders, &lanes, &clock, &chronicle)?);
 
         let mut by_id: Vec<TwinIndex> = plant.indices().collect();
         by_id.sort_by(|a, b| id_of(&plant, *a).cmp(id_of(&plant, *b)));

@@ -26,7 +26,10 @@ mod tests;
 
 pub use behavior::{Arrivals, Behavior, Isolation, Pin, Substitute};
 pub use containment::Containment;
-pub use field::{Bind, Csv, Mqtt, MqttVersion, Payload, QualityCode, Shape, Source, Sparkplug, TimeUnit};
+pub use field::{
+    Bind, Csv, Mqtt, MqttVersion, OpcUa, Payload, QualityCode, SecurityMode, SecurityPolicy, Shape, Source,
+    Sparkplug, TimeUnit,
+};
 pub use schema::site_schema;
 pub use target::{Feedback, Heartbeat, Target, Write};
 

@@ -1,6 +1,8 @@
 //! From the plant's neutral routes to running sources.
 
 pub(crate) mod check;
+mod handle;
+pub(crate) mod opcua;
 mod sparkplug;
 
 use std::collections::BTreeMap;
@@ -16,7 +18,8 @@ use geminus_ingest::csv::Recording;
 use geminus_ingest::decode::DecodeLimits;
 use geminus_ingest::refusal::RefusalCounts;
 use geminus_ingest::route::{Envelope, QualityCode, TimeUnit};
-use geminus_ingest::{MqttHandle, MqttOptions, MqttSource, Routes, SparkplugSource};
+use geminus_ingest::{MqttOptions, MqttSource, Routes, SparkplugSource};
+use geminus_opcua::{NodePoint, OpcUaOptions, OpcUaSource};
 use geminus_twin::Plant;
 use geminus_twin::plant::{Payload, Route, RoutePoint};
 use geminus_twin::site::{self, MqttVersion};
@@ -28,11 +31,13 @@ use super::client_id::{client_id, memo};
 use super::lane::Lanes;
 use super::replay::{self, Replay};
 
+pub(crate) use handle::Handle;
+
 /// A source that runs, under the name of the site file.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) name: String,
-    pub(crate) handle: MqttHandle,
+    pub(crate) handle: Handle,
 }
 
 /// The recordings of a site that are being played.
@@ -80,12 +85,13 @@ fn recording(csv: &site::Csv, routes: &[Route], beside: &Path) -> anyhow::Result
     replay::read(csv, &beside.join(&csv.path), &columns)
 }
 
-/// Starts every broker connection of the plant, none before all are known to be right: a host that does not start
-/// should not disturb one that runs. Takes the routes, which a fleet should not have twice. Needs a tokio runtime.
+/// Starts every connection of the plant to the field, none before all are known to be right: a host that does not start
+/// should not disturb one that runs. Takes the routes, which a fleet should not have twice. `beside` is the folder of the
+/// site file. Needs a tokio runtime.
 pub(crate) fn start(
     plant: &Plant,
     routes: &mut [Vec<Route>],
-    data: &Path,
+    (data, beside): (&Path, &Path),
     lanes: &Lanes,
     clock: &Arc<dyn Clock>,
     chronicle: &Chronicle,
@@ -95,7 +101,7 @@ pub(crate) fn start(
         if source.csv.is_some() || routes.is_empty() {
             continue;
         }
-        let prepared = prepare(plant, source, std::mem::take(routes), data);
+        let prepared = prepare(plant, source, std::mem::take(routes), (data, beside));
         ready.push((source, prepared.with_context(|| format!("source {}", source.name))?));
     }
     let mut sources = Vec::new();
@@ -103,11 +109,18 @@ pub(crate) fn start(
         let (lanes, clock, ear) = (lanes.clone(), Arc::clone(clock), chronicle.ear());
         let handle = match prepared {
             Prepared::Mqtt(options, table) => {
-                MqttSource::spawn(*options, Arc::new(table), lanes, clock, ear).map_err(anyhow::Error::from)
+                MqttSource::spawn(*options, Arc::new(table), lanes, clock, ear)
+                    .map(Handle::Mqtt)
+                    .map_err(anyhow::Error::from)
             }
             Prepared::Sparkplug(options, points) => {
-                SparkplugSource::spawn(*options, points, lanes, clock, ear).map_err(anyhow::Error::from)
+                SparkplugSource::spawn(*options, points, lanes, clock, ear)
+                    .map(Handle::Mqtt)
+                    .map_err(anyhow::Error::from)
             }
+            Prepared::OpcUa(options, points) => OpcUaSource::spawn(*options, points, lanes, clock, ear)
+                .map(Handle::OpcUa)
+                .map_err(anyhow::Error::from),
         };
         let handle = handle.with_context(|| format!("source {}", source.name))?;
         sources.push(Source { name: source.name.clone(), handle });
@@ -119,14 +132,19 @@ pub(crate) fn start(
 enum Prepared {
     Mqtt(Box<MqttOptions>, Routes),
     Sparkplug(Box<ingest::SparkplugOptions>, Vec<ingest::MetricPoint>),
+    OpcUa(Box<OpcUaOptions>, Vec<NodePoint>),
 }
 
 fn prepare(
     plant: &Plant,
     source: &site::Source,
     routes: Vec<Route>,
-    data: &Path,
+    (data, beside): (&Path, &Path),
 ) -> anyhow::Result<Prepared> {
+    if let Some(server) = &source.opcua {
+        let options = opcua::options(plant, &source.name, server, (data, beside))?;
+        return Ok(Prepared::OpcUa(Box::new(options), opcua::nodes(routes)?));
+    }
     match (&source.mqtt, &source.sparkplug) {
         (Some(mqtt), _) => {
             let options = options(plant, source, mqtt, &routes, data)?;

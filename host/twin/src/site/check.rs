@@ -10,6 +10,8 @@ use super::{Behavior, Bind, CheckAddress, Payload, Shape, Site, Source, Substitu
 use crate::pattern::{Selection, expand};
 use crate::problem::{Problems, did_you_mean};
 
+mod opcua;
+
 /// Adds every mistake to `problems`.
 pub(super) fn document(site: &Site, address: CheckAddress<'_>, problems: &mut Problems) {
     let mut check = Check { site, address, problems };
@@ -88,11 +90,12 @@ impl Check<'_> {
     }
 
     fn source(&mut self, key: &str, source: &Source) {
-        let kinds = [source.mqtt.is_some(), source.sparkplug.is_some(), source.csv.is_some()];
+        let kinds =
+            [source.mqtt.is_some(), source.sparkplug.is_some(), source.opcua.is_some(), source.csv.is_some()];
         if kinds.into_iter().filter(|kind| *kind).count() != 1 {
             let name = &source.name;
             let message = format!(
-                "source \"{name}\" needs exactly one of [source.mqtt], [source.sparkplug] and [source.csv]"
+                "source \"{name}\" needs exactly one of [source.mqtt], [source.sparkplug], [source.opcua] and [source.csv]"
             );
             self.report(key, message);
         }
@@ -112,6 +115,9 @@ impl Check<'_> {
                 self.report(&format!("{key}.host_id"), message);
             }
         }
+        if let Some(opcua) = &source.opcua {
+            self.opcua(&format!("{key}.opcua"), opcua);
+        }
         if let Some(csv) = source.csv.as_ref().filter(|csv| !(csv.speed >= 0.0 && csv.speed.is_finite())) {
             self.report(&format!("{key}.csv.speed"), format!("speed = {} is not 0 or more", csv.speed));
         }
@@ -119,8 +125,12 @@ impl Check<'_> {
 
     /// What all connections to a broker have.
     fn broker(&mut self, key: &str, url: &str, username: Option<&String>, client_id: Option<&String>) {
-        if let Err(reason) = (self.address)(url) {
-            self.report(&format!("{key}.url"), reason);
+        match (self.address)(url) {
+            Err(reason) => self.report(&format!("{key}.url"), reason),
+            Ok(()) if url.starts_with("opc.tcp:") => {
+                self.report(&format!("{key}.url"), format!("`{url}` is an OPC UA server and no broker"));
+            }
+            Ok(()) => {}
         }
         if username.is_some() && url.contains('@') {
             let message = "give the user either in url or in username, not in both";
@@ -183,6 +193,9 @@ impl Check<'_> {
         let topic_key = format!("{key}.topic");
         if source.sparkplug.is_some() {
             return self.sparkplug_bind(key, bind);
+        }
+        if source.opcua.is_some() {
+            return self.opcua_bind(key, bind);
         }
         let Some(topic) = &bind.topic else {
             if source.mqtt.is_some() {
