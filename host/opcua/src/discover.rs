@@ -194,7 +194,7 @@ impl Walk {
 
     fn take(&mut self, step: &Step, reference: &ReferenceDescription) {
         let property = reference.reference_type_id == ReferenceTypeId::HasProperty;
-        let elsewhere = reference.node_id.server_index != 0 || !reference.node_id.namespace_uri.is_null();
+        let elsewhere = reference.node_id.server_index != 0 || !reference.node_id.namespace_uri.is_empty();
         let node = &reference.node_id.node_id;
         if property || elsewhere || self.seen.contains(node) {
             return;

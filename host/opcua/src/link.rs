@@ -110,26 +110,14 @@ pub(crate) async fn open(options: &OpcUaOptions, now: Timestamp) -> Result<Link,
     let (session, events) = client
         .connect_to_endpoint_directly(endpoint, options.user.token())
         .map_err(|error| refused("the session cannot be begun", &error))?;
-    let (tell, mut notices) = mpsc::channel(NOTICES);
+    let (tell, notices) = mpsc::channel(NOTICES);
     let driver = tokio::spawn(drive(Box::pin(events.enter()), tell));
-    let link_of = |notices| Link { session: Arc::clone(&session), notices, driver };
-    let opened = async {
-        while let Some(notice) = notices.recv().await {
-            match notice {
-                Notice::Back { .. } => return Ok(()),
-                Notice::Failed(code) | Notice::Ended(code) | Notice::Lost(code) => {
-                    return Err(LinkError::Refused { what: "the server refused the session", code });
-                }
-                Notice::Trying => {}
-            }
-        }
-        Err(LinkError::Refused { what: "the session ended", code: StatusCode::BadConnectionClosed })
-    };
-    let opened =
-        tokio::time::timeout(STEP_MAX, opened).await.unwrap_or(Err(LinkError::Silent("opening a session")));
-    // Made in any case, so that a session that did not open is hung up on.
-    let link = link_of(notices);
-    opened?;
+    // From here on whoever drops it, us among them, hangs up.
+    let mut link = Link { session, notices, driver };
+    match tokio::time::timeout(STEP_MAX, link.opened()).await {
+        Ok(opened) => opened?,
+        Err(_) => return Err(LinkError::Silent("opening a session")),
+    }
     if let Some(trusted) = trusted {
         pki.remember(&options.name, &trusted.thumbprint)?;
     }
@@ -267,6 +255,19 @@ where
 }
 
 impl Link {
+    /// Waits until the session is there, or is refused.
+    async fn opened(&mut self) -> Result<(), LinkError> {
+        loop {
+            let code = match self.notices.recv().await {
+                Some(Notice::Back { .. }) => return Ok(()),
+                Some(Notice::Trying) => continue,
+                Some(Notice::Failed(code) | Notice::Ended(code) | Notice::Lost(code)) => code,
+                None => StatusCode::BadConnectionClosed,
+            };
+            return Err(LinkError::Refused { what: "opening a session", code });
+        }
+    }
+
     /// Sends one request and waits for its answer, not for ever.
     pub(crate) async fn ask<R: UARequest>(&self, request: R) -> Result<R::Out, Error> {
         ask(&self.session, request).await

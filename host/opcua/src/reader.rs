@@ -53,6 +53,8 @@ pub(crate) struct Reader<S> {
     told: Option<bool>,
     /// The certificate that was told last, so that it is not told with each attempt.
     told_certificate: Option<String>,
+    /// Places of the items that the server refused, to be asked for again.
+    again: Vec<usize>,
     stopped: watch::Receiver<bool>,
 }
 
@@ -94,7 +96,17 @@ impl<S: Sink> Reader<S> {
         stopped: watch::Receiver<bool>,
     ) -> Self {
         let since = Duration::ZERO;
-        Self { house, options, intake, wait: RETRY.0, since, told: None, told_certificate: None, stopped }
+        Self {
+            house,
+            options,
+            intake,
+            wait: RETRY.0,
+            since,
+            told: None,
+            told_certificate: None,
+            again: Vec::new(),
+            stopped,
+        }
     }
 
     /// One line after the other, for ever.
@@ -158,7 +170,7 @@ impl<S: Sink> Reader<S> {
         Ok(())
     }
 
-    /// Asks for the items of these places, and tells of those that are refused for another reason than before.
+    /// Asks for the items of these places, all that are not watched, and tells of those that are refused for another reason than before.
     async fn watch(&mut self, link: &Link, subscription: u32, places: &[usize]) -> Result<(), Lost> {
         let mut nodes = Vec::with_capacity(places.len());
         let mut answers = Vec::new();
@@ -173,14 +185,16 @@ impl<S: Sink> Reader<S> {
         }
         answers.extend(subscription::watch(link, subscription, &self.options.subscribe, &nodes).await?);
         let mut news = Vec::new();
+        self.again.clear();
         for (handle, answer) in answers {
-            let Some(item) = self.intake.items.get_mut(handle as usize - 1) else { continue };
+            let Some(item) = self.intake.items.get_mut((handle as usize).wrapping_sub(1)) else { continue };
             let before = item.refused.take();
             if let Answer::Refused(why) = answer {
                 if before.as_ref() != Some(&why) {
                     news.push((item.address.to_string(), why.clone()));
                 }
                 item.refused = Some(why);
+                self.again.push(handle as usize - 1);
             }
         }
         self.tell_refused(&news);
@@ -200,12 +214,6 @@ impl<S: Sink> Reader<S> {
             let facts = serde_json::json!({ "source": self.options.name, "nodes": more });
             self.tell(Event::new("node-refused", Severity::Error, message).facts(facts));
         }
-    }
-
-    /// Places of the items that are to be asked for again.
-    fn refused(&self) -> Vec<usize> {
-        let items = self.intake.items.iter().enumerate();
-        items.filter(|(_, item)| item.refused.is_some()).map(|(place, _)| place).collect()
     }
 
     fn connected(&mut self) {

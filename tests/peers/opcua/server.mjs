@@ -50,6 +50,12 @@ const convert = (name, value) => {
   }
 };
 
+const plain = (value) => {
+  if (!Array.isArray(value)) return value;
+  const [high, low] = value;
+  return BigInt.asIntN(64, (BigInt(high) << 32n) | BigInt(low));
+};
+
 let last = 0;
 // No two values of one time: the times of samples tell them apart.
 const now = () => new Date((last = Math.max(last + 1, Date.now())));
@@ -134,11 +140,11 @@ namespace
     inputArguments: [{ name: "speed", dataType: DataType.Double, valueRank: -1, description: { text: "" } }],
     outputArguments: [],
   })
-  .bindMethod(async (inputs) => {
+  .bindMethod((inputs, context, done) => {
     const [{ value }] = inputs;
-    if (value < 0) return { statusCode: StatusCodes.BadOutOfRange };
+    if (value < 0) return done(null, { statusCode: StatusCodes.BadOutOfRange });
     say({ said: "called", bits: bits(value) });
-    return { statusCode: StatusCodes.Good, outputArguments: [] };
+    return done(null, { statusCode: StatusCodes.Good, outputArguments: [] });
   });
 
 const status = (code) => opcua.getStatusCodeFromCode(code ?? 0);
@@ -164,8 +170,9 @@ say({ said: "ready" });
 for await (const line of createInterface({ input: process.stdin })) {
   const order = JSON.parse(line);
   if (order.do === "held") {
-    const { value } = nodes[order.name].readValue().value;
-    say({ said: "held", bits: bits(value) });
+    const { dataType, value } = nodes[order.name].readValue().value;
+    const whole = dataType === DataType.UInt64 ? BigInt.asUintN(64, plain(value)) : plain(value);
+    say({ said: "held", bits: bits(whole) });
     continue;
   }
   await deeds[order.do](order);

@@ -108,11 +108,9 @@ pub(crate) fn start(
     for (source, prepared) in ready {
         let (lanes, clock, ear) = (lanes.clone(), Arc::clone(clock), chronicle.ear());
         let handle = match prepared {
-            Prepared::Mqtt(options, table) => {
-                MqttSource::spawn(*options, Arc::new(table), lanes, clock, ear)
-                    .map(Handle::Mqtt)
-                    .map_err(anyhow::Error::from)
-            }
+            Prepared::Mqtt(options, table) => MqttSource::spawn(*options, Arc::new(table), lanes, clock, ear)
+                .map(Handle::Mqtt)
+                .map_err(anyhow::Error::from),
             Prepared::Sparkplug(options, points) => {
                 SparkplugSource::spawn(*options, points, lanes, clock, ear)
                     .map(Handle::Mqtt)

@@ -42,7 +42,7 @@ impl Found {
 /// Binds of the variables of one object.
 fn binds(source: &str, group: &[Variable]) -> String {
     let mut out = String::new();
-    let twin = identifier(group.first().and_then(|one| one.path.last()).map_or("server", String::as_str));
+    let twin = twin_id(group.first().and_then(|one| one.path.last()).map_or("server", String::as_str));
     let (usable, other): (Vec<&Variable>, Vec<&Variable>) =
         group.iter().partition(|one| one.fits && !one.node.contains(NOT_IN_TOPIC));
     for one in other {
@@ -107,7 +107,13 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// A name for a twin or a point.
+/// An id for a twin.
+fn twin_id(name: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.:".contains(c) { c } else { '_' };
+    name.chars().map(safe).collect()
+}
+
+/// A name for a point.
 fn identifier(name: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' };
     let text: String = name.chars().map(safe).collect();

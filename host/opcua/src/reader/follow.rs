@@ -145,7 +145,7 @@ impl<S: Sink> Reader<S> {
 
     async fn step(&mut self, link: &mut Link, course: &mut Course) -> Step {
         let now = self.now();
-        let due = if self.refused().is_empty() { course.due() } else { course.due().min(course.again) };
+        let due = if self.again.is_empty() { course.due() } else { course.due().min(course.again) };
         let asked = &mut course.asked;
         let waiting = async {
             tokio::select! {
@@ -346,7 +346,7 @@ impl<S: Sink> Reader<S> {
         }
         if course.again <= now && course.back_by.is_none() {
             course.again = now + AGAIN;
-            let places = self.refused();
+            let places = std::mem::take(&mut self.again);
             return self.watch(link, course.subscription.id, &places).await;
         }
         Ok(())

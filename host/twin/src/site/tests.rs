@@ -91,7 +91,10 @@ fn values_out_of_range_are_named() {
             "20: username needs a security other than `none`",
         ),
         (opcua(", password_env = \"P\"", ""), "20: a password needs a username"),
-        (opcua("", "topic = \"ns=2;s={point}\"").replace("opc.tcp", "http"), "20: `http://plc:4840` is not an address like opc.tcp"),
+        (
+            opcua("", "topic = \"ns=2;s={point}\"").replace("opc.tcp", "http"),
+            "20: `http://plc:4840` is not an address like opc.tcp",
+        ),
         (opcua("", ""), "21: [[bind]] to OPC UA source \"o\" needs a topic"),
         (opcua("", "topic = \"ns=2;s={twin}\""), "23: topic \"ns=2;s={twin}\" has no {point}"),
         (opcua("", "topic = \"ns=2;s={point}\"\nqos = 1"), "24: qos is for MQTT sources: OPC UA"),

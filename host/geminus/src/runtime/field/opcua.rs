@@ -114,7 +114,13 @@ mod tests {
     fn route(topic: &str, bind: usize) -> Route {
         let conversion = Conversion { scale: 0.001, offset: 0.0 };
         let target = RoutePoint { series: SeriesId(7), conversion, labels: Vec::new() };
-        Route { topic: topic.to_owned(), qos: 0, payload: Payload::Value(target), envelope: Arc::default(), bind }
+        Route {
+            topic: topic.to_owned(),
+            qos: 0,
+            payload: Payload::Value(target),
+            envelope: Arc::default(),
+            bind,
+        }
     }
 
     #[test]

@@ -20,7 +20,9 @@ impl Check<'_> {
         let passwords = [opcua.password_env.is_some(), opcua.password_file.is_some()];
         let message = match (opcua.username.as_deref(), passwords) {
             (Some(""), _) => "username must not be empty: leave it out to be anonymous",
-            (Some(_), [true, true]) => "give the password either by password_env or by password_file, not by both",
+            (Some(_), [true, true]) => {
+                "give the password either by password_env or by password_file, not by both"
+            }
             (Some(_), [false, false]) => "username needs password_env or password_file",
             (None, [true, _] | [_, true]) => "a password needs a username",
             (Some(_), _) if opcua.security == SecurityPolicy::None => {
@@ -37,12 +39,15 @@ impl Check<'_> {
         match &bind.topic {
             None => {
                 let name = &bind.source;
-                let message =
-                    format!("[[bind]] to OPC UA source \"{name}\" needs a topic like ns=2;s={{twin}}.{{point}}");
+                let message = format!(
+                    "[[bind]] to OPC UA source \"{name}\" needs a topic like ns=2;s={{twin}}.{{point}}"
+                );
                 self.report(key, message);
             }
             Some(topic) if !topic.contains("{point}") && !one => {
-                let message = format!("topic \"{topic}\" has no {{point}}: a node carries one point, so name one in points");
+                let message = format!(
+                    "topic \"{topic}\" has no {{point}}: a node carries one point, so name one in points"
+                );
                 self.report(&format!("{key}.topic"), message);
             }
             Some(_) => {}
