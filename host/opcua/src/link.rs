@@ -95,18 +95,27 @@ impl Drop for Link {
     }
 }
 
+/// What takes its time. Boxed, because the compiler cannot see through the library's generic futures that they may move
+/// between threads.
+type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
 /// Opens a session. Must be called on a tokio runtime.
-pub(crate) async fn open(options: &OpcUaOptions, now: Timestamp) -> Result<Link, LinkError> {
-    let (pki, client) = client(options).await?;
-    let endpoints =
-        step("telling its endpoints", client.get_server_endpoints_from_url(options.endpoint.as_str()))
-            .await?;
+pub(crate) fn open(options: &OpcUaOptions, now: Timestamp) -> Later<'_, Result<Link, LinkError>> {
+    Box::pin(begin(options, now))
+}
+
+async fn begin(options: &OpcUaOptions, now: Timestamp) -> Result<Link, LinkError> {
+    let (pki, mut client) = client(options).await?;
+    let endpoints = {
+        let asked: Later<'_, Result<Vec<EndpointDescription>, Error>> =
+            Box::pin(client.get_server_endpoints_from_url(options.endpoint.clone()));
+        step("telling its endpoints", asked).await?
+    };
     let endpoint = chosen(options, &endpoints)?;
     let trusted = match options.security {
         Security::None => None,
         Security::Secured(..) => Some(certificate(options, &pki, &endpoint, now)?),
     };
-    let mut client = client;
     let (session, events) = client
         .connect_to_endpoint_directly(endpoint, options.user.token())
         .map_err(|error| refused("the session cannot be begun", &error))?;
@@ -217,7 +226,7 @@ fn certificate(
     Ok(trusted)
 }
 
-async fn step<T>(what: &'static str, done: impl Future<Output = Result<T, Error>>) -> Result<T, LinkError> {
+async fn step<T>(what: &'static str, done: Later<'_, Result<T, Error>>) -> Result<T, LinkError> {
     match tokio::time::timeout(STEP_MAX, done).await {
         Ok(done) => done.map_err(|error| refused(what, &error)),
         Err(_) => Err(LinkError::Silent(what)),
@@ -269,8 +278,12 @@ impl Link {
     }
 
     /// Sends one request and waits for its answer, not for ever.
-    pub(crate) async fn ask<R: UARequest>(&self, request: R) -> Result<R::Out, Error> {
-        ask(&self.session, request).await
+    pub(crate) fn ask<'a, R>(&'a self, request: R) -> Later<'a, Result<R::Out, Error>>
+    where
+        R: UARequest + 'a,
+        R::Out: 'a,
+    {
+        ask(&self.session, request)
     }
 
     /// The namespaces of the server and their numbers.
@@ -290,9 +303,10 @@ impl Link {
         let leave = async {
             if let Some(id) = subscription {
                 let request = DeleteSubscriptions::new(&self.session).subscription(id);
-                drop(request.send(self.session.channel()).await);
+                drop(self.ask(request).await);
             }
-            drop(self.session.disconnect().await);
+            let disconnected: Later<'_, Result<(), Error>> = Box::pin(self.session.disconnect());
+            drop(disconnected.await);
         };
         if tokio::time::timeout(GOODBYE_MAX, leave).await.is_err() {
             tracing::debug!("the server did not answer the goodbye");
@@ -301,11 +315,18 @@ impl Link {
 }
 
 /// Sends one request and waits for its answer, not for ever.
-pub(crate) async fn ask<R: UARequest>(session: &Session, request: R) -> Result<R::Out, Error> {
-    match tokio::time::timeout(STEP_MAX, request.send(session.channel())).await {
-        Ok(answer) => answer,
-        Err(_) => Err(Error::new(StatusCode::BadTimeout, "the server did not answer")),
-    }
+pub(crate) fn ask<'a, R>(session: &'a Session, request: R) -> Later<'a, Result<R::Out, Error>>
+where
+    R: UARequest + 'a,
+    R::Out: 'a,
+{
+    let answer = request.send(session.channel());
+    Box::pin(async move {
+        match tokio::time::timeout(STEP_MAX, answer).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Error::new(StatusCode::BadTimeout, "the server did not answer")),
+        }
+    })
 }
 
 #[cfg(test)]

@@ -73,18 +73,15 @@ impl Place {
         session: &Session,
         namespaces: &NamespaceMap,
     ) -> Result<Self, String> {
-        let on = |node: &NodeAddress| {
-            node.on(namespaces).ok_or_else(|| format!("the server has not the namespace of `{node}`"))
-        };
         match destination {
             Destination::Value(node) => {
-                let node = on(node)?;
+                let node = on(node, namespaces)?;
                 let wanted =
                     type_of(session, &node).await.map_err(|why| format!("`{destination}`: {why}"))?;
                 Ok(Self::Value(node, wanted))
             }
             Destination::Method { object, method } => {
-                let (object, method) = (on(object)?, on(method)?);
+                let (object, method) = (on(object, namespaces)?, on(method, namespaces)?);
                 let wanted =
                     argument_of(session, &method).await.map_err(|why| format!("`{destination}`: {why}"))?;
                 Ok(Self::Method(object, method, wanted))
@@ -126,6 +123,10 @@ impl Place {
             }
         }
     }
+}
+
+fn on(node: &NodeAddress, namespaces: &NamespaceMap) -> Result<NodeId, String> {
+    node.on(namespaces).ok_or_else(|| format!("the server has not the namespace of `{node}`"))
 }
 
 /// What is known of an order by what the server said of it.

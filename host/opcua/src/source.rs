@@ -15,7 +15,7 @@ use crate::reader::{House, Reader};
 use crate::{NodeAddress, OpcUaError, OpcUaOptions};
 
 /// Nodes of one source.
-pub const NODES_MAX: usize = 100_000;
+pub(crate) const NODES_MAX: usize = 100_000;
 
 /// A node and the point that it feeds. A node may feed several.
 #[derive(Clone, Debug, PartialEq)]

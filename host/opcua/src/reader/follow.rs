@@ -104,7 +104,7 @@ impl Course {
 enum Step {
     Stopped,
     Notice(Notice),
-    Answer(Vec<u32>, Result<PublishResponse, Error>),
+    Answer(Vec<u32>, Box<Result<PublishResponse, Error>>),
     Due,
 }
 
@@ -124,7 +124,7 @@ impl<S: Sink> Reader<S> {
             let went = match self.step(link, &mut course).await {
                 Step::Stopped => return ControlFlow::Break(Leave::Stopped),
                 Step::Notice(notice) => self.noticed(notice, link, &mut course, subscription).await,
-                Step::Answer(acks, answer) => match self.answered(acks, answer, link, &mut course).await {
+                Step::Answer(acks, answer) => match self.answered(acks, *answer, link, &mut course).await {
                     ControlFlow::Continue(went) => went,
                     ControlFlow::Break(leave) => return ControlFlow::Break(leave),
                 },
@@ -154,7 +154,7 @@ impl<S: Sink> Reader<S> {
                 notice = link.notices.recv() => {
                     Step::Notice(notice.unwrap_or(Notice::Ended(StatusCode::BadConnectionClosed)))
                 }
-                Some((acks, answer)) = asked.next(), if !asked.is_empty() => Step::Answer(acks, answer),
+                Some((acks, answer)) = asked.next(), if !asked.is_empty() => Step::Answer(acks, Box::new(answer)),
             }
         };
         tokio::time::timeout(due.saturating_sub(now), waiting).await.unwrap_or(Step::Due)
