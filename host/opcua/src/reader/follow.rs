@@ -39,6 +39,8 @@ struct Course {
     sequence: Sequence,
     acks: Vec<u32>,
     asked: FuturesUnordered<Asked>,
+    /// Whether acknowledgements went down with a line, so that the server keeps what it need not.
+    untidy: bool,
     /// Requests that the server takes at a time.
     publishes: usize,
     /// Monotonic time of the last sign of life.
@@ -58,6 +60,7 @@ impl Course {
             sequence: Sequence::new(),
             acks: Vec::new(),
             asked: FuturesUnordered::new(),
+            untidy: false,
             publishes: PUBLISHES,
             heard: now,
             again: now + AGAIN,
@@ -89,7 +92,17 @@ impl Course {
 
     fn broken(&mut self, now: Duration) {
         self.asked.clear();
+        self.untidy = true;
         self.back_by.get_or_insert(now + BACK_MAX);
+    }
+
+    /// Acknowledges once more what the server still keeps and we have.
+    fn tidy(&mut self, kept: Option<&Vec<u32>>) {
+        if std::mem::take(&mut self.untidy) {
+            let (sequence, kept) = (self.sequence, kept.into_iter().flatten());
+            let had = kept.copied().filter(|number| sequence.place(*number) == Place::Before);
+            self.acks.extend(had.take(ACKS_MAX));
+        }
     }
 
     fn due(&self) -> Duration {
@@ -211,6 +224,7 @@ impl<S: Sink> Reader<S> {
         if response.subscription_id != course.subscription.id {
             return ControlFlow::Continue(Ok(()));
         }
+        course.tidy(response.available_sequence_numbers.as_ref());
         let went = self.heard(response.notification_message, link, course).await;
         // The wait for a full store is not the server's silence.
         course.heard = self.now();
@@ -253,6 +267,7 @@ impl<S: Sink> Reader<S> {
             Place::Next if empty => return ControlFlow::Continue(Ok(())),
             Place::Next => {}
             Place::Before => return ControlFlow::Continue(Ok(())),
+            Place::Nonsense if empty => return ControlFlow::Continue(Ok(())),
             Place::Nonsense => {
                 let expected = course.sequence.next();
                 return ControlFlow::Continue(Err(Lost::Nonsense { number, expected }));

@@ -34,7 +34,7 @@ impl Handle {
 
     /// What it refused for any of `reasons`.
     pub(crate) fn refused_for(&self, reasons: &[Reason]) -> u64 {
-        let all = |counts: &RefusalCounts| reasons.iter().map(|reason| counts.of(*reason)).sum();
+        let all = |counts: &RefusalCounts| reasons.iter().map(|reason| counts.of(*reason)).sum::<u64>();
         match self {
             Self::Mqtt(handle) => all(handle.stats().refusals()),
             Self::OpcUa(handle) => all(handle.stats().refusals()),
