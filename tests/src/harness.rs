@@ -12,6 +12,7 @@ pub(crate) mod guest;
 pub(crate) mod host;
 pub(crate) mod http;
 pub(crate) mod machine;
+pub(crate) mod opcua;
 pub(crate) mod place;
 pub(crate) mod pulse;
 pub(crate) mod question;

@@ -18,6 +18,7 @@ pub use harness::guest::{Guest, drop_bytes};
 pub use harness::host::{Host, get};
 pub use harness::http::{asking, asking_whatever_the_status};
 pub use harness::machine::Machine;
+pub use harness::opcua::{Mute, OpcUaPeer, OpcUaServer, Wire, bits};
 pub use harness::place::{free_port, geminus, recorded_data, repository};
 pub use harness::pulse::{Answers, Pulse, Sent, answered, tally, tally_without};
 pub use harness::question::PATIENCE;

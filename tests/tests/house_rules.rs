@@ -62,6 +62,7 @@ fn a_library_is_named_by_the_one_room_that_may() {
         ("notify", vec!["geminus-registry"]),
         ("argon2", vec!["geminus-access"]),
         ("cel", vec!["geminus-interlock"]),
+        ("async-opcua", vec!["geminus-opcua"]),
     ];
     let dependencies = dependencies();
     assert!(dependencies.contains_key("geminus-core"), "manifests are not read");

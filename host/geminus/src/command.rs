@@ -2,9 +2,11 @@
 
 mod alarm;
 pub(crate) mod bench;
+mod certificate;
 mod check;
 #[cfg(feature = "demo")]
 pub(crate) mod demo;
+mod discover;
 mod feed;
 mod history;
 mod interlock;
@@ -70,6 +72,12 @@ pub(crate) enum Command {
         /// The site's configuration.
         site: PathBuf,
     },
+    /// Looks through a server and prints what it has as a part of a site's configuration.
+    #[command(subcommand)]
+    Discover(Box<discover::Discover>),
+    /// Shows, trusts and rejects certificates of OPC UA servers.
+    #[command(subcommand)]
+    Certificate(certificate::Certificate),
     /// Plays recorded data into a broker.
     Feed(feed::Feed),
     /// Makes, builds and inspects plugins.
@@ -115,9 +123,13 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// What to log unless told: a measurement shows figures, and errors only.
+    /// What to log unless told: a measurement shows figures, and errors only; a command that says what went wrong, nothing.
     pub(crate) fn log(&self) -> Option<&'static str> {
-        matches!(self, Self::Bench(_)).then_some("error")
+        match self {
+            Self::Bench(_) => Some("error"),
+            Self::Discover(_) => Some("off"),
+            _ => None,
+        }
     }
 }
 
@@ -137,6 +149,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Demo { headless, for_, listen, data } => demo::run(headless, for_, listen, data),
         Command::Run { site, listen, for_ } => run::run(&site, listen, for_),
         Command::Check { site } => check::run(&site),
+        Command::Discover(discover) => discover::run(&discover),
+        Command::Certificate(certificate) => certificate::run(&certificate),
         Command::Feed(feed) => feed::run(feed),
         Command::Plugin(plugin) => plugin::run(plugin),
         Command::Rollout(rollout) => rollout::run(*rollout),

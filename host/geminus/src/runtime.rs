@@ -13,7 +13,7 @@ mod commanded;
 pub(crate) mod compile;
 mod crashes;
 mod crumb;
-mod field;
+pub(crate) mod field;
 mod floods;
 mod floor;
 pub(crate) mod guests;
@@ -300,15 +300,10 @@ impl Running {
         let thread = std::thread::Builder::new().name("plugins".to_owned());
         threads.push(thread.spawn(move || manager.run())?);
         // What can still be in the way comes before the first connection, which others notice.
-        let replays = field::replays(&plant, &mut routes, &site.beside(""), &lanes, &clock, &chronicle)?;
-        let sources = Arc::new(field::start(
-            &plant,
-            &mut routes,
-            (&data, &site.beside("")),
-            &lanes,
-            &clock,
-            &chronicle,
-        )?);
+        let beside = site.beside("");
+        let replays = field::replays(&plant, &mut routes, &beside, &lanes, &clock, &chronicle)?;
+        let folders = (data.as_path(), beside.as_path());
+        let sources = Arc::new(field::start(&plant, &mut routes, folders, &lanes, &clock, &chronicle)?);
         let publishing = press::start(publications, &clock, &chronicle);
 
         let mut by_id: Vec<TwinIndex> = plant.indices().collect();

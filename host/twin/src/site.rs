@@ -28,7 +28,8 @@ mod tests;
 pub use behavior::{Arrivals, Behavior, Isolation, Pin, Substitute};
 pub use containment::Containment;
 pub use field::{
-    Bind, Broker, Csv, Mqtt, MqttVersion, Payload, QualityCode, Shape, Source, Sparkplug, TimeUnit, Tls,
+    Bind, Broker, Csv, Mqtt, MqttVersion, OpcUa, Payload, QualityCode, SecurityMode, SecurityPolicy, Shape, Source,
+    Sparkplug, TimeUnit, Tls,
 };
 pub use publish::{Layer, Publish};
 pub use schema::site_schema;

@@ -73,7 +73,7 @@ impl Trial {
         let spent = Spent::now(child);
         let running = runtime.block_on(Running::start(options))?;
         let source = running.sources().first().context("the site has no source")?;
-        let stats = source.handle.stats();
+        let stats = source.handle.mqtt().context("the source of the site is no broker")?;
         let ear = Ear::open(http::address(&running.url())?, &WATCHED.map(twin_id))?;
         Ok(Self { runtime, running, folder, stats, ear, spent, child })
     }

@@ -2,6 +2,8 @@
 
 pub(super) mod broker;
 pub(crate) mod check;
+mod handle;
+pub(crate) mod opcua;
 mod sparkplug;
 
 use std::collections::BTreeMap;
@@ -17,7 +19,8 @@ use geminus_ingest::csv::Recording;
 use geminus_ingest::decode::DecodeLimits;
 use geminus_ingest::refusal::RefusalCounts;
 use geminus_ingest::route::{Envelope, QualityCode, TimeUnit};
-use geminus_ingest::{MqttHandle, MqttOptions, MqttSource, Routes, SparkplugSource};
+use geminus_ingest::{MqttOptions, MqttSource, Routes, SparkplugSource};
+use geminus_opcua::{NodePoint, OpcUaOptions, OpcUaSource};
 use geminus_twin::Plant;
 use geminus_twin::plant::{Payload, Route, RoutePoint};
 use geminus_twin::site::{self, MqttVersion};
@@ -29,11 +32,13 @@ use super::client_id::{client_id, memo};
 use super::lane::Lanes;
 use super::replay::{self, Replay};
 
+pub(crate) use handle::Handle;
+
 /// A source that runs, under the name of the site file.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) name: String,
-    pub(crate) handle: MqttHandle,
+    pub(crate) handle: Handle,
 }
 
 /// The recordings of a site that are being played.
@@ -81,7 +86,7 @@ fn recording(csv: &site::Csv, routes: &[Route], beside: &Path) -> anyhow::Result
     replay::read(csv, &beside.join(&csv.path), &columns)
 }
 
-/// Starts every broker connection of the plant, none before all are known to be right: a host that does not start
+/// Starts every connection of the plant to the field, none before all are known to be right: a host that does not start
 /// should not disturb one that runs. Takes the routes, which a fleet should not have twice. `data` is the data folder and
 /// `beside` that of the site file. Needs a tokio runtime; blocks on certificates.
 pub(crate) fn start(
@@ -104,12 +109,17 @@ pub(crate) fn start(
     for (source, prepared) in ready {
         let (lanes, clock, ear) = (lanes.clone(), Arc::clone(clock), chronicle.ear());
         let handle = match prepared {
-            Prepared::Mqtt(options, table) => {
-                MqttSource::spawn(*options, Arc::new(table), lanes, clock, ear).map_err(anyhow::Error::from)
-            }
+            Prepared::Mqtt(options, table) => MqttSource::spawn(*options, Arc::new(table), lanes, clock, ear)
+                .map(Handle::Mqtt)
+                .map_err(anyhow::Error::from),
             Prepared::Sparkplug(options, points) => {
-                SparkplugSource::spawn(*options, points, lanes, clock, ear).map_err(anyhow::Error::from)
+                SparkplugSource::spawn(*options, points, lanes, clock, ear)
+                    .map(Handle::Mqtt)
+                    .map_err(anyhow::Error::from)
             }
+            Prepared::OpcUa(options, points) => OpcUaSource::spawn(*options, points, lanes, clock, ear)
+                .map(Handle::OpcUa)
+                .map_err(anyhow::Error::from),
         };
         let handle = handle.with_context(|| format!("source {}", source.name))?;
         sources.push(Source { name: source.name.clone(), handle });
@@ -121,6 +131,7 @@ pub(crate) fn start(
 enum Prepared {
     Mqtt(Box<MqttOptions>, Routes),
     Sparkplug(Box<ingest::SparkplugOptions>, Vec<ingest::MetricPoint>),
+    OpcUa(Box<OpcUaOptions>, Vec<NodePoint>),
 }
 
 fn prepare(
@@ -129,6 +140,10 @@ fn prepare(
     routes: Vec<Route>,
     (data, beside): (&Path, &Path),
 ) -> anyhow::Result<Prepared> {
+    if let Some(server) = &source.opcua {
+        let options = opcua::options(plant, &source.name, server, (data, beside))?;
+        return Ok(Prepared::OpcUa(Box::new(options), opcua::nodes(routes)?));
+    }
     match (&source.mqtt, &source.sparkplug) {
         (Some(mqtt), _) => {
             let options = options(plant, source, mqtt, &routes, (data, beside))?;

@@ -123,7 +123,7 @@ impl Rooms {
     /// Refused by sources for any of `reasons`.
     fn refused_for(&self, reasons: &[Reason]) -> u64 {
         let all = |counts: &RefusalCounts| reasons.iter().map(|reason| counts.of(*reason)).sum::<u64>();
-        let live = self.sources.iter().map(|source| all(source.handle.stats().refusals()));
+        let live = self.sources.iter().map(|source| source.handle.refused_for(reasons));
         live.chain(self.replayed.iter().map(|counts| all(counts))).sum()
     }
 

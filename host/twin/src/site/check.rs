@@ -11,6 +11,7 @@ use crate::pattern::{Selection, expand};
 use crate::problem::{Problems, did_you_mean};
 
 mod broker;
+mod opcua;
 mod publish;
 
 /// Adds every mistake to `problems`.
@@ -92,11 +93,12 @@ impl Check<'_> {
     }
 
     fn source(&mut self, key: &str, source: &Source) {
-        let kinds = [source.mqtt.is_some(), source.sparkplug.is_some(), source.csv.is_some()];
+        let kinds =
+            [source.mqtt.is_some(), source.sparkplug.is_some(), source.opcua.is_some(), source.csv.is_some()];
         if kinds.into_iter().filter(|kind| *kind).count() != 1 {
             let name = &source.name;
             let message = format!(
-                "source \"{name}\" needs exactly one of [source.mqtt], [source.sparkplug] and [source.csv]"
+                "source \"{name}\" needs exactly one of [source.mqtt], [source.sparkplug], [source.opcua] and [source.csv]"
             );
             self.report(key, message);
         }
@@ -115,6 +117,9 @@ impl Check<'_> {
                 );
                 self.report(&format!("{key}.host_id"), message);
             }
+        }
+        if let Some(opcua) = &source.opcua {
+            self.opcua(&format!("{key}.opcua"), opcua);
         }
         if let Some(csv) = source.csv.as_ref().filter(|csv| !(csv.speed >= 0.0 && csv.speed.is_finite())) {
             self.report(&format!("{key}.csv.speed"), format!("speed = {} is not 0 or more", csv.speed));
@@ -177,6 +182,9 @@ impl Check<'_> {
         let topic_key = format!("{key}.topic");
         if source.sparkplug.is_some() {
             return self.sparkplug_bind(key, bind);
+        }
+        if source.opcua.is_some() {
+            return self.opcua_bind(key, bind);
         }
         let Some(topic) = &bind.topic else {
             if source.mqtt.is_some() {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use geminus_core::Quality;
 
-/// Where samples come from: a broker, Sparkplug edge nodes or a recording.
+/// Where samples come from: a broker, Sparkplug edge nodes, an OPC UA server or a recording.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
@@ -19,6 +19,9 @@ pub struct Source {
     /// Sparkplug B 3.0 edge nodes of an MQTT broker: `[source.sparkplug]`.
     #[serde(default)]
     pub sparkplug: Option<Sparkplug>,
+    /// An OPC UA server: `[source.opcua]`.
+    #[serde(default)]
+    pub opcua: Option<OpcUa>,
     /// A recording in a CSV file: `[source.csv]`.
     #[serde(default)]
     pub csv: Option<Csv>,
@@ -160,6 +163,85 @@ impl Source {
     }
 }
 
+/// An OPC UA server, to which this host is a client.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OpcUa {
+    /// Address of the server: `opc.tcp://host:4840/path`.
+    pub endpoint: String,
+    /// What secures the line. Anything but `none` needs the server's certificate to be trusted: `geminus certificate`.
+    #[serde(default)]
+    pub security: SecurityPolicy,
+    /// How much is secured; not for the security `none`.
+    #[serde(default)]
+    pub mode: SecurityMode,
+    /// User name; anonymous without one. Not with the security `none`, where the password could be read on the way.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// Name of the environment variable with the password; passwords do not stand in this file.
+    #[serde(default)]
+    pub password_env: Option<String>,
+    /// File with the password, relative to the site file.
+    #[serde(default)]
+    pub password_file: Option<String>,
+    /// Whether the server's certificate must name the host of `endpoint` and the server's application. Without it, only
+    /// that the certificate is trusted and its time count.
+    #[serde(default = "yes")]
+    pub check_host: bool,
+    /// Milliseconds between two messages of the server.
+    #[serde(default = "publishing")]
+    pub publishing_ms: u32,
+    /// Milliseconds between two looks of the server at a node; 0 for every change, where the server can tell it.
+    #[serde(default = "sampling")]
+    pub sampling_ms: u32,
+    /// Values of each node that the server keeps between two messages, and while the line is broken. An outage of a
+    /// minute at a `sampling_ms` of 250 needs 240.
+    #[serde(default = "queue_size")]
+    pub queue_size: u32,
+}
+
+/// What secures a line to an OPC UA server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SecurityPolicy {
+    /// Nothing: what is said can be read and changed on the way.
+    #[default]
+    None,
+    /// Basic256Sha256.
+    Basic256Sha256,
+    /// Aes128-Sha256-RsaOaep.
+    Aes128Sha256RsaOaep,
+    /// Aes256-Sha256-RsaPss.
+    Aes256Sha256RsaPss,
+}
+
+/// How much is secured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecurityMode {
+    /// Signed: cannot be changed on the way, can be read.
+    Sign,
+    /// Signed and encrypted.
+    #[default]
+    SignAndEncrypt,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn publishing() -> u32 {
+    500
+}
+
+fn sampling() -> u32 {
+    250
+}
+
+fn queue_size() -> u32 {
+    100
+}
+
 fn qos() -> u8 {
     1
 }
@@ -231,7 +313,8 @@ pub struct Bind {
     pub source: String,
     /// Topic template: `{twin}` stands for the id, `{point}` for the point. For a CSV source it is the column
     /// template, `{point}` by default. For a Sparkplug source it names the edge node, or one of its devices:
-    /// `spBv1.0/plant/edge-1/{twin}`, whose metrics are called as `payload.fields` or the points' own names say.
+    /// `spBv1.0/plant/edge-1/{twin}`, whose metrics are called as `payload.fields` or the points' own names say. For an
+    /// OPC UA source it is the id of a node: `ns=2;s={twin}.{point}`, `nsu=urn:maker:line;s=Pump.Load`, `ns=2;i=1001`.
     #[serde(default)]
     pub topic: Option<String>,
     /// Only these points; all measured points when absent.

@@ -4,6 +4,7 @@ use crate::rig::{SITE, site};
 
 /// A source of edge nodes: lines 18 to 20 of a site that it is added to.
 const SPARKPLUG: &str = "[[source]]\nname = \"s\"\nsparkplug = { url = \"mqtt://x\", host_id = \"me\" }\n";
+const OPCUA: &str = "[[source]]\nname = \"o\"\nopcua = { endpoint = \"opc.tcp://plc:4840\" }\n";
 
 fn check(toml: &str, expect: &[&str]) {
     let problems = site(toml).expect_err(toml);
@@ -53,6 +54,11 @@ fn values_out_of_range_are_named() {
     let mqtt = |rest: &str| format!("[[source]]\nname = \"b\"\nmqtt = {{ url = \"{rest} }}");
     let publish =
         |layer: &str, more: &str| format!("[publish.p]\nlayer = \"{layer}\"\nurl = \"mqtt://x\"\n{more}");
+    let opcua = |more: &str, bind: &str| {
+        let source = OPCUA.replace(" }", &format!("{more} }}"));
+        let bind = if more.is_empty() { bind } else { "topic = \"ns=2;s={point}\"" };
+        format!("{SITE}{source}[[bind]]\nsource = \"o\"\n{bind}")
+    };
     let spb = |more: &str| format!("{SITE}{SPARKPLUG}[[bind]]\nsource = \"s\"\n{more}");
     for (toml, expect) in [
         (with("row_wait_ms = 0"), "18: row_wait_ms = 0 is outside 1 … 60000"),
@@ -77,6 +83,27 @@ fn values_out_of_range_are_named() {
         (
             spb("topic = \"spBv1.0/g/{twin}\"\npayload = { time_unit = \"millis\" }"),
             "24: payload of a Sparkplug source has `fields` only",
+        ),
+        (opcua(", queue_size = 0", ""), "20: queue_size = 0 is outside 1 … 100000"),
+        (opcua(", publishing_ms = 1", ""), "20: publishing_ms = 1 is outside 10 … 3600000"),
+        (opcua(", sampling_ms = 3600001", ""), "20: sampling_ms = 3600001 is outside 0 … 3600000"),
+        (opcua(", security = \"basic128\"", ""), "20: unknown variant `basic128`"),
+        (opcua(", username = \"ann\"", ""), "20: username needs password_env or password_file"),
+        (
+            opcua(", username = \"ann\", password_env = \"P\"", ""),
+            "20: username needs a security other than `none`",
+        ),
+        (opcua(", password_env = \"P\"", ""), "20: a password needs a username"),
+        (
+            opcua("", "topic = \"ns=2;s={point}\"").replace("opc.tcp", "http"),
+            "20: `http://plc:4840` is not an address like opc.tcp",
+        ),
+        (opcua("", ""), "21: [[bind]] to OPC UA source \"o\" needs a topic"),
+        (opcua("", "topic = \"ns=2;s={twin}\""), "23: topic \"ns=2;s={twin}\" has no {point}"),
+        (opcua("", "topic = \"ns=2;s={point}\"\nqos = 1"), "24: qos is for MQTT sources: OPC UA"),
+        (
+            opcua("", "topic = \"ns=2;s={point}\"\npayload = { time = \"t\" }"),
+            "24: payload is not for OPC UA sources",
         ),
         (
             with("[[source]]\nname = \"b\"\nmqtt = { url = \"mqtt://x\", qos = 3 }"),

@@ -16,11 +16,14 @@ use crate::runtime::replay;
 /// A longer header is no header.
 const HEADER_BYTES_MAX: u64 = 1 << 20;
 
-/// What is wrong with the address of a broker.
+/// What is wrong with the address of a broker, or of an OPC UA server.
 ///
 /// # Errors
 /// In an operator's words.
 pub(crate) fn address(url: &str) -> Result<(), String> {
+    if url.starts_with("opc.tcp:") {
+        return geminus_opcua::check_endpoint(url).map_err(|error| error.to_string());
+    }
     url.parse::<Address>().map(drop).map_err(|error| error.to_string())
 }
 
@@ -29,6 +32,12 @@ pub(crate) fn tables(site: &Site, plant: &Plant, problems: &mut Problems) {
     for (place, (source, routes)) in plant.sources.iter().zip(&plant.routes).enumerate() {
         if source.sparkplug.is_some() {
             if let Some((bind, error)) = super::sparkplug::wrong_place(routes) {
+                problems.add(&site.path, site.line(&format!("bind[{bind}].topic")), error);
+            }
+            continue;
+        }
+        if source.opcua.is_some() {
+            if let Some((bind, error)) = super::opcua::wrong_node(routes) {
                 problems.add(&site.path, site.line(&format!("bind[{bind}].topic")), error);
             }
             continue;

@@ -34,9 +34,9 @@ impl Rooms {
         // Refused by the twin, not by the source: too far from this host's clock on either side.
         out.count(&catalogue::SAMPLES_REFUSED, &["outside-window"], counters.refused);
         for source in self.sources.iter() {
-            let stats = source.handle.stats();
-            out.count(&catalogue::SOURCE_CONNECTED, &[&source.name], u64::from(stats.connected()));
-            let reconnects = stats.connections().saturating_sub(1);
+            let handle = &source.handle;
+            out.count(&catalogue::SOURCE_CONNECTED, &[&source.name], u64::from(handle.connected()));
+            let reconnects = handle.connections().saturating_sub(1);
             out.count(&catalogue::SOURCE_RECONNECTS, &[&source.name], reconnects);
         }
         let totals = self.totals();

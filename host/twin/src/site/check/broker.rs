@@ -6,8 +6,12 @@ use crate::site::Broker;
 impl Check<'_> {
     pub(super) fn broker(&mut self, key: &str, broker: Broker<'_>) {
         let Broker { url, username, .. } = broker;
-        if let Err(reason) = (self.address)(url) {
-            self.report(&format!("{key}.url"), reason);
+        match (self.address)(url) {
+            Err(reason) => self.report(&format!("{key}.url"), reason),
+            Ok(()) if url.starts_with("opc.tcp:") => {
+                self.report(&format!("{key}.url"), format!("`{url}` is an OPC UA server and no broker"));
+            }
+            Ok(()) => {}
         }
         let user_of_url = url.rsplit_once('@').map(|(before, _)| before.rsplit('/').next().unwrap_or(before));
         if user_of_url.is_some_and(|user| user.contains(':')) {

@@ -1,0 +1,208 @@
+//! Orders to one server, on a session of their own.
+//!
+//! Each order leaves on the line that stands at that moment or not at all, is sent once, and gets one answer. A line that
+//! breaks is thrown away with whatever was under way on it: nobody knows what became of that.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use geminus_core::{Clock, Timestamp};
+use geminus_dispatch::{Answer, Egress, Order, Reply};
+use opcua::client::Session;
+use opcua::types::NamespaceMap;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use crate::link::{self, Link, Notice};
+use crate::order::{Destination, Place};
+use crate::{OpcUaError, OpcUaOptions};
+
+/// Orders under way at most.
+const WINDOW: usize = 16;
+/// Destinations whose type is remembered.
+const PLACES_MAX: usize = 1_000;
+/// How long after a lost line the next one is tried, at first and at most.
+const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+
+/// A line that stands.
+#[derive(Clone)]
+struct Line {
+    session: Arc<Session>,
+    namespaces: Arc<NamespaceMap>,
+    /// Places for orders under way.
+    window: Arc<Semaphore>,
+    /// What was looked up on this line.
+    places: Arc<Mutex<HashMap<Destination, Place>>>,
+}
+
+/// What the task of the line and the egress share.
+struct Shared {
+    line: Mutex<Option<Line>>,
+    up: watch::Sender<bool>,
+}
+
+/// An egress that writes to one server. An address names a node whose value is written (`ns=2;s=Pump.Setpoint`), or an
+/// object and its method of one argument (`ns=2;s=Pump | ns=2;s=Pump.SetSpeed`). Dropping it hangs up.
+pub struct OpcUaEgress {
+    shared: Arc<Shared>,
+    runtime: Handle,
+    answer_max: Duration,
+    task: JoinHandle<()>,
+}
+
+impl OpcUaEgress {
+    /// Connects on `runtime`, and again whenever the line is lost. Does not wait for it. `answer_max` is how long the
+    /// server may take to answer an order.
+    ///
+    /// # Errors
+    /// [`OpcUaError`] when the options cannot work.
+    pub fn start(
+        options: OpcUaOptions,
+        answer_max: Duration,
+        clock: Arc<dyn Clock>,
+        runtime: Handle,
+    ) -> Result<Self, OpcUaError> {
+        options.check()?;
+        let shared = Arc::new(Shared { line: Mutex::new(None), up: watch::Sender::new(false) });
+        let task = runtime.spawn(drive(options, clock, Arc::clone(&shared)));
+        Ok(Self { shared, runtime, answer_max, task })
+    }
+
+    /// Whether the line stands, as it changes.
+    #[must_use]
+    pub fn up(&self) -> watch::Receiver<bool> {
+        self.shared.up.subscribe()
+    }
+
+    /// Whether a text is an address of this egress.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check_address(address: &str) -> Result<(), String> {
+        address.parse::<Destination>().map(drop).map_err(|error| error.to_string())
+    }
+}
+
+impl Egress for OpcUaEgress {
+    fn send(&mut self, order: &Order<'_>, now: Timestamp, reply: Reply) {
+        let not_sent = |reason: String| Answer::NotSent { reason };
+        let destination: Destination = match order.address.parse() {
+            Ok(destination) => destination,
+            Err(error) => return reply.answer(not_sent(format!("{error}"))),
+        };
+        let line = self.shared.line.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(line) = line else {
+            return reply.answer(not_sent("there is no connection to the server".to_owned()));
+        };
+        let Ok(under_way) = Arc::clone(&line.window).try_acquire_owned() else {
+            return reply.answer(not_sent(format!("{WINDOW} orders wait for the server already")));
+        };
+        let (value, left, answer_max) = (order.value, order.expires.since(now), self.answer_max);
+        self.runtime.spawn(async move {
+            reply.answer(line.carry(&destination, value, left, answer_max).await);
+            drop(under_way);
+        });
+    }
+}
+
+impl Line {
+    /// Looks the destination up, which must not take longer than the order is valid, and sends once.
+    async fn carry(
+        &self,
+        destination: &Destination,
+        value: f64,
+        left: Duration,
+        answer_max: Duration,
+    ) -> Answer {
+        let place = match tokio::time::timeout(left.min(answer_max), self.place(destination)).await {
+            Ok(Ok(place)) => place,
+            Ok(Err(reason)) => return Answer::NotSent { reason },
+            Err(_) => {
+                return Answer::NotSent {
+                    reason: format!("the server did not say in time what `{destination}` takes"),
+                };
+            }
+        };
+        let value = match place.variant(value) {
+            Ok(value) => value,
+            Err(reason) => return Answer::NotSent { reason },
+        };
+        match tokio::time::timeout(answer_max, place.send(&self.session, value)).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                Answer::Lost { reason: format!("the server did not answer in {} ms", answer_max.as_millis()) }
+            }
+        }
+    }
+
+    async fn place(&self, destination: &Destination) -> Result<Place, String> {
+        let known = self.places.lock().unwrap_or_else(PoisonError::into_inner).get(destination).cloned();
+        if let Some(place) = known {
+            return Ok(place);
+        }
+        let place = Place::of(destination, &self.session, &self.namespaces).await?;
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if places.len() < PLACES_MAX {
+            places.insert(destination.clone(), place.clone());
+        }
+        Ok(place)
+    }
+}
+
+impl Drop for OpcUaEgress {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl fmt::Debug for OpcUaEgress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OpcUaEgress(up: {})", *self.shared.up.borrow())
+    }
+}
+
+impl Shared {
+    fn set(&self, line: Option<Line>) {
+        let up = line.is_some();
+        *self.line.lock().unwrap_or_else(PoisonError::into_inner) = line;
+        self.up.send_replace(up);
+    }
+}
+
+/// One line after the other.
+async fn drive(options: OpcUaOptions, clock: Arc<dyn Clock>, shared: Arc<Shared>) {
+    let mut wait = RETRY.0;
+    loop {
+        let (stood, reason) = match link::open(&options, clock.now()).await {
+            Ok(link) => line(link, &shared).await,
+            Err(error) => (false, error.to_string()),
+        };
+        shared.set(None);
+        tracing::warn!(endpoint = options.endpoint, reason, "no orders leave: the OPC UA server is away");
+        wait = if stood { RETRY.0 } else { (wait * 2).min(RETRY.1) };
+        // Nothing but the time ends this.
+        drop(tokio::time::timeout(wait, std::future::pending::<()>()).await);
+    }
+}
+
+/// One line, until it is lost; whether it stood, and why it is lost.
+async fn line(mut link: Link, shared: &Shared) -> (bool, String) {
+    let namespaces = match link.namespaces().await {
+        Ok(namespaces) => Arc::new(namespaces),
+        Err(error) => return (false, crate::status::name(error.status())),
+    };
+    let (window, places) = (Arc::new(Semaphore::new(WINDOW)), Arc::default());
+    shared.set(Some(Line { session: Arc::clone(&link.session), namespaces, window, places }));
+    loop {
+        match link.notices.recv().await {
+            Some(Notice::Lost(code) | Notice::Failed(code) | Notice::Ended(code)) => {
+                return (true, crate::status::name(code));
+            }
+            Some(Notice::Trying | Notice::Back { .. }) => {}
+            None => return (true, "the session ended".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Speaks OPC UA, as a client only, and is the one room that names the library for it.
+//!
+//! [`OpcUaSource`] subscribes to nodes and gives samples to a sink of `ingest`; [`OpcUaEgress`] writes what `dispatch` was
+//! permitted to send; [`Pki`] keeps our certificate and those of servers; [`discover`] browses a server. The library's own
+//! recovery is not used: sessions, subscriptions and publish requests are watched here, each step with a deadline.
+
+mod address;
+pub mod discover;
+mod egress;
+mod intake;
+mod link;
+mod options;
+mod order;
+mod pki;
+mod reader;
+mod sequence;
+mod source;
+mod status;
+mod subscription;
+mod time;
+mod value;
+
+pub use address::{AddressError, NodeAddress};
+pub use egress::OpcUaEgress;
+pub use options::{Mode, OpcUaError, OpcUaOptions, Policy, Security, Subscribe, User, check_endpoint};
+pub use pki::{Certificate, Pki, PkiError, Standing};
+pub use source::{NodePoint, OpcUaHandle, OpcUaSource, OpcUaStats};
+pub use status::quality;

@@ -1,0 +1,224 @@
+//! A whole host with OPC UA servers of asyncua and node-opcua: values in history as the servers hold them, a line that is
+//! cut, certificates by the command line, a server that never answers, and a site file out of `geminus discover`.
+
+use std::process::{Command, Output, Stdio};
+
+use anyhow::{Context as _, ensure};
+use geminus_tests::{
+    Host, Mute, OpcUaPeer, OpcUaServer, PATIENCE, SiteFolder, Wire, free_port, geminus, wait_for,
+};
+
+const TWIN: &str = "pump-1";
+const POINTS: [&str; 4] = ["double", "float", "int64", "boolean"];
+/// What they can hold at their ends.
+const VALUES: [(&str, &[f64]); 4] = [
+    ("double", &[0.1, -0.0, 5e-324, f64::MAX, f64::MIN, 1.0 / 3.0]),
+    ("float", &[0.5, f32::MAX as f64, 0.1_f32 as f64]),
+    ("int64", &[-1.0, 9_007_199_254_740_992.0, -9_007_199_254_740_991.0]),
+    ("boolean", &[1.0, 0.0, 1.0]),
+];
+
+const TYPE: &str = r#"{
+    "@context": ["dtmi:dtdl:context;3"], "@id": "dtmi:t:Pump;1", "@type": "Interface", "displayName": "Pump",
+    "contents": [
+        {"@type": "Telemetry", "name": "double", "schema": "double"},
+        {"@type": "Telemetry", "name": "float", "schema": "double"},
+        {"@type": "Telemetry", "name": "int64", "schema": "double"},
+        {"@type": "Telemetry", "name": "boolean", "schema": "boolean"}]}"#;
+
+fn site(port: u16, more: &str) -> anyhow::Result<SiteFolder> {
+    let text = format!(
+        "[site]\nname = \"ua\"\n\
+         [[source]]\nname = \"plc\"\n\
+         opcua = {{ endpoint = \"opc.tcp://127.0.0.1:{port}\", publishing_ms = 50, sampling_ms = 0, queue_size = 10000{more} }}\n\
+         [[twin]]\nid = \"{TWIN}\"\ntype = \"dtmi:t:Pump;1\"\ninterval_ms = 600000\n\
+         [[bind]]\nsource = \"plc\"\ntopic = \"nsu=urn:geminus:test;s={{twin}}.{{point}}\"\n"
+    );
+    SiteFolder::new(&text, &[("pump.json", TYPE)])
+}
+
+fn run(arguments: &[&str]) -> anyhow::Result<Output> {
+    let output = Command::new(geminus()?).args(arguments).stdin(Stdio::null()).output()?;
+    ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(output)
+}
+
+/// Values and qualities in history, in order.
+fn history(site: &SiteFolder, point: &str) -> anyhow::Result<Vec<(u64, String)>> {
+    let path = site.site();
+    let path = path.to_str().context("a path in UTF-8")?;
+    let output = run(&["history", "query", path, TWIN, point, "--limit", "10000"])?;
+    let text = String::from_utf8(output.stdout)?;
+    let rows = text.lines().map(|line| {
+        let [_, value, quality] = line.split(',').collect::<Vec<_>>()[..] else {
+            anyhow::bail!("{line} is no row")
+        };
+        Ok((value.parse::<f64>()?.to_bits(), quality.to_owned()))
+    });
+    rows.collect()
+}
+
+fn waits(host: &Host, point: &str, value: f64) -> anyhow::Result<()> {
+    wait_for(&format!("{point} to be {value}"), PATIENCE, || {
+        Ok((host.point(TWIN, point)?["value"] == value).then_some(()))
+    })
+}
+
+/// Everything that a server held comes into history, over a line that is cut meanwhile.
+fn scenario(peer: OpcUaPeer) -> anyhow::Result<()> {
+    let (folder, port) = (tempfile::tempdir()?, free_port()?);
+    let mut server = OpcUaServer::start(peer, port, folder.path())?;
+    let wire = Wire::to(port)?;
+    let site = site(wire.port, "")?;
+    let host = Host::start(&site.site())?;
+    host.entry("source-connected", |_| true)?;
+    for point in POINTS {
+        waits(&host, point, 0.0)?;
+    }
+    for (point, values) in VALUES {
+        for value in values {
+            server.set(point, *value, 0)?;
+        }
+        let last = values.last().context("values")?;
+        waits(&host, point, *last)?;
+    }
+    server.set("double", 7.0, 0x4090_0000)?;
+    server.set("double", 8.0, 0x808c_0000)?;
+    wait_for(
+        "a bad value",
+        PATIENCE,
+        || Ok((host.point(TWIN, "double")?["quality"] == "bad").then_some(())),
+    )?;
+
+    // A node counts on while nobody is there.
+    server.count("double", 100, 400, 20)?;
+    wait_for("some of it", PATIENCE, || {
+        Ok(host.point(TWIN, "double")?["value"].as_f64().filter(|value| *value >= 120.0))
+    })?;
+    wire.cut();
+    host.entry("source-lost", |_| true)?;
+    wire.mend();
+    host.entry("source-back", |_| true)?;
+    server.says("count")?;
+    waits(&host, "double", 399.0)?;
+    assert_eq!(host.metric("geminus_samples_total{fate=\"late\"}")?, Some(0.0));
+    host.stop()?;
+
+    for (point, values) in VALUES {
+        let mut expect: Vec<u64> = [0.0].iter().chain(values).map(|value| value.to_bits()).collect();
+        if point == "double" {
+            expect.extend((100..400).map(|number| f64::from(number).to_bits()));
+        }
+        let rows = history(&site, point)?;
+        let good: Vec<u64> =
+            rows.iter().filter(|(_, quality)| quality == "good").map(|(bits, _)| *bits).collect();
+        assert_eq!(good, expect, "{peer:?} {point}: as the server held it, bit for bit, each once");
+    }
+    let rows = history(&site, "double")?;
+    let with = |quality: &str| rows.iter().filter(|(_, found)| found == quality).count();
+    assert_eq!((with("uncertain"), with("bad")), (1, 1), "{peer:?}");
+    Ok(())
+}
+
+#[test]
+fn asyncua_is_followed_bit_for_bit_over_a_line_that_is_cut() -> anyhow::Result<()> {
+    scenario(OpcUaPeer::Asyncua)
+}
+
+#[test]
+fn node_opcua_is_followed_bit_for_bit_over_a_line_that_is_cut() -> anyhow::Result<()> {
+    scenario(OpcUaPeer::NodeOpcua)
+}
+
+/// A secured line needs a person's word, and another one when the server's certificate has changed.
+fn certificates(peer: OpcUaPeer) -> anyhow::Result<()> {
+    let (folder, port) = (tempfile::tempdir()?, free_port()?);
+    let mut server = OpcUaServer::start(peer, port, &folder.path().join("server"))?;
+    // node-opcua puts the URI last among the names of its certificate, where the library does not look.
+    let check_host = peer == OpcUaPeer::Asyncua;
+    let secured = format!(
+        ", security = \"aes256sha256rsapss\", username = \"ann\", password_file = \"password\", check_host = {check_host}"
+    );
+    let site = site(port, &secured)?;
+    std::fs::write(site.path("password"), "secret\n")?;
+    let host = Host::start(&site.site())?;
+    let path = site.site();
+    let path = path.to_str().context("a path in UTF-8")?;
+
+    let unknown = host.entry("certificate-untrusted", |_| true)?;
+    let first = unknown["facts"]["thumbprint"].as_str().context("thumbprint")?.to_owned();
+    let listed = String::from_utf8(run(&["certificate", "list", "--site", path])?.stdout)?;
+    assert!(listed.contains("rejected") && listed.contains(&first), "{listed}");
+    run(&["certificate", "trust", &first[..10], "--site", path])?;
+    host.entry("source-connected", |_| true)?;
+    server.set("double", 1.5, 0)?;
+    waits(&host, "double", 1.5)?;
+
+    server.kill()?;
+    host.entry("source-lost", |_| true)?;
+    std::fs::remove_dir_all(folder.path().join("server"))?;
+    let mut server = OpcUaServer::start(peer, port, &folder.path().join("server"))?;
+    let changed = host.entry("certificate-changed", |_| true)?;
+    assert_eq!(changed["facts"]["before"], first.as_str());
+    server.set("double", 2.5, 0)?;
+    assert_eq!(host.point(TWIN, "double")?["value"], 1.5, "nothing is taken from it");
+    let second = changed["facts"]["thumbprint"].as_str().context("thumbprint")?;
+    run(&["certificate", "trust", second, "--site", path])?;
+    host.entry("source-back", |_| true)?;
+    waits(&host, "double", 2.5)?;
+    let log = host.log();
+    assert!(!log.contains("secret"), "no password in the log");
+    host.stop()
+}
+
+#[test]
+fn asyncua_is_trusted_by_a_person_and_not_when_it_has_changed() -> anyhow::Result<()> {
+    certificates(OpcUaPeer::Asyncua)
+}
+
+#[test]
+fn node_opcua_is_trusted_by_a_person_and_not_when_it_has_changed() -> anyhow::Result<()> {
+    certificates(OpcUaPeer::NodeOpcua)
+}
+
+#[test]
+fn a_server_that_never_answers_holds_nothing_up() -> anyhow::Result<()> {
+    let mute = Mute::start()?;
+    let site = site(mute.port, "")?;
+    let host = Host::start(&site.site())?;
+    mute.called(PATIENCE)?;
+    let lost = host.entry("source-lost", |_| true)?;
+    assert!(lost["message"].as_str().is_some_and(|message| message.contains("did not answer")), "{lost}");
+    mute.called(PATIENCE).context("it is tried again")?;
+    host.lives()?;
+    host.stop()
+}
+
+#[test]
+fn what_is_discovered_is_a_site_file() -> anyhow::Result<()> {
+    let (folder, port) = (tempfile::tempdir()?, free_port()?);
+    let _server = OpcUaServer::start(OpcUaPeer::NodeOpcua, port, folder.path())?;
+    let endpoint = format!("opc.tcp://127.0.0.1:{port}");
+    let under = "nsu=urn:geminus:test;s=pump-1";
+    let printed = String::from_utf8(
+        run(&["discover", "opcua", &endpoint, "--under", under, "--source", "plc"])?.stdout,
+    )?;
+    assert!(printed.contains("topic = \"nsu=urn:geminus:test;s=pump-1.{point}\""), "{printed}");
+    // With a twin that has these points, it is a site that the host would run.
+    let names = printed.lines().filter_map(|line| line.strip_prefix("points = [")?.split_once(']'));
+    let names: Vec<&str> = names.flat_map(|(names, _)| names.split(", ")).collect();
+    ensure!(names.len() > 10, "{printed}");
+    let contents: Vec<String> = names
+        .iter()
+        .map(|name| format!("{{\"@type\": \"Telemetry\", \"name\": {name}, \"schema\": \"double\"}}"))
+        .collect();
+    let kind = format!(
+        "{{\"@context\": [\"dtmi:dtdl:context;3\"], \"@id\": \"dtmi:t:Pump;1\", \"@type\": \"Interface\", \
+         \"displayName\": \"Pump\", \"contents\": [{}]}}",
+        contents.join(", ")
+    );
+    let twin = format!("[site]\nname = \"ua\"\n[[twin]]\nid = \"{TWIN}\"\ntype = \"dtmi:t:Pump;1\"\n");
+    let site = SiteFolder::new(&format!("{twin}{printed}"), &[("pump.json", &kind)])?;
+    let path = site.site();
+    run(&["check", path.to_str().context("a path in UTF-8")?]).map(drop)
+}
