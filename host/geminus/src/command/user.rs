@@ -55,7 +55,7 @@ pub(crate) enum User {
 
 /// What somebody may do.
 #[derive(Debug, Args)]
-pub(super) struct Rights {
+pub(crate) struct Rights {
     /// viewer, operator, engineer, approver or admin; may be given more than once.
     #[arg(long = "role", value_name = "ROLE", required = true, value_parser = role)]
     roles: Vec<Role>,
