@@ -4,6 +4,7 @@
 //! publish into, and serves [`router`] with [`serve`]. Nothing below this room knows the shapes in [`view`].
 //! Reading needs no token; whatever writes needs the one whose hash stands in [`Options`].
 
+mod actor;
 pub mod bus;
 pub mod dashboard;
 mod error;
@@ -12,6 +13,7 @@ pub mod house;
 pub mod metrics;
 pub mod openapi;
 mod options;
+pub mod orders;
 pub mod query;
 mod request;
 mod routes;
@@ -21,6 +23,7 @@ mod stream;
 mod traffic;
 pub mod view;
 
+pub use actor::{Actor, Role};
 pub use bus::{BusLimits, EventBus, Interest, Reading, TwinEvent, Values, Watched};
 pub use dashboard::Asset;
 pub use error::{ErrorDetail, ErrorView};

@@ -118,7 +118,7 @@ pub(crate) fn shelve(body: &[u8]) -> Result<(u32, AlarmOrder), Failure> {
     Ok((order.minutes, AlarmOrder { by: named(order.by)?, reason: reasoned(order.reason)? }))
 }
 
-fn reasoned(reason: Option<String>) -> Result<String, Failure> {
+pub(crate) fn reasoned(reason: Option<String>) -> Result<String, Failure> {
     let reason = reason.unwrap_or_default().trim().to_owned();
     if reason.chars().count() > REASON_CHARS_MAX {
         return Err(bad(&format!("reason may have at most {REASON_CHARS_MAX} characters")));
@@ -129,7 +129,7 @@ fn reasoned(reason: Option<String>) -> Result<String, Failure> {
     }
 }
 
-fn named(by: Option<String>) -> Result<String, Failure> {
+pub(crate) fn named(by: Option<String>) -> Result<String, Failure> {
     let by = by.unwrap_or_default();
     let by = by.trim();
     if by.chars().count() > BY_CHARS_MAX {
@@ -141,6 +141,6 @@ fn named(by: Option<String>) -> Result<String, Failure> {
     Ok(if by.is_empty() { BY_DEFAULT } else { by }.to_owned())
 }
 
-fn bad(why: &str) -> Failure {
+pub(crate) fn bad(why: &str) -> Failure {
     Failure::new(StatusCode::BAD_REQUEST, "bad-body", format!("the body cannot be used: {why}"))
 }

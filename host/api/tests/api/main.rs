@@ -9,6 +9,7 @@
 
 mod alarms;
 mod client;
+mod commands;
 mod document;
 mod fake;
 mod generated;
