@@ -9,6 +9,7 @@ mod client_id;
 mod close;
 pub(crate) mod cohorts;
 mod commanded;
+mod commands;
 pub(crate) mod compile;
 mod crashes;
 mod crumb;
@@ -113,6 +114,7 @@ pub(crate) struct Running {
     /// Whether a worker that nobody waits for has panicked.
     broken: Arc<AtomicBool>,
     manager: Sender<Heard>,
+    commands: Sender<commands::Ask>,
     keeper: Keeper,
     watcher: Watcher,
     bus: Arc<EventBus>,
@@ -216,12 +218,15 @@ impl Running {
             chronicle.tell(Event::new("plugin-refused", Severity::Error, message));
             floor.board.refuse(&path, reason, clock.now());
         }
+        let commands =
+            commands::start(&plant, &store, chronicle.clone(), Arc::clone(&bus), Arc::clone(&clock), &data)?;
         let alarms = alarms::start(
             &plant,
             floor.control.clone(),
             chronicle.clone(),
             Arc::clone(&bus),
             Arc::clone(&clock),
+            commands.asks.clone(),
         )?;
         let (heard_in, heard) = crossbeam_channel::unbounded();
         let (borders_in, borders) = crossbeam_channel::unbounded();
@@ -247,6 +252,7 @@ impl Running {
                 notes: heard_in.clone(),
                 borders: borders_in.clone(),
                 alarms: watch,
+                commands: commands::watch::Watch::new(&plant, commands.told.clone()),
             };
             threads.push(start::shard(parts, &cast, &quarantines, &earlier, &store)?);
         }
@@ -254,6 +260,8 @@ impl Running {
         // It ends when all shards have, and comes after them in the order of the threads.
         drop(alarms.signals);
         threads.push(alarms.thread);
+        drop(commands.told);
+        threads.push(commands.thread);
         let keeper = Keeper::start(
             Arc::clone(&plant),
             asks.clone(),
@@ -288,6 +296,8 @@ impl Running {
             board: floor.board.clone(),
             manager: heard_in.clone(),
             alarms: alarms.asks,
+            commands: commands.asks.clone(),
+            command_meters: commands.meters,
             sources: Arc::clone(&sources),
             replayed: replays.refusals,
             clock: Arc::clone(&clock),
@@ -315,6 +325,7 @@ impl Running {
             threads,
             broken: Arc::clone(&floor.broken),
             manager: heard_in,
+            commands: commands.asks,
             keeper,
             watcher,
             bus,
@@ -394,6 +405,7 @@ impl Running {
             drop(shard.send(Ask::Stop));
         }
         drop(self.manager.send(Heard::Stop));
+        drop(self.commands.send(commands::Ask::Stop));
         drop((self.asks, self.lanes));
         let (threads, store, broken) = (self.threads, self.store, self.broken);
         tokio::task::spawn_blocking(move || {

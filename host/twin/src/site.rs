@@ -28,7 +28,7 @@ pub use behavior::{Arrivals, Behavior, Isolation, Pin, Substitute};
 pub use containment::Containment;
 pub use field::{Bind, Csv, Mqtt, MqttVersion, Payload, QualityCode, Shape, Source, Sparkplug, TimeUnit};
 pub use schema::site_schema;
-pub use target::{Feedback, Heartbeat, Target, Write};
+pub use target::{Commands, Feedback, Heartbeat, Target, Write};
 
 use crate::dtdl::Library;
 use crate::problem::Problems;
@@ -159,6 +159,9 @@ pub struct Document {
     /// What of twins may be written, and under which rules.
     #[serde(default)]
     pub target: Vec<Target>,
+    /// What holds for commands to them.
+    #[serde(default)]
+    pub command: Commands,
     /// What is refused, and when a value is too old.
     #[serde(default)]
     pub limits: Limits,
@@ -230,8 +233,9 @@ pub struct Twin {
     /// Name for people; `{twin}` stands for the id. Default: the type's display name and the id.
     #[serde(default)]
     pub display_name: Option<String>,
-    /// How far its behaviors may reach: `observe` records proposals, `advise` shows them to people. `control` is not
-    /// offered by this version.
+    /// How far its behaviors may reach: with `observe` nothing is written to it, with `advise` a person approves whatever they
+    /// propose, with `control` the class of a target says who does. A host starts every twin with `advise` at most, until a
+    /// person arms it.
     #[serde(default)]
     pub authority: Authority,
     /// Expected milliseconds between two samples of a point; a point is stale after `stale_after_intervals` of them.

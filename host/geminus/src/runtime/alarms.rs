@@ -23,6 +23,8 @@ use geminus_twin::Plant;
 use tokio::sync::oneshot;
 
 use super::chronicle::Chronicle;
+use super::commands;
+use super::commands::points::AlarmNow;
 
 /// How often delays are looked at and what changed is written down and told.
 const TICK_EVERY: Duration = Duration::from_millis(100);
@@ -60,10 +62,14 @@ pub(crate) fn start(
     chronicle: Chronicle,
     bus: Arc<EventBus>,
     clock: Arc<dyn Clock>,
+    commands: Sender<commands::Ask>,
 ) -> std::io::Result<Alarms> {
     let definitions = plant.alarms.iter().map(|alarm| alarm.definition.clone()).collect();
     let mut desk = Desk::new(definitions, plant.alarm_settings.clone());
     let active = restore(&mut desk, plant, &control, &chronicle, now(clock.as_ref()));
+    let started = now(clock.as_ref());
+    let up = desk.entries(started).map(|entry| alarm_now(&desk, entry.key)).collect::<Vec<_>>();
+    drop(commands.send(commands::Ask::Alarms(up.into_iter().flatten().collect(), true)));
     let (asks, asked) = unbounded();
     let (signals, heard) = bounded(BATCHES_MAX);
     let room = Room {
@@ -73,6 +79,7 @@ pub(crate) fn start(
         chronicle,
         bus,
         clock,
+        commands,
         changes: Vec::new(),
         next_tick: Duration::ZERO,
         quiet_until: None,
@@ -126,6 +133,8 @@ struct Room {
     chronicle: Chronicle,
     bus: Arc<EventBus>,
     clock: Arc<dyn Clock>,
+    /// Who asks whether an alarm blocks.
+    commands: Sender<commands::Ask>,
     /// Not told yet.
     changes: Vec<Change>,
     next_tick: Duration,
@@ -207,6 +216,11 @@ impl Room {
             changed.extend(change.key);
             self.chronicle.tell(told::event(&self.plant, &self.desk, &change));
         }
+        let told: Vec<AlarmNow> = changed.iter().filter_map(|key| alarm_now(&self.desk, *key)).collect();
+        if !told.is_empty() {
+            // Once that thread has gone, nothing is written any more.
+            drop(self.commands.send(commands::Ask::Alarms(told, false)));
+        }
         for key in changed {
             if let Some(alarm) = show::alarm(&self.plant, &self.desk, key, now) {
                 self.bus.publish_alarm(&alarm);
@@ -254,6 +268,18 @@ impl Room {
         self.changes.extend(changes);
         show::alarm(&self.plant, &self.desk, key, now).ok_or_else(unknown)
     }
+}
+
+/// How an alarm stands, as far as commands care. One that was never raised is not active.
+fn alarm_now(desk: &Desk, key: Key) -> Option<AlarmNow> {
+    let (alarm, definition) = (desk.alarm(key)?, desk.definition(key.alarm)?);
+    Some(AlarmNow {
+        twin: key.twin,
+        name: definition.name.clone(),
+        priority: alarm.priority(definition),
+        active: alarm.state().is_active(),
+        shown: alarm.shown(),
+    })
 }
 
 /// Reads both clocks.

@@ -177,7 +177,7 @@ fn version(version: MqttVersion) -> ingest::ProtocolVersion {
 }
 
 /// The address with user and password, which the site file names apart so that no password stands in it.
-fn with_credentials(
+pub(super) fn with_credentials(
     url: &str,
     username: Option<&String>,
     password_env: Option<&String>,

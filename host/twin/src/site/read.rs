@@ -39,6 +39,7 @@ pub(super) fn document(path: &Path, text: &str, problems: &mut Problems) -> (Doc
         alarm: reading.many(&mut root, "alarm"),
         alarms: reading.one(&mut root, "alarms"),
         target: reading.many(&mut root, "target"),
+        command: reading.one(&mut root, "command"),
         limits: reading.one(&mut root, "limits"),
         containment: reading.one(&mut root, "containment"),
         store: reading.one(&mut root, "store"),

@@ -1,0 +1,1 @@
+//! The desk with a clock and a field of its own.
