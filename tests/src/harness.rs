@@ -10,6 +10,7 @@ pub(crate) mod field;
 pub(crate) mod guest;
 pub(crate) mod host;
 pub(crate) mod http;
+pub(crate) mod listener;
 pub(crate) mod machine;
 pub(crate) mod place;
 pub(crate) mod pulse;

@@ -117,7 +117,13 @@ impl<B: Books> Desk<B> {
             return Ok(show::command(&record, number, now.wall));
         }
         self.admit_open(record.clone(), number);
-        self.make_way(&record, now);
+        match self.ask(&record, now) {
+            // Only what the rules let through takes the place of another one.
+            Ok(_) => self.make_way(&record, now),
+            Err((rule, reason)) => {
+                self.step(id, Step::Refuse { rule, reason }, now).unwrap_or_default();
+            }
+        }
         self.advance(id, now);
         let stands = self.known(id, now)?.map_or((record, number), |known| known);
         Ok(show::command(&stands.0, stands.1, now.wall))
