@@ -48,7 +48,8 @@ impl Plant {
         let broker = Broker::start(1_000)?;
         let site = SiteFolder::from_example("pump-rig", |text| {
             let text = text.replace("mqtt://127.0.0.1:1883", &broker.url());
-            let text = text.replace("authority = \"advise\"", "authority = \"control\"");
+            let rig = "type = \"dtmi:geminus:example:PumpRig;1\"";
+            let text = text.replace(rig, &format!("{rig}\nauthority = \"control\""));
             format!("{text}{TARGETS}")
         })?;
         let field = Publisher::connect(broker.port, "field")?;
@@ -146,8 +147,9 @@ fn a_command_is_approved_sent_once_and_verified_by_the_field() -> anyhow::Result
     ensure!(plant.ear.waiting().is_empty(), "once");
     // Nothing stays at the broker for whoever comes later.
     let later = Listener::open(plant.broker.port, "later", SETS)?;
-    plant.shows(4.0)?;
-    ensure!(later.waiting().is_empty(), "retained");
+    plant.field.publish("rig/nobody/set/marker", b"{}", 1)?;
+    plant.field.flush()?;
+    ensure!(later.next()?.topic == "rig/nobody/set/marker", "retained");
     plant.host.stop()
 }
 

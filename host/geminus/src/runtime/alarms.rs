@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, never, select, unbounded};
-use geminus_alarm::{Change, Desk, Key, Now, Order, Record, Refusal, Signal};
+use geminus_alarm::{Alarm, Change, Desk, Key, Now, Order, Record, Refusal, Signal};
 use geminus_api::query::AlarmsQuery;
 use geminus_api::{EventBus, Trouble, view as api};
 use geminus_core::{Clock, Event, Severity, TwinIndex};
@@ -270,9 +270,10 @@ impl Room {
     }
 }
 
-/// How an alarm stands, as far as commands care. One that was never raised is not active.
+/// How an alarm stands, as far as commands care.
 fn alarm_now(desk: &Desk, key: Key) -> Option<AlarmNow> {
-    let (alarm, definition) = (desk.alarm(key)?, desk.definition(key.alarm)?);
+    let quiet = Alarm::default();
+    let (alarm, definition) = (desk.alarm(key).unwrap_or(&quiet), desk.definition(key.alarm)?);
     Some(AlarmNow {
         twin: key.twin,
         name: definition.name.clone(),

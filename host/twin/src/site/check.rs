@@ -304,7 +304,7 @@ impl Check<'_> {
                     let message = format!("tolerance = {tolerance} is not 0 or more");
                     self.report(&format!("{key}.feedback.tolerance"), message);
                 }
-                if !(within_s >= 0.001 && within_s <= 600.0) {
+                if !(0.001..=600.0).contains(&within_s) {
                     let message = format!("within_s = {within_s} is not more than 0 and at most 600");
                     self.report(&format!("{key}.feedback.within_s"), message);
                 }

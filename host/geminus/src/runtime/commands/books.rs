@@ -99,18 +99,26 @@ impl Egress for Wire {
     }
 }
 
+/// A way to the field.
+struct Way {
+    dispatcher: Dispatcher<Wire>,
+    up: Box<dyn Fn() -> bool + Send>,
+}
+
 /// The ways to the field by the name of their source.
-pub(crate) struct Lines(HashMap<String, (Dispatcher<Wire>, Box<dyn Fn() -> bool + Send>)>);
+pub(crate) struct Lines(HashMap<String, Way>);
 
 impl Lines {
     pub(crate) fn new(lines: impl IntoIterator<Item = (String, Line)>) -> Self {
-        let line = |(name, Line { egress, up })| (name, (Dispatcher::new(Wire(egress)), up));
-        Self(lines.into_iter().map(line).collect())
+        let way = |(name, line): (String, Line)| {
+            (name, Way { dispatcher: Dispatcher::new(Wire(line.egress)), up: line.up })
+        };
+        Self(lines.into_iter().map(way).collect())
     }
 
     /// Whether the connection of this source stands.
     pub(crate) fn is_up(&self, source: &str) -> bool {
-        self.0.get(source).is_some_and(|(_, up)| up())
+        self.0.get(source).is_some_and(|way| (way.up)())
     }
 
     /// Sends what is permitted; the answer comes through `reply`. `generation`: of the twin at this moment.
@@ -123,7 +131,7 @@ impl Lines {
         reply: Reply,
     ) {
         match self.0.get_mut(source) {
-            Some((dispatcher, _)) => dispatcher.send(permit, delivery, generation, now, reply),
+            Some(way) => way.dispatcher.send(permit, delivery, generation, now, reply),
             None => {
                 let reason = format!("source {source} has no connection that writes");
                 reply.answer(Answer::NotSent { reason });

@@ -134,10 +134,15 @@ impl<B: Books> Desk<B> {
         let unknown = || Trouble::NotFound(format!("there is no open command {id}"));
         let open = self.open.get_mut(&id).ok_or_else(unknown)?;
         if open.stuck.is_some() {
-            if matches!(step, Step::ReadBack(_) | Step::Acknowledge { .. } | Step::NotSent { .. })
-                | matches!(step, Step::Decline { .. } | Step::Lose { .. })
-                && open.later.len() < LATER_MAX
-            {
+            let cannot_be_said_again = matches!(
+                step,
+                Step::ReadBack(_)
+                    | Step::Acknowledge { .. }
+                    | Step::NotSent { .. }
+                    | Step::Decline { .. }
+                    | Step::Lose { .. }
+            );
+            if cannot_be_said_again && open.later.len() < LATER_MAX {
                 open.later.push(step);
             }
             return Err(Trouble::Unavailable("its last change could not be written down yet".to_owned()));
@@ -203,24 +208,26 @@ impl<B: Books> Desk<B> {
         if let Some(event) = show::event(&record, step, before) {
             self.books.tell(event);
         }
-        let Some(place) = self.place_of(&record) else { return };
-        if before != phase {
-            let value = record.command().value;
-            if let Some(station) = self.stations.get_mut(place) {
-                match phase {
-                    Phase::Sent => station.ownership.wrote(value, now.wall, false),
-                    Phase::Verified => station.ownership.wrote(value, now.wall, true),
-                    Phase::Indeterminate => station.ownership.lost(),
-                    _ => {}
-                }
-            }
-            if matches!(phase, Phase::Verified | Phase::Indeterminate) {
-                self.keep_station(place);
-            }
-            self.meters.passed(&record);
-        }
         if record.is_over() {
             self.open.remove(&id);
+        }
+        if before == phase {
+            return;
+        }
+        self.meters.passed(&record);
+        let Some(place) = self.place_of(&record) else { return };
+        let value = record.command().value;
+        if let Some(station) = self.stations.get_mut(place) {
+            match phase {
+                Phase::Sent => station.ownership.wrote(value, now.wall, false),
+                Phase::Verified => station.ownership.wrote(value, now.wall, true),
+                Phase::Indeterminate => station.ownership.lost(),
+                _ => return,
+            }
+        }
+        // Sending keeps it together with what the rules remember.
+        if phase != Phase::Sent {
+            self.keep_station(place);
         }
     }
 
@@ -285,11 +292,7 @@ impl<B: Books> Desk<B> {
 
     /// Whether another one of the same target was sent and is not settled. The safe value waits for nobody.
     fn must_wait(&self, record: &Record) -> bool {
-        !is_fail(record)
-            && self
-                .others(record)
-                .iter()
-                .any(|other| waits_for(record, std::slice::from_ref(other)).is_some())
+        !is_fail(record) && waits_for(record, &self.others(record)).is_some()
     }
 
     /// Open commands of the same target.
@@ -385,7 +388,7 @@ impl<B: Books> Desk<B> {
                 | Proposer::Behavior { name, .. }
                 | Proposer::Program { name, .. },
                 _,
-            ) => name,
+            ) => name.as_str(),
         };
         let wish = Wish {
             value: command.value,
@@ -444,7 +447,7 @@ impl<B: Books> Desk<B> {
             present: station.present(&self.points, now),
             readings: &readings,
             alarms: alarms.as_deref(),
-            active: Some(&active),
+            active: Some(active.as_slice()),
         };
         Some(look(&target.book, &picture, station.memory.clone()))
     }
@@ -452,26 +455,24 @@ impl<B: Books> Desk<B> {
     /// Groups and names of the twin's other targets to which a command is under way or in doubt.
     fn active(&self, place: usize) -> Vec<(String, String)> {
         let Some(twin) = self.stations.get(place).map(|station| station.twin) else { return Vec::new() };
-        let busy = |open: &Open| {
-            let record = &open.record;
-            record.phase() == Phase::Armed || record.is_in_flight() || record.is_in_doubt()
-        };
-        let others = self.open.values().filter(|open| busy(open)).filter_map(|open| {
+        let busy =
+            |record: &Record| record.phase() == Phase::Armed || record.is_in_flight() || record.is_in_doubt();
+        let others = self.open.values().filter(|open| busy(&open.record)).filter_map(|open| {
             let other = self.place_of(&open.record).filter(|other| *other != place)?;
             self.stations.get(other).filter(|station| station.twin == twin)
         });
         others
             .filter_map(|station| Some((self.target(station)?, station)))
             .flat_map(|(target, station)| {
-                target.book.groups().iter().map(|group| (group.clone(), station.name.clone()))
+                target.book.groups().iter().map(move |group| (group.clone(), station.name.clone()))
             })
             .collect()
     }
 
     /// Puts a command among the open ones that is kept already.
     pub(crate) fn admit_open(&mut self, record: Record, number: u64) {
-        let open = Open { record: record.clone(), number, stuck: None, later: Vec::new(), recovered: false };
-        self.open.insert(record.id(), open);
+        let id = record.id();
+        self.open.insert(id, Open { record, number, stuck: None, later: Vec::new(), recovered: false });
     }
 
     /// The place of a command in the outbox, once it is kept.

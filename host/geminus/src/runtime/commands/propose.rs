@@ -125,7 +125,7 @@ impl<B: Books> Desk<B> {
             }
         }
         self.advance(id, now);
-        let stands = self.known(id, now)?.map_or((record, number), |known| known);
+        let stands = self.known(id, now)?.unwrap_or((record, number));
         Ok(show::command(&stands.0, stands.1, now.wall))
     }
 

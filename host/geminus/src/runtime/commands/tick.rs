@@ -152,15 +152,16 @@ impl<B: Books> Desk<B> {
         let Some(station) = self.stations.get_mut(place) else { return };
         let present = station.shown(&self.points, now);
         let over = station.ownership.tick(present, now.wall);
-        let (id, name, unsaved) = (station.id.clone(), station.name.clone(), station.unsaved);
+        if over.is_none() && !station.unsaved {
+            return;
+        }
+        let (id, name) = (station.id.clone(), station.name.clone());
         if let Some(over) = &over {
             self.generation += 1;
             let message = format!("{name} goes {}", told(over));
             self.books.tell(Event::new("target-handed-over", Severity::Info, message).twin(id));
         }
-        if over.is_some() || unsaved {
-            self.keep_station(place);
-        }
+        self.keep_station(place);
     }
 
     /// Looks at the trips of a target without any wish.

@@ -55,7 +55,8 @@ impl<B: Books> Desk<B> {
     pub(crate) fn take_up(&mut self, place: usize, now: Moment) {
         let Some(station) = self.stations.get(place) else { return };
         let Some(wish) = &station.wish else { return };
-        if now.wall >= wish.row.plus(wish.valid.max(LIFE_MIN)) && self.expires_alone(place, wish) {
+        if now.wall >= wish.row.plus(wish.valid.clamp(LIFE_MIN, LIFE_MAX)) && self.expires_alone(place, wish)
+        {
             self.forget_wish(place);
             return;
         }
@@ -145,9 +146,9 @@ impl<B: Books> Desk<B> {
         else {
             return Ok(());
         };
-        let life = match approvers {
-            0 => wish.valid.clamp(LIFE_MIN, LIFE_MAX),
-            _ => target.class.approve_within() + geminus_command::ARMED_MAX,
+        let not_after = match approvers {
+            0 => wish.row.plus(wish.valid.clamp(LIFE_MIN, LIFE_MAX)),
+            _ => now.wall.plus(target.class.approve_within() + geminus_command::ARMED_MAX),
         };
         let command = Command {
             id,
@@ -159,7 +160,7 @@ impl<B: Books> Desk<B> {
             reason: wish.reason,
             evidence: wish.evidence,
             proposed: now.wall,
-            not_after: now.wall.plus(life.min(geminus_command::LIFE_MAX)),
+            not_after: not_after.min(now.wall.plus(geminus_command::LIFE_MAX)),
             class: target.class_name.clone(),
         };
         self.enter(place, command, now).map(drop)

@@ -1,6 +1,6 @@
 //! The path as it should be, and the refusals on it.
 
-use geminus_api::orders::{CommandOrder, TargetOrder};
+use geminus_api::orders::TargetOrder;
 use geminus_api::view::Level;
 
 use super::*;
