@@ -172,8 +172,9 @@ mod tests {
         alarms.hear(vec![alarm(true, Shown::Unacknowledged)], false);
         assert!(alarms.of(TwinIndex(1)).is_none(), "nothing is known yet");
         alarms.hear(vec![alarm(true, Shown::Unacknowledged)], true);
-        let shelved =
-            |alarms: &Alarms| alarms.of(TwinIndex(1)).map(|all| all.iter().map(|a| a.shelved).collect());
+        let shelved = |alarms: &Alarms| {
+            alarms.of(TwinIndex(1)).map(|all| all.iter().map(|a| a.shelved).collect::<Vec<bool>>())
+        };
         assert_eq!(shelved(&alarms), Some(vec![false]));
         assert_eq!(alarms.of(TwinIndex(2)).map(|all| all.len()), Some(0));
         alarms.hear(vec![alarm(true, Shown::Shelved)], false);
