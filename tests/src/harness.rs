@@ -11,6 +11,7 @@ pub(crate) mod field;
 pub(crate) mod guest;
 pub(crate) mod host;
 pub(crate) mod http;
+pub(crate) mod listener;
 pub(crate) mod machine;
 pub(crate) mod opcua;
 pub(crate) mod place;

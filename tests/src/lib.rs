@@ -17,6 +17,7 @@ pub use harness::field::Publisher;
 pub use harness::guest::{Guest, drop_bytes};
 pub use harness::host::{Host, get};
 pub use harness::http::{asking, asking_whatever_the_status};
+pub use harness::listener::{Listener, Message};
 pub use harness::machine::Machine;
 pub use harness::opcua::{Mute, OpcUaPeer, OpcUaServer, Wire, bits};
 pub use harness::place::{free_port, geminus, recorded_data, repository};

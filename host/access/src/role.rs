@@ -34,6 +34,8 @@ pub enum Permission {
     Alarms,
     /// Propose or give commands to the field.
     Command,
+    /// Reset latched trips and pass over permissives; the rule itself says which roles.
+    Interlocks,
     /// Bring plugins; begin, promote, cancel and roll back rollouts.
     Plugins,
     /// Approve commands of others.
@@ -54,6 +56,7 @@ impl Role {
             (Self::Operator, Permission::Alarms | Permission::Command) => true,
             (Self::Engineer, Permission::Alarms | Permission::Plugins) => true,
             (Self::Approver, Permission::Approve) => true,
+            (Self::Operator | Self::Engineer | Self::Approver, Permission::Interlocks) => true,
             (Self::Viewer | Self::Operator | Self::Engineer | Self::Approver, _) => false,
         }
     }
@@ -88,6 +91,7 @@ impl Permission {
             Self::Read => "read",
             Self::Alarms => "handle alarms",
             Self::Command => "command",
+            Self::Interlocks => "handle interlocks",
             Self::Plugins => "change plugins and rollouts",
             Self::Approve => "approve",
             Self::Administer => "manage users and tokens",
@@ -158,17 +162,17 @@ mod tests {
 
     #[test]
     fn each_role_may_what_the_table_says_and_nothing_else() {
-        use Permission::{Administer, Alarms, Approve, Command, Plugins, Read};
-        let all = [Read, Alarms, Command, Plugins, Approve, Administer];
+        use Permission::{Administer, Alarms, Approve, Command, Interlocks, Plugins, Read};
+        let all = [Read, Alarms, Command, Interlocks, Plugins, Approve, Administer];
         let check = |role: Role, expect: &[Permission]| {
             for permission in all {
                 assert_eq!(role.may(permission), expect.contains(&permission), "{role:?} {permission:?}");
             }
         };
         check(Role::Viewer, &[Read]);
-        check(Role::Operator, &[Read, Alarms, Command]);
-        check(Role::Engineer, &[Read, Alarms, Plugins]);
-        check(Role::Approver, &[Read, Approve]);
+        check(Role::Operator, &[Read, Alarms, Command, Interlocks]);
+        check(Role::Engineer, &[Read, Alarms, Interlocks, Plugins]);
+        check(Role::Approver, &[Read, Approve, Interlocks]);
         check(Role::Admin, &all);
     }
 

@@ -24,7 +24,7 @@ use geminus_core::Clock;
 use serde::Serialize;
 use tokio::sync::Notify;
 
-use crate::view::{AlarmView, EntryView, RolloutEvent};
+use crate::view::{AlarmView, CommandView, EntryView, RolloutEvent};
 use latest::Latest;
 use ring::Ring;
 use watch::Watches;
@@ -75,11 +75,11 @@ impl Default for BusLimits {
 /// Whose events a stream carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Interest {
-    /// `twin`, `alarm`, `journal` and `rollout` events of the whole site, no values.
+    /// `twin`, `alarm`, `command`, `journal` and `rollout` events of the whole site, no values.
     Site,
     /// Everything, values of all twins included.
     All,
-    /// `values`, `twin` and `alarm` events of these twins, journal entries about one of them or about no twin, rollouts.
+    /// `values`, `twin`, `alarm` and `command` events of these twins, journal entries about one of them or about no twin, rollouts.
     Twins(Vec<Arc<str>>),
 }
 
@@ -203,6 +203,11 @@ impl EventBus {
     /// An alarm changed.
     pub fn publish_alarm(&self, alarm: &AlarmView) {
         self.publish("alarm", Some(alarm.twin.as_str().into()), None, alarm);
+    }
+
+    /// A command changed, and stands so now.
+    pub fn publish_command(&self, command: &CommandView) {
+        self.publish("command", Some(command.twin.as_str().into()), None, command);
     }
 
     /// A rollout went on. Takes the place of the event before it of the same rollout for every reader who has not

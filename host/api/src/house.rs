@@ -5,13 +5,20 @@ use std::future::Future;
 
 use bytes::Bytes;
 use geminus_alarm::Order;
+use geminus_core::Authority;
 use geminus_rollout::Plan;
+use uuid::Uuid;
 
+use crate::actor::Actor;
 use crate::metrics::Exposition;
-use crate::query::{ActivationsQuery, AlarmsQuery, HistoryQuery, JournalQuery, TwinsQuery};
+use crate::orders::{CommandOrder, TargetOrder, Wish};
+use crate::query::{
+    ActivationsQuery, AlarmsQuery, CommandsQuery, HistoryQuery, JournalQuery, TargetsQuery, TwinsQuery,
+};
 use crate::view::{
-    ActivationsView, AlarmView, AlarmsView, HistoryView, JournalView, PluginsView, RolloutOrder,
-    RolloutPreview, RolloutView, RolloutsView, SiteView, TwinView, TwinsView, UploadView,
+    ActivationsView, AlarmView, AlarmsView, AuthorityView, CommandDetail, CommandView, CommandsView,
+    HistoryView, JournalView, PluginsView, RolloutOrder, RolloutPreview, RolloutView, RolloutsView, SiteView,
+    TargetView, TargetsView, TwinView, TwinsView, UploadView,
 };
 
 /// Why the house could not answer. The words go to the client as they are, except those of `Internal`, which
@@ -146,6 +153,80 @@ pub trait House: Send + Sync + 'static {
         name: String,
         order: Order,
     ) -> impl Future<Output = Result<AlarmView, Trouble>> + Send;
+
+    /// A page of commands, newest first.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such twin.
+    fn commands(&self, query: CommandsQuery) -> impl Future<Output = Result<CommandsView, Trouble>> + Send;
+
+    /// One command with its course, and what the interlocks say of it now.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none of this id.
+    fn command(&self, id: Uuid) -> impl Future<Output = Result<CommandDetail, Trouble>> + Send;
+
+    /// Takes a wish, and gives what it became at once, and whether it is new: the same id with the same words is answered
+    /// with the command that there is. One that the rules do not let through is no error, but refused.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such twin or target, `Invalid` when it is no command, `Conflict` when its id is another
+    /// command's, `Unavailable` when it cannot be written down or too many come; then nothing has happened.
+    fn propose(
+        &self,
+        wish: Wish,
+        actor: Actor,
+    ) -> impl Future<Output = Result<(CommandView, bool), Trouble>> + Send;
+
+    /// Does something about a command, and gives it as it stands after.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none of this id, `Conflict` when it does not fit its state or who orders it may not,
+    /// `Unavailable` when it cannot be written down.
+    fn order_command(
+        &self,
+        id: Uuid,
+        order: CommandOrder,
+        actor: Actor,
+    ) -> impl Future<Output = Result<CommandView, Trouble>> + Send;
+
+    /// Targets with their owners, their rules and what these read now.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such twin.
+    fn targets(&self, query: TargetsQuery) -> impl Future<Output = Result<TargetsView, Trouble>> + Send;
+
+    /// Does something about a target, and gives it as it stands after.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such twin, target or rule, `Conflict` when it is somebody else's, the cause lasts or the
+    /// role may not, `Unavailable` when it cannot be written down.
+    fn order_target(
+        &self,
+        twin: String,
+        name: String,
+        order: TargetOrder,
+        actor: Actor,
+    ) -> impl Future<Output = Result<TargetView, Trouble>> + Send;
+
+    /// How far the behaviors of a twin may reach.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such twin.
+    fn authority(&self, twin: String) -> impl Future<Output = Result<AuthorityView, Trouble>> + Send;
+
+    /// Arms a twin, or holds it down.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such twin, `Conflict` when the site gives it no more, `Unavailable` when the journal cannot
+    /// be written.
+    fn order_authority(
+        &self,
+        twin: String,
+        level: Authority,
+        reason: String,
+        actor: Actor,
+    ) -> impl Future<Output = Result<AuthorityView, Trouble>> + Send;
 
     /// A page of the journal, newest first.
     ///

@@ -4,6 +4,7 @@
 //! publish into, and serves [`router`] with [`serve`]. Nothing below this room knows the shapes in [`view`].
 //! Who may ask what is decided in `guard`, by the one table there and the gate in [`Options`].
 
+mod actor;
 pub mod bus;
 pub mod dashboard;
 mod error;
@@ -12,6 +13,7 @@ pub mod house;
 pub mod metrics;
 pub mod openapi;
 mod options;
+pub mod orders;
 pub mod query;
 mod request;
 mod routes;
@@ -22,6 +24,7 @@ mod tls;
 mod traffic;
 pub mod view;
 
+pub use actor::{Actor, Role};
 pub use bus::{BusLimits, EventBus, Interest, Reading, TwinEvent, Values, Watched};
 pub use dashboard::Asset;
 pub use error::{ErrorDetail, ErrorView};

@@ -14,7 +14,7 @@ mod example;
 use crate::bus::values::{HelloEvent, ResyncEvent, TwinEvent, ValuesEvent};
 use crate::error::{ErrorDetail, ErrorView};
 use crate::request::{BY_CHARS_MAX, BY_DEFAULT, OrderRequest};
-use crate::routes::{access, alarms, events, health, house, plugins, rollouts};
+use crate::routes::{access, alarms, commands, events, health, house, plugins, rollouts, targets};
 use crate::view::{AlarmView, RolloutEvent};
 
 #[derive(OpenApi)]
@@ -58,6 +58,21 @@ use crate::view::{AlarmView, RolloutEvent};
         alarms::out_of_service,
         alarms::in_service,
         alarms::reset,
+        commands::commands,
+        commands::propose,
+        commands::command,
+        commands::approve,
+        commands::refuse,
+        commands::withdraw,
+        commands::resolve,
+        targets::targets,
+        targets::hold,
+        targets::release,
+        targets::lockout,
+        targets::reset,
+        targets::bypass,
+        targets::authority,
+        targets::order_authority,
         house::journal,
         events::events,
         health::openapi,
@@ -73,6 +88,8 @@ use crate::view::{AlarmView, RolloutEvent};
         (name = "plugins", description = "What computes"),
         (name = "rollouts", description = "How versions take over, and how they are taken back"),
         (name = "alarms", description = "What needs a response, after ISA-18.2"),
+        (name = "commands", description = "What is wished of targets, and what became of it"),
+        (name = "targets", description = "What may be written, by whom, and under which rules"),
         (name = "journal", description = "What happened"),
         (name = "events", description = "What happens"),
         (name = "health", description = "For machines"),

@@ -2,6 +2,7 @@
 
 pub mod activations;
 pub mod alarms;
+pub mod commands;
 pub mod history;
 pub mod journal;
 mod params;
@@ -10,6 +11,7 @@ pub mod twins;
 
 pub use activations::ActivationsQuery;
 pub use alarms::AlarmsQuery;
+pub use commands::{CommandsQuery, TargetsQuery};
 pub use history::HistoryQuery;
 pub use journal::JournalQuery;
 pub use stream::StreamQuery;

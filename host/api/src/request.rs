@@ -124,7 +124,7 @@ pub(crate) fn shelve(body: &[u8]) -> Result<(u32, AlarmOrder), Failure> {
     Ok((order.minutes, AlarmOrder { by: named(order.by)?, reason: reasoned(order.reason)? }))
 }
 
-fn reasoned(reason: Option<String>) -> Result<String, Failure> {
+pub(crate) fn reasoned(reason: Option<String>) -> Result<String, Failure> {
     let reason = reason.unwrap_or_default().trim().to_owned();
     if reason.chars().count() > REASON_CHARS_MAX {
         return Err(bad(&format!("reason may have at most {REASON_CHARS_MAX} characters")));
@@ -135,7 +135,7 @@ fn reasoned(reason: Option<String>) -> Result<String, Failure> {
     }
 }
 
-fn named(by: Option<String>) -> Result<Option<String>, Failure> {
+pub(crate) fn named(by: Option<String>) -> Result<Option<String>, Failure> {
     let by = by.unwrap_or_default();
     let by = by.trim();
     if by.chars().count() > BY_CHARS_MAX {
@@ -147,6 +147,6 @@ fn named(by: Option<String>) -> Result<Option<String>, Failure> {
     Ok((!by.is_empty()).then(|| by.to_owned()))
 }
 
-fn bad(why: &str) -> Failure {
+pub(crate) fn bad(why: &str) -> Failure {
     Failure::new(StatusCode::BAD_REQUEST, "bad-body", format!("the body cannot be used: {why}"))
 }

@@ -5,11 +5,13 @@
 pub(crate) mod access;
 pub(crate) mod alarms;
 mod body;
+pub(crate) mod commands;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod house;
 pub(crate) mod plugins;
 pub(crate) mod rollouts;
+pub(crate) mod targets;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -93,6 +95,21 @@ fn table<H: House>() -> Vec<Route<H>> {
         post_("/api/v1/alarms/{twin}/{name}/out-of-service", post(alarms::out_of_service::<H>)),
         post_("/api/v1/alarms/{twin}/{name}/in-service", post(alarms::in_service::<H>)),
         post_("/api/v1/alarms/{twin}/{name}/reset", post(alarms::reset::<H>)),
+        get_("/api/v1/commands", get(commands::commands::<H>)),
+        post_("/api/v1/commands", post(commands::propose::<H>)),
+        get_("/api/v1/commands/{id}", get(commands::command::<H>)),
+        post_("/api/v1/commands/{id}/approve", post(commands::approve::<H>)),
+        post_("/api/v1/commands/{id}/refuse", post(commands::refuse::<H>)),
+        post_("/api/v1/commands/{id}/withdraw", post(commands::withdraw::<H>)),
+        post_("/api/v1/commands/{id}/resolve", post(commands::resolve::<H>)),
+        get_("/api/v1/targets", get(targets::targets::<H>)),
+        post_("/api/v1/targets/{twin}/{name}/hold", post(targets::hold::<H>)),
+        post_("/api/v1/targets/{twin}/{name}/release", post(targets::release::<H>)),
+        post_("/api/v1/targets/{twin}/{name}/lockout", post(targets::lockout::<H>)),
+        post_("/api/v1/targets/{twin}/{name}/reset", post(targets::reset::<H>)),
+        post_("/api/v1/targets/{twin}/{name}/bypass", post(targets::bypass::<H>)),
+        get_("/api/v1/twins/{id}/authority", get(targets::authority::<H>)),
+        post_("/api/v1/twins/{id}/authority", post(targets::order_authority::<H>)),
         get_("/api/v1/journal", get(house::journal::<H>)),
         get_("/api/v1/events", get(events::events::<H>)),
         get_("/api/v1/openapi.json", get(health::openapi)),

@@ -6,17 +6,23 @@
 
 pub mod access;
 pub mod alarm;
+pub mod command;
 pub mod history;
 pub mod journal;
 pub mod plugin;
 pub mod rollout;
 pub mod site;
+pub mod target;
 pub mod time;
 pub mod twin;
 pub mod words;
 
 pub use access::{KindView, SessionView, TokenMadeView, TokenView, TokensView, UserView, UsersView};
 pub use alarm::{AlarmCounts, AlarmFigures, AlarmMark, AlarmView, AlarmsView};
+pub use command::{
+    ApprovalView, CommandDetail, CommandView, CommandsView, DispatchView, EvidenceView, InterlockView,
+    ProposerKind, ProposerView, ReadBackView, ReceiptView, RefusalView, ResolvedView, TransitionView,
+};
 pub use history::{HistoryView, MarkKind, MarkView, SeriesView};
 pub use journal::{EntryView, JournalView};
 pub use plugin::{PluginState, PluginView, PluginsView, RefusedView, RunningFor, UploadView};
@@ -25,6 +31,10 @@ pub use rollout::{
     RolloutOrder, RolloutPreview, RolloutStep, RolloutTwins, RolloutView, RolloutsView, VersionRef,
 };
 pub use site::{InputsView, SiteView, StoreView, TwinCounts};
+pub use target::{
+    ArmedView, AuthorityView, BypassView, EgressView, FeedbackView, HoldingView, LatchView, Level, RuleView,
+    TargetView, TargetsView, WrittenView,
+};
 pub use time::Time;
 pub use twin::{
     AlertCount, AlertView, BehaviorState, BehaviorView, CostView, HealthView, PointView, TrialView,

@@ -3,7 +3,6 @@
 //! A permit is checked once more against generation and expiry at the last moment and given to the egress once, never again by
 //! itself. What becomes of it comes back as one [`Answer`], which may take its time; it means what the events of the same
 //! names mean in the command room. Whoever calls has the command written down as sent before: nothing here is kept.
-//! This version wires no egress into the host, and `site.toml` refuses the authority that permits come from.
 
 mod mqtt;
 mod order;

@@ -4,6 +4,7 @@ mod alarm;
 pub(crate) mod bench;
 mod certificate;
 mod check;
+mod commands;
 #[cfg(feature = "demo")]
 pub(crate) mod demo;
 mod discover;
@@ -16,6 +17,7 @@ mod replay;
 mod rollout;
 pub(crate) mod run;
 mod span;
+mod target;
 mod token;
 mod user;
 
@@ -89,6 +91,15 @@ pub(crate) enum Command {
     /// Shows alarms; acknowledges, shelves and resets them on the running host.
     #[command(subcommand)]
     Alarm(Box<alarm::Alarm>),
+    /// Proposes values for targets, shows what became of it, approves and refuses on the running host.
+    #[command(subcommand)]
+    Command(Box<commands::Command>),
+    /// Shows, arms and disarms how far the behaviors of a twin may reach.
+    #[command(subcommand)]
+    Authority(Box<target::Authority>),
+    /// Shows, takes, gives back and locks what may be written; resets trips.
+    #[command(subcommand)]
+    Target(Box<target::Target>),
     /// Tries and explains the rules that guard what may be written.
     #[command(subcommand)]
     Interlock(interlock::Interlock),
@@ -155,6 +166,9 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Plugin(plugin) => plugin::run(plugin),
         Command::Rollout(rollout) => rollout::run(*rollout),
         Command::Alarm(alarm) => alarm::run(*alarm),
+        Command::Command(command) => commands::run(*command),
+        Command::Authority(authority) => target::run_authority(*authority),
+        Command::Target(target) => target::run(*target),
         Command::Interlock(interlock) => interlock::run(&interlock),
         Command::Replay(replay) => replay::run(&replay),
         Command::Bench(bench) => bench::run(&bench),

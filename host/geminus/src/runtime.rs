@@ -10,6 +10,7 @@ mod client_id;
 mod close;
 pub(crate) mod cohorts;
 mod commanded;
+mod commands;
 pub(crate) mod compile;
 mod crashes;
 mod crumb;
@@ -127,6 +128,7 @@ pub(crate) struct Running {
     /// Whether a worker that nobody waits for has panicked.
     broken: Arc<AtomicBool>,
     manager: Sender<Heard>,
+    commands: Sender<commands::Ask>,
     keeper: Keeper,
     watcher: Watcher,
     bus: Arc<EventBus>,
@@ -243,12 +245,22 @@ impl Running {
             floor.board.refuse(&path, reason, clock.now());
         }
         let (press, publications) = press::prepare(&site, &plant, &data)?;
+        let beside = site.beside("");
+        let commands = commands::start(
+            &plant,
+            &store,
+            chronicle.clone(),
+            Arc::clone(&bus),
+            Arc::clone(&clock),
+            (&data, &beside),
+        )?;
         let alarms = alarms::start(
             &plant,
             floor.control.clone(),
             chronicle.clone(),
             (Arc::clone(&bus), Arc::clone(&press)),
             Arc::clone(&clock),
+            commands.asks.clone(),
         )?;
         let (heard_in, heard) = crossbeam_channel::unbounded();
         let (borders_in, borders) = crossbeam_channel::unbounded();
@@ -275,6 +287,7 @@ impl Running {
                 borders: borders_in.clone(),
                 alarms: watch,
                 press: Arc::clone(&press),
+                commands: commands::watch::Watch::new(&plant, commands.told.clone()),
             };
             threads.push(start::shard(parts, &cast, &quarantines, &earlier, &store)?);
         }
@@ -282,6 +295,8 @@ impl Running {
         // It ends when all shards have, and comes after them in the order of the threads.
         drop(alarms.signals);
         threads.push(alarms.thread);
+        drop(commands.told);
+        threads.push(commands.thread);
         let keeper = Keeper::start(
             Arc::clone(&plant),
             asks.clone(),
@@ -300,7 +315,6 @@ impl Running {
         let thread = std::thread::Builder::new().name("plugins".to_owned());
         threads.push(thread.spawn(move || manager.run())?);
         // What can still be in the way comes before the first connection, which others notice.
-        let beside = site.beside("");
         let replays = field::replays(&plant, &mut routes, &beside, &lanes, &clock, &chronicle)?;
         let folders = (data.as_path(), beside.as_path());
         let sources = Arc::new(field::start(&plant, &mut routes, folders, &lanes, &clock, &chronicle)?);
@@ -318,6 +332,8 @@ impl Running {
             board: floor.board.clone(),
             manager: heard_in.clone(),
             alarms: alarms.asks,
+            commands: commands.asks.clone(),
+            command_meters: commands.meters,
             sources: Arc::clone(&sources),
             replayed: replays.refusals,
             clock: Arc::clone(&clock),
@@ -356,6 +372,7 @@ impl Running {
             threads,
             broken: Arc::clone(&floor.broken),
             manager: heard_in,
+            commands: commands.asks,
             keeper,
             watcher,
             bus,
@@ -435,6 +452,7 @@ impl Running {
             drop(shard.send(Ask::Stop));
         }
         drop(self.manager.send(Heard::Stop));
+        drop(self.commands.send(commands::Ask::Stop));
         drop((self.asks, self.lanes));
         let (threads, store, broken) = (self.threads, self.store, self.broken);
         tokio::task::spawn_blocking(move || {

@@ -28,12 +28,12 @@ mod tests;
 pub use behavior::{Arrivals, Behavior, Isolation, Pin, Substitute};
 pub use containment::Containment;
 pub use field::{
-    Bind, Broker, Csv, Mqtt, MqttVersion, OpcUa, Payload, QualityCode, SecurityMode, SecurityPolicy, Shape, Source,
-    Sparkplug, TimeUnit, Tls,
+    Bind, Broker, Csv, Mqtt, MqttVersion, OpcUa, Payload, QualityCode, SecurityMode, SecurityPolicy, Shape,
+    Source, Sparkplug, TimeUnit, Tls,
 };
 pub use publish::{Layer, Publish};
 pub use schema::site_schema;
-pub use target::{Feedback, Heartbeat, Target, Write};
+pub use target::{Commands, Feedback, Heartbeat, Target, Write};
 
 use crate::dtdl::Library;
 use crate::problem::Problems;
@@ -167,6 +167,9 @@ pub struct Document {
     /// Where results are published, by name.
     #[serde(default)]
     pub publish: BTreeMap<String, Publish>,
+    /// What holds for commands to them.
+    #[serde(default)]
+    pub command: Commands,
     /// What is refused, and when a value is too old.
     #[serde(default)]
     pub limits: Limits,
@@ -257,8 +260,9 @@ pub struct Twin {
     /// Line, cell or unit (ISA-95) that it belongs to, where results are published: one level of a topic.
     #[serde(default)]
     pub line: Option<String>,
-    /// How far its behaviors may reach: `observe` records proposals, `advise` shows them to people. `control` is not
-    /// offered by this version.
+    /// How far its behaviors may reach: with `observe` nothing is written to it, with `advise` a person approves whatever they
+    /// propose, with `control` the class of a target says who does. A host starts every twin with `advise` at most, until a
+    /// person arms it.
     #[serde(default)]
     pub authority: Authority,
     /// Expected milliseconds between two samples of a point; a point is stale after `stale_after_intervals` of them.

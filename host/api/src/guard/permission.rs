@@ -18,9 +18,9 @@ pub(crate) enum Need {
 }
 
 use Need::{Login, Nothing, Site, Twins};
-use Permission::{Administer, Alarms, Plugins, Read};
+use Permission::{Administer, Alarms, Approve, Command, Interlocks, Plugins, Read};
 
-const TABLE: [(&str, &str, Need); 36] = [
+const TABLE: [(&str, &str, Need); 51] = [
     ("get", "/api/v1/session", Login),
     ("post", "/api/v1/session", Nothing),
     ("delete", "/api/v1/session", Login),
@@ -51,6 +51,21 @@ const TABLE: [(&str, &str, Need); 36] = [
     ("post", "/api/v1/alarms/{twin}/{name}/out-of-service", Twins(Alarms)),
     ("post", "/api/v1/alarms/{twin}/{name}/in-service", Twins(Alarms)),
     ("post", "/api/v1/alarms/{twin}/{name}/reset", Twins(Alarms)),
+    ("get", "/api/v1/commands", Twins(Read)),
+    ("post", "/api/v1/commands", Twins(Command)),
+    ("get", "/api/v1/commands/{id}", Twins(Read)),
+    ("post", "/api/v1/commands/{id}/approve", Twins(Approve)),
+    ("post", "/api/v1/commands/{id}/refuse", Twins(Approve)),
+    ("post", "/api/v1/commands/{id}/withdraw", Twins(Command)),
+    ("post", "/api/v1/commands/{id}/resolve", Twins(Command)),
+    ("get", "/api/v1/targets", Twins(Read)),
+    ("post", "/api/v1/targets/{twin}/{name}/hold", Twins(Command)),
+    ("post", "/api/v1/targets/{twin}/{name}/release", Twins(Command)),
+    ("post", "/api/v1/targets/{twin}/{name}/lockout", Twins(Command)),
+    ("post", "/api/v1/targets/{twin}/{name}/reset", Twins(Interlocks)),
+    ("post", "/api/v1/targets/{twin}/{name}/bypass", Twins(Interlocks)),
+    ("get", "/api/v1/twins/{id}/authority", Twins(Read)),
+    ("post", "/api/v1/twins/{id}/authority", Twins(Command)),
     ("get", "/api/v1/journal", Twins(Read)),
     ("get", "/api/v1/events", Twins(Read)),
     ("get", "/api/v1/openapi.json", Login),

@@ -88,7 +88,9 @@ metrics! {
     ROLLOUTS_ENDED Counter "geminus_rollouts_ended_total" ["phase"] "Rollouts that ended by how: permanent, rolled-back, failed, cancelled.";
     SHADOW_ROWS Counter "geminus_shadow_rows_total" ["behavior", "version"] "Rows for which the outcome of a version on trial was compared.";
     BUMPLESS_LIMITS Counter "geminus_bumpless_limits_total" ["behavior", "version"] "Commands that were limited in their step because they were among the first after a switch.";
-    PROPOSALS Counter "geminus_proposals_total" ["verdict"] "Proposals of behaviors by verdict: refused, held, dropped.";
+    PROPOSALS Counter "geminus_proposals_total" ["verdict"] "Proposals of behaviors by verdict: refused, held, dropped, or commanded where the command has a target.";
+    COMMANDS_ENDED Counter "geminus_commands_total" ["state"] "Commands by the state that they came to: transport-acked where nothing is read back, verified, refused, expired, superseded, failed, indeterminate. One that is settled late is counted at each.";
+    COMMAND_VERIFIED_SECONDS Histogram "geminus_command_verified_seconds" [] "Time from sending a command to the read-back that showed it.";
     STORE_COMMIT_SECONDS Gauge "geminus_store_commit_seconds" ["spread"] "Time of one group commit of history, fsync included: p50, p99, max.";
     STORE_POINTS Counter "geminus_store_points_total" [] "Points made durable.";
     STORE_POINTS_DROPPED Counter "geminus_store_points_dropped_total" [] "Points without a ticket that were given up because too many waited for a store that could not write them.";

@@ -30,13 +30,14 @@ use crate::stream;
 /// - `rollout` (RolloutEvent): a rollout went on; of each rollout a client that is slow gets the newest word only. Read
 ///   the rollout anew when its phase or verdict changed.
 /// - `alarm` (AlarmView): an alarm changed; this is how it stands now, `normal` among others.
+/// - `command` (CommandView): a command is new or changed; this is how it stands now.
 /// - `resync` (ResyncEvent): more was missed than the host remembers; read everything anew.
 ///
 /// A comment at least every 15 s is the heartbeat. A client that takes nothing for a minute is cut off, and so is
 /// one whose session or token has ended. Whoever sees some twins only hears of those, and of nothing that is about no twin.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events",
     params(
-        ("twins" = Option<String>, Query, description = "At most 256 ids, separated by commas: `values`, `twin` and `alarm` events of these, journal entries that are about one of them or about no twin, and `rollout` events. `*`: everything, values of all twins included (few such streams are allowed). Unless given: `twin`, `alarm`, `journal` and `rollout` events of the whole site, without values"),
+        ("twins" = Option<String>, Query, description = "At most 256 ids, separated by commas: `values`, `twin`, `alarm` and `command` events of these, journal entries that are about one of them or about no twin, and `rollout` events. `*`: everything, values of all twins included (few such streams are allowed). Unless given: `twin`, `alarm`, `command`, `journal` and `rollout` events of the whole site, without values"),
         ("last_event_id" = Option<String>, Query, description = "Id of the last event seen; the header counts when both are there. What is no id of this host is answered with `resync`"),
         ("Last-Event-ID" = Option<String>, Header, description = "Id of the last event seen"),
     ),

@@ -46,6 +46,11 @@ pub(crate) fn alarm_state() -> Object {
     words(&geminus_alarm::Shown::ALL.map(geminus_alarm::Shown::name), false, about)
 }
 
+pub(crate) fn command_state() -> Object {
+    let about = "Where a command stands; see the book.";
+    words(&geminus_command::Phase::ALL.map(geminus_command::Phase::name), false, about)
+}
+
 pub(crate) fn highest() -> Object {
     words(&PRIORITY, true, "Worst priority among the active alerts; null when there is none.")
 }
@@ -134,6 +139,7 @@ mod tests {
         );
         check(&VERDICT_STATE, &[VerdictState::Pass, VerdictState::Open, VerdictState::Fail]);
         check(&Phase::ALL.map(Phase::name), &Phase::ALL);
+        check(&geminus_command::Phase::ALL.map(geminus_command::Phase::name), &geminus_command::Phase::ALL);
         check(&SEVERITY, &[Severity::Info, Severity::Warning, Severity::Error]);
     }
 }

@@ -8,15 +8,19 @@ use bytes::Bytes;
 use geminus_access::Gate;
 use geminus_alarm::{Action, Order, Shown};
 use geminus_api::metrics::{Exposition, Histogram, catalogue};
-use geminus_api::query::{ActivationsQuery, AlarmsQuery, HistoryQuery, JournalQuery, TwinsQuery};
+use geminus_api::orders::{CommandOrder, TargetOrder, Wish};
+use geminus_api::query::{
+    ActivationsQuery, AlarmsQuery, CommandsQuery, HistoryQuery, JournalQuery, TargetsQuery, TwinsQuery,
+};
 use geminus_api::view::*;
-use geminus_api::{Asset, BusLimits, EventBus, House, Options, Trouble, router, serve};
+use geminus_api::{Actor, Asset, BusLimits, EventBus, House, Options, Trouble, router, serve};
 use geminus_core::declaration::{Kind, Priority, Role};
 use geminus_core::{Authority, Digest, Event, ManualClock, Quality, Severity, Timestamp};
 use geminus_rollout::{Phase, Plan};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::commands::{self, ID};
 use crate::trial::{known, rollout};
 
 pub(crate) const TOKEN: &str = "a-token-for-tests";
@@ -232,6 +236,91 @@ impl House for FakeHouse {
             ("winding-hot", Action::Reset) => Err(Trouble::Conflict("the alarm is not latched".to_owned())),
             ("winding-hot", _) => Ok(crate::alarms::alarm()),
             _ => Err(Trouble::NotFound(format!("{twin} has no alarm {name}"))),
+        }
+    }
+
+    async fn commands(&self, query: CommandsQuery) -> Result<CommandsView, Trouble> {
+        self.note(&query);
+        match query.twin.as_deref().is_some_and(|twin| !self.has_twin(twin)) {
+            true => Err(Trouble::NotFound("there is no such twin".to_owned())),
+            false => Ok(commands::view()),
+        }
+    }
+
+    async fn command(&self, id: uuid::Uuid) -> Result<CommandDetail, Trouble> {
+        self.note(format!("command {id}"));
+        match id == ID {
+            true => Ok(commands::detail()),
+            false => Err(Trouble::NotFound(format!("there is no command {id}"))),
+        }
+    }
+
+    async fn propose(&self, wish: Wish, actor: Actor) -> Result<(CommandView, bool), Trouble> {
+        self.note((&wish, &actor));
+        match (wish.twin.as_str(), wish.target.as_str()) {
+            ("pump-1", "load-limit") => Ok((commands::command(), wish.id.is_none())),
+            ("pump-1", "busy") => Err(Trouble::Unavailable("the outbox cannot be written".to_owned())),
+            ("pump-1", "taken") => Err(Trouble::Conflict("the id is of another command".to_owned())),
+            (twin, target) => Err(Trouble::NotFound(format!("{twin} has no target {target}"))),
+        }
+    }
+
+    async fn order_command(
+        &self,
+        id: uuid::Uuid,
+        order: CommandOrder,
+        actor: Actor,
+    ) -> Result<CommandView, Trouble> {
+        self.note((&order, &actor));
+        match order {
+            _ if id != ID => Err(Trouble::NotFound(format!("there is no command {id}"))),
+            CommandOrder::Resolve { .. } => {
+                Err(Trouble::Conflict("resolve is not possible for a command that is held".to_owned()))
+            }
+            _ => Ok(commands::command()),
+        }
+    }
+
+    async fn targets(&self, query: TargetsQuery) -> Result<TargetsView, Trouble> {
+        self.note(query);
+        Ok(commands::targets())
+    }
+
+    async fn order_target(
+        &self,
+        twin: String,
+        name: String,
+        order: TargetOrder,
+        actor: Actor,
+    ) -> Result<TargetView, Trouble> {
+        self.note((&twin, &name, &order, &actor));
+        match (name.as_str(), order) {
+            ("load-limit", TargetOrder::Reset { rule }) => {
+                Err(Trouble::Conflict(format!("\"{rule}\" is still tripped: remove the cause first")))
+            }
+            ("load-limit", _) => Ok(commands::target()),
+            _ => Err(Trouble::NotFound(format!("{twin} has no target {name}"))),
+        }
+    }
+
+    async fn authority(&self, twin: String) -> Result<AuthorityView, Trouble> {
+        match self.has_twin(&twin) {
+            true => Ok(commands::authority()),
+            false => Err(Trouble::NotFound(format!("there is no twin {twin}"))),
+        }
+    }
+
+    async fn order_authority(
+        &self,
+        twin: String,
+        level: Authority,
+        reason: String,
+        actor: Actor,
+    ) -> Result<AuthorityView, Trouble> {
+        self.note((&twin, level, &reason, &actor));
+        match level {
+            Authority::Control => Ok(commands::authority()),
+            _ => Err(Trouble::Conflict("the site gives it no more than it has".to_owned())),
         }
     }
 

@@ -10,6 +10,7 @@
 mod access;
 mod alarms;
 mod client;
+mod commands;
 mod document;
 mod fake;
 mod generated;

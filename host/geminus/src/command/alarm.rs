@@ -125,7 +125,7 @@ fn address(twin: Option<&str>, priority: Option<Level>, state: Option<Shown>, li
 }
 
 /// Part of an address: everything but letters, digits and `-_.~` by its bytes.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let each = text.bytes().map(|byte| match byte {
         b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
         byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),

@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, never, select, unbounded};
-use geminus_alarm::{Change, Desk, Key, Now, Order, Record, Refusal, Signal};
+use geminus_alarm::{Alarm, Change, Desk, Key, Now, Order, Record, Refusal, Signal};
 use geminus_api::query::AlarmsQuery;
 use geminus_api::{EventBus, Trouble, view as api};
 use geminus_core::{Clock, Event, Severity, TwinIndex};
@@ -23,6 +23,8 @@ use geminus_twin::Plant;
 use tokio::sync::oneshot;
 
 use super::chronicle::Chronicle;
+use super::commands;
+use super::commands::points::AlarmNow;
 use super::press::Press;
 
 /// How often delays are looked at and what changed is written down and told.
@@ -61,6 +63,7 @@ pub(crate) fn start(
     chronicle: Chronicle,
     (bus, press): (Arc<EventBus>, Arc<Press>),
     clock: Arc<dyn Clock>,
+    commands: Sender<commands::Ask>,
 ) -> std::io::Result<Alarms> {
     let definitions = plant.alarms.iter().map(|alarm| alarm.definition.clone()).collect();
     let mut desk = Desk::new(definitions, plant.alarm_settings.clone());
@@ -70,6 +73,9 @@ pub(crate) fn start(
             press.alarm(key, &alarm);
         }
     }
+    let started = now(clock.as_ref());
+    let up = desk.entries(started).map(|entry| alarm_now(&desk, entry.key)).collect::<Vec<_>>();
+    drop(commands.send(commands::Ask::Alarms(up.into_iter().flatten().collect(), true)));
     let (asks, asked) = unbounded();
     let (signals, heard) = bounded(BATCHES_MAX);
     let room = Room {
@@ -80,6 +86,7 @@ pub(crate) fn start(
         bus,
         press,
         clock,
+        commands,
         changes: Vec::new(),
         next_tick: Duration::ZERO,
         quiet_until: None,
@@ -134,6 +141,8 @@ struct Room {
     bus: Arc<EventBus>,
     press: Arc<Press>,
     clock: Arc<dyn Clock>,
+    /// Who asks whether an alarm blocks.
+    commands: Sender<commands::Ask>,
     /// Not told yet.
     changes: Vec<Change>,
     next_tick: Duration,
@@ -215,6 +224,11 @@ impl Room {
             changed.extend(change.key);
             self.chronicle.tell(told::event(&self.plant, &self.desk, &change));
         }
+        let told: Vec<AlarmNow> = changed.iter().filter_map(|key| alarm_now(&self.desk, *key)).collect();
+        if !told.is_empty() {
+            // Once that thread has gone, nothing is written any more.
+            drop(self.commands.send(commands::Ask::Alarms(told, false)));
+        }
         for key in changed {
             if let Some(alarm) = show::alarm(&self.plant, &self.desk, key, now) {
                 self.bus.publish_alarm(&alarm);
@@ -263,6 +277,19 @@ impl Room {
         self.changes.extend(changes);
         show::alarm(&self.plant, &self.desk, key, now).ok_or_else(unknown)
     }
+}
+
+/// How an alarm stands, as far as commands care.
+fn alarm_now(desk: &Desk, key: Key) -> Option<AlarmNow> {
+    let quiet = Alarm::default();
+    let (alarm, definition) = (desk.alarm(key).unwrap_or(&quiet), desk.definition(key.alarm)?);
+    Some(AlarmNow {
+        twin: key.twin,
+        name: definition.name.clone(),
+        priority: alarm.priority(definition),
+        active: alarm.state().is_active(),
+        shown: alarm.shown(),
+    })
 }
 
 /// Reads both clocks.

@@ -14,19 +14,25 @@ use bytes::Bytes;
 use crossbeam_channel::Sender;
 use geminus_alarm::Order;
 use geminus_api::metrics::Exposition;
-use geminus_api::query::{ActivationsQuery, AlarmsQuery, HistoryQuery, JournalQuery, TwinsQuery};
-use geminus_api::{House, Trouble, view as api};
-use geminus_core::{Clock, SeriesId, Timestamp, TwinIndex};
+use geminus_api::orders::{CommandOrder, TargetOrder, Wish};
+use geminus_api::query::{
+    ActivationsQuery, AlarmsQuery, CommandsQuery, HistoryQuery, JournalQuery, TargetsQuery, TwinsQuery,
+};
+use geminus_api::{Actor, House, Trouble, view as api};
+use geminus_command::{Phase, Record};
+use geminus_core::{Authority, Clock, SeriesId, Timestamp, TwinIndex};
 use geminus_ingest::Reason;
 use geminus_ingest::refusal::RefusalCounts;
 use geminus_registry::{Package, store_bytes};
 use geminus_rollout::Plan;
-use geminus_store::{ActivationFilter, Reader, Stats, Store};
+use geminus_store::{ActivationFilter, CommandFilter, CommandRow, Reader, Stats, Store};
 use geminus_twin::Plant;
 use geminus_twin::shard::Counters;
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use super::alarms;
+use super::commands;
 use super::field::Source;
 use super::manager::Heard;
 use super::message::{Ask, Totals};
@@ -51,6 +57,8 @@ pub(crate) struct Rooms {
     pub(crate) board: Board,
     pub(crate) manager: Sender<Heard>,
     pub(crate) alarms: Sender<alarms::Ask>,
+    pub(crate) commands: Sender<commands::Ask>,
+    pub(crate) command_meters: Arc<commands::Meters>,
     pub(crate) sources: Arc<Vec<Source>>,
     /// What each recording that is played refused.
     pub(crate) replayed: Vec<Arc<RefusalCounts>>,
@@ -114,6 +122,16 @@ impl Rooms {
         let stopping = || Trouble::Unavailable("the host is stopping".to_owned());
         self.alarms.send(make(reply)).map_err(|_| stopping())?;
         answer.await.map_err(|_| stopping())
+    }
+
+    async fn desk_of_commands<T>(
+        &self,
+        make: impl FnOnce(oneshot::Sender<Result<T, Trouble>>) -> commands::Ask,
+    ) -> Result<T, Trouble> {
+        let (reply, answer) = oneshot::channel();
+        let stopping = || Trouble::Unavailable("the host is stopping".to_owned());
+        self.commands.send(make(reply)).map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())?
     }
 
     fn counters(&self) -> Counters {
@@ -349,6 +367,74 @@ impl House for Rooms {
         self.desk(|reply| alarms::Ask::Order(twin, name, order, reply)).await?
     }
 
+    async fn commands(&self, query: CommandsQuery) -> Result<api::CommandsView, Trouble> {
+        query.twin.as_deref().map(|id| self.known(id)).transpose()?;
+        let dispatch = self.desk_of_commands(commands::Ask::Dispatch).await?;
+        let (outbox, now, limit) = (self.store.outbox(), self.clock.now(), query.limit as usize);
+        let state = query.state.map(|phase: Phase| phase.name().to_owned());
+        let filter = CommandFilter { twin: query.twin, target: query.target, state, before: query.before };
+        let mut rows = blocking(move || outbox.commands(&filter, limit)).await?;
+        let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.number);
+        rows.retain(|row| query.scope.contains(&row.twin));
+        let views: Result<Vec<_>, Trouble> = rows.iter().map(|row| command_view(row, now)).collect();
+        Ok(api::CommandsView { commands: views?, next, dispatch })
+    }
+
+    async fn command(&self, id: Uuid) -> Result<api::CommandDetail, Trouble> {
+        let interlocks = self.desk_of_commands(|reply| commands::Ask::Interlocks(id, reply)).await?;
+        let (outbox, now) = (self.store.outbox(), self.clock.now());
+        let read = blocking(move || Ok((outbox.command(id.as_bytes())?, outbox.transitions(id.as_bytes())?)));
+        let (row, transitions) = read.await?;
+        let row = row.ok_or_else(|| Trouble::NotFound(format!("there is no command {id}")))?;
+        let transitions = transitions.into_iter().filter_map(commands::show::transition).collect();
+        Ok(api::CommandDetail { command: command_view(&row, now)?, transitions, interlocks })
+    }
+
+    async fn propose(&self, wish: Wish, actor: Actor) -> Result<(api::CommandView, bool), Trouble> {
+        self.desk_of_commands(|reply| commands::Ask::Propose(wish, actor, reply)).await
+    }
+
+    async fn order_command(
+        &self,
+        id: Uuid,
+        order: CommandOrder,
+        actor: Actor,
+    ) -> Result<api::CommandView, Trouble> {
+        self.desk_of_commands(|reply| commands::Ask::Order(id, order, actor, reply)).await
+    }
+
+    async fn targets(&self, query: TargetsQuery) -> Result<api::TargetsView, Trouble> {
+        query.twin.as_deref().map(|id| self.known(id)).transpose()?;
+        let mut view = self.desk_of_commands(|reply| commands::Ask::Targets(query.twin, reply)).await?;
+        view.targets.retain(|target| query.scope.contains(&target.twin));
+        view.authorities.retain(|authority| query.scope.contains(&authority.twin));
+        Ok(view)
+    }
+
+    async fn order_target(
+        &self,
+        twin: String,
+        name: String,
+        order: TargetOrder,
+        actor: Actor,
+    ) -> Result<api::TargetView, Trouble> {
+        self.desk_of_commands(|reply| commands::Ask::Target(twin, name, order, actor, reply)).await
+    }
+
+    async fn authority(&self, twin: String) -> Result<api::AuthorityView, Trouble> {
+        self.desk_of_commands(|reply| commands::Ask::Authority(twin, reply)).await
+    }
+
+    async fn order_authority(
+        &self,
+        twin: String,
+        level: Authority,
+        reason: String,
+        actor: Actor,
+    ) -> Result<api::AuthorityView, Trouble> {
+        self.desk_of_commands(|reply| commands::Ask::Arm(twin, level, reason, actor, reply)).await
+    }
+
     async fn journal(&self, query: JournalQuery) -> Result<api::JournalView, Trouble> {
         let journal = self.store.journal();
         let limit = query.limit as usize;
@@ -387,6 +473,13 @@ impl House for Rooms {
     fn metrics(&self, out: &mut Exposition) {
         self.measure(out);
     }
+}
+
+/// A command as it was kept.
+fn command_view(row: &CommandRow, now: Timestamp) -> Result<api::CommandView, Trouble> {
+    let record =
+        Record::from_document(&row.document).map_err(|error| Trouble::Internal(error.to_string()))?;
+    Ok(commands::show::command(&record, row.number, now))
 }
 
 /// A point of which history is asked.

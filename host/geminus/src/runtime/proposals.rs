@@ -1,14 +1,15 @@
-//! What becomes of proposals: brought before the interlocks with what the host knows, and journaled.
-//!
-//! No egress is wired in this version and `site.toml` refuses the authority `control`, so no permit comes out; one
-//! that did would be journaled and dropped here, never sent.
+//! What becomes of proposals: held against what the version declares and the host knows of the row, limited after a change of
+//! versions, and journaled. What comes through and has a `[[target]]` goes to the desk of commands as a wish; without one it is
+//! shown or dropped, and nothing is sent from here.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use geminus_command::{EVIDENCE_MAX, Evidence, Proposer, REASON_BYTES_MAX};
 use geminus_core::declaration::Command;
-use geminus_core::{Declaration, Event, Frame, Proposal, Quality, Severity, TwinIndex};
+use geminus_core::unit::Conversion;
+use geminus_core::{Declaration, Event, Frame, Proposal, Quality, Severity, Timestamp, TwinIndex};
 use geminus_interlock::{Rules, TwinFacts, Verdict, judge};
 use geminus_rollout::Bumpless;
 use geminus_twin::shard::{Moment, Shard, State};
@@ -16,6 +17,8 @@ use geminus_twin::{BindingIndex, Plant};
 
 use super::chronicle::Chronicle;
 use super::commanded::Courses;
+use super::commands::CONFIDENCE;
+use super::commands::wish::BehaviorWish;
 
 /// The same verdict on the same command of a twin is told once in this time.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
@@ -23,7 +26,7 @@ const TOLD_EVERY: Duration = Duration::from_secs(60);
 const PERMIT_MS: u32 = 10_000;
 
 /// What may become of a proposal, in the order of [`Court::verdicts`].
-pub(crate) const VERDICTS: [&str; 3] = ["refused", "held", "dropped"];
+pub(crate) const VERDICTS: [&str; 4] = ["refused", "held", "dropped", "commanded"];
 
 /// A verdict as the journal has it.
 struct Told {
@@ -61,6 +64,10 @@ pub(crate) struct Court {
     rule: HashMap<BindingIndex, Bumpless>,
     /// Twins and behaviors whose commands were limited since the last look.
     cut: Vec<(TwinIndex, BindingIndex)>,
+    /// Places of the targets that commands of behaviors may propose a value for, by twin.
+    targets: HashMap<(BindingIndex, String), HashMap<TwinIndex, usize>>,
+    /// What goes to the desk.
+    wishes: Vec<(BindingIndex, BehaviorWish)>,
 }
 
 /// A command of a behavior of a twin, by its name: its place may be another in another version.
@@ -69,6 +76,8 @@ type Key = (TwinIndex, BindingIndex, String);
 impl Court {
     pub(crate) fn new(plant: Arc<Plant>, chronicle: Chronicle) -> Self {
         Self {
+            targets: targets(&plant),
+            wishes: Vec::new(),
             plant,
             chronicle,
             told: HashMap::new(),
@@ -106,6 +115,11 @@ impl Court {
         std::mem::take(&mut self.cut)
     }
 
+    /// What goes to the desk of commands. The digest of who wishes it is not known here.
+    pub(crate) fn take_wishes(&mut self) -> Vec<(BindingIndex, BehaviorWish)> {
+        std::mem::take(&mut self.wishes)
+    }
+
     /// Which of these proposals would be refused: their rows. Nothing is told and nothing is kept: nobody acts on them.
     pub(crate) fn would_refuse(&self, hearing: &Hearing<'_>, proposals: &[Proposal]) -> Vec<u32> {
         let refused = proposals.iter().filter(|proposal| self.judged(hearing, proposal).1.is_none());
@@ -117,7 +131,12 @@ impl Court {
         let mut refused = Vec::new();
         for proposal in proposals {
             let Some(twin) = hearing.frame.twins.get(proposal.row as usize).copied() else { continue };
-            let (told, value) = self.judged(hearing, proposal);
+            let (mut told, value) = self.judged(hearing, proposal);
+            if let Some(wish) = value.and_then(|value| self.wish(hearing, proposal, twin, value)) {
+                told.kind = "proposal-commanded";
+                told.what = format!("{}; it goes to target {}", told.what, wish.target);
+                self.wishes.push((hearing.index, wish));
+            }
             for (verdict, count) in VERDICTS.iter().zip(&mut self.verdicts) {
                 *count += u64::from(told.kind.ends_with(verdict));
             }
@@ -135,6 +154,41 @@ impl Court {
             self.tell(key, told, limited, hearing.now);
         }
         refused
+    }
+
+    /// What goes to the desk: a value that came through, with the row that it came from; `None` where its command has no
+    /// target.
+    fn wish(
+        &self,
+        hearing: &Hearing<'_>,
+        proposal: &Proposal,
+        twin: TwinIndex,
+        value: f64,
+    ) -> Option<BehaviorWish> {
+        let words = (hearing.declared)(proposal.row as usize)?;
+        let declared = words.commands.get(proposal.command as usize)?;
+        let of_command = self.targets.get(&(hearing.index, declared.name.clone()))?;
+        let target = self.plant.targets.get(*of_command.get(&twin)?)?;
+        // By the unit of this very version, which may be another one than that of the plant.
+        let conversion: Conversion = geminus_core::unit::convert(&declared.unit, &target.unit).ok()?;
+        let row = *hearing.frame.times.get(proposal.row as usize)?;
+        let proposer = Proposer::Behavior {
+            name: words.name.clone(),
+            version: words.version.to_string(),
+            digest: String::new(),
+        };
+        let mut reason = proposal.reason.replace(char::is_control, " ");
+        reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
+        Some(BehaviorWish {
+            twin,
+            target: target.name.clone(),
+            value: conversion.apply(value),
+            proposer,
+            reason,
+            evidence: evidence(hearing, proposal, words, row),
+            row,
+            valid: Duration::from_millis(proposal.valid_for_ms.into()),
+        })
     }
 
     /// How many proposals came to which end.
@@ -167,7 +221,7 @@ impl Court {
                 (Told { kind: "proposal-held", what: format!("{what}: {}", held.note) }, Some(held.value))
             }
             Some(Verdict::Permit(permit)) => {
-                let what = format!("{what}: permitted, but this version has no way to the field");
+                let what = format!("{what}: permitted");
                 (Told { kind: "proposal-dropped", what }, Some(permit.value()))
             }
         }
@@ -220,6 +274,47 @@ impl Court {
         self.told.insert(key, (words, at));
         self.chronicle.tell(Event::new(told.kind, Severity::Info, told.what).twin(twin));
     }
+}
+
+/// What the row held, and how sure the behavior is: one entry is kept for that.
+fn evidence(
+    hearing: &Hearing<'_>,
+    proposal: &Proposal,
+    words: &Declaration,
+    row: Timestamp,
+) -> Vec<Evidence> {
+    let frame = hearing.frame;
+    let cells = proposal.row as usize * frame.inputs..(proposal.row as usize + 1) * frame.inputs;
+    let values = frame.values.get(cells.clone()).unwrap_or_default();
+    let quality = frame.quality.get(cells).unwrap_or_default();
+    let finite = |value: f64| Some(value).filter(|value| value.is_finite());
+    let inputs = words.inputs.iter().zip(values).zip(quality).take(EVIDENCE_MAX - 1);
+    let mut all: Vec<Evidence> = inputs
+        .map(|((input, value), quality)| Evidence {
+            point: input.name.clone(),
+            value: finite(*value),
+            quality: *quality,
+            time: row,
+        })
+        .collect();
+    let (value, quality) = (finite(proposal.confidence), Quality::Good);
+    all.push(Evidence { point: CONFIDENCE.to_owned(), value, quality, time: row });
+    all
+}
+
+/// Places of targets by the command that may propose a value for them.
+fn targets(plant: &Plant) -> HashMap<(BindingIndex, String), HashMap<TwinIndex, usize>> {
+    let mut all: HashMap<(BindingIndex, String), HashMap<TwinIndex, usize>> = HashMap::new();
+    for (place, target) in plant.targets.iter().enumerate() {
+        for command in &target.commands {
+            let named = |binding: &geminus_twin::plant::Binding| binding.name == command.behavior;
+            let found = (0..).map(BindingIndex).zip(&plant.bindings).find(|(_, binding)| named(binding));
+            let Some((index, _)) = found else { continue };
+            let twins = all.entry((index, command.command.clone())).or_default();
+            twins.extend(target.twins.iter().map(|twin| (*twin, place)));
+        }
+    }
+    all
 }
 
 /// The command of a proposal, as the version declares it that made it.

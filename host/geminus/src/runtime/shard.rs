@@ -17,6 +17,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, select_biased};
 use geminus_api::EventBus;
 use geminus_behavior::{HostCalls, Snapshot};
+use geminus_command::Proposer;
 use geminus_core::{Batch, Clock, Event, Sample, Ticket, TwinIndex};
 use geminus_store::{Border, Recorder, Store};
 use geminus_twin::BindingIndex;
@@ -29,6 +30,7 @@ use super::cohorts::Cohorts;
 use super::cohorts::side::{Berth, Watch};
 use super::cohorts::trial::{Moved, Trial};
 use super::commanded::EarlierCommands;
+use super::commands::watch::Watch as CommandWatch;
 use super::crumb::{self, Crumb};
 use super::floods::Floods;
 use super::keeper::AtBorder;
@@ -82,6 +84,7 @@ pub(crate) struct ShardParts {
     pub(crate) alarms: AlarmWatch,
     /// Where results are published.
     pub(crate) press: Arc<Press>,
+    pub(crate) commands: CommandWatch,
 }
 
 /// A running shard.
@@ -241,6 +244,8 @@ impl ShardRunner {
         self.step(now);
         self.parts.alarms.samples(&self.samples, now);
         self.parts.alarms.pass_on();
+        self.parts.commands.samples(&self.samples);
+        self.parts.commands.pass_on();
         if !self.samples.is_empty() || !self.tickets.is_empty() {
             self.parts.recorder.record(std::mem::take(&mut self.samples), std::mem::take(&mut self.tickets));
         }
@@ -284,6 +289,15 @@ impl ShardRunner {
             };
             let hearing = Hearing { index, frame: &frame, shard, now, declared: &heard, by: &stepped.by };
             let refused = self.court.hear(&hearing, &stepped.outcome.proposals);
+            for (index, mut wish) in self.court.take_wishes() {
+                let (Some(berth), Proposer::Behavior { digest, .. }) =
+                    (cohorts.berth(index, wish.twin), &mut wish.proposer)
+                else {
+                    continue;
+                };
+                *digest = berth.cohort.compiled().digest().to_string();
+                self.parts.commands.wish(wish);
+            }
             for (twin, index) in self.court.take_cut() {
                 if let Some(berth) = cohorts.berth(index, twin) {
                     berth.account.limited.fetch_add(1, Relaxed);

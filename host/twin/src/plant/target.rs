@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use geminus_command::{Class, Feedback};
 use geminus_core::TwinIndex;
 use geminus_core::unit::{self, Conversion};
 use geminus_interlock::Book;
@@ -22,6 +23,16 @@ pub struct Target {
     pub twins: Vec<TwinIndex>,
     /// Commands that may propose a value.
     pub commands: Vec<TargetCommand>,
+    /// Name of its class.
+    pub class_name: String,
+    /// Who approves its commands.
+    pub class: Class,
+    /// Name of the MQTT source whose broker it is written to.
+    pub source: String,
+    /// Topic template.
+    pub topic: String,
+    /// Where it is read back, in the unit of the target.
+    pub feedback: Option<Feedback>,
     /// The compiled rules.
     pub book: Book,
     /// Place of the `[[target]]` in the site file.
@@ -37,6 +48,14 @@ pub struct TargetCommand {
     pub command: String,
     /// From the command's unit to the target's.
     pub conversion: Conversion,
+}
+
+impl Target {
+    /// Topic of a twin with this id.
+    #[must_use]
+    pub fn address(&self, twin: &str) -> String {
+        self.topic.replace("{twin}", twin)
+    }
 }
 
 impl Resolving<'_> {
@@ -67,7 +86,25 @@ impl Resolving<'_> {
             match Book::compile(&name, &target.interlock, fail, target.feedback.is_some(), &known) {
                 Ok(book) => {
                     let unit = target.unit.clone();
-                    targets.push(Target { name, unit, twins: selected, commands, book, section });
+                    let class = site.document.command.class(&target.class);
+                    targets.push(Target {
+                        name,
+                        unit,
+                        twins: selected,
+                        commands,
+                        class_name: target.class.clone(),
+                        // One that is not defined was reported when the file was read.
+                        class: class.unwrap_or(Class { approvers: 2, approve_within_s: 300 }),
+                        source: target.write.source.clone(),
+                        topic: target.write.topic.clone(),
+                        feedback: target.feedback.as_ref().map(|feedback| Feedback {
+                            point: feedback.point.clone(),
+                            tolerance: feedback.tolerance,
+                            within_ms: (feedback.within_s * 1_000.0) as u64,
+                        }),
+                        book,
+                        section,
+                    });
                 }
                 // Without its plugin a behavior has no outputs: rules that need them are not reported again.
                 Err(_) if !self.failed.is_empty() => {}
@@ -78,7 +115,56 @@ impl Resolving<'_> {
                 }
             }
         }
+        self.owners(&targets, twins);
         targets
+    }
+
+    /// One target has one address and one behavior, and one command of a behavior has one target.
+    fn owners(&mut self, targets: &[Target], twins: &[Twin]) {
+        let sources = &self.site.document.source;
+        let broker = |name: &str| {
+            let mqtt =
+                sources.iter().find(|source| source.name == name).and_then(|source| source.mqtt.as_ref());
+            mqtt.map_or("", |mqtt| mqtt.url.as_str())
+        };
+        let (mut addresses, mut wishes) = (HashMap::new(), HashMap::new());
+        for target in targets {
+            let key = format!("target[{}]", target.section);
+            let mut behaviors: Vec<&str> = target.commands.iter().map(|one| one.behavior.as_str()).collect();
+            behaviors.dedup();
+            if let [one, other, ..] = behaviors.as_slice() {
+                let message = format!(
+                    "target \"{}\" would be commanded by \"{one}\" and \"{other}\": a target has one owner, so name one behavior",
+                    target.name
+                );
+                self.report(&format!("{key}.commands"), message);
+            }
+            for (index, twin) in
+                target.twins.iter().filter_map(|index| Some((*index, twins.get(index.0 as usize)?)))
+            {
+                let address = (broker(&target.source), target.address(&twin.id));
+                if let Some(other) = addresses.insert(address.clone(), (&target.name, &twin.id)) {
+                    let message = format!(
+                        "\"{}\" of {} and \"{}\" of {} are written to one topic, {}: give each its own",
+                        other.0, other.1, target.name, twin.id, address.1
+                    );
+                    self.report(&format!("{key}.write.topic"), message);
+                    break;
+                }
+                let twice = target.commands.iter().find_map(|one| {
+                    let wish = (index, one.behavior.as_str(), one.command.as_str());
+                    wishes.insert(wish, &target.name).filter(|other| **other != target.name)
+                });
+                if let Some(other) = twice {
+                    let message = format!(
+                        "targets \"{other}\" and \"{}\" of {} are commanded by one command: give each its own",
+                        target.name, twin.id
+                    );
+                    self.report(&format!("{key}.commands"), message);
+                    break;
+                }
+            }
+        }
     }
 
     fn feedback(&mut self, key: &str, target: &site::Target, kinds: &[&Kind]) {

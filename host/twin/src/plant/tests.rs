@@ -438,6 +438,19 @@ trip = [{ name = "too hot", when = "points['core.inside'] > 400.0", latch = true
 "#;
 
 #[test]
+fn no_two_targets_share_an_address() {
+    let second = TARGET.replace("name = \"limit\"", "name = \"other\"");
+    let told = plant(&format!("{SITE}{TARGET}{second}")).expect_err("one topic").to_string();
+    assert!(told.contains("are written to one topic, rig/"), "{told}");
+    let own = second.replace("/set/limit", "/set/other");
+    let both = plant(&format!("{SITE}{TARGET}{own}")).expect("two topics");
+    let addresses: Vec<String> = both.targets.iter().map(|target| target.address("rig-1")).collect();
+    assert_eq!(addresses, ["rig/rig-1/set/limit", "rig/rig-1/set/other"]);
+    let feedback = both.targets[0].feedback.as_ref().expect("feedback");
+    assert_eq!((feedback.point.as_str(), feedback.within_ms), ("load", 5_000));
+}
+
+#[test]
 fn targets_are_compiled_against_the_points_of_their_twins() {
     let with = |old: &str, new: &str| plant(&format!("{SITE}{}", TARGET.replacen(old, new, 1)));
     let good = with("", "").expect("plant");

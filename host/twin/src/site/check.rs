@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use geminus_core::Authority;
-
 use super::{Behavior, Bind, CheckAddress, Payload, Shape, Site, Source, Substitute, Target};
 use crate::pattern::{Selection, expand};
 use crate::problem::{Problems, did_you_mean};
@@ -144,12 +142,6 @@ impl Check<'_> {
                     self.level(&format!("{key}.{name}"), level);
                 }
             }
-            if twin.authority == Authority::Control {
-                self.report(
-                    &format!("{key}.authority"),
-                    "authority `control` is not offered by this version, which sends no commands: use `observe` or `advise`",
-                );
-            }
             self.range(&format!("{key}.interval_ms"), twin.interval_ms, 1..=86_400_000);
             for (name, point) in &twin.point {
                 if let Some(interval) = point.interval_ms {
@@ -277,6 +269,15 @@ impl Check<'_> {
     }
 
     fn targets(&mut self) {
+        for (name, class) in &self.site.document.command.class {
+            let key = format!("command.class.{name}");
+            if !is_name(name) {
+                self.report(&key, format!("class \"{name}\" may hold a-z, 0-9, `-` and `_` only"));
+            }
+            if let Err(error) = class.check() {
+                self.report(&key, format!("class \"{name}\": {error}"));
+            }
+        }
         for (index, target) in self.site.document.target.iter().enumerate() {
             let key = format!("target[{index}]");
             self.selection(&key, &target.twins);
@@ -285,6 +286,15 @@ impl Check<'_> {
                     let message = format!("target {part} \"{name}\" may hold a-z, 0-9, `-` and `_` only");
                     self.report(&format!("{key}.{part}"), message);
                 }
+            }
+            let commands = &self.site.document.command;
+            if is_name(&target.class) && commands.class(&target.class).is_none() {
+                let hint = did_you_mean(&target.class, commands.class.keys().map(String::as_str));
+                let message = format!(
+                    "class \"{}\" is not defined{hint}: give [command.class.{}] with its approvers",
+                    target.class, target.class
+                );
+                self.report(&format!("{key}.class"), message);
             }
             if let Err(reason) = geminus_core::unit::parse(&target.unit) {
                 self.report(&format!("{key}.unit"), reason.to_string());
@@ -296,8 +306,8 @@ impl Check<'_> {
                     let message = format!("tolerance = {tolerance} is not 0 or more");
                     self.report(&format!("{key}.feedback.tolerance"), message);
                 }
-                if !(within_s > 0.0 && within_s <= 86_400.0) {
-                    let message = format!("within_s = {within_s} is not more than 0 and at most 86400");
+                if !(0.001..=600.0).contains(&within_s) {
+                    let message = format!("within_s = {within_s} is not more than 0 and at most 600");
                     self.report(&format!("{key}.feedback.within_s"), message);
                 }
             }
@@ -310,7 +320,7 @@ impl Check<'_> {
 
     fn write(&mut self, key: &str, target: &Target) {
         let (write, sources) = (&target.write, &self.site.document.source);
-        self.range(&format!("{key}.write.qos"), write.qos, 0..=2);
+        self.range(&format!("{key}.write.qos"), write.qos, 1..=1);
         self.topic(&format!("{key}.write.topic"), &write.topic);
         let key = format!("{key}.write.source");
         match sources.iter().find(|source| source.name == write.source) {

@@ -1,10 +1,12 @@
-//! `[[target]]`: what of a twin may be written, by whom it may be proposed, and under which rules.
+//! `[[target]]`: what of a twin may be written, by whom it may be proposed, and under which rules. `[command.class]`: who
+//! approves it.
 
+use geminus_command::{Class, Classes};
 use geminus_interlock::config::{Config, Fail};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What of some twins may be written: one set-point. This version checks targets and their rules; it writes nothing yet.
+/// What of some twins may be written: one set-point.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
@@ -18,7 +20,8 @@ pub struct Target {
     /// Which commands of which behaviors may propose a value, as `<behavior>.<command>`; their unit is converted.
     #[serde(default)]
     pub commands: Vec<String>,
-    /// Class of its commands, which says how many people approve one. a-z, 0-9, `-` and `_`.
+    /// Class of its commands, which says how many people approve one: a `[command.class.NAME]`, or `routine`, which asks one
+    /// person unless it is given otherwise. a-z, 0-9, `-` and `_`.
     #[serde(default = "routine")]
     pub class: String,
     /// Where it is written to.
@@ -40,11 +43,11 @@ pub struct Target {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Write {
-    /// Name of an MQTT source.
+    /// Name of an MQTT source: the host writes to its broker, on a connection of its own.
     pub source: String,
     /// Topic template without wildcards; `{twin}` stands for the id.
     pub topic: String,
-    /// Quality of service; 0, 1 or 2.
+    /// Quality of service; 1, because an order is acknowledged and never doubled.
     #[serde(default = "once")]
     pub qos: u8,
 }
@@ -57,9 +60,29 @@ pub struct Feedback {
     pub point: String,
     /// Largest difference between the value written and the value read back, in the target's unit; 0 or more.
     pub tolerance: f64,
-    /// Seconds in which the value has to be there; more than 0, at most 86400.
+    /// Seconds in which the value has to be there; more than 0, at most 600.
     pub within_s: f64,
 }
+
+/// What holds for commands.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Commands {
+    /// Classes of commands by name: `[command.class.NAME]`.
+    pub class: Classes,
+}
+
+impl Commands {
+    /// The class of this name; `routine` is there also where the file does not give it.
+    #[must_use]
+    pub fn class(&self, name: &str) -> Option<Class> {
+        let plain = (name == ROUTINE).then_some(Class { approvers: 1, approve_within_s: 300 });
+        self.class.get(name).cloned().or(plain)
+    }
+}
+
+/// The class of a target that names none.
+const ROUTINE: &str = "routine";
 
 /// A sign of life to the field.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -77,7 +100,7 @@ fn any() -> String {
 }
 
 fn routine() -> String {
-    "routine".to_owned()
+    ROUTINE.to_owned()
 }
 
 fn once() -> u8 {

@@ -145,10 +145,6 @@ fn values_out_of_range_are_named() {
         ),
         (with("[[bind]]\nsource = \"field\"\ntopic = \"x\""), "20: topic \"x\" has no {point}"),
         (with("[[bind]]\nsource = \"field\""), "18: [[bind]] to MQTT source \"field\" needs a topic"),
-        (
-            SITE.replace("type = \"dtmi", "authority = \"control\"\ntype = \"dtmi"),
-            "7: authority `control` is not offered by this version",
-        ),
         (SITE.replace("{1..2}", "{1..2"), "6: `{` is not closed"),
         (SITE.replace("[[twin]]", "[twin]"), "5: `twin` must be written as [[twin]]"),
         (
@@ -205,6 +201,9 @@ fn targets_are_checked_by_themselves() {
         (with("{twin}", "+"), "22: topic \"rig/+/set/limit\" must be given"),
         (with("0.5", "-1"), "23: tolerance = -1 is not 0 or more"),
         (with("within_s = 5", "within_s = 0"), "23: within_s = 0 is not more than 0"),
+        (with("within_s = 5", "within_s = 601"), "23: within_s = 601 is not more than 0 and at most 600"),
+        (with("unit =", "class = \"rotine\"\nunit ="), "21: class \"rotine\" is not defined"),
+        (with("/limit\" }", "/limit\", qos = 0 }"), "22: qos = 0 is outside 1 … 1"),
         (
             with("range =", "dwel_s = 1\nrange ="),
             "25: unknown key `dwel_s` in [target.interlock], did you mean `dwell_s`?",
@@ -212,6 +211,22 @@ fn targets_are_checked_by_themselves() {
     ] {
         check(&toml, &[expect]);
     }
+}
+
+#[test]
+fn classes_say_how_many_people_approve() {
+    let with = |class: &str| {
+        let target = TARGET.replacen("unit =", "class = \"heavy\"\nunit =", 1);
+        site(&format!("{SITE}{target}[command.class.heavy]\n{class}\n"))
+    };
+    let heavy = with("approvers = 2\napprove_within_s = 60").expect("a site").document.command.class("heavy");
+    assert_eq!(heavy.map(|class| (class.approvers, class.approve_within_s)), Some((2, 60)));
+    let told = with("approvers = 3").expect_err("three").to_string();
+    assert!(told.contains("class \"heavy\": approvers is 3: 0, 1 or 2"), "{told}");
+    let routine = site(SITE).expect("a site").document.command.class("routine");
+    assert_eq!(routine.map(|class| class.approvers), Some(1));
+    let control = SITE.replace("type = \"dtmi", "authority = \"control\"\ntype = \"dtmi");
+    assert!(site(&control).is_ok(), "control is taken, and armed by people");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::Rooms;
 use crate::runtime::cohorts::TwinCharge;
 use crate::runtime::cohorts::costs::Cost;
 use crate::runtime::meters::Account;
-use crate::runtime::{lane, proposals};
+use crate::runtime::{commands, lane, proposals};
 
 /// Priorities as metrics name them, in the order of [`Totals::by_priority`].
 const PRIORITIES: [&str; 5] = ["journal", "low", "medium", "high", "critical"];
@@ -46,6 +46,10 @@ impl Rooms {
         for (priority, count) in PRIORITIES.iter().zip(totals.by_priority) {
             out.count(&catalogue::ALERTS_ACTIVE, &[priority], count);
         }
+        for (phase, count) in commands::ENDS.iter().zip(self.command_meters.ended()) {
+            out.count(&catalogue::COMMANDS_ENDED, &[phase.name()], count);
+        }
+        out.histogram(&catalogue::COMMAND_VERIFIED_SECONDS, &[], &self.command_meters.verified());
         self.binding_metrics(out);
         self.twin_metrics(out);
         self.store_metrics(out);

@@ -1,0 +1,544 @@
+//! The desk: the only writer of commands. Each transition is decided by `geminus_command`, kept, told, and only then followed
+//! by the next one. Where the table says `permit`, `arm` and `send`, the interlocks are asked with what is known at that moment.
+//!
+//! Without a thread and without a clock: time is an argument, and what is outside stands behind [`Books`] and [`Lines`].
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use geminus_api::Trouble;
+use geminus_command::{
+    Authorities, Event as Step, Illegal, Phase, Precedence, Proposer, Record, apply, waits_for,
+};
+use geminus_core::{Authority, Event, Severity, TwinIndex};
+use geminus_dispatch::{Delivery, Reply};
+use geminus_interlock::{Book, By, Decision, Memory, Moment, Permit, Picture, Wish};
+use geminus_store::{CommandChange, CommandRow};
+use geminus_twin::Plant;
+use geminus_twin::plant::Target;
+use uuid::Uuid;
+
+use super::Answers;
+use super::books::{Books, Lines};
+use super::meters::Meters;
+use super::points::{Alarms, Points};
+use super::show;
+use super::station::Station;
+
+/// Steps that a command takes at most in one go: more than the table has in a row.
+const STEPS_MAX: usize = 8;
+/// Words of the transport and samples that wait for a change that could not be kept.
+const LATER_MAX: usize = 32;
+/// Name of the evidence in which a behavior's confidence stands.
+pub(crate) const CONFIDENCE: &str = "confidence";
+/// Who proposes the safe value of a target whose trip became active.
+pub(crate) const FAIL_PROPOSER: &str = "interlock";
+
+/// A command that is not over.
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub(crate) record: Record,
+    pub(crate) number: u64,
+    /// A change that could not be kept. It may have been all the same, so it is kept in the very same words before
+    /// anything else happens.
+    stuck: Option<Box<(Record, CommandChange, Step)>>,
+    /// What came meanwhile and cannot be said again.
+    later: Vec<Step>,
+    /// Whether it is of an earlier run: it is not judged before its points have been heard, or their time is over.
+    pub(crate) recovered: bool,
+}
+
+/// Owns every open command, every target's owner and memory, and the authority of every twin.
+pub(crate) struct Desk<B> {
+    pub(crate) plant: Arc<Plant>,
+    pub(crate) books: B,
+    pub(crate) lines: Lines,
+    pub(crate) answers: Answers,
+    pub(crate) stations: Vec<Station>,
+    pub(crate) places: HashMap<(TwinIndex, String), usize>,
+    pub(crate) open: BTreeMap<Uuid, Open>,
+    pub(crate) authorities: Authorities,
+    /// Grows whenever authority or owner change: a permit of an older one is void.
+    pub(crate) generation: u64,
+    pub(crate) points: Points,
+    pub(crate) alarms: Alarms,
+    pub(crate) meters: Arc<Meters>,
+    /// Why nothing may be sent, at the last look.
+    pub(crate) hindered: Option<String>,
+    pub(crate) timers: super::tick::Timers,
+}
+
+/// The rule that refused, and what it saw.
+pub(crate) type Refusal = (String, String);
+
+impl<B: Books> Desk<B> {
+    pub(crate) fn new(
+        plant: Arc<Plant>,
+        books: B,
+        lines: Lines,
+        answers: Answers,
+        meters: Arc<Meters>,
+    ) -> Self {
+        let mut points = Points::default();
+        let stations = Station::all(&plant, &mut points);
+        let places = stations
+            .iter()
+            .enumerate()
+            .map(|(place, station)| ((station.twin, station.name.clone()), place))
+            .collect();
+        let configured =
+            plant.twins.iter().map(|twin| (twin.id.to_string(), twin.authority)).collect::<Vec<_>>();
+        Self {
+            authorities: Authorities::start(configured),
+            plant,
+            books,
+            lines,
+            answers,
+            stations,
+            places,
+            open: BTreeMap::new(),
+            generation: 1,
+            points,
+            alarms: Alarms::default(),
+            meters,
+            hindered: None,
+            timers: super::tick::Timers::default(),
+        }
+    }
+
+    pub(crate) fn target(&self, station: &Station) -> Option<&Target> {
+        self.plant.targets.get(station.target)
+    }
+
+    /// Place of the station of a command.
+    pub(crate) fn place_of(&self, record: &Record) -> Option<usize> {
+        let command = record.command();
+        let found = self.stations.binary_search_by(|station| {
+            (station.id.as_str(), station.name.as_str())
+                .cmp(&(command.twin.as_str(), command.target.as_str()))
+        });
+        found.ok()
+    }
+
+    /// The commands of a station that are not over.
+    pub(crate) fn of_station(&self, place: usize) -> Vec<Uuid> {
+        let of = |open: &&Open| self.place_of(&open.record) == Some(place);
+        self.open.values().filter(of).map(|open| open.record.id()).collect()
+    }
+
+    /// Keeps a change and what follows at once from it. `Ok(false)`: it changes nothing.
+    ///
+    /// # Errors
+    /// `Conflict` when the event is not possible, `Unavailable` when it cannot be kept: then nothing may rest on it.
+    pub(crate) fn step(&mut self, id: Uuid, step: Step, now: Moment) -> Result<bool, Trouble> {
+        let unknown = || Trouble::NotFound(format!("there is no open command {id}"));
+        let open = self.open.get_mut(&id).ok_or_else(unknown)?;
+        if open.stuck.is_some() {
+            let cannot_be_said_again = matches!(
+                step,
+                Step::ReadBack(_)
+                    | Step::Acknowledge { .. }
+                    | Step::NotSent { .. }
+                    | Step::Decline { .. }
+                    | Step::Lose { .. }
+            );
+            if cannot_be_said_again && open.later.len() < LATER_MAX {
+                open.later.push(step);
+            }
+            return Err(Trouble::Unavailable("its last change could not be written down yet".to_owned()));
+        }
+        let next = apply(&open.record, &step, now.wall).map_err(illegal)?;
+        if next == open.record {
+            return Ok(false);
+        }
+        let change = change(&next, &step, open.number)?;
+        match self.books.save(&change) {
+            Ok(()) => {
+                self.took(id, next, &step, now);
+                Ok(true)
+            }
+            Err(reason) => {
+                open.stuck = Some(Box::new((next, change, step)));
+                Err(Trouble::Unavailable(format!("it cannot be written down: {reason}")))
+            }
+        }
+    }
+
+    /// Leaves a change that could not be kept for the next tick.
+    pub(crate) fn stick(&mut self, id: Uuid, next: Record, change: CommandChange, step: Step) {
+        if let Some(open) = self.open.get_mut(&id) {
+            open.stuck = Some(Box::new((next, change, step)));
+        }
+    }
+
+    /// Tries again to keep what could not be kept, and takes what came meanwhile.
+    pub(crate) fn unstick(&mut self, now: Moment) {
+        let stuck: Vec<Uuid> =
+            self.open.iter().filter(|(_, open)| open.stuck.is_some()).map(|(id, _)| *id).collect();
+        for id in stuck {
+            let Some(open) = self.open.get_mut(&id) else { continue };
+            let Some(stuck) = open.stuck.take() else { continue };
+            if self.books.save(&stuck.1).is_err() {
+                open.stuck = Some(stuck);
+                continue;
+            }
+            let later = std::mem::take(&mut open.later);
+            let (next, _, step) = *stuck;
+            let unsent = step == Step::Send;
+            self.took(id, next, &step, now);
+            if unsent {
+                // It was never handed over: its permit has gone with the step that failed.
+                let reason = "that it would be sent could not be written down in time".to_owned();
+                self.step(id, Step::NotSent { reason }, now).unwrap_or_default();
+            }
+            for step in later {
+                self.step(id, step, now).unwrap_or_default();
+            }
+        }
+    }
+
+    /// A change is kept: the record, the owner and the pages follow, and the journal hears of it.
+    pub(crate) fn took(&mut self, id: Uuid, next: Record, step: &Step, now: Moment) {
+        let Some(open) = self.open.get_mut(&id) else { return };
+        let before = open.record.phase();
+        open.record = next;
+        let (record, number) = (open.record.clone(), open.number);
+        let phase = record.phase();
+        self.books.show(&show::command(&record, number, now.wall));
+        if let Some(event) = show::event(&record, step, before) {
+            self.books.tell(event);
+        }
+        if record.is_over() {
+            self.open.remove(&id);
+        }
+        if before == phase {
+            return;
+        }
+        self.meters.passed(&record);
+        let Some(place) = self.place_of(&record) else { return };
+        let value = record.command().value;
+        if let Some(station) = self.stations.get_mut(place) {
+            match phase {
+                Phase::Sent => station.ownership.wrote(value, now.wall, false),
+                Phase::Verified => station.ownership.wrote(value, now.wall, true),
+                Phase::Indeterminate => station.ownership.lost(),
+                _ => return,
+            }
+        }
+        // Sending keeps it together with what the rules remember.
+        if phase != Phase::Sent {
+            self.keep_station(place);
+        }
+    }
+
+    /// Keeps who owns a target and what its rules remember; gives whether it is durable.
+    pub(crate) fn keep_station(&mut self, place: usize) -> bool {
+        let Some(station) = self.stations.get_mut(place) else { return false };
+        let kept = station
+            .document()
+            .and_then(|document| self.books.save_target(&station.id, &station.name, &document));
+        station.unsaved = kept.is_err();
+        if let Err(error) = kept {
+            tracing::error!(%error, twin = station.id, target = station.name, "a target cannot be kept");
+        }
+        !station.unsaved
+    }
+
+    /// Takes a command as far as it goes by itself.
+    pub(crate) fn advance(&mut self, id: Uuid, now: Moment) {
+        for _ in 0..STEPS_MAX {
+            let Some(open) = self.open.get(&id).filter(|open| open.stuck.is_none()) else { return };
+            let record = open.record.clone();
+            let missing = record.missing_approvals(now.wall) > 0;
+            let unheard = open.recovered && self.timers.is_early(now) && !self.is_heard(&record);
+            let step = match record.phase() {
+                Phase::Proposed if unheard => return,
+                Phase::Proposed => match self.ask(&record, now) {
+                    Ok(_) => Step::Permit,
+                    Err((rule, reason)) => Step::Refuse { rule, reason },
+                },
+                Phase::Checked if missing => Step::Hold,
+                Phase::Held if missing => return,
+                _ if self.must_wait(&record) => return,
+                Phase::Checked | Phase::Held => match self.ask(&record, now) {
+                    Ok(_) => Step::Arm,
+                    Err((rule, reason)) => Step::Refuse { rule, reason },
+                },
+                Phase::Armed => return self.send(&record, now),
+                _ => return,
+            };
+            match self.step(id, step, now) {
+                Ok(true) => {}
+                Ok(false) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Whether all points of its rules, and its feedback, have been heard since the start.
+    fn is_heard(&self, record: &Record) -> bool {
+        let Some(station) = self.place_of(record).and_then(|place| self.stations.get(place)) else {
+            return true;
+        };
+        let feedback = station.feedback.iter().map(|(series, _)| series);
+        station.points.iter().flatten().chain(feedback).all(|series| self.points.newest(*series).is_some())
+    }
+
+    /// Takes every command of a station as far as it goes, the oldest first.
+    pub(crate) fn advance_station(&mut self, place: usize, now: Moment) {
+        for id in self.of_station(place) {
+            self.advance(id, now);
+        }
+    }
+
+    /// Whether another one of the same target was sent and is not settled. The safe value waits for nobody.
+    fn must_wait(&self, record: &Record) -> bool {
+        !is_fail(record) && waits_for(record, &self.others(record)).is_some()
+    }
+
+    /// Open commands of the same target.
+    pub(crate) fn others(&self, record: &Record) -> Vec<Record> {
+        let (id, command) = (record.id(), record.command());
+        let same = |other: &&Record| {
+            other.id() != id
+                && other.command().twin == command.twin
+                && other.command().target == command.target
+        };
+        self.open.values().map(|open| &open.record).filter(same).cloned().collect()
+    }
+
+    /// Sends an armed command: the interlocks are asked for the last time, and give the permit; the journal and the outbox
+    /// have it before the first byte leaves.
+    fn send(&mut self, record: &Record, now: Moment) {
+        let id = record.id();
+        if self.books.hindrance().is_some() {
+            // It waits armed, until it may or has expired.
+            return;
+        }
+        let (permit, memory) = match self.ask(record, now) {
+            Ok(granted) => granted,
+            Err((rule, reason)) => {
+                self.step(id, Step::Refuse { rule, reason }, now).unwrap_or_default();
+                return;
+            }
+        };
+        let Some(place) = self.place_of(record) else { return };
+        let command = record.command();
+        let message =
+            format!("{} = {} {} is sent to {}", command.target, command.value, command.unit, command.twin);
+        let facts = serde_json::json!({ "command": id, "digest": record.digest().to_string() });
+        let event =
+            Event::new("command-sending", Severity::Info, message).twin(command.twin.as_str()).facts(facts);
+        if self.books.record(event).is_err() {
+            return;
+        }
+        match self.step(id, Step::Send, now) {
+            Ok(true) => {}
+            // Expired on the last metre, or it could not be kept.
+            Ok(false) | Err(_) => return,
+        }
+        if self.open.get(&id).is_none_or(|open| open.record.phase() != Phase::Sent) {
+            return;
+        }
+        if let Some(station) = self.stations.get_mut(place) {
+            station.memory = memory;
+        }
+        if !self.keep_station(place) {
+            let reason = "what its rules remember of it could not be written down".to_owned();
+            self.step(id, Step::NotSent { reason }, now).unwrap_or_default();
+            return;
+        }
+        let Some(station) = self.stations.get(place) else { return };
+        let Some(target) = self.plant.targets.get(station.target) else { return };
+        let by = command.proposer.to_string();
+        let delivery = Delivery { id, address: &station.address, unit: &target.unit, by: &by };
+        let answers = self.answers.clone();
+        let reply = Reply::new(move |answer| answers.hear(id, answer));
+        self.lines.send(&target.source, permit, &delivery, (self.generation, now.wall), reply);
+    }
+
+    /// Asks owner, authority and interlocks about a command. Nothing is noted: the memory as it would be comes with the
+    /// permit.
+    pub(crate) fn ask(&self, record: &Record, now: Moment) -> Result<(Permit, Memory), Refusal> {
+        let refuse = |rule: &str, reason: String| Err((rule.to_owned(), reason));
+        let Some(place) = self.place_of(record) else {
+            return refuse("target", "the site has no such target any more".to_owned());
+        };
+        let Some(station) = self.stations.get(place) else {
+            return refuse("target", "the site has no such target any more".to_owned());
+        };
+        let command = record.command();
+        if self.target(station).is_none_or(|target| target.unit != command.unit) {
+            return refuse("unit", format!("the unit of the target is not {} any more", command.unit));
+        }
+        let authority = self.authorities.effective(&station.id);
+        if is_fail(record) {
+            return self.ask_fail(place, authority, now);
+        }
+        if let Err(error) = station.ownership.may_command(&command.proposer, now.wall) {
+            return refuse("owner", error.to_string());
+        }
+        let (by, authority) = standing(record, authority, now);
+        let held = station.ownership.owner(now.wall);
+        let owner = held.1.filter(|_| held.0 == Precedence::Operator).map(|holding| holding.by.as_str());
+        let name = match (&command.proposer, owner) {
+            // However it is spelt, it is the one who holds it.
+            (Proposer::Operator { .. }, Some(owner)) => owner,
+            (
+                Proposer::Operator { name }
+                | Proposer::Behavior { name, .. }
+                | Proposer::Program { name, .. },
+                _,
+            ) => name.as_str(),
+        };
+        let wish = Wish {
+            value: command.value,
+            by,
+            proposer: name,
+            confidence: confidence(record),
+            not_after: command.not_after,
+        };
+        self.look(place, authority, now, |book, picture, mut memory| {
+            match book.check(&wish, picture, &mut memory, now) {
+                Decision::Permitted { permit, .. } => Ok((permit, memory)),
+                Decision::Refused(refused) => {
+                    let reason = format!("{}; allowed is {}", refused.seen, refused.allowed);
+                    Err((refused.rule, reason))
+                }
+            }
+        })
+        .unwrap_or_else(|| refuse("target", "the site has no such target any more".to_owned()))
+    }
+
+    fn ask_fail(&self, place: usize, authority: Authority, now: Moment) -> Result<(Permit, Memory), Refusal> {
+        let life = geminus_command::ARMED_MAX;
+        let permit = self.look(place, authority, now, |book, picture, memory| {
+            Some((book.fail_permit(picture, &memory, life, now)?, memory))
+        });
+        permit.flatten().ok_or_else(|| {
+            let why = "no trip is active any more, or the target is not this host's to write now";
+            ("fail".to_owned(), why.to_owned())
+        })
+    }
+
+    /// Looks at a station's rules with what is known now, and a copy of its memory.
+    pub(crate) fn look<T>(
+        &self,
+        place: usize,
+        authority: Authority,
+        now: Moment,
+        look: impl FnOnce(&Book, &Picture<'_>, Memory) -> T,
+    ) -> Option<T> {
+        let station = self.stations.get(place)?;
+        let target = self.target(station)?;
+        let readings: Vec<_> =
+            station.points.iter().map(|series| self.points.reading(*series, now)).collect();
+        let alarms = self.alarms.of(station.twin);
+        let active = self.active(place);
+        let active: Vec<(&str, &str)> =
+            active.iter().map(|(group, name)| (group.as_str(), name.as_str())).collect();
+        let (level, holding) = station.ownership.owner(now.wall);
+        let picture = Picture {
+            twin: station.twin,
+            generation: self.generation,
+            authority,
+            lockout: level == Precedence::Lockout,
+            local: level == Precedence::Local,
+            owner: holding.filter(|_| level == Precedence::Operator).map(|holding| holding.by.as_str()),
+            present: station.present(&self.points, now),
+            readings: &readings,
+            alarms: alarms.as_deref(),
+            active: Some(active.as_slice()),
+        };
+        Some(look(&target.book, &picture, station.memory.clone()))
+    }
+
+    /// Groups and names of the twin's other targets to which a command is under way or in doubt.
+    fn active(&self, place: usize) -> Vec<(String, String)> {
+        let Some(twin) = self.stations.get(place).map(|station| station.twin) else { return Vec::new() };
+        let busy =
+            |record: &Record| record.phase() == Phase::Armed || record.is_in_flight() || record.is_in_doubt();
+        let others = self.open.values().filter(|open| busy(&open.record)).filter_map(|open| {
+            let other = self.place_of(&open.record).filter(|other| *other != place)?;
+            self.stations.get(other).filter(|station| station.twin == twin)
+        });
+        others
+            .filter_map(|station| Some((self.target(station)?, station)))
+            .flat_map(|(target, station)| {
+                target.book.groups().iter().map(move |group| (group.clone(), station.name.clone()))
+            })
+            .collect()
+    }
+
+    /// Puts a command among the open ones that is kept already.
+    pub(crate) fn admit_open(&mut self, record: Record, number: u64) {
+        let id = record.id();
+        self.open.insert(id, Open { record, number, stuck: None, later: Vec::new(), recovered: false });
+    }
+
+    /// The place of a command in the outbox, once it is kept.
+    pub(crate) fn number(&mut self, id: Uuid) -> u64 {
+        self.books.command(id).ok().flatten().map_or(0, |row| row.number)
+    }
+}
+
+/// Who stands behind a wish now, and how far the twin lets him reach: what people have to approve, or have approved, is
+/// theirs.
+fn standing(record: &Record, authority: Authority, now: Moment) -> (By, Authority) {
+    let by_people = record.terms().approvers > 0;
+    match (record.command().proposer.is_person(), by_people) {
+        (true, _) => (By::Person, authority),
+        (false, true) if record.missing_approvals(now.wall) == 0 => (By::Person, authority),
+        // Everything else is asked as if it had been approved, so that nobody approves what would be refused.
+        (false, true) if authority == Authority::Advise => (By::Behavior, Authority::Control),
+        (false, _) => (By::Behavior, authority),
+    }
+}
+
+/// How sure the proposer is. A program that proposes is.
+fn confidence(record: &Record) -> f64 {
+    let command = record.command();
+    match command.proposer {
+        Proposer::Behavior { .. } => {
+            let said = command.evidence.iter().find(|evidence| evidence.point == CONFIDENCE);
+            said.and_then(|evidence| evidence.value).unwrap_or(f64::NAN)
+        }
+        Proposer::Operator { .. } | Proposer::Program { .. } => 1.0,
+    }
+}
+
+/// Whether it is the safe value of a target whose trip is active.
+pub(crate) fn is_fail(record: &Record) -> bool {
+    matches!(&record.command().proposer, Proposer::Program { name, .. } if name == FAIL_PROPOSER)
+}
+
+/// A record and what caused it, as they are kept.
+pub(crate) fn change(record: &Record, step: &Step, number: u64) -> Result<CommandChange, Trouble> {
+    let cause = serde_json::to_string(step).map_err(|error| Trouble::Internal(error.to_string()))?;
+    row(record, number).map(|row| CommandChange { row, cause })
+}
+
+/// A record as it is kept.
+pub(crate) fn row(record: &Record, number: u64) -> Result<CommandRow, Trouble> {
+    let command = record.command();
+    let document = record.document().map_err(|error| Trouble::Internal(error.to_string()))?;
+    Ok(CommandRow {
+        number,
+        id: *command.id.as_bytes(),
+        twin: command.twin.clone(),
+        target: command.target.clone(),
+        digest: record.digest().to_string(),
+        step: record.step(),
+        state: record.phase().name().to_owned(),
+        since: record.since(),
+        open: !record.is_over(),
+        document,
+    })
+}
+
+fn illegal(error: Illegal) -> Trouble {
+    match error {
+        Illegal::Broken { .. } => Trouble::Internal(error.to_string()),
+        Illegal::Name(_) => Trouble::Invalid(error.to_string()),
+        _ => Trouble::Conflict(error.to_string()),
+    }
+}

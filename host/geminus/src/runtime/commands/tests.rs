@@ -1,0 +1,323 @@
+//! The desk with books, a field and a clock of its own: what is written down, what leaves, and in which order.
+
+mod behaviors;
+mod failures;
+mod paths;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use geminus_api::orders::{CommandOrder, Wish};
+use geminus_api::view::CommandView;
+use geminus_api::{Actor, Role, Trouble};
+use geminus_command::Phase;
+use geminus_core::{Authority, Digest, Event, Quality, Sample, SeriesId, Timestamp};
+use geminus_dispatch::{Answer, Egress, Order, Reply};
+use geminus_interlock::Moment;
+use geminus_store::{CommandChange, CommandRow, TargetRow};
+use geminus_twin::{Plant, Site};
+use uuid::Uuid;
+
+use super::Answers;
+use super::books::{Books, Line, Lines};
+use super::desk::Desk;
+use super::meters::Meters;
+use super::propose::id_of;
+
+/// Where the clock of a test begins.
+const START: Timestamp = Timestamp(1_900_000_000_000_000_000);
+const TYPES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/pump-rig/types");
+
+const SITE: &str = r#"
+[[source]]
+name = "broker"
+mqtt = { url = "mqtt://127.0.0.1:1" }
+[[twin]]
+id = "rig-{1..2}"
+type = "dtmi:geminus:example:PumpRig;1"
+authority = "control"
+[[bind]]
+source = "broker"
+topic = "rig/{twin}/{point}"
+[command.class.free]
+approvers = 0
+[command.class.two]
+approvers = 2
+approve_within_s = 60
+[[target]]
+name = "free"
+class = "free"
+unit = "A"
+write = { source = "broker", topic = "rig/{twin}/set/free" }
+feedback = { point = "current", tolerance = 0.5, within_s = 5 }
+fail = { action = "safe-value", value = 1.0 }
+[target.interlock]
+range = { min = 0, max = 10 }
+trip = [{ name = "hot", when = "points.temperature > 90.0" }]
+[[target]]
+name = "held"
+unit = "A"
+write = { source = "broker", topic = "rig/{twin}/set/held" }
+[target.interlock]
+range = { min = 0, max = 10 }
+confidence_min = 0.5
+[[target]]
+name = "two"
+class = "two"
+unit = "A"
+write = { source = "broker", topic = "rig/{twin}/set/two" }
+[target.interlock]
+range = { min = 0, max = 10 }
+"#;
+
+/// What books and field have seen.
+#[derive(Default)]
+struct Seen {
+    /// In order: `kept STATE`, `recorded KIND`, `left TOPIC VALUE`.
+    log: Vec<String>,
+    told: Vec<String>,
+    rows: BTreeMap<Uuid, CommandRow>,
+    targets: BTreeMap<(String, String), String>,
+    replies: Vec<Option<Reply>>,
+    /// Why nothing can be written.
+    full: Option<String>,
+    /// Why the journal cannot be written, when only it cannot.
+    mute: Option<String>,
+    random: u8,
+}
+
+#[derive(Clone, Default)]
+struct Fake(Arc<Mutex<Seen>>);
+
+impl Fake {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().expect("seen")
+    }
+}
+
+impl Books for Fake {
+    fn save(&mut self, change: &CommandChange) -> Result<(), String> {
+        let mut seen = self.seen();
+        if let Some(reason) = &seen.full {
+            return Err(reason.clone());
+        }
+        let id = Uuid::from_bytes(change.row.id);
+        let kept = seen.rows.get(&id).cloned();
+        let follows = kept.as_ref().map_or(change.row.step == 0, |kept| {
+            kept.step + 1 == change.row.step
+                || (kept.step == change.row.step && kept.document == change.row.document)
+        });
+        assert!(follows, "{} does not follow on what is kept: {kept:?}", change.row.document);
+        seen.log.push(format!("kept {}", change.row.state));
+        let number = kept.map_or(seen.rows.len() as u64 + 1, |kept| kept.number);
+        seen.rows.insert(id, CommandRow { number, ..change.row.clone() });
+        Ok(())
+    }
+
+    fn save_target(&mut self, twin: &str, target: &str, document: &str) -> Result<(), String> {
+        let mut seen = self.seen();
+        if let Some(reason) = &seen.full {
+            return Err(reason.clone());
+        }
+        seen.targets.insert((twin.to_owned(), target.to_owned()), document.to_owned());
+        Ok(())
+    }
+
+    fn command(&mut self, id: Uuid) -> Result<Option<CommandRow>, String> {
+        Ok(self.seen().rows.get(&id).cloned())
+    }
+
+    fn record(&mut self, event: Event) -> Result<(), String> {
+        let mut seen = self.seen();
+        if let Some(reason) = seen.mute.clone().or_else(|| seen.full.clone()) {
+            return Err(reason);
+        }
+        seen.log.push(format!("recorded {}", event.kind));
+        Ok(())
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.seen().told.push(event.kind);
+    }
+
+    fn show(&mut self, _: &CommandView) {}
+
+    fn hindrance(&self) -> Option<String> {
+        let seen = self.seen();
+        seen.mute.clone().or_else(|| seen.full.clone())
+    }
+
+    fn random(&mut self) -> Result<[u8; 10], String> {
+        let mut seen = self.seen();
+        seen.random += 1;
+        Ok([seen.random; 10])
+    }
+}
+
+impl Egress for Fake {
+    fn send(&mut self, order: &Order<'_>, _: Timestamp, reply: Reply) {
+        let mut seen = self.seen();
+        seen.log.push(format!("left {} {}", order.address, order.value));
+        seen.replies.push(Some(reply));
+    }
+}
+
+/// A desk, and what stands around it.
+struct Rig {
+    desk: Desk<Fake>,
+    seen: Fake,
+    heard: crossbeam_channel::Receiver<super::Ask>,
+    now: Moment,
+    meters: Arc<Meters>,
+}
+
+fn plant() -> Arc<Plant> {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("site.toml");
+    let text = format!("[site]\ntypes = {TYPES:?}\n{SITE}");
+    let site = Site::parse(&path, &text).expect("a site");
+    let mut numbers = BTreeMap::new();
+    let mut number = |twin: &str, point: &str| {
+        let next = u32::try_from(numbers.len()).expect("few");
+        Ok(SeriesId(*numbers.entry((twin.to_owned(), point.to_owned())).or_insert(next)))
+    };
+    Arc::new(Plant::resolve(&site, &[], &mut number).expect("a plant"))
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self::after(Fake::default(), Moment { wall: START, monotonic: Duration::from_secs(100) })
+    }
+
+    /// Starts with what an earlier run kept, which is gone otherwise.
+    fn after(seen: Fake, now: Moment) -> Self {
+        let (asks, heard) = crossbeam_channel::unbounded();
+        let line = Line { egress: Box::new(seen.clone()), up: Box::new(|| true) };
+        let lines = Lines::new([("broker".to_owned(), line)]);
+        let meters = Arc::new(Meters::default());
+        let mut desk = Desk::new(plant(), seen.clone(), lines, Answers(asks), Arc::clone(&meters));
+        let (open, targets) = {
+            let seen = seen.seen();
+            let row = |((twin, target), document): (&(String, String), &String)| TargetRow {
+                twin: twin.clone(),
+                target: target.clone(),
+                changed: START,
+                document: document.clone(),
+            };
+            let open = seen.rows.values().filter(|row| row.open).cloned().collect();
+            (open, seen.targets.iter().map(row).collect())
+        };
+        desk.recover(open, targets, now);
+        desk.alarms.hear(Vec::new(), true);
+        let mut rig = Self { desk, seen, heard, now, meters };
+        rig.sample("temperature", 40.0);
+        rig
+    }
+
+    /// As if the process had been killed here.
+    fn killed(self) -> Self {
+        let Self { seen, now, .. } = self;
+        seen.seen().replies.clear();
+        Self::after(seen, Moment { monotonic: Duration::from_secs(7), ..now })
+    }
+
+    fn pass(&mut self, span: Duration) {
+        let step = Duration::from_millis(500);
+        let mut left = span;
+        while !left.is_zero() {
+            let part = left.min(step);
+            left -= part;
+            self.jump(part);
+            self.desk.tick(self.now);
+        }
+    }
+
+    /// Time goes by at once; the loop turns at its end.
+    fn jump(&mut self, span: Duration) {
+        self.now = Moment { wall: self.now.wall.plus(span), monotonic: self.now.monotonic + span };
+        self.desk.turn(self.now);
+    }
+
+    fn sample(&mut self, point: &str, value: f64) {
+        let plant = Arc::clone(&self.desk.plant);
+        let twin = plant.find("rig-1").expect("rig-1");
+        let series = plant.series_of(twin, point).expect("a point");
+        self.jump(Duration::from_millis(10));
+        let time = self.now.wall;
+        let sample = Sample { series, quality: Quality::Good, value, time, received: time };
+        self.desk.hear_samples(vec![sample], self.now);
+    }
+
+    fn wish(&self, target: &str, value: f64, number: u8) -> Wish {
+        Wish {
+            id: Some(id_of(START, &[number; 10])),
+            twin: "rig-1".to_owned(),
+            target: target.to_owned(),
+            value,
+            unit: None,
+            reason: String::new(),
+            within_s: 600,
+        }
+    }
+
+    fn propose(&mut self, target: &str, value: f64, number: u8) -> CommandView {
+        let wish = self.wish(target, value, number);
+        self.desk.propose(wish, actor("Anna"), self.now).expect("taken").0
+    }
+
+    fn order(
+        &mut self,
+        command: &CommandView,
+        order: CommandOrder,
+        by: &str,
+    ) -> Result<CommandView, Trouble> {
+        let id = command.id.parse().expect("an id");
+        self.desk.order(id, order, actor(by), self.now)
+    }
+
+    fn approve(&mut self, command: &CommandView, by: &str) -> Result<CommandView, Trouble> {
+        let digest: Digest = command.digest.parse().expect("a digest");
+        self.order(command, CommandOrder::Approve { digest }, by)
+    }
+
+    fn arm(&mut self) {
+        let armed = self.desk.order_authority("rig-1", Authority::Control, "", &actor("Anna"), self.now);
+        assert_eq!(armed.map(|view| view.effective).ok(), Some(Authority::Control));
+    }
+
+    /// The transport answers the newest order.
+    fn answer(&mut self, answer: Answer) {
+        let reply = self.seen.seen().replies.last_mut().and_then(Option::take).expect("an order");
+        reply.answer(answer);
+        while let Ok(super::Ask::Answer(id, answer)) = self.heard.try_recv() {
+            self.desk.hear_answer(id, answer, self.now);
+        }
+    }
+
+    fn acknowledge(&mut self) {
+        self.answer(Answer::Acknowledged { receipt: "it has it".to_owned() });
+    }
+
+    fn phase(&mut self, command: &CommandView) -> Phase {
+        let id = command.id.parse().expect("an id");
+        self.desk.known(id, self.now).expect("readable").expect("known").0.phase()
+    }
+
+    fn log(&self) -> Vec<String> {
+        self.seen.seen().log.clone()
+    }
+
+    /// What has left the host.
+    fn left(&self) -> Vec<String> {
+        self.log().into_iter().filter(|line| line.starts_with("left")).collect()
+    }
+
+    fn told(&self, kind: &str) -> usize {
+        self.seen.seen().told.iter().filter(|told| *told == kind).count()
+    }
+}
+
+fn actor(name: &str) -> Actor {
+    Actor { name: name.to_owned(), owner: None, is_person: true, role: Role::Operator }
+}

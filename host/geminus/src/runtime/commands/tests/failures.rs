@@ -1,0 +1,147 @@
+//! Disks that are full, journals that are mute, brokers that are away, hosts that are killed or stand still.
+
+use geminus_command::ARMED_MAX;
+
+use super::*;
+
+#[test]
+fn without_a_journal_nothing_leaves_and_nobody_has_more_than_advise() {
+    let mut rig = Rig::new();
+    rig.arm();
+    rig.seen.seen().mute = Some("the disk is full".to_owned());
+    let command = rig.propose("free", 4.0, 1);
+    assert_eq!(command.state, Phase::Armed, "it waits");
+    rig.pass(Duration::from_secs(1));
+    let authority = rig.desk.authority("rig-1").expect("rig-1");
+    assert_eq!(authority.effective, Authority::Advise);
+    assert!(authority.reasons.iter().any(|why| why.contains("the disk is full")), "{:?}", authority.reasons);
+    let refused = rig.desk.order_authority("rig-1", Authority::Control, "", &actor("Anna"), rig.now);
+    assert!(matches!(refused, Err(Trouble::Unavailable(_))), "{refused:?}");
+    rig.pass(ARMED_MAX);
+    assert_eq!(rig.phase(&command), Phase::Expired);
+    assert!(rig.left().is_empty());
+    rig.seen.seen().mute = None;
+    rig.pass(Duration::from_secs(1));
+    let authority = rig.desk.authority("rig-1").expect("rig-1");
+    assert_eq!(authority.effective, Authority::Advise, "that it is over arms nobody");
+    rig.arm();
+}
+
+#[test]
+fn what_cannot_be_written_down_is_not_taken_and_not_sent() {
+    let mut rig = Rig::new();
+    rig.seen.seen().full = Some("the disk is full".to_owned());
+    let wish = rig.wish("held", 4.0, 1);
+    let refused = rig.desk.propose(wish, actor("Anna"), rig.now).expect_err("not taken");
+    assert!(matches!(&refused, Trouble::Unavailable(why) if why.contains("not taken")), "{refused}");
+    rig.seen.seen().full = None;
+    let command = rig.propose("held", 4.0, 1);
+    rig.seen.seen().full = Some("the disk is full".to_owned());
+    assert!(rig.approve(&command, "Ben").is_err());
+    rig.pass(Duration::from_secs(1));
+    assert!(rig.left().is_empty());
+    rig.seen.seen().full = None;
+    // The approval was given, and may have been kept: it counts once it is.
+    rig.pass(Duration::from_secs(1));
+    assert_eq!(rig.left().len(), 1);
+    assert_eq!(rig.phase(&command), Phase::Sent);
+}
+
+#[test]
+fn a_host_that_is_killed_after_sending_does_not_send_again_and_claims_nothing() {
+    let mut rig = Rig::new();
+    let command = rig.propose("free", 4.0, 1);
+    assert_eq!(command.state, Phase::Sent);
+    let mut rig = rig.killed();
+    assert_eq!(rig.phase(&command), Phase::Indeterminate);
+    rig.pass(Duration::from_secs(60));
+    assert_eq!(rig.left().len(), 1, "never again");
+    assert_eq!(rig.phase(&command), Phase::Indeterminate);
+    let found = rig.order(&command, CommandOrder::Resolve { note: "it stands".to_owned() }, "Ben");
+    assert_eq!(found.expect("resolved").resolved.map(|found| found.by), Some("Ben".to_owned()));
+    assert!(rig.desk.open.is_empty());
+}
+
+#[test]
+fn a_read_back_in_time_settles_what_a_restart_left_in_doubt() {
+    let mut rig = Rig::new();
+    let command = rig.propose("free", 4.0, 1);
+    let mut rig = rig.killed();
+    rig.sample("current", 4.0);
+    assert_eq!(rig.phase(&command), Phase::Verified);
+    assert_eq!(rig.left().len(), 1);
+}
+
+#[test]
+fn what_was_not_sent_before_a_restart_is_judged_anew() {
+    let mut rig = Rig::new();
+    rig.seen.seen().mute = Some("the disk is full".to_owned());
+    let command = rig.propose("free", 4.0, 1);
+    assert_eq!(command.state, Phase::Armed);
+    rig.seen.seen().mute = None;
+    let mut rig = rig.killed();
+    assert_eq!(rig.phase(&command), Phase::Proposed, "its feedback has not been heard yet");
+    rig.sample("temperature", 95.0);
+    rig.sample("current", 2.0);
+    rig.desk.tick(rig.now);
+    assert_eq!(rig.phase(&command), Phase::Refused, "it is hot now");
+    assert!(rig.left().is_empty());
+}
+
+#[test]
+fn a_host_that_stood_still_is_disarmed_and_sends_nothing_that_was_ready() {
+    let mut rig = Rig::new();
+    rig.arm();
+    let first = rig.propose("free", 4.0, 1);
+    let second = rig.propose("free", 5.0, 2);
+    let held = rig.propose("held", 5.0, 3);
+    assert_eq!(rig.phase(&second), Phase::Checked);
+    rig.jump(Duration::from_secs(11));
+    rig.acknowledge();
+    rig.desk.tick(rig.now);
+    assert_eq!(rig.phase(&second), Phase::Refused);
+    assert_eq!(rig.phase(&held), Phase::Held, "people may still approve it");
+    assert_eq!(rig.phase(&first), Phase::Indeterminate, "its read-back is out of time");
+    assert_eq!(rig.left().len(), 1);
+    let authority = rig.desk.authority("rig-1").expect("rig-1");
+    assert_eq!(authority.effective, Authority::Advise);
+    assert!(authority.reasons.iter().any(|why| why.contains("stood still")), "{:?}", authority.reasons);
+    assert_eq!(rig.told("host-stood-still"), 1);
+}
+
+#[test]
+fn a_transport_says_what_became_of_an_order() {
+    for (answer, expect) in [
+        (Answer::NotSent { reason: "no connection".to_owned() }, Phase::Failed),
+        (Answer::Declined { reason: "not authorized".to_owned() }, Phase::Failed),
+        (Answer::Lost { reason: "it broke".to_owned() }, Phase::Indeterminate),
+    ] {
+        let mut rig = Rig::new();
+        let command = rig.propose("free", 4.0, 1);
+        rig.answer(answer);
+        assert_eq!(rig.phase(&command), expect);
+        rig.pass(Duration::from_secs(60));
+        assert_eq!(rig.left().len(), 1, "never again");
+    }
+    // An egress that never answers.
+    let mut rig = Rig::new();
+    let command = rig.propose("free", 4.0, 1);
+    rig.pass(Duration::from_secs(11));
+    assert_eq!(rig.phase(&command), Phase::Indeterminate);
+}
+
+#[test]
+fn too_many_proposals_are_turned_away() {
+    let mut rig = Rig::new();
+    let mut refused = None;
+    for number in 1..=61 {
+        let wish = Wish { target: "held".to_owned(), ..rig.wish("held", 40.0, number) };
+        refused = rig.desk.propose(wish, actor("Anna"), rig.now).err();
+    }
+    assert!(
+        matches!(&refused, Some(Trouble::Unavailable(why)) if why.contains("60 proposals")),
+        "{refused:?}"
+    );
+    rig.pass(Duration::from_secs(61));
+    assert_eq!(rig.propose("held", 4.0, 100).state, Phase::Held);
+}

@@ -1,0 +1,288 @@
+//! What time, samples and the transport bring: deadlines, read-backs, trips, answers; and what a host does that could not
+//! write or stood still.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use geminus_command::{Command, Event as Step, Phase, Proposer, ReadBack};
+use geminus_core::{Authority, Event, Sample, Severity};
+use geminus_dispatch::Answer;
+use geminus_interlock::{Moment, Watched};
+use uuid::Uuid;
+
+use super::books::Books;
+use super::desk::{Desk, FAIL_PROPOSER};
+use super::propose::id_of;
+use super::station::told;
+
+/// How often all trips are looked at; those of points with new values at once.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// A loop that has not turned for so long stood still: nothing that was armed before may be sent after.
+pub(crate) const STILL_MAX: Duration = Duration::from_secs(5);
+/// How long a command of an earlier run waits for the first samples of its points.
+const HEARD_MAX: Duration = Duration::from_secs(10);
+/// What holds authority down while journal or outbox cannot be written.
+const HINDERED: &str = "journal or outbox cannot be written";
+
+/// When something was done last.
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    /// When the loop turned last; `None` before the first time.
+    turned: Option<Duration>,
+    watched: Duration,
+    /// Until when commands of an earlier run wait for the first samples.
+    early: Duration,
+}
+
+impl Timers {
+    /// The desk has just been set up.
+    pub(crate) fn settle(&mut self, now: Moment) {
+        self.turned = Some(now.monotonic);
+        self.early = now.monotonic + HEARD_MAX;
+    }
+
+    pub(crate) fn is_early(&self, now: Moment) -> bool {
+        now.monotonic < self.early
+    }
+}
+
+impl<B: Books> Desk<B> {
+    /// To be called before anything that was heard is looked at: a host that stood still disarms everything.
+    pub(crate) fn turn(&mut self, now: Moment) {
+        let before = self.timers.turned.replace(now.monotonic);
+        let still = before.map_or(Duration::ZERO, |before| now.monotonic.saturating_sub(before));
+        if still > STILL_MAX {
+            self.stood_still(still, now);
+        }
+    }
+
+    fn stood_still(&mut self, still: Duration, now: Moment) {
+        let why = format!("the host stood still for {} s", still.as_secs());
+        let lowered = self.authorities.disarm_all(&why);
+        self.generation += 1;
+        let message = match lowered.is_empty() {
+            true => why.clone(),
+            false => format!("{why}: {} twins are disarmed until a person arms them", lowered.len()),
+        };
+        let facts = serde_json::json!({ "still_s": still.as_secs(), "disarmed": lowered });
+        self.books.tell(Event::new("host-stood-still", Severity::Error, message).facts(facts));
+        // What people have not approved yet they may still approve; whatever would go by itself does not.
+        let ready: Vec<Uuid> = self
+            .open
+            .values()
+            .map(|open| &open.record)
+            .filter(|record| record.phase().is_before_sending())
+            .filter(|record| record.phase() != Phase::Held || record.missing_approvals(now.wall) == 0)
+            .map(geminus_command::Record::id)
+            .collect();
+        for id in ready {
+            let step =
+                Step::Refuse { rule: "stood-still".to_owned(), reason: format!("{why}: propose it anew") };
+            self.step(id, step, now).unwrap_or_default();
+        }
+        self.stations.iter_mut().for_each(|station| station.wish = None);
+    }
+
+    /// What a few times a second brings.
+    pub(crate) fn tick(&mut self, now: Moment) {
+        self.look_at_books();
+        self.unstick(now);
+        let due: Vec<Uuid> = self
+            .open
+            .values()
+            .map(|open| &open.record)
+            .filter(|record| {
+                record.deadline().is_some_and(|due| due <= now.wall) || now.wall < record.since()
+            })
+            .map(geminus_command::Record::id)
+            .collect();
+        let mut settled = BTreeSet::new();
+        for id in due {
+            let place = self.open.get(&id).and_then(|open| self.place_of(&open.record));
+            if self.step(id, Step::Tick, now).unwrap_or_default() {
+                settled.extend(place);
+            }
+        }
+        for place in 0..self.stations.len() {
+            self.owner_tick(place, now);
+        }
+        if now.monotonic.saturating_sub(self.timers.watched) >= WATCH_EVERY {
+            self.timers.watched = now.monotonic;
+            (0..self.stations.len()).for_each(|place| self.watch(place, now));
+        }
+        // Those that wait for another one, for a connection, or for a journal that can be written.
+        let waiting = self.open.values().filter(|open| {
+            matches!(open.record.phase(), Phase::Proposed | Phase::Checked | Phase::Held | Phase::Armed)
+        });
+        settled.extend(waiting.filter_map(|open| self.place_of(&open.record)));
+        settled.into_iter().for_each(|place| self.advance_station(place, now));
+        (0..self.stations.len()).for_each(|place| self.take_up(place, now));
+    }
+
+    /// Nothing is sent that cannot be written down, and nobody has more than `advise` meanwhile; that it can be again arms
+    /// nobody.
+    fn look_at_books(&mut self) {
+        let hindrance = self.books.hindrance();
+        if hindrance.is_some() == self.hindered.is_some() {
+            return;
+        }
+        let twins: Vec<String> = self.authorities.iter().map(|(twin, _)| twin.to_owned()).collect();
+        match &hindrance {
+            Some(reason) => {
+                self.authorities.disarm_all(&format!("{HINDERED}: {reason}"));
+                for twin in &twins {
+                    self.authorities.limit(twin, HINDERED, Authority::Advise).unwrap_or_default();
+                }
+                let message = format!("nothing is sent: {reason}");
+                self.books.tell(Event::new("dispatch-stopped", Severity::Error, message));
+            }
+            None => {
+                for twin in &twins {
+                    self.authorities.lift(twin, HINDERED).unwrap_or_default();
+                }
+                let message = "commands can be sent again; twins stay disarmed until a person arms them";
+                self.books.tell(Event::new("dispatch-possible", Severity::Info, message));
+            }
+        }
+        self.generation += 1;
+        self.hindered = hindrance;
+    }
+
+    fn owner_tick(&mut self, place: usize, now: Moment) {
+        let Some(station) = self.stations.get_mut(place) else { return };
+        let present = station.shown(&self.points, now);
+        let over = station.ownership.tick(present, now.wall);
+        if over.is_none() && !station.unsaved {
+            return;
+        }
+        let (id, name) = (station.id.clone(), station.name.clone());
+        if let Some(over) = &over {
+            self.generation += 1;
+            let message = format!("{name} goes {}", told(over));
+            self.books.tell(Event::new("target-handed-over", Severity::Info, message).twin(id));
+        }
+        self.keep_station(place);
+    }
+
+    /// Looks at the trips of a target without any wish.
+    pub(crate) fn watch(&mut self, place: usize, now: Moment) {
+        let Some(station) = self.stations.get(place) else { return };
+        let authority = self.authorities.effective(&station.id);
+        let (id, name, latched) = (station.id.clone(), station.name.clone(), station.memory.latched().len());
+        let looked = self.look(place, authority, now, |book, picture, mut memory| {
+            let watched = book.watch(picture, &mut memory, now);
+            (watched, memory, book.fail_action())
+        });
+        let Some((Watched { tripped, cleared, fail_due }, memory, action)) = looked else { return };
+        let is_latched = memory.latched().len() != latched;
+        if let Some(station) = self.stations.get_mut(place) {
+            station.memory = memory;
+        }
+        for (rule, seen) in &tripped {
+            let message = format!("trip \"{rule}\" of {name}: {seen}; nothing is written while it is active");
+            let facts = serde_json::json!({ "target": name, "rule": rule, "seen": seen });
+            self.books
+                .tell(Event::new("interlock-tripped", Severity::Warning, message).twin(&*id).facts(facts));
+        }
+        for rule in &cleared {
+            let message = format!("trip \"{rule}\" of {name} is over");
+            self.books.tell(Event::new("interlock-cleared", Severity::Info, message).twin(&*id));
+        }
+        if is_latched {
+            self.keep_station(place);
+        }
+        if fail_due {
+            let message = format!("the fail action of {name} is due: the host {action}");
+            self.books.tell(Event::new("interlock-fail-action", Severity::Warning, message).twin(&*id));
+            self.fail(place, now);
+        }
+    }
+
+    /// The safe value of a target whose trip became active goes the way of every command; the trip that stops others is
+    /// what lets it through. Only of a twin that this host controls, and that nobody has locked or taken over.
+    fn fail(&mut self, place: usize, now: Moment) {
+        let Some(station) = self.stations.get(place) else { return };
+        let authority = self.authorities.effective(&station.id);
+        let life = geminus_command::ARMED_MAX;
+        let value = self.look(place, authority, now, |book, picture, memory| {
+            book.fail_permit(picture, &memory, life, now).map(|permit| permit.value())
+        });
+        let (Some(value), Some(target)) = (value.flatten(), self.target(station)) else { return };
+        let (twin, name, unit, class) =
+            (station.id.clone(), station.name.clone(), target.unit.clone(), target.class_name.clone());
+        let Ok(random) = self.books.random() else { return };
+        let command = Command {
+            id: id_of(now.wall, &random),
+            twin,
+            target: name,
+            value,
+            unit,
+            proposer: Proposer::Program { name: FAIL_PROPOSER.to_owned(), owner: None },
+            reason: "a trip became active: the safe value".to_owned(),
+            evidence: Vec::new(),
+            proposed: now.wall,
+            not_after: now.wall.plus(life),
+            class,
+        };
+        if let Err(error) = self.enter(place, command, now) {
+            let message = format!("the safe value cannot be written: {error}");
+            self.books.tell(Event::new("interlock-fail-action", Severity::Error, message));
+        }
+    }
+
+    /// Takes samples of points that somebody looks at: read-backs settle commands, trips are looked at.
+    pub(crate) fn hear_samples(&mut self, samples: Vec<Sample>, now: Moment) {
+        let mut touched = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        for sample in samples {
+            if !self.points.hear(sample, now) {
+                continue;
+            }
+            self.read_back(&sample, now, &mut touched);
+            seen.insert(sample.series);
+        }
+        let looks = |station: &super::station::Station| {
+            station.points.iter().flatten().any(|series| seen.contains(series))
+        };
+        let places: Vec<usize> = self
+            .stations
+            .iter()
+            .enumerate()
+            .filter(|(_, station)| looks(station))
+            .map(|(place, _)| place)
+            .collect();
+        places.into_iter().for_each(|place| self.watch(place, now));
+        touched.into_iter().for_each(|place| self.advance_station(place, now));
+    }
+
+    fn read_back(&mut self, sample: &Sample, now: Moment, touched: &mut BTreeSet<usize>) {
+        let open = self.open.values().filter(|open| open.record.feedback_counts());
+        let of = open.filter_map(|open| {
+            let place = self.place_of(&open.record)?;
+            let (series, conversion) = self.stations.get(place)?.feedback?;
+            (series == sample.series).then(|| (open.record.id(), place, conversion.apply(sample.value)))
+        });
+        for (id, place, value) in of.collect::<Vec<_>>() {
+            let Sample { quality, time, received, .. } = *sample;
+            let step = Step::ReadBack(ReadBack { value, quality, time, received });
+            if self.step(id, step, now).unwrap_or_default() {
+                touched.insert(place);
+            }
+        }
+    }
+
+    /// What the transport says of a command.
+    pub(crate) fn hear_answer(&mut self, id: Uuid, answer: Answer, now: Moment) {
+        let place = self.open.get(&id).and_then(|open| self.place_of(&open.record));
+        let step = match answer {
+            Answer::NotSent { reason } => Step::NotSent { reason },
+            Answer::Acknowledged { receipt } => Step::Acknowledge { receipt },
+            Answer::Declined { reason } => Step::Decline { reason },
+            Answer::Lost { reason } => Step::Lose { reason },
+        };
+        if let Err(error) = self.step(id, step, now) {
+            tracing::debug!(%error, command = %id, "an answer of the transport changes nothing");
+        }
+        place.into_iter().for_each(|place| self.advance_station(place, now));
+    }
+}
