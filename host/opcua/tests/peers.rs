@@ -18,12 +18,13 @@ use geminus_dispatch::{Answer, Egress as _, Order, Reply};
 use geminus_ingest::Point;
 use geminus_opcua::discover::{self, Bounds};
 use geminus_opcua::{
-    Mode, NodePoint, OpcUaEgress, OpcUaHandle, OpcUaOptions, OpcUaSource, Pki, Policy, Security, Standing,
-    Subscribe, User,
+    Mode, NodeAddress, NodePoint, OpcUaEgress, OpcUaHandle, OpcUaOptions, OpcUaSource, Pki, Policy, Security,
+    Standing, Subscribe, User,
 };
 use geminus_tests::{Mute, OpcUaPeer, OpcUaServer, PATIENCE, Wire, bits, free_port, wait_for};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{self, Receiver};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 const TYPES: [&str; 11] =
@@ -88,7 +89,8 @@ impl Field {
         let (sink, samples) = mpsc::channel(1_000);
         let told = Arc::new(Mutex::new(Vec::new()));
         let ear = Arc::clone(&told);
-        let events = Arc::new(move |event| ear.lock().unwrap_or_else(PoisonError::into_inner).push(event));
+        let events =
+            Arc::new(move |event: Event| ear.lock().unwrap_or_else(PoisonError::into_inner).push(event));
         let handle =
             OpcUaSource::spawn(options, points.collect(), sink, Arc::new(SystemClock::new()), events)?;
         Ok(Self { handle, samples, got: Vec::new(), told })
@@ -387,6 +389,11 @@ fn order(egress: &mut OpcUaEgress, address: &str, value: f64) -> anyhow::Result<
     told.recv_timeout(PATIENCE).context("an order has one answer")
 }
 
+async fn becomes(up: &mut watch::Receiver<bool>, wanted: bool) -> anyhow::Result<()> {
+    tokio::time::timeout(PATIENCE, up.wait_for(|up| *up == wanted)).await??;
+    Ok(())
+}
+
 fn orders(peer: OpcUaPeer) -> anyhow::Result<()> {
     let place = Place::new()?;
     let mut server = place.server(peer)?;
@@ -395,7 +402,7 @@ fn orders(peer: OpcUaPeer) -> anyhow::Result<()> {
     let handle = place.runtime.handle().clone();
     let mut egress = OpcUaEgress::start(options, Duration::from_secs(5), clock, handle)?;
     let mut up = egress.up();
-    place.runtime.block_on(async { tokio::time::timeout(PATIENCE, up.wait_for(|up| *up)).await })??;
+    place.runtime.block_on(becomes(&mut up, true))?;
 
     for value in [0.1, -0.0, 5e-324] {
         let answer = order(&mut egress, &node("setpoint"), value)?;
@@ -433,11 +440,11 @@ fn orders(peer: OpcUaPeer) -> anyhow::Result<()> {
     assert!(matches!(answer, Answer::Declined { .. }), "{peer:?}: {answer:?}");
 
     server.kill()?;
-    place.runtime.block_on(async { tokio::time::timeout(PATIENCE, up.wait_for(|up| !*up)).await })??;
+    place.runtime.block_on(becomes(&mut up, false))?;
     let answer = order(&mut egress, &node("setpoint"), 1.0)?;
     assert!(matches!(answer, Answer::NotSent { .. }), "{peer:?}: {answer:?}");
     let mut server = place.server(peer)?;
-    place.runtime.block_on(async { tokio::time::timeout(PATIENCE, up.wait_for(|up| *up)).await })??;
+    place.runtime.block_on(becomes(&mut up, true))?;
     assert_eq!(server.held("setpoint")?, 0.0_f64.to_bits(), "{peer:?}: nothing was kept to leave later");
     Ok(())
 }
@@ -458,7 +465,7 @@ fn what_a_server_has_becomes_a_part_of_a_site() -> anyhow::Result<()> {
         let place = Place::new()?;
         let _server = place.server(peer)?;
         let options = options(place.port, &place.host());
-        let under = "nsu=urn:geminus:test;s=pump-1".parse()?;
+        let under: NodeAddress = "nsu=urn:geminus:test;s=pump-1".parse()?;
         let now = SystemClock::new().now();
         let look = |under, bounds| place.runtime.block_on(discover::discover(&options, under, bounds, now));
         let all = look(None, Bounds::default())?;
