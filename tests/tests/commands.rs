@@ -129,7 +129,7 @@ fn a_command_is_approved_sent_once_and_verified_by_the_field() -> anyhow::Result
     ensure!(message.expiry_s.is_some_and(|left| (1..=600).contains(&left)), "{message:?}");
     let id = command["id"].as_str().context("an id")?;
     let bytes: Vec<u8> = id.replace('-', "").as_bytes().chunks(2).filter_map(hex).collect();
-    ensure!(message.correlation.as_deref() == Some(&bytes), "{message:?}");
+    ensure!(message.correlation.as_deref() == Some(bytes.as_slice()), "{message:?}");
     let order: Value = serde_json::from_slice(&message.payload)?;
     ensure!(order["id"] == id && order["value"] == 4.0 && order["by"] == "operator Anna", "{order}");
     comes_to(&plant.host, &command, "transport-acked")?;

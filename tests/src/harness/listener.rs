@@ -124,7 +124,7 @@ impl<'a> Rest<'a> {
     }
 
     fn number(&mut self, bytes: usize) -> anyhow::Result<u32> {
-        Ok(self.take(bytes)?.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
+        Ok(self.take(bytes)?.iter().fold(0, |sum, byte| (sum << 8) | u32::from(*byte)))
     }
 
     fn text(&mut self) -> anyhow::Result<&'a [u8]> {
@@ -150,7 +150,7 @@ fn message(kind: u8, body: &[u8]) -> anyhow::Result<(Message, Option<u16>)> {
     let mut rest = Rest(body);
     let mut message = Message {
         topic: String::from_utf8(rest.text()?.to_vec())?,
-        qos: kind >> 1 & 3,
+        qos: (kind >> 1) & 3,
         retained: kind & 1 == 1,
         ..Message::default()
     };

@@ -11,7 +11,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::books::Books;
-use super::desk::{Desk, row};
+use super::desk::{Desk, FAIL_PROPOSER, is_fail, row};
 use super::show;
 
 /// Commands that are not over at most.
@@ -37,6 +37,10 @@ impl<B: Books> Desk<B> {
                 "{} is in {unit}: convert the value from {given}",
                 wish.target
             )));
+        }
+        if !actor.is_person && actor.name == FAIL_PROPOSER {
+            let message = format!("no program may be called {FAIL_PROPOSER}: that name is the host's own");
+            return Err(Trouble::Invalid(message));
         }
         let id = match wish.id {
             Some(id) => id,
@@ -98,7 +102,7 @@ impl<B: Books> Desk<B> {
         let authority = self.authorities.effective(&station.id);
         // Where nothing may be written the interlocks say so.
         let approvers = match &command.proposer {
-            Proposer::Program { name, .. } if name == super::desk::FAIL_PROPOSER => 0,
+            Proposer::Program { name, .. } if name == FAIL_PROPOSER => 0,
             proposer => target.class.approvers(authority, proposer).unwrap_or(target.class.approvers),
         };
         let terms = Terms::new(&target.class, approvers, target.feedback.clone());
@@ -152,7 +156,7 @@ impl<B: Books> Desk<B> {
     /// Older commands of the target make way, or this one is refused because of one of them.
     fn make_way(&mut self, record: &Record, now: Moment) {
         let id = record.id();
-        if super::desk::is_fail(record) {
+        if is_fail(record) {
             return;
         }
         match admit(record, &self.others(record)) {

@@ -66,6 +66,9 @@ fn what_the_rules_do_not_let_through_is_kept_and_refused() {
     assert_eq!((command.state, command.rule.as_deref()), (Phase::Refused, Some("hot")));
     assert_eq!(rig.told("interlock-tripped"), 1);
     assert!(rig.left().is_empty());
+    let host = Actor { is_person: false, ..actor("interlock") };
+    let wish = rig.wish("free", 1.0, 3);
+    assert!(rig.desk.propose(wish, host, rig.now).is_err(), "nobody passes for the host");
     for (wish, says) in [
         (Wish { target: "none".to_owned(), ..rig.wish("free", 1.0, 3) }, "has no target none"),
         (Wish { twin: "fan".to_owned(), ..rig.wish("free", 1.0, 3) }, "there is no twin fan"),
