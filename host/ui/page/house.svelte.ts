@@ -69,6 +69,9 @@ class House {
     });
     setInterval(() => this.turn(), TICK_MS);
     document.addEventListener('visibilitychange', () => this.visibility());
+    // A page that the browser keeps for the way back would keep its stream, too.
+    addEventListener('pagehide', () => this.stream.stop());
+    addEventListener('pageshow', (event) => { if (event.persisted && !this.asleep) this.stream.watch(this.watched); });
   }
 
   /** Values of these twins are wanted from now on. */
