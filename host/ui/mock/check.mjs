@@ -1,18 +1,19 @@
 // Looks at the built page in a real browser against the mock host: curves move, the badge goes stale and comes
 // back, a swap shows its mark and version, a lost connection freezes the values and mends, rollouts are compared and
-// ordered, alarms are acknowledged and shelved, the keyboard reaches everything, nothing is loaded from elsewhere and the console stays empty. Prints one
+// ordered, alarms are acknowledged and shelved, commands are approved, targets held and bypassed, the keyboard reaches everything, nothing is loaded from elsewhere and the console stays empty. Prints one
 // line a fact; exits with 1 at the first that is not so. Pictures go to the folder named by --pictures.
 //
-//   npm run build && npm run look -- --pictures FOLDER
+//   npm run build && npm run look -- --pictures FOLDER [--only PART]
 import { spawn } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { alarmFacts } from './alarm-facts.mjs';
 import { Browser, freePort, until } from './browser.mjs';
+import { controlFacts } from './control-facts.mjs';
 import { rolloutFacts } from './rollout-facts.mjs';
 
-const { values: options } = parseArgs({ options: { page: { type: 'string', default: 'dist' }, pictures: { type: 'string' } } });
+const { values: options } = parseArgs({ options: { page: { type: 'string', default: 'dist' }, pictures: { type: 'string' }, only: { type: 'string' } } });
 const port = await freePort();
 const url = `http://127.0.0.1:${port}/`;
 const host = spawn(process.execPath, [join(import.meta.dirname, 'server.mjs'), '--port', String(port), '--page', options.page], { stdio: 'ignore' });
@@ -109,7 +110,7 @@ async function rest() {
     await picture(name);
   }
   const { plugins } = await (await fetch(`${url}api/v1/plugins`)).json();
-  const pages = ['', 'twin/motor-7', 'plugins', 'journal', 'alarms', 'rollouts', 'rollouts/3', 'rollouts/5', `rollouts/start/${plugins[0].name}/${plugins[0].digest}`];
+  const pages = ['', 'twin/motor-7', 'plugins', 'journal', 'alarms', 'commands', 'commands/01990000-0000-7000-8000-000000000061', 'targets', 'targets/motor-7', 'rollouts', 'rollouts/3', 'rollouts/5', `rollouts/start/${plugins[0].name}/${plugins[0].digest}`];
   for (const [width, page] of [1300, 800, 390].flatMap((width) => pages.map((page) => [width, page]))) {
     await browser.size(width, 1100);
     await browser.go(`${url}#/${page}`);
@@ -124,7 +125,9 @@ async function rest() {
 try {
   await until('the mock host', async () => (await fetch(`${url}api/v1/site`)).ok);
   browser = await Browser.start();
-  for (const part of [fleet, stranger, contained, twin, trouble, () => rolloutFacts({ browser, url, fact, picture }), () => alarmFacts({ browser, url, fact, picture }), rest]) await part();
+  const around = { browser, url, fact, picture, happen };
+  const parts = { fleet, stranger, contained, twin, trouble, rollouts: () => rolloutFacts(around), alarms: () => alarmFacts(around), control: () => controlFacts(around), rest };
+  for (const [name, part] of Object.entries(parts)) if (options.only === undefined || options.only === name) await part();
 } catch (error) {
   console.error(`not so: ${error.message}`);
   process.exitCode = 1;

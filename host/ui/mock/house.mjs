@@ -1,7 +1,9 @@
 // The mock host's answers: keeps the motor's past in memory, steps it, and speaks to the open event streams.
 import { declaration, dice, Motor, MOTOR_ESTIMATES, MOTOR_POINTS, QUALITY, QUALITY_NAMES, verdict } from './plant.mjs';
 import { Alarms } from './alarms.mjs';
+import { Commands } from './commands.mjs';
 import { digestOf, Rollouts } from './rollouts.mjs';
+import { Targets } from './targets.mjs';
 
 const STEP_MS = 500;
 const STALE_MS = 2_500;
@@ -23,6 +25,9 @@ export class House {
     this.swapped = this.started;
     this.rollouts = new Rollouts(this.started, (event) => this.send('rollout', event));
     this.alarms = new Alarms(this.started, (alarm) => this.send('alarm', alarm));
+    const write = (...entry) => this.write(...entry);
+    this.targets = new Targets(this.started, write);
+    this.commands = new Commands(this.started, this.targets, write);
     this.motor = new Motor(7);
     this.columns = { time: [] };
     for (const point of [...MOTOR_POINTS, ...MOTOR_ESTIMATES]) this.columns[point.name] = [];
@@ -62,6 +67,8 @@ export class House {
 
   step(now) {
     this.rollouts.step(now);
+    this.targets.step(now);
+    this.commands.step(now);
     if (this.feeding) {
       const row = this.take(now);
       this.received = now;
@@ -205,6 +212,9 @@ export class House {
     request.on('close', () => this.streams.delete(put));
   }
 
+  block() { this.targets.blocked = 'the journal cannot be written: no space left on device'; }
+  unblock() { this.targets.blocked = null; }
+  supersede() { this.commands.supersede(); }
   stop() { this.feeding = false; }
   start() { this.feeding = true; }
   fault() { this.faulty = true; this.write('behavior-quarantined', 'error', 'motor-7', 'pump-health@0.9.2', 'pump-health failed on a row of motor-7 and is held apart for it'); }

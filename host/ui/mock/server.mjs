@@ -1,6 +1,6 @@
 // A host that is not there: serves the built page and the shapes of /api/v1 over made-up data, for working on the
 // page and for looking at it. It listens on loopback only. `POST /mock/NAME` makes things happen: `stop` and
-// `start` the feed, `swap`, `drop` the streams, `fault`; `down` and `up` make every answer a 503.
+// `start` the feed, `swap`, `drop` the streams, `fault`; `block` and `unblock` dispatch; `supersede` what waits; `down` and `up` make every answer a 503.
 // What orders something needs the token `mock-token`.
 //
 //   node mock/server.mjs [--port 8380] [--page dist] [--twins 240] [--recorded] [--hours 2]
@@ -71,6 +71,26 @@ async function alarms(request, response, parts, limit) {
   return done.body === undefined ? refuse(response, done.status, done.code, done.message) : json(response, done.status, done.body);
 }
 
+/** Commands, targets and authority: whatever orders something needs the token first. */
+async function control(request, response, parts, ask) {
+  const { commands, targets } = house;
+  if (request.method === 'POST') {
+    if (request.headers.authorization !== `Bearer ${TOKEN}`) return refuse(response, 401, 'token-required', 'this is not the token of this host');
+    const body = await bodyOf(request);
+    const done = parts[0] === 'twins' ? targets.orderAuthority(parts[1], body)
+      : parts[0] === 'targets' ? targets.order(parts[1], parts[2], parts[3], body, commands.openOf)
+        : parts[1] === undefined ? commands.propose(body) : commands.order(parts[1], parts[2], body);
+    return done.body === undefined ? refuse(response, done.status, done.code, done.message) : json(response, done.status, done.body);
+  }
+  const twin = parts[0] === 'twins' ? parts[1] : ask.get('twin');
+  if (twin !== null && house.find(twin) === undefined) return refuse(response, 404, 'not-found', `there is no twin ${twin}`);
+  if (parts[0] === 'twins') return json(response, 200, targets.authority(twin));
+  if (parts[0] === 'targets') return json(response, 200, targets.view(twin, commands.dispatch(), commands.openOf));
+  if (parts[1] === undefined) return json(response, 200, commands.view(ask));
+  const one = commands.find(parts[1]);
+  return one === undefined ? refuse(response, 404, 'not-found', `there is no command ${parts[1]}`) : json(response, 200, commands.detail(one));
+}
+
 function api(request, response, url) {
   const parts = url.pathname.split('/').slice(3).map(decodeURIComponent);
   const ask = url.searchParams;
@@ -79,6 +99,7 @@ function api(request, response, url) {
   if (parts[0] === 'journal') return json(response, 200, house.journal(Number(ask.get('limit') ?? 100), Number(ask.get('before') ?? Infinity), ask.get('twin')));
   if (parts[0] === 'rollouts') return rollouts(request, response, parts);
   if (parts[0] === 'alarms') return void alarms(request, response, parts, Number(ask.get('limit') ?? 200));
+  if (parts[0] === 'commands' || parts[0] === 'targets' || (parts[0] === 'twins' && parts[2] === 'authority')) return void control(request, response, parts, ask);
   if (parts[0] === 'events') {
     const stranger = (ask.get('twins') ?? '').split(',').find((id) => id !== '' && house.find(id) === undefined);
     return stranger === undefined ? house.stream(request, response, ask) : refuse(response, 404, 'not-found', `there is no twin ${stranger}`);

@@ -2,11 +2,14 @@
 // not answer in time becomes one with code `unreachable`. Nothing is cached and nothing is retried here.
 import type { AlarmOrder } from './alarm';
 import type { Alarm, Alarms } from './alarm-shapes';
+import type { CommandOrder } from './command';
+import type { Command, CommandDetail, Commands, CommandState } from './command-shapes';
 import type { PlanWish } from './plan';
 import type { Order } from './rollout';
 import type { Session } from './session';
 import type { Rollout, RolloutPreview, Rollouts } from './rollout-shapes';
 import type { History, JournalPage, Plugins, Site, TwinDetail, TwinPage, TwinState } from './shapes';
+import type { Authority, Level, Role, Target, Targets, TwinAuthority } from './target-shapes';
 
 /** How long an answer may take before the host counts as unreachable. */
 const ANSWER_MS_MAX = 10_000;
@@ -91,6 +94,29 @@ export function orderAlarm(alarm: Pick<Alarm, 'twin' | 'name'>, order: AlarmOrde
   const body = { ...(wish.by === '' ? {} : { by: wish.by }), reason: wish.reason, ...(wish.minutes === null ? {} : { minutes: wish.minutes }) };
   return post(`alarms/${encodeURIComponent(alarm.twin)}/${encodeURIComponent(alarm.name)}/${order}`, token, body);
 }
+
+export interface CommandQuestion { limit: number; before?: number | null; twin?: string; target?: string; state?: CommandState | '' }
+
+export const readCommands = (question: CommandQuestion): Promise<Commands> => get(`commands${query({ ...question })}`);
+export const readCommand = (id: string): Promise<CommandDetail> => get(`commands/${encodeURIComponent(id)}`);
+
+/** An approval names the bytes that were shown; everything else, why. */
+export type CommandWish = { by: string; digest: string } | { by: string; reason: string };
+export const orderCommand = (id: string, order: CommandOrder, wish: CommandWish, token: string): Promise<Command> =>
+  post(`commands/${encodeURIComponent(id)}/${order}`, token, wish);
+
+/** A wish; the same id is the same command, however often it is sent. */
+export interface Proposal { id: string; twin: string; target: string; value: number; unit: string; reason: string; within_s: number; by: string }
+export const proposeCommand = (wish: Proposal, token: string): Promise<Command> => post('commands', token, wish);
+
+export const readTargets = (twin: string): Promise<Targets> => get(`targets${query({ twin })}`);
+
+export type TargetWay = 'hold' | 'release' | 'lockout' | 'reset' | 'bypass';
+export interface TargetWish { by: string; reason?: string; for_s?: number; level?: Level; rule?: string; role?: Role }
+export const orderTarget = (target: Pick<Target, 'twin' | 'name'>, way: TargetWay, wish: TargetWish, token: string): Promise<Target> =>
+  post(`targets/${encodeURIComponent(target.twin)}/${encodeURIComponent(target.name)}/${way}`, token, wish);
+export const orderAuthority = (twin: string, wish: { level: Authority; by: string; reason: string }, token: string): Promise<TwinAuthority> =>
+  post(`twins/${encodeURIComponent(twin)}/authority`, token, wish);
 
 export function readJournal(before: number | null, limit: number, twin: string | null = null): Promise<JournalPage> {
   return get(`journal${query({ limit, before, twin })}`);

@@ -4,7 +4,7 @@ import { filtered, markLabel, marksOf, merged, swapTime } from './entries';
 import { query } from './fetch';
 import { sorted } from './fleet';
 import { ageNow, readingsOf, withValues } from './readings';
-import { rolloutHref, routeOf, startHref, twinHref } from './route';
+import { commandHref, rolloutHref, routeOf, startHref, targetsHref, twinHref } from './route';
 import type { Entry, Point, Summary } from './shapes';
 
 describe('routes', () => {
@@ -12,13 +12,18 @@ describe('routes', () => {
     ['', { page: 'fleet' }], ['#/', { page: 'fleet' }], ['#/journal', { page: 'journal' }], ['#/plugins', { page: 'plugins' }], ['#/alarms', { page: 'alarms' }],
     ['#/twin/motor-7', { page: 'twin', id: 'motor-7' }], ['#/twin/a%2Fb', { page: 'twin', id: 'a/b' }], ['#/twin/a/b', { page: 'twin', id: 'a/b' }],
     ['#/rollouts', { page: 'rollouts' }], ['#/rollouts/12', { page: 'rollout', id: 12 }], ['#/rollouts/x', { page: 'rollouts' }],
+    ['#/commands', { page: 'commands' }], ['#/commands/0199-a', { page: 'command', id: '0199-a' }], ['#/targets', { page: 'targets', twin: '' }], ['#/targets/a%2Fb', { page: 'targets', twin: 'a/b' }],
     ['#/rollouts/start/p/sha256%3Aaa', { page: 'start', plugin: 'p', digest: 'sha256:aa' }], ['#/rollouts/start/p', { page: 'rollouts' }], ['#/twin/%zz', { page: 'twin', id: '%zz' }], ['#/twin/', { page: 'fleet' }], ['#/other', { page: 'fleet' }],
   ])('%s', (hash, expected) => {
     expect(routeOf(hash)).toEqual(expected);
   });
 
   it('lead back to the twin they were made for', () => {
-    for (const id of ['a', 'a/b', 'ä ö', '100%']) expect(routeOf(twinHref(id))).toEqual({ page: 'twin', id });
+    for (const id of ['a', 'a/b', 'ä ö', '100%']) {
+      expect(routeOf(twinHref(id))).toEqual({ page: 'twin', id });
+      expect(routeOf(targetsHref(id))).toEqual({ page: 'targets', twin: id });
+      expect(routeOf(commandHref(id))).toEqual({ page: 'command', id });
+    }
   });
 
   it('lead back to the rollout and the version that they were made for', () => {

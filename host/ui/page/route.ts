@@ -1,14 +1,18 @@
 // Which page the address names: `#/`, `#/twin/ID`, `#/plugins`, `#/rollouts`, `#/rollouts/ID`,
-// `#/rollouts/start/PLUGIN/DIGEST`, `#/alarms`, `#/journal`. Anything else is the fleet.
+// `#/rollouts/start/PLUGIN/DIGEST`, `#/alarms`, `#/commands`, `#/commands/ID`, `#/targets`, `#/targets/TWIN`, `#/journal`.
+// Anything else is the fleet.
 
 export type Route =
   | { page: 'fleet' } | { page: 'twin'; id: string } | { page: 'plugins' } | { page: 'journal' } | { page: 'alarms' }
-  | { page: 'rollouts' } | { page: 'rollout'; id: number } | { page: 'start'; plugin: string; digest: string };
+  | { page: 'rollouts' } | { page: 'rollout'; id: number } | { page: 'start'; plugin: string; digest: string }
+  | { page: 'commands' } | { page: 'command'; id: string } | { page: 'targets'; twin: string };
 
 export function routeOf(hash: string): Route {
   const [page = '', rest = ''] = hash.replace(/^#\/?/, '').split(/\/(.*)/s);
   if (page === 'twin' && rest !== '') return { page: 'twin', id: decoded(rest) };
   if (page === 'rollouts') return rolloutRoute(rest);
+  if (page === 'commands') return rest === '' ? { page } : { page: 'command', id: decoded(rest) };
+  if (page === 'targets') return { page, twin: decoded(rest) };
   if (page === 'plugins' || page === 'journal' || page === 'alarms') return { page };
   return { page: 'fleet' };
 }
@@ -31,3 +35,5 @@ export const twinHref = (id: string): string => `#/twin/${encodeURIComponent(id)
 export const rolloutHref = (id: number): string => `#/rollouts/${id}`;
 export const startHref = (plugin: string, digest: string): string =>
   `#/rollouts/start/${encodeURIComponent(plugin)}/${encodeURIComponent(digest)}`;
+export const commandHref = (id: string): string => `#/commands/${encodeURIComponent(id)}`;
+export const targetsHref = (twin: string): string => `#/targets/${encodeURIComponent(twin)}`;
