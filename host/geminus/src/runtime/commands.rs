@@ -120,7 +120,7 @@ pub(crate) fn start(
     let outbox = store.outbox();
     let (open, targets) = (outbox.open_commands()?, outbox.targets()?);
     let books = HouseBooks { outbox: outbox.clone(), journal: store.journal(), chronicle, bus };
-    let lines = egress::lines(plant, (data, beside))?;
+    let lines = egress::lines(plant, (data, beside), &clock)?;
     let answers = Answers(asks.clone());
     let mut desk = Desk::new(Arc::clone(plant), books, lines, answers, Arc::clone(&meters));
     desk.recover(open, targets, now(clock.as_ref()));

@@ -122,10 +122,12 @@ impl Resolving<'_> {
     /// One target has one address and one behavior, and one command of a behavior has one target.
     fn owners(&mut self, targets: &[Target], twins: &[Twin]) {
         let sources = &self.site.document.source;
-        let broker = |name: &str| {
-            let mqtt =
-                sources.iter().find(|source| source.name == name).and_then(|source| source.mqtt.as_ref());
-            mqtt.map_or("", |mqtt| mqtt.url.as_str())
+        let server = |name: &str| {
+            let source = sources.iter().find(|source| source.name == name);
+            let mqtt = source.and_then(|source| source.mqtt.as_ref()).map(|mqtt| mqtt.url.as_str());
+            let opcua =
+                source.and_then(|source| source.opcua.as_ref()).map(|server| server.endpoint.as_str());
+            mqtt.or(opcua).unwrap_or_default()
         };
         let (mut addresses, mut wishes) = (HashMap::new(), HashMap::new());
         for target in targets {
@@ -142,10 +144,10 @@ impl Resolving<'_> {
             for (index, twin) in
                 target.twins.iter().filter_map(|index| Some((*index, twins.get(index.0 as usize)?)))
             {
-                let address = (broker(&target.source), target.address(&twin.id));
+                let address = (server(&target.source), target.address(&twin.id));
                 if let Some(other) = addresses.insert(address.clone(), (&target.name, &twin.id)) {
                     let message = format!(
-                        "\"{}\" of {} and \"{}\" of {} are written to one topic, {}: give each its own",
+                        "\"{}\" of {} and \"{}\" of {} are written to one address, {}: give each its own",
                         other.0, other.1, target.name, twin.id, address.1
                     );
                     self.report(&format!("{key}.write.topic"), message);

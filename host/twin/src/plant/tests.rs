@@ -441,7 +441,7 @@ trip = [{ name = "too hot", when = "points['core.inside'] > 400.0", latch = true
 fn no_two_targets_share_an_address() {
     let second = TARGET.replace("name = \"limit\"", "name = \"other\"");
     let told = plant(&format!("{SITE}{TARGET}{second}")).expect_err("one topic").to_string();
-    assert!(told.contains("are written to one topic, rig/"), "{told}");
+    assert!(told.contains("are written to one address, rig/"), "{told}");
     let own = second.replace("/set/limit", "/set/other");
     let both = plant(&format!("{SITE}{TARGET}{own}")).expect("two topics");
     let addresses: Vec<String> = both.targets.iter().map(|target| target.address("rig-1")).collect();

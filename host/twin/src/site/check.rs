@@ -321,13 +321,18 @@ impl Check<'_> {
     fn write(&mut self, key: &str, target: &Target) {
         let (write, sources) = (&target.write, &self.site.document.source);
         self.range(&format!("{key}.write.qos"), write.qos, 1..=1);
-        self.topic(&format!("{key}.write.topic"), &write.topic);
+        let source = sources.iter().find(|source| source.name == write.source);
+        if source.is_none_or(|source| source.opcua.is_none()) {
+            self.topic(&format!("{key}.write.topic"), &write.topic);
+        }
         let key = format!("{key}.write.source");
-        match sources.iter().find(|source| source.name == write.source) {
-            Some(source) if source.mqtt.is_some() => {}
+        match source {
+            Some(source) if source.mqtt.is_some() || source.opcua.is_some() => {}
             Some(source) => {
-                let message =
-                    format!("source \"{}\" is not an MQTT source: nothing can be written to it", source.name);
+                let message = format!(
+                    "source \"{}\" is neither an MQTT nor an OPC UA source: nothing can be written to it",
+                    source.name
+                );
                 self.report(&key, message);
             }
             None => {

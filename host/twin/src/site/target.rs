@@ -43,9 +43,10 @@ pub struct Target {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Write {
-    /// Name of an MQTT source: the host writes to its broker, on a connection of its own.
+    /// Name of an MQTT or OPC UA source: the host writes to its broker or server, on a connection of its own.
     pub source: String,
-    /// Topic template without wildcards; `{twin}` stands for the id.
+    /// Topic template without wildcards; of an OPC UA source the node that is written (`ns=2;s={twin}.Setpoint`), or an object
+    /// and its method of one argument (`ns=2;s={twin} | ns=2;s={twin}.SetSpeed`). `{twin}` stands for the id.
     pub topic: String,
     /// Quality of service; 1, because an order is acknowledged and never doubled.
     #[serde(default = "once")]

@@ -1,39 +1,73 @@
-//! A connection that writes for each MQTT source that a target names: one of its own, beside the one that reads.
+//! A connection that writes for each source that a target names: one of its own, beside the one that reads.
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use geminus_command::ANSWER_MAX;
+use geminus_core::Clock;
 use geminus_dispatch::{MqttEgress, MqttOptions, MqttVersion};
 use geminus_ingest::mqtt::Address;
+use geminus_opcua::OpcUaEgress;
 use geminus_twin::{Plant, site};
 use tokio::runtime::Handle;
 
 use super::books::{Line, Lines};
 use crate::runtime::client_id::client_id;
-use crate::runtime::field::broker;
+use crate::runtime::field;
 
-/// Connects to every broker that a target is written to. Does not wait for the connections. Needs a tokio runtime; blocks on
+/// Connects to every broker and server that a target is written to. Does not wait for the connections. Needs a tokio runtime; blocks on
 /// the data folder and on certificates, which lie beside the site file.
 ///
 /// # Errors
-/// When an address or a password cannot be had.
-pub(crate) fn lines(plant: &Plant, (data, beside): (&Path, &Path)) -> anyhow::Result<Lines> {
+/// When an address or a password cannot be had, or an address is none of its protocol.
+pub(crate) fn lines(
+    plant: &Plant,
+    (data, beside): (&Path, &Path),
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Lines> {
     let wanted: BTreeSet<&str> = plant.targets.iter().map(|target| target.source.as_str()).collect();
     let mut lines = Vec::new();
     for source in plant.sources.iter().filter(|source| wanted.contains(source.name.as_str())) {
-        // The site was refused if it were of another kind.
-        let Some(mqtt) = &source.mqtt else { continue };
-        let options = options(plant, &source.name, mqtt, (data, beside));
-        let options = options.with_context(|| format!("writing through source {}", source.name))?;
-        let egress = MqttEgress::start(options, Handle::current());
-        let up = egress.up();
-        let line = Line { egress: Box::new(egress), up: Box::new(move || *up.borrow()) };
+        let line = match (&source.mqtt, &source.opcua) {
+            (Some(mqtt), _) => broker(plant, &source.name, mqtt, (data, beside)),
+            (None, Some(opcua)) => server(plant, &source.name, opcua, (data, beside), clock),
+            // The site was refused if it were of another kind.
+            (None, None) => continue,
+        };
+        let line = line.with_context(|| format!("writing through source {}", source.name))?;
         lines.push((source.name.clone(), line));
     }
     Ok(Lines::new(lines))
+}
+
+fn broker(plant: &Plant, source: &str, mqtt: &site::Mqtt, folders: (&Path, &Path)) -> anyhow::Result<Line> {
+    let egress = MqttEgress::start(options(plant, source, mqtt, folders)?, Handle::current());
+    let up = egress.up();
+    Ok(Line { egress: Box::new(egress), up: Box::new(move || *up.borrow()) })
+}
+
+/// A session beside the one that reads, under a name of its own.
+fn server(
+    plant: &Plant,
+    source: &str,
+    server: &site::OpcUa,
+    folders: (&Path, &Path),
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Line> {
+    for target in plant.targets.iter().filter(|target| target.source == source) {
+        let ids = target.twins.iter().filter_map(|twin| plant.twin(*twin)).map(|twin| &*twin.id);
+        for address in ids.map(|id| target.address(id)) {
+            let checked = OpcUaEgress::check_address(&address).map_err(anyhow::Error::msg);
+            checked.with_context(|| format!("target {}: `{address}`", target.name))?;
+        }
+    }
+    let options = field::opcua::options(plant, &format!("{source}-write"), server, folders)?;
+    let egress = OpcUaEgress::start(options, ANSWER_MAX, Arc::clone(clock), Handle::current())?;
+    let up = egress.up();
+    Ok(Line { egress: Box::new(egress), up: Box::new(move || *up.borrow()) })
 }
 
 fn options(
@@ -42,7 +76,7 @@ fn options(
     mqtt: &site::Mqtt,
     (data, beside): (&Path, &Path),
 ) -> anyhow::Result<MqttOptions> {
-    let url = broker::with_credentials(mqtt.broker(), beside)?;
+    let url = field::broker::with_credentials(mqtt.broker(), beside)?;
     let Address { host, port, credentials } = url.parse()?;
     let client_id = match &mqtt.client_id {
         Some(id) => format!("{id}-write"),
@@ -59,6 +93,6 @@ fn options(
         },
         keep_alive: Duration::from_secs(u64::from(mqtt.keep_alive_s).max(1)),
         answer_max: ANSWER_MAX,
-        tls: broker::tls(mqtt.broker(), beside)?,
+        tls: field::broker::tls(mqtt.broker(), beside)?,
     })
 }
