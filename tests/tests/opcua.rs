@@ -7,6 +7,7 @@ use anyhow::{Context as _, ensure};
 use geminus_tests::{
     Host, Mute, OpcUaPeer, OpcUaServer, PATIENCE, SiteFolder, Wire, free_port, geminus, wait_for,
 };
+use serde_json::json;
 
 const TWIN: &str = "pump-1";
 const POINTS: [&str; 4] = ["double", "float", "int64", "boolean"];
@@ -221,4 +222,56 @@ fn what_is_discovered_is_a_site_file() -> anyhow::Result<()> {
     let site = SiteFolder::new(&format!("{twin}{printed}"), &[("pump.json", &kind)])?;
     let path = site.site();
     run(&["check", path.to_str().context("a path in UTF-8")?]).map(drop)
+}
+
+/// A command is written to a node, and verified by what the server then holds; one that is out of range is not sent.
+fn commanded(peer: OpcUaPeer) -> anyhow::Result<()> {
+    let (folder, port) = (tempfile::tempdir()?, free_port()?);
+    let mut server = OpcUaServer::start(peer, port, folder.path())?;
+    let kind = TYPE.replace("\"boolean\", \"schema\": \"boolean\"", "\"setpoint\", \"schema\": \"double\"");
+    let text = format!(
+        "[site]\nname = \"ua\"\n[command.class.free]\napprovers = 0\n\
+         [[source]]\nname = \"plc\"\n\
+         opcua = {{ endpoint = \"opc.tcp://127.0.0.1:{port}\", publishing_ms = 50, sampling_ms = 0 }}\n\
+         [[twin]]\nid = \"{TWIN}\"\ntype = \"dtmi:t:Pump;1\"\ninterval_ms = 600000\nauthority = \"control\"\n\
+         [[bind]]\nsource = \"plc\"\ntopic = \"nsu=urn:geminus:test;s={{twin}}.{{point}}\"\n\
+         [[target]]\nname = \"speed\"\nclass = \"free\"\nunit = \"1\"\n\
+         write = {{ source = \"plc\", topic = \"nsu=urn:geminus:test;s={{twin}}.setpoint\" }}\n\
+         feedback = {{ point = \"setpoint\", tolerance = 0.0, within_s = 20 }}\n\
+         [target.interlock]\nrange = {{ min = 0, max = 10 }}\n"
+    );
+    let site = SiteFolder::new(&text, &[("pump.json", &kind)])?;
+    let host = Host::start(&site.site())?;
+    host.entry("source-connected", |_| true)?;
+    waits(&host, "setpoint", 0.0)?;
+    wait_for("the line that writes", PATIENCE, || {
+        Ok((host.get("/targets")?["targets"][0]["egress"]["up"] == true).then_some(()))
+    })?;
+    let propose = |value: f64| {
+        let wish =
+            json!({"twin": TWIN, "target": "speed", "value": value, "by": "Anna", "reason": "scenario"});
+        host.post("/commands", &wish)
+    };
+    let (status, refused) = propose(11.0)?;
+    ensure!(status == 201 && refused["state"] == "refused", "{refused}");
+    let (status, command) = propose(4.25)?;
+    ensure!(status == 201, "{command}");
+    let path = format!("/commands/{}", command["id"].as_str().context("an id")?);
+    wait_for("the command to be verified", PATIENCE, || {
+        let found = host.get(&path)?;
+        ensure!(found["command"]["state"] == "verified", "{}", found["command"]);
+        Ok(Some(()))
+    })?;
+    assert_eq!(server.held("setpoint")?, 4.25_f64.to_bits(), "{peer:?}: what the server holds, bit for bit");
+    host.stop()
+}
+
+#[test]
+fn a_node_of_asyncua_is_commanded_and_read_back() -> anyhow::Result<()> {
+    commanded(OpcUaPeer::Asyncua)
+}
+
+#[test]
+fn a_node_of_node_opcua_is_commanded_and_read_back() -> anyhow::Result<()> {
+    commanded(OpcUaPeer::NodeOpcua)
 }
