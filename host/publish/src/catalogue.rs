@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 /// Most items of one publication; each costs some two hundred bytes.
-pub const ITEMS_MAX: usize = 1_000_000;
+pub(crate) const ITEMS_MAX: usize = 1_000_000;
 /// Most items of one twin: with Sparkplug all of them stand in one birth.
-pub const TWIN_ITEMS_MAX: usize = 4_096;
+pub(crate) const TWIN_ITEMS_MAX: usize = 4_096;
 
 /// One thing of a twin that has a state.
 #[derive(Clone, Debug, PartialEq, Eq)]

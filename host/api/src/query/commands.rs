@@ -45,7 +45,7 @@ impl CommandsQuery {
 }
 
 /// A question about targets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetsQuery {
     /// Only those of this twin.
     pub twin: Option<String>,
