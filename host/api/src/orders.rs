@@ -356,7 +356,7 @@ mod tests {
             (r#"{"twin":"p","target":"t","value":1e999}"#, "number out of range"),
             (r#"{"twin":"p","target":"t","value":1,"class":"free"}"#, "unknown field `class`"),
         ] {
-            let text = refusal(propose(body.as_bytes()));
+            let text = refusal(propose(body.as_bytes(), &Principal::local()));
             assert!(text.contains(says), "{body}: {text}");
         }
     }

@@ -20,7 +20,7 @@ mod rig;
 pub use catalogue::{Catalogue, CatalogueError, Item, Kind, Twin};
 pub use layer::Layer;
 pub use outlet::{By, Content, Outlet, State};
-pub use publication::{Options, Publication, PublishError};
+pub use publication::{Options, Publication, PublishError, Publishing};
 
 /// What a publication tells of what happened to it; must not block.
 pub type EventSink = std::sync::Arc<dyn Fn(geminus_core::Event) + Send + Sync>;

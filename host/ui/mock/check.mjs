@@ -3,7 +3,7 @@
 // ordered, alarms are acknowledged and shelved, commands are approved, targets held and bypassed, the keyboard reaches everything, nothing is loaded from elsewhere and the console stays empty. Prints one
 // line a fact; exits with 1 at the first that is not so. Pictures go to the folder named by --pictures.
 //
-//   npm run build && npm run look -- --pictures FOLDER [--only PART]
+//   npm run build && npm run look -- --pictures FOLDER [--only PART], where `rest` looks at what the parts before it did
 import { spawn } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,5 +1,6 @@
 // What a page reads again and again: its last answer, and what went wrong with the last attempt. Events that come together
 // ask for one read; an answer that was overtaken by a newer one is dropped; nothing is read while nobody looks.
+import { untrack } from 'svelte';
 import { reason } from './fetch';
 import { house } from './house.svelte';
 import type { Listener } from './stream';
@@ -35,7 +36,8 @@ export class Kept<T> {
 
   /** Reads now and then, and on what `listener` makes of events; gives the way to stop, as an effect wants it. */
   keep(listener: Listener = {}): () => void {
-    void this.read();
+    // What is read says by itself what it is about: the effect is not to begin anew with each of it.
+    untrack(() => void this.read());
     const timer = setInterval(() => { if (!house.frozen && !document.hidden) void this.read(); }, this.refresh_ms);
     const unlisten = house.stream.listen({ resync: this.soon, ...listener });
     return () => {

@@ -1,5 +1,6 @@
 //! The page of a real host in a real browser.
 
+mod commands;
 mod rollouts;
 mod twin;
 

@@ -86,6 +86,7 @@ mod tests {
             twin: Some("p".to_owned()),
             target: Some("speed".to_owned()),
             state: Some(Phase::Held),
+            scope: Scope::all(),
         };
         assert_eq!(query.expect("query"), expect);
         assert_eq!(CommandsQuery::read(None).expect("query").limit, COMMANDS_DEFAULT);
@@ -98,6 +99,9 @@ mod tests {
             assert!(refusal.contains(says), "{refusal}");
         }
         let twin = Some("pump-1".to_owned());
-        assert_eq!(TargetsQuery::read(Some("twin=pump-1")).expect("query"), TargetsQuery { twin });
+        assert_eq!(
+            TargetsQuery::read(Some("twin=pump-1")).expect("query"),
+            TargetsQuery { twin, scope: Scope::all() }
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! `geminus user`: who may log in. Works on the data folder, whether or not the host runs; a running one follows within a
 //! second. Whoever may write the data folder may do this: it is how the first user is made, and the way back in.
 
-use std::io::{BufRead as _, IsTerminal as _, Read as _, Write};
+use std::io::{BufRead as _, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -77,7 +77,7 @@ fn options(
     (data, beside): (&Path, &Path),
 ) -> anyhow::Result<MqttOptions> {
     let url = field::broker::with_credentials(mqtt.broker(), beside)?;
-    let Address { host, port, credentials } = url.parse()?;
+    let Address { host, port, credentials, .. } = url.parse()?;
     let client_id = match &mqtt.client_id {
         Some(id) => format!("{id}-write"),
         None => client_id(data, &plant.name, &format!("{source}-write"))?,
