@@ -92,8 +92,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Alarm(Box<alarm::Alarm>),
     /// Proposes values for targets, shows what became of it, approves and refuses on the running host.
-    #[command(subcommand)]
-    Command(Box<commands::Command>),
+    #[command(subcommand, name = "command")]
+    Wish(Box<commands::Command>),
     /// Shows, arms and disarms how far the behaviors of a twin may reach.
     #[command(subcommand)]
     Authority(Box<target::Authority>),
@@ -166,7 +166,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Plugin(plugin) => plugin::run(plugin),
         Command::Rollout(rollout) => rollout::run(*rollout),
         Command::Alarm(alarm) => alarm::run(*alarm),
-        Command::Command(command) => commands::run(*command),
+        Command::Wish(command) => commands::run(*command),
         Command::Authority(authority) => target::run_authority(*authority),
         Command::Target(target) => target::run(*target),
         Command::Interlock(interlock) => interlock::run(&interlock),
