@@ -1,6 +1,6 @@
 // What the page offers to whom.
 import { describe, expect, it } from 'vitest';
-import { isKnown, offers, pagesFor, seesSite, title, type Role, type Session } from './session';
+import { heldOf, isKnown, offers, pagesFor, seesSite, title, type Role, type Session } from './session';
 
 function session(roles: Role[], more: Partial<Session> = {}): Session {
   return { name: 'ada', kind: 'person', owner: null, roles, twins: ['*'], users: true, ...more };
@@ -30,6 +30,22 @@ describe('what the page offers', () => {
     expect([offers(visitor, 'plugins'), isKnown(visitor)]).toEqual([true, false]);
     expect([offers(null, 'alarms'), isKnown(null), seesSite(null)]).toEqual([true, false, true]);
     expect(isKnown(session(['viewer']))).toBe(true);
+  });
+
+  it('of commands, approvals and interlocks is by role', () => {
+    const may = (role: Role) => (['command', 'approve', 'interlocks'] as const).filter((act) => offers(session([role]), act));
+    expect(may('viewer')).toEqual([]);
+    expect(may('operator')).toEqual(['command', 'interlocks']);
+    expect(may('engineer')).toEqual(['interlocks']);
+    expect(may('approver')).toEqual(['approve', 'interlocks']);
+    expect(may('admin')).toEqual(['command', 'approve', 'interlocks']);
+  });
+
+  it('to act in a role is to those who have it', () => {
+    const roles = ['operator', 'engineer'] as const;
+    expect(heldOf(session(['engineer']), roles)).toEqual(['engineer']);
+    expect(heldOf(session(['admin']), roles)).toEqual(roles);
+    expect(heldOf(session(['viewer'], { kind: 'visitor', users: false }), roles)).toEqual(roles);
   });
 
   it('names who it is', () => {

@@ -15,12 +15,15 @@ export interface Session {
   users: boolean;
 }
 
-export type Act = 'alarms' | 'plugins';
+export type Act = 'alarms' | 'plugins' | 'command' | 'approve' | 'interlocks';
 
 /** Roles that allow it, as the host has them. */
 const MAY: Record<Act, readonly Role[]> = {
   alarms: ['operator', 'engineer', 'admin'],
   plugins: ['engineer', 'admin'],
+  command: ['operator', 'admin'],
+  approve: ['approver', 'admin'],
+  interlocks: ['operator', 'engineer', 'approver', 'admin'],
 };
 
 /** Whether all twins are seen, and with them what is about the whole site. */
@@ -35,6 +38,10 @@ export function offers(session: Session | null, act: Act): boolean {
 
 /** Whether requests of the page are known by their cookie, so that no token is asked for. */
 export const isKnown = (session: Session | null): boolean => session !== null && session.users;
+
+/** Of these roles, those in which somebody may act: all of them where nobody is known, and for an admin. */
+export const heldOf = <R extends Role>(session: Session | null, roles: readonly R[]): R[] =>
+  roles.filter((role) => !isKnown(session) || session?.roles.includes('admin') || session?.roles.includes(role));
 
 /** `ada (operator, approver)` */
 export const title = (session: Session): string => `${session.name} (${session.roles.join(', ')})`;
