@@ -1,5 +1,7 @@
 //! The house as the API sees it: questions go to shards as messages, to the store on blocking threads.
 
+mod history;
+mod kept_commands;
 mod marks;
 mod metrics;
 mod plugins;
@@ -19,13 +21,12 @@ use geminus_api::query::{
     ActivationsQuery, AlarmsQuery, CommandsQuery, HistoryQuery, JournalQuery, TargetsQuery, TwinsQuery,
 };
 use geminus_api::{Actor, House, Trouble, view as api};
-use geminus_command::{Phase, Record};
-use geminus_core::{Authority, Clock, SeriesId, Timestamp, TwinIndex};
+use geminus_core::{Authority, Clock, Timestamp, TwinIndex};
 use geminus_ingest::Reason;
 use geminus_ingest::refusal::RefusalCounts;
 use geminus_registry::{Package, store_bytes};
 use geminus_rollout::Plan;
-use geminus_store::{ActivationFilter, CommandFilter, CommandRow, Reader, Stats, Store};
+use geminus_store::{ActivationFilter, Stats, Store};
 use geminus_twin::Plant;
 use geminus_twin::shard::Counters;
 use tokio::sync::oneshot;
@@ -258,33 +259,7 @@ impl House for Rooms {
     }
 
     async fn history(&self, query: HistoryQuery) -> Result<api::HistoryView, Trouble> {
-        let twin = self.known(&query.twin)?;
-        let points = self.points(twin, &query)?;
-        let past = self.ask(twin, |reply| Ask::Past(twin, reply)).await?;
-        let reader = self.store.reader();
-        let newest = match past.newest {
-            Some(time) => Some(time),
-            // Nothing has come since the start: the end of what was stored before.
-            None => {
-                let (reader, series) = (reader.clone(), points.iter().map(|p| p.series).collect::<Vec<_>>());
-                blocking(move || newest(&reader, &series)).await?
-            }
-        };
-        let (from, to) = query.range(newest);
-        let buckets = query.buckets as usize;
-        let series = blocking(move || {
-            points.into_iter().map(|point| stretch(&reader, point, from, to, buckets)).collect()
-        })
-        .await?;
-        let (control, plant, id) = (self.store.control(), Arc::clone(&self.plant), query.twin.clone());
-        let earlier = blocking(move || marks::earlier(&control, &plant, twin, &id)).await?;
-        Ok(api::HistoryView {
-            twin: query.twin,
-            from: from.into(),
-            to: to.into(),
-            series,
-            marks: marks::inside(past.swaps, earlier, from, to),
-        })
+        self.past(query).await
     }
 
     async fn plugins(&self) -> Result<api::PluginsView, Trouble> {
@@ -368,26 +343,11 @@ impl House for Rooms {
     }
 
     async fn commands(&self, query: CommandsQuery) -> Result<api::CommandsView, Trouble> {
-        query.twin.as_deref().map(|id| self.known(id)).transpose()?;
-        let dispatch = self.desk_of_commands(commands::Ask::Dispatch).await?;
-        let (outbox, now, limit) = (self.store.outbox(), self.clock.now(), query.limit as usize);
-        let state = query.state.map(|phase: Phase| phase.name().to_owned());
-        let filter = CommandFilter { twin: query.twin, target: query.target, state, before: query.before };
-        let mut rows = blocking(move || outbox.commands(&filter, limit)).await?;
-        let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.number);
-        rows.retain(|row| query.scope.contains(&row.twin));
-        let views: Result<Vec<_>, Trouble> = rows.iter().map(|row| command_view(row, now)).collect();
-        Ok(api::CommandsView { commands: views?, next, dispatch })
+        self.page_of_commands(query).await
     }
 
     async fn command(&self, id: Uuid) -> Result<api::CommandDetail, Trouble> {
-        let interlocks = self.desk_of_commands(|reply| commands::Ask::Interlocks(id, reply)).await?;
-        let (outbox, now) = (self.store.outbox(), self.clock.now());
-        let read = blocking(move || Ok((outbox.command(id.as_bytes())?, outbox.transitions(id.as_bytes())?)));
-        let (row, transitions) = read.await?;
-        let row = row.ok_or_else(|| Trouble::NotFound(format!("there is no command {id}")))?;
-        let transitions = transitions.into_iter().filter_map(commands::show::transition).collect();
-        Ok(api::CommandDetail { command: command_view(&row, now)?, transitions, interlocks })
+        self.one_command(id).await
     }
 
     async fn propose(&self, wish: Wish, actor: Actor) -> Result<(api::CommandView, bool), Trouble> {
@@ -473,75 +433,4 @@ impl House for Rooms {
     fn metrics(&self, out: &mut Exposition) {
         self.measure(out);
     }
-}
-
-/// A command as it was kept.
-fn command_view(row: &CommandRow, now: Timestamp) -> Result<api::CommandView, Trouble> {
-    let record =
-        Record::from_document(&row.document).map_err(|error| Trouble::Internal(error.to_string()))?;
-    Ok(commands::show::command(&record, row.number, now))
-}
-
-/// A point of which history is asked.
-struct Asked {
-    name: String,
-    unit: String,
-    series: SeriesId,
-}
-
-impl Rooms {
-    fn points(&self, twin: TwinIndex, query: &HistoryQuery) -> Result<Vec<Asked>, Trouble> {
-        let of = self.plant.twin(twin).and_then(|twin| Some((twin, self.plant.kind(twin)?)));
-        let (of, kind) = of.ok_or_else(|| Trouble::Internal("the twin has no kind".to_owned()))?;
-        let all = kind.points.iter().zip(self.plant.series(of));
-        let wanted = all.filter(|(point, _)| query.points.is_empty() || query.points.contains(&point.name));
-        let found: Vec<Asked> = wanted
-            .map(|(point, series)| Asked {
-                name: point.name.clone(),
-                unit: point.unit.clone(),
-                series: *series,
-            })
-            .collect();
-        match query.points.iter().find(|name| !found.iter().any(|point| point.name == **name)) {
-            Some(name) => Err(Trouble::NotFound(format!("{} has no point {name}", query.twin))),
-            None => Ok(found),
-        }
-    }
-}
-
-fn newest(reader: &Reader, series: &[SeriesId]) -> Result<Option<Timestamp>, geminus_store::StoreError> {
-    let mut latest = None;
-    for series in series {
-        latest = latest.max(reader.newest(*series)?.map(|sample| sample.time));
-    }
-    Ok(latest)
-}
-
-/// One series: as it is when it fits, else decimated with its extremes.
-fn stretch(
-    reader: &Reader,
-    point: Asked,
-    from: Timestamp,
-    to: Timestamp,
-    buckets: usize,
-) -> Result<api::SeriesView, geminus_store::StoreError> {
-    let mut view = api::SeriesView { point: point.name, unit: point.unit, ..api::SeriesView::default() };
-    let samples = reader.range(point.series, from, to, buckets + 1)?;
-    if samples.len() <= buckets {
-        for sample in samples {
-            view.times_ms.push(sample.time.millis());
-            view.values.push(sample.value);
-            view.quality.push(sample.quality as u8);
-        }
-        return Ok(view);
-    }
-    view.decimated = true;
-    for bucket in reader.buckets(point.series, from, to, buckets)? {
-        view.times_ms.push(Timestamp(bucket.start_ns).millis());
-        view.values.push(bucket.mean);
-        view.min.push(bucket.min);
-        view.max.push(bucket.max);
-        view.quality.push(bucket.quality as u8);
-    }
-    Ok(view)
 }
