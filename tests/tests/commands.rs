@@ -59,9 +59,9 @@ impl Plant {
         Ok(Self { broker, field, ear, _site: site, host })
     }
 
-    /// The field shows this current, now.
+    /// The field shows this current, now: the next whole millisecond, so that it is not before an order of the same one.
     fn shows(&mut self, value: f64) -> anyhow::Result<()> {
-        let time = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+        let time = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() + 1;
         let payload = format!(r#"{{"value":{value},"time":{time},"quality":"good"}}"#);
         self.field.publish(&format!("rig/{TWIN}/current"), payload.as_bytes(), 1)?;
         self.field.flush().map(drop)

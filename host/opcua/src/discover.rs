@@ -126,9 +126,14 @@ async fn look(link: &Link, under: Option<&NodeAddress>, bounds: Bounds) -> Resul
         }
     }
     let kinds = kinds(link, &walk.variables).await.map_err(refused)?;
+    // What the first node itself has belongs to it, by the name in its id.
+    let root = under.map(|under| {
+        let text = under.to_string();
+        text.rsplit('=').next().unwrap_or_default().chars().take(NAME_CHARS_MAX).collect::<String>()
+    });
     let variables = walk.variables.iter().zip(kinds);
     let variables = variables.map(|((path, name, node), (kind, fits))| Variable {
-        path: path.clone(),
+        path: if path.is_empty() { root.iter().cloned().collect() } else { path.clone() },
         name: name.clone(),
         node: named(node, &namespaces),
         kind,

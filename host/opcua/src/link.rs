@@ -188,6 +188,7 @@ fn chosen(
         let offers: String = offers.join(", ").chars().filter(|c| !c.is_control()).take(400).collect();
         return Err(LinkError::NoEndpoint { policy: policy.to_string(), mode: format!("{mode:?}"), offers });
     };
+    endpoint.endpoint_url = reached(&options.endpoint, endpoint.endpoint_url.as_ref()).into();
     let (wanted, words) = match options.user {
         User::Anonymous => (UserTokenType::Anonymous, "anonymous user"),
         User::Named { .. } => (UserTokenType::UserName, "user with a password"),
@@ -202,6 +203,16 @@ fn chosen(
         }
     }
     if takes { Ok(endpoint) } else { Err(LinkError::NoToken(words)) }
+}
+
+/// The address of an endpoint, with host and port by which the server was reached: those that it gives may lead past what
+/// stands between, or nowhere.
+fn reached(asked: &str, said: &str) -> String {
+    let after = |url: &str| url.split_once("://").map_or(url, |(_, rest)| rest).to_owned();
+    let (asked, said) = (after(asked), after(said));
+    let authority = asked.split('/').next().unwrap_or_default();
+    let path = said.find('/').and_then(|at| said.get(at..)).unwrap_or_default();
+    format!("opc.tcp://{authority}{path}")
 }
 
 fn certificate(

@@ -147,6 +147,10 @@ fn bit_for_bit(peer: OpcUaPeer) -> anyhow::Result<()> {
             let held = server.held(name)?;
             assert_eq!(held, value.to_bits(), "{peer:?} {name}: the peer holds what it was told");
             expect.push(held);
+            // One after the other: what a server does not look at between two changes nobody hears of.
+            wait_for(&format!("{value} of {name}"), PATIENCE, || {
+                Ok((field.of(series).len() >= expect.len()).then_some(()))
+            })?;
         }
         let got = wait_for(&format!("all of {name}"), PATIENCE, || {
             let got = field.of(series);
@@ -166,8 +170,10 @@ fn bit_for_bit(peer: OpcUaPeer) -> anyhow::Result<()> {
         (0x4000_0000, Quality::Uncertain),
         (0, Quality::Good),
     ];
-    for (number, (status, _)) in (0..).zip(statuses) {
+    for (number, (status, _)) in (0_u32..).zip(statuses) {
         server.set("double", f64::from(number), status)?;
+        let there = before + number as usize + 1;
+        wait_for("a status", PATIENCE, || Ok((field.of(0).len() >= there).then_some(())))?;
     }
     let got = wait_for("all qualities", PATIENCE, || {
         let got = field.of(0);

@@ -98,3 +98,11 @@ async fn a_server_that_speaks_another_language_is_refused() {
     assert!(opened.is_err());
     web.abort();
 }
+
+#[test]
+fn an_endpoint_is_reached_as_the_server_was() {
+    let check = |asked: &str, said: &str, expect: &str| assert_eq!(reached(asked, said), expect);
+    check("opc.tcp://plc:4840", "opc.tcp://inner-name:4841/UA/Server", "opc.tcp://plc:4840/UA/Server");
+    check("opc.tcp://10.0.0.7:4840/discovery", "opc.tcp://plc", "opc.tcp://10.0.0.7:4840");
+    check("opc.tcp://[::1]:4840/a", "", "opc.tcp://[::1]:4840");
+}

@@ -87,7 +87,6 @@ fn values_out_of_range_are_named() {
         (opcua(", queue_size = 0", ""), "20: queue_size = 0 is outside 1 … 100000"),
         (opcua(", publishing_ms = 1", ""), "20: publishing_ms = 1 is outside 10 … 3600000"),
         (opcua(", sampling_ms = 3600001", ""), "20: sampling_ms = 3600001 is outside 0 … 3600000"),
-        (opcua(", security = \"basic128\"", ""), "20: unknown variant `basic128`"),
         (opcua(", username = \"ann\"", ""), "20: username needs password_env or password_file"),
         (
             opcua(", username = \"ann\", password_env = \"P\"", ""),
@@ -179,6 +178,9 @@ fn values_out_of_range_are_named() {
     ] {
         check(&toml, &[expect]);
     }
+    // A source that cannot be read is not there for its binds either.
+    let unknown = opcua(", security = \"basic128\"", "");
+    check(&unknown, &["20: unknown variant `basic128`", "22: source \"o\" is not defined"]);
 }
 
 const TARGET: &str = r#"

@@ -110,7 +110,8 @@ fn failures_are_told_in_words() {
         ("cancel 12 --url URL", "this needs the host's token: give --site"),
         ("cancel 12 --url URL --token-file /nowhere/token", "cannot be read from /nowhere/token"),
         ("cancel 12 --url URL --token-file TOKEN", "this is not the token of this host (token read from /"),
-        ("status --url https://127.0.0.1", "is no address of a host"),
+        ("status --url https://127.0.0.1", "give --ca FILE"),
+        ("status --url ftp://127.0.0.1", "is no address of a host"),
         ("status --site /nowhere/site.toml", "/nowhere/site.toml"),
     ] {
         let (text, result) = command(&host, line);
