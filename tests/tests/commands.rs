@@ -282,7 +282,8 @@ fn the_field_fails_safe_while_the_host_stands_still_and_hears_nothing_until_a_pe
     let (status, armed) = plant.host.post(&path, &arm)?;
     ensure!(status == 200 && armed["effective"] == "control", "{armed}");
     beats(&dead_man, 3)?;
-    ensure!((sequence(&dead_man, 0)?, sequence(&dead_man, 2)?) == (1, 3));
+    let numbers = (sequence(&dead_man, 0)?, sequence(&dead_man, 2)?);
+    ensure!(numbers == (1, 3), "{numbers:?}");
     let first = dead_man.watch().beats[0].clone();
     ensure!(first.qos == 0 && !first.retained && first.expiry_s.is_some_and(|left| left <= 3), "{first:?}");
     // One order is out, and one would follow it.

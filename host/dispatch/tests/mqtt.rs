@@ -267,7 +267,7 @@ async fn a_line_that_takes_nothing_turns_beats_away() {
         until(&egress, true).await;
         // Nothing is awaited here, so the line takes none of them.
         let taken = (1..2_000).take_while(|sequence| egress.beat(&beat(*sequence, TOPIC)).is_ok()).count();
-        assert_eq!(taken, 16 + 1_024, "{version:?}");
+        assert!((16 + 1_024..1_100).contains(&taken), "{version:?}: {taken}");
     }
 }
 
