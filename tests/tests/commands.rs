@@ -1,18 +1,18 @@
 //! Commands through the real host and mosquitto: one person proposes, another one approves, the order leaves once, and only the
-//! field itself says that it was carried out. Refusals, a `kill -9` between order and read-back, a host that stood still, a broker
-//! that is away.
+//! field itself says that it was carried out. Refusals, a `kill -9` between order and read-back, a host that stood still and the
+//! dead-man in the field that notices it, a broker that is away.
 
 use std::process::Command;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
-use geminus_tests::{Broker, Host, Listener, PATIENCE, Publisher, SiteFolder, wait_for};
+use geminus_tests::{Broker, DeadMan, Host, Listener, PATIENCE, Publisher, SiteFolder, wait_for};
 use serde_json::{Value, json};
 
 const TWIN: &str = "pump-rig-1";
 const SETS: &str = "rig/+/set/#";
 
-/// A target that somebody approves and one that asks nobody; both are read back from the current.
+/// A target that somebody approves and one that asks nobody and has a sign of life; both are read back from the current.
 const TARGETS: &str = r#"
 [command.class.free]
 approvers = 0
@@ -30,6 +30,7 @@ name = "quick"
 class = "free"
 unit = "A"
 write = { source = "broker", topic = "rig/{twin}/set/quick" }
+heartbeat = { topic = "rig/{twin}/beat/quick", every_ms = 1000 }
 feedback = { point = "current", tolerance = 0.05, within_s = 20 }
 [target.interlock]
 range = { min = 0, max = 10 }
@@ -244,6 +245,85 @@ fn a_host_that_stood_still_is_disarmed_until_a_person_arms_it() -> anyhow::Resul
     ensure!(plant.ear.waiting().is_empty(), "nothing is sent on resume");
     let (status, armed) = plant.host.post(&path, &arm)?;
     ensure!(status == 200 && armed["effective"] == "control", "{armed}");
+    plant.host.stop()
+}
+
+/// How long the field waits for a beat.
+const DEAD_MAN: Duration = Duration::from_secs(5);
+/// What a busy machine may take for a beat on its way and a thread that has to wake.
+const LATE_MAX: Duration = Duration::from_secs(2);
+
+/// Waits until the dead-man has heard so many beats.
+fn beats(dead_man: &DeadMan, count: usize) -> anyhow::Result<()> {
+    wait_for(
+        &format!("{count} beats"),
+        PATIENCE,
+        || Ok((dead_man.watch().beats.len() >= count).then_some(())),
+    )
+}
+
+fn sequence(dead_man: &DeadMan, place: usize) -> anyhow::Result<u64> {
+    let payload = dead_man.watch().beats.get(place).context("a beat")?.payload.clone();
+    let beat: Value = serde_json::from_slice(&payload)?;
+    ensure!(beat["twin"] == TWIN && beat["target"] == "quick" && beat["every_ms"] == 1_000, "{beat}");
+    ensure!(beat["time"].as_u64().is_some(), "{beat}");
+    beat["sequence"].as_u64().context("a sequence")
+}
+
+#[test]
+fn the_field_fails_safe_while_the_host_stands_still_and_hears_nothing_until_a_person_arms()
+-> anyhow::Result<()> {
+    let mut plant = Plant::start()?;
+    let topic = format!("rig/{TWIN}/beat/quick");
+    let dead_man = DeadMan::open(plant.broker.port, "dead-man", &topic, DEAD_MAN)?;
+    let path = format!("/twins/{TWIN}/authority");
+    let arm = json!({"level": "control", "by": "Anna", "reason": "scenario"});
+    ensure!(dead_man.watch().beats.is_empty(), "no beat of a twin that is not armed");
+    let (status, armed) = plant.host.post(&path, &arm)?;
+    ensure!(status == 200 && armed["effective"] == "control", "{armed}");
+    beats(&dead_man, 3)?;
+    let numbers = (sequence(&dead_man, 0)?, sequence(&dead_man, 2)?);
+    ensure!(numbers == (1, 3), "{numbers:?}");
+    let first = dead_man.watch().beats[0].clone();
+    ensure!(first.qos == 0 && !first.retained && first.expiry_s.is_some_and(|left| left <= 3), "{first:?}");
+    // One order is out, and one would follow it.
+    plant.propose("quick", 4.0, "Anna")?;
+    plant.ear.next()?;
+    let ready = plant.propose("quick", 5.0, "Anna")?;
+    ensure!(ready["state"] == "checked", "{ready}");
+    ensure!(dead_man.watch().failed.is_none(), "it beats");
+    let (stopped, over) = (Instant::now(), Instant::now() + Duration::from_secs(10));
+    signal(&plant.host, "-STOP")?;
+    let failed = wait_for("the fail action in the field", PATIENCE, || Ok(dead_man.watch().failed))?;
+    let took = failed.saturating_duration_since(stopped);
+    ensure!(took <= DEAD_MAN + LATE_MAX, "it took {took:?}");
+    let heard = dead_man.watch().beats.len();
+    let last = sequence(&dead_man, heard - 1)?;
+    wait_for("ten seconds of standing still", PATIENCE, || Ok((Instant::now() > over).then_some(())))?;
+    signal(&plant.host, "-CONT")?;
+    plant.host.entry("host-stood-still", |_| true)?;
+    plant.comes_to(&ready, "refused")?;
+    let quick = wait_for("the beats to be silent", PATIENCE, || {
+        let targets = plant.host.get("/targets?twin=pump-rig-1")?;
+        let quick =
+            targets["targets"].as_array().context("targets")?.iter().find(|one| one["name"] == "quick");
+        let heartbeat = quick.context("quick")?["heartbeat"].clone();
+        Ok((!heartbeat["silent"].is_null()).then_some(heartbeat))
+    })?;
+    ensure!(quick["silent"] == "the twin is not armed" && quick["beats"] == last, "{quick}");
+    // Three more periods, the line to the broker standing again.
+    connected(&plant.host)?;
+    let over = Instant::now() + Duration::from_secs(3);
+    wait_for("three periods", PATIENCE, || Ok((Instant::now() > over).then_some(())))?;
+    plant.field.publish(&topic, b"marker", 1)?;
+    plant.field.flush()?;
+    beats(&dead_man, heard + 1)?;
+    ensure!(dead_man.watch().beats[heard].payload == b"marker", "no beat on resume");
+    ensure!(plant.ear.waiting().is_empty(), "no order on resume");
+    let (status, armed) = plant.host.post(&path, &arm)?;
+    ensure!(status == 200 && armed["effective"] == "control", "{armed}");
+    beats(&dead_man, heard + 3)?;
+    ensure!(sequence(&dead_man, heard + 1)? == last + 1, "it goes on where it ended");
     plant.host.stop()
 }
 

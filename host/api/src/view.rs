@@ -32,8 +32,8 @@ pub use rollout::{
 };
 pub use site::{InputsView, SiteView, StoreView, TwinCounts};
 pub use target::{
-    ArmedView, AuthorityView, BypassView, EgressView, FeedbackView, HoldingView, LatchView, Level, RuleView,
-    TargetView, TargetsView, WrittenView,
+    ArmedView, AuthorityView, BypassView, EgressView, FeedbackView, HeartbeatView, HoldingView, LatchView,
+    Level, RuleView, TargetView, TargetsView, WrittenView,
 };
 pub use time::Time;
 pub use twin::{

@@ -1,13 +1,15 @@
-//! Takes permits and nothing else, and writes the field.
+//! Takes permits and nothing else, and writes the field. A sign of life needs none: it carries no value.
 //!
 //! A permit is checked once more against generation and expiry at the last moment and given to the egress once, never again by
 //! itself. What becomes of it comes back as one [`Answer`], which may take its time; it means what the events of the same
 //! names mean in the command room. Whoever calls has the command written down as sent before: nothing here is kept.
 
+mod beat;
 mod mqtt;
 mod order;
 mod reply;
 
+pub use beat::Beat;
 pub use mqtt::{MqttEgress, MqttOptions, MqttVersion};
 pub use order::Order;
 pub use reply::{Answer, Reply};
@@ -26,6 +28,14 @@ pub trait Egress {
     /// Hands `order` to the transport, or answers that it cannot. Does not wait for the field: the answer comes when it is
     /// known. Nothing is kept for later: what cannot leave now does not leave.
     fn send(&mut self, order: &Order<'_>, now: Timestamp, reply: Reply);
+
+    /// Hands a sign of life to the transport. Does not wait, and nothing is kept for later.
+    ///
+    /// # Errors
+    /// Why it cannot leave now. A protocol that has none says so always.
+    fn beat(&mut self, beat: &Beat<'_>) -> Result<(), String> {
+        Err(format!("no heartbeat can be written to {} over this protocol", beat.address))
+    }
 }
 
 /// What a permit does not say of a command: its id, and where it goes.
@@ -92,6 +102,14 @@ impl<E: Egress> Dispatcher<E> {
             expires: permit.expires(),
         };
         self.egress.send(&order, now, reply);
+    }
+
+    /// Hands a sign of life to the egress.
+    ///
+    /// # Errors
+    /// Why it cannot leave now.
+    pub fn beat(&mut self, beat: &Beat<'_>) -> Result<(), String> {
+        self.egress.beat(beat)
     }
 
     fn remember(&mut self, id: Uuid) {

@@ -3,7 +3,7 @@
 //! Each order leaves on the connection that stands at that moment or not at all: QoS 1, tracked until the broker has it, never
 //! retained, and with an expiry where the protocol has one. A connection that breaks is thrown away with whatever was under way on it,
 //! so that the library cannot send it again; the next one starts clean. A broker that does not answer in time is hung up on, so that
-//! nothing waits there to leave later.
+//! nothing waits there to leave later. A sign of life goes the same way at QoS 0: whether it arrives is the field's to notice.
 
 mod v4;
 mod v5;
@@ -17,12 +17,16 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use crate::{Answer, Egress, Order, Reply};
+use crate::{Answer, Beat, Egress, Order, Reply};
 
 /// Orders under way at most: fewer than the 20 that brokers customarily take, so that none waits in the library.
 const WINDOW: u16 = 16;
+/// Orders and signs of life that the library holds at most while the line takes none; more are turned away.
+const HELD_MAX: usize = WINDOW as usize + 1_024;
 /// Longest topic, as the protocol has it.
 const TOPIC_BYTES_MAX: usize = 65_535;
+/// Why nothing leaves while the broker is away.
+const NO_LINE: &str = "there is no connection to the broker";
 /// How long after a lost connection the next one is tried, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
@@ -119,7 +123,7 @@ impl MqttEgress {
         topic_fits(order.address)?;
         let payload = order.payload()?;
         let line = self.shared.line.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let line = line.ok_or_else(|| "there is no connection to the broker".to_owned())?;
+        let line = line.ok_or_else(|| NO_LINE.to_owned())?;
         let place = Arc::clone(&line.window)
             .try_acquire_owned()
             .map_err(|_| format!("{WINDOW} orders wait for the broker already"))?;
@@ -151,6 +155,17 @@ impl Egress for MqttEgress {
             reply.answer(answer);
             drop(place);
         });
+    }
+
+    fn beat(&mut self, beat: &Beat<'_>) -> Result<(), String> {
+        topic_fits(beat.address)?;
+        let payload = beat.payload()?;
+        let line = self.shared.line.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let line = line.ok_or_else(|| NO_LINE.to_owned())?;
+        match &line.client {
+            Client::V4(client) => v4::beat(client, beat, payload),
+            Client::V5(client) => v5::beat(client, beat, payload),
+        }
     }
 }
 

@@ -136,6 +136,27 @@ fn only_so_many_ids_are_remembered() {
 }
 
 #[test]
+fn a_beat_says_what_is_documented_and_a_protocol_without_one_refuses_it() {
+    let beat = Beat {
+        twin: "pump-1",
+        target: "load-limit",
+        address: "rig/pump-1/set/heartbeat",
+        sequence: 7,
+        time: NOW,
+        every: Duration::from_millis(1_500),
+    };
+    let text = String::from_utf8(beat.payload().expect("payload")).expect("text");
+    let expect =
+        "{\"twin\":\"pump-1\",\"target\":\"load-limit\",\"sequence\":7,\"time\":1000,\"every_ms\":1500}";
+    assert_eq!(text, expect);
+    assert_eq!(beat.expiry_s(), 5, "three periods, rounded up");
+    assert_eq!(Beat { every: Duration::from_millis(100), ..beat }.expiry_s(), 1);
+    // What it sends through has none of its own.
+    let refused = dispatcher(None).beat(&beat).expect_err("no heartbeat");
+    assert!(refused.contains("no heartbeat can be written to rig/pump-1/set/heartbeat"), "{refused}");
+}
+
+#[test]
 fn the_payload_is_the_documented_one() {
     let order = Order {
         id: Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0001),

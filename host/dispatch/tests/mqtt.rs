@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use geminus_core::{Timestamp, TwinIndex};
-use geminus_dispatch::{Answer, Egress, MqttEgress, MqttOptions, MqttVersion, Order, Reply};
+use geminus_dispatch::{Answer, Beat, Egress, MqttEgress, MqttOptions, MqttVersion, Order, Reply};
 use geminus_ingest::broker::Broker;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -66,6 +66,11 @@ async fn soon<T>(what: &str, wait: impl Future<Output = T>) -> T {
 async fn until(egress: &MqttEgress, up: bool) {
     let mut now = egress.up();
     soon("the connection", now.wait_for(|is| *is == up)).await.expect("the egress is there");
+}
+
+fn beat(sequence: u64, address: &str) -> Beat<'_> {
+    let every = Duration::from_secs(1);
+    Beat { twin: "pump-1", target: "load-limit", address, sequence, time: NOW, every }
 }
 
 /// Somebody who listens to one topic, by MQTT 5.
@@ -221,6 +226,49 @@ async fn a_broker_that_turns_an_order_down_is_heard() {
     line.answer(0x10).await;
     let answer = soon("the answer", answer).await.expect("an answer");
     assert!(matches!(&answer, Answer::Acknowledged { receipt } if receipt.contains("nobody")), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_beat_leaves_at_once_or_not_at_all_and_nobody_waits_for_an_answer() {
+    for version in VERSIONS {
+        let mut fake = Fake::listen(SocketAddr::from(([127, 0, 0, 1], 0))).await;
+        let mut egress = MqttEgress::start(options(fake.address(), version), Handle::current());
+        let refused = egress.beat(&beat(1, TOPIC)).expect_err("no line");
+        assert!(refused.contains("no connection"), "{refused}");
+        let mut line = fake.accept(version).await;
+        until(&egress, true).await;
+        assert!(egress.beat(&beat(2, "rig/#")).expect_err("a pattern").contains("is no topic"));
+        // More than orders may be under way.
+        for sequence in 3..40 {
+            egress.beat(&beat(sequence, TOPIC)).expect("a line");
+        }
+        for sequence in 3..40 {
+            let (first, body) = line.packet().await;
+            assert_eq!(first, 0x30, "PUBLISH at QoS 0, neither retained nor a duplicate");
+            let start = body.iter().position(|byte| *byte == b'{').expect("JSON");
+            let expiry = body[..start].windows(5).any(|bytes| bytes == [2, 0, 0, 0, 3]);
+            assert_eq!(expiry, version == MqttVersion::V5, "three periods of a second");
+            let payload: serde_json::Value = serde_json::from_slice(&body[start..]).expect("JSON");
+            let expect = serde_json::json!({
+                "twin": "pump-1", "target": "load-limit", "sequence": sequence, "time": NOW.millis(),
+                "every_ms": 1_000,
+            });
+            assert_eq!(payload, expect);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_takes_nothing_turns_beats_away() {
+    for version in VERSIONS {
+        let mut fake = Fake::listen(SocketAddr::from(([127, 0, 0, 1], 0))).await;
+        let mut egress = MqttEgress::start(options(fake.address(), version), Handle::current());
+        let _line = fake.accept(version).await;
+        until(&egress, true).await;
+        // Nothing is awaited here, so the line takes none of them.
+        let taken = (1..2_000).take_while(|sequence| egress.beat(&beat(*sequence, TOPIC)).is_ok()).count();
+        assert!((16 + 1_024..1_100).contains(&taken), "{version:?}: {taken}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@
 mod append;
 mod broker;
 mod brokered;
+mod commanded;
 mod contain;
 mod dedicated;
 mod figure;
@@ -17,6 +18,8 @@ mod http;
 mod interlock;
 mod latency;
 mod memory;
+mod mqtt;
+mod obedient;
 mod plugins;
 mod processor;
 mod publisher;
@@ -70,6 +73,7 @@ const MEASUREMENTS: &[Measurement] = &[
     ("pipeline.host", "samples/s", |bench| flooded::measure(bench, 0)),
     ("pipeline.host_qos1", "samples/s", |bench| flooded::measure(bench, 1)),
     ("pipeline.latency", "ms", latency::measure),
+    ("command.round_trip", "ms", commanded::measure),
     ("swap.twins_10000", "ms", swap::measure),
     ("shadow.overhead", "ns/row", shadow::measure),
     ("contain.neighbours", "ms", contain::measure),

@@ -76,6 +76,8 @@ use alarms::watch::Watch;
 use chronicle::Chronicle;
 use cohorts::Cohorts;
 use commanded::EarlierCommands;
+#[cfg(feature = "bench")]
+pub(crate) use commands::ENDS;
 pub(crate) use crumb::Crumb;
 use field::Source;
 use floor::Floor;

@@ -170,6 +170,13 @@ impl Book {
             .then(|| Permit::of(picture.twin, picture.generation, &self.target, value, now.wall.plus(life)))
     }
 
+    /// Whether the target is given back to the field now: a trip is active, and that is its fail action.
+    #[must_use]
+    pub fn releases(&self, memory: &Memory) -> bool {
+        let active = !memory.tripped.is_empty() || !memory.latched.is_empty();
+        active && self.fail.action == FailAction::Release
+    }
+
     /// Readings as the rules see them: a picture of another book is none.
     pub(crate) fn readings<'p>(&self, picture: &Picture<'p>) -> &'p [Reading] {
         if picture.readings.len() == self.points.len() { picture.readings } else { &[] }

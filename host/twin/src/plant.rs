@@ -27,7 +27,7 @@ mod tests;
 pub use alarms::{PlantAlarm, Reference, Watched};
 pub use parameters::{ParameterError, parameters};
 pub use route::{Payload, Route, RouteField, RoutePoint};
-pub use target::{Target, TargetCommand};
+pub use target::{Heartbeat, Target, TargetCommand};
 
 /// Place of a binding (one `[[behavior]]` of the site) in [`Plant::bindings`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -74,7 +74,9 @@ export class Targets {
       feedback: { point: `${one.name}_feedback`, value: one.present, quality: 'good', time: iso(now), tolerance: 0.5, within_s: 5 },
       written: one.written, owner: holdings[0]?.level ?? 'behavior', holdings, open: openOf(one), latches: one.latches,
       bypasses: one.bypasses.map(({ rule, by, reason, until }) => ({ rule, by, reason, left_s: Math.max(0, Math.round((until - now) / 1_000)) })),
-      tripped: rules[0].refuses, rules, fail_action: 'writes the safe value 40', egress: { source: 'plant', address: `plant/${one.twin}/${one.name}/set`, up: one.up },
+      tripped: rules[0].refuses, rules, fail_action: 'writes the safe value 40',
+      heartbeat: { address: `plant/${one.twin}/${one.name}/beat`, every_ms: 1_000, beats: 42, last: iso(now), silent: null },
+      egress: { source: 'plant', address: `plant/${one.twin}/${one.name}/set`, up: one.up },
     };
   }
 

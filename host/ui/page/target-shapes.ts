@@ -12,6 +12,8 @@ export interface Written { value: number; at: string; verified: boolean }
 export interface Holding { level: Level; by: string; reason: string; since: string; until: string | null }
 export interface Latch { rule: string; at: string; seen: string }
 export interface Bypass { rule: string; by: string; reason: string; left_s: number }
+/** `silent`: why none leaves now; null while it beats. */
+export interface Heartbeat { address: string; every_ms: number; beats: number; last: string | null; silent: string | null }
 export interface Egress { source: string; address: string; up: boolean }
 
 export interface Target {
@@ -34,6 +36,7 @@ export interface Target {
   tripped: boolean;
   rules: Rule[];
   fail_action: string;
+  heartbeat: Heartbeat | null;
   egress: Egress;
 }
 

@@ -12,7 +12,7 @@ const holding = (level: Level, by = 'Bo', more: Partial<Holding> = {}): Holding 
 function target(more: Partial<Target> = {}): Target {
   return {
     twin: 'rig-1', name: 'load_limit', unit: '%', class: 'load', approvers: 1, commands: ['throttle.limit_load'], feedback: null, written: null, owner: 'behavior', holdings: [], open: [],
-    latches: [], bypasses: [], tripped: false, rules: [], fail_action: 'holds the last value', egress: { source: 's', address: 'a', up: true }, ...more,
+    latches: [], bypasses: [], tripped: false, rules: [], fail_action: 'holds the last value', heartbeat: null, egress: { source: 's', address: 'a', up: true }, ...more,
   };
 }
 

@@ -2,7 +2,8 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
@@ -75,6 +76,18 @@ impl Listener {
     /// When none comes.
     pub fn next(&self) -> anyhow::Result<Message> {
         self.heard.recv_timeout(PATIENCE).context("no message came")
+    }
+
+    /// The next message within `span`; `None` when none comes.
+    ///
+    /// # Errors
+    /// When the line has ended.
+    pub fn within(&self, span: Duration) -> anyhow::Result<Option<Message>> {
+        match self.heard.recv_timeout(span) {
+            Ok(message) => Ok(Some(message)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => anyhow::bail!("the line to the broker has ended"),
+        }
     }
 
     /// Whatever has come and was not taken yet.

@@ -54,8 +54,28 @@ pub struct TargetView {
     pub rules: Vec<RuleView>,
     /// What is done when a trip becomes active, in words.
     pub fail_action: String,
+    /// Its sign of life to the field; null without one.
+    #[schema(required)]
+    pub heartbeat: Option<HeartbeatView>,
     /// Where it is written to.
     pub egress: EgressView,
+}
+
+/// A sign of life to the field.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HeartbeatView {
+    /// Where it is written to, at the source of the target.
+    pub address: String,
+    /// Milliseconds between two.
+    pub every_ms: u32,
+    /// How many have left since the host started.
+    pub beats: u64,
+    /// When the last one left; null before the first one.
+    #[schema(required)]
+    pub last: Option<Time>,
+    /// Why none leaves now; null while it beats.
+    #[schema(required)]
+    pub silent: Option<String>,
 }
 
 /// What a feedback point shows.

@@ -133,6 +133,13 @@ pub(crate) fn target() -> TargetView {
         tripped: true,
         rules: vec![rule()],
         fail_action: "holds the last value".to_owned(),
+        heartbeat: Some(HeartbeatView {
+            address: "rig/pump-1/beat".to_owned(),
+            every_ms: 1_000,
+            beats: 7,
+            last: Some(NOON.into()),
+            silent: None,
+        }),
         egress: EgressView { source: "field".to_owned(), address: "rig/pump-1/set".to_owned(), up: true },
     }
 }

@@ -6,8 +6,8 @@ use rumqttc_v4::{
 };
 use tokio::sync::watch;
 
-use super::{Client, MqttOptions, WINDOW};
-use crate::{Answer, Order};
+use super::{Client, HELD_MAX, MqttOptions, WINDOW};
+use crate::{Answer, Beat, Order};
 
 /// One connection, from its first attempt to its end; gives why it ended.
 pub(super) async fn connection(
@@ -33,7 +33,7 @@ pub(super) async fn connection(
             }
         });
     }
-    let (client, mut events) = AsyncClient::builder(line).capacity(usize::from(WINDOW)).build();
+    let (client, mut events) = AsyncClient::builder(line).capacity(HELD_MAX).build();
     let mut network = events.network_options();
     network.set_tcp_nodelay(true);
     events.set_network_options(network);
@@ -58,6 +58,13 @@ pub(super) fn publish(
 ) -> Result<PublishNotice, String> {
     client
         .try_publish_tracked(order.address, payload, PublishOptions::at_least_once())
+        .map_err(|error| error.to_string())
+}
+
+/// Hands a sign of life to the library: QoS 0, and nobody tells whether it arrived.
+pub(super) fn beat(client: &AsyncClient, beat: &Beat<'_>, payload: Vec<u8>) -> Result<(), String> {
+    client
+        .try_publish(beat.address, payload, PublishOptions::at_most_once())
         .map_err(|error| error.to_string())
 }
 

@@ -8,8 +8,8 @@ use rumqttc_v5::{
 };
 use tokio::sync::watch;
 
-use super::{Client, MqttOptions, WINDOW};
-use crate::{Answer, Order};
+use super::{Client, HELD_MAX, MqttOptions, WINDOW};
+use crate::{Answer, Beat, Order};
 
 /// One connection, from its first attempt to its end; gives why it ended.
 pub(super) async fn connection(
@@ -38,7 +38,7 @@ pub(super) async fn connection(
     let mut network = line.network_options();
     network.set_tcp_nodelay(true);
     line.set_network_options(network);
-    let (client, mut events) = AsyncClient::builder(line).capacity(usize::from(WINDOW)).build();
+    let (client, mut events) = AsyncClient::builder(line).capacity(HELD_MAX).build();
     loop {
         let step = tokio::select! {
             step = events.poll() => step,
@@ -68,6 +68,18 @@ pub(super) fn publish(
     };
     let options = PublishOptions::at_least_once().properties(properties);
     client.try_publish_tracked(order.address, payload, options).map_err(|error| error.to_string())
+}
+
+/// Hands a sign of life to the library: QoS 0, and nobody tells whether it arrived.
+pub(super) fn beat(client: &AsyncClient, beat: &Beat<'_>, payload: Vec<u8>) -> Result<(), String> {
+    let properties = PublishProperties {
+        payload_format_indicator: Some(1),
+        message_expiry_interval: Some(beat.expiry_s()),
+        content_type: Some("application/json".to_owned()),
+        ..PublishProperties::default()
+    };
+    let options = PublishOptions::at_most_once().properties(properties);
+    client.try_publish(beat.address, payload, options).map_err(|error| error.to_string())
 }
 
 /// What the broker says of it, in the end.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use geminus_core::{Clock, Timestamp};
 use geminus_ingest::QoS;
 use geminus_ingest::flood::FloodOptions;
@@ -35,6 +35,9 @@ const BEGIN_BEFORE: Duration = Duration::from_secs(3_600);
 const STEP: Duration = Duration::from_secs(1);
 /// Unacknowledged messages that the flood has under way at QoS 1.
 const WINDOW: u16 = 20_000;
+/// How long a host may take until it is subscribed, and how often it is looked at.
+const SUBSCRIBED_MAX: Duration = Duration::from_secs(20);
+const LOOK: Duration = Duration::from_millis(4);
 
 /// A folder with site, types and plugins.
 #[derive(Debug)]
@@ -85,6 +88,18 @@ impl SiteFolder {
     /// The site file.
     pub(crate) fn site(&self) -> PathBuf {
         self.folder.path().join("site.toml")
+    }
+
+    /// Waits until a broker has confirmed every subscription of a host that runs here, which its source then writes down.
+    pub(crate) fn wait_subscribed(&self, bench: &Workbench) -> anyhow::Result<()> {
+        let start = bench.clock.monotonic();
+        let memo = self.path().join("data").join("session-field.json");
+        while !memo.is_file() {
+            let waited = bench.clock.monotonic().saturating_sub(start);
+            ensure!(waited < SUBSCRIBED_MAX, "the host has not subscribed: no {memo:?}");
+            std::thread::park_timeout(LOOK);
+        }
+        Ok(())
     }
 
     /// Where it is.

@@ -88,15 +88,9 @@ impl Trial {
         http::address(&self.running.url())
     }
 
-    /// Waits until a broker has confirmed every subscription, which the source then writes down.
+    /// Waits until a broker has confirmed every subscription.
     pub(crate) fn wait_subscribed(&self, bench: &Workbench) -> anyhow::Result<()> {
-        let start = bench.clock.monotonic();
-        let memo = self.folder.path().join("data").join("session-field.json");
-        while !memo.is_file() {
-            ensure!(bench.clock.monotonic() - start < FIRST_MAX, "the host has not subscribed: no {memo:?}");
-            std::thread::park_timeout(LOOK);
-        }
-        Ok(())
+        self.folder.wait_subscribed(bench)
     }
 
     /// Waits until all is over, counts, and stops the house.

@@ -285,6 +285,11 @@ fn one(view: &TargetView, rules: bool) -> String {
     }
     let up = if view.egress.up { "" } else { " (no connection)" };
     text.push_str(&format!("  to {} of {}{up}\n", view.egress.address, view.egress.source));
+    if let Some(heartbeat) = &view.heartbeat {
+        let last = heartbeat.last.map_or_else(|| "none yet".to_owned(), |last| format!("last at {last}"));
+        let silent = heartbeat.silent.as_ref().map_or_else(String::new, |why| format!(", silent: {why}"));
+        text.push_str(&format!("  heartbeat to {} {last}{silent}\n", heartbeat.address));
+    }
     for latch in &view.latches {
         text.push_str(&format!("  latched \"{}\" since {}: {}\n", latch.rule, latch.at, latch.seen));
     }
@@ -326,6 +331,8 @@ mod tests {
                         "bypassed_by": null},
                 ],
                 "fail_action": "holds the last value",
+                "heartbeat": {"address": "rig/rig-1/beat", "every_ms": 1000, "beats": 0, "last": null,
+                    "silent": "the twin is not armed"},
                 "egress": {"source": "broker", "address": "rig/rig-1/set", "up": false},
             }],
             "authorities": [{"twin": "rig-1", "configured": "control", "effective": "advise", "armed": null,
@@ -338,6 +345,7 @@ mod tests {
             "rig-1  advise of control  (not armed since the host started)",
             "shows nothing  owner operator Anna (manual)  written 4 at 2026-03-01T12:00:00Z, not verified",
             "to rig/rig-1/set of broker (no connection)",
+            "heartbeat to rig/rig-1/beat none yet, silent: the twin is not armed",
             "latched \"hot\" since",
             "bypassed \"runs\" by Ines, 60 s left",
             "refuses  trip        \"hot\": not t > 90; t = 99",

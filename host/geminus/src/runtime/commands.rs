@@ -3,6 +3,7 @@
 //!
 //! Ends when it is told to. Never waits for a shard or a guest; waits for the disk, because nothing may leave before it is kept.
 
+mod beat;
 mod books;
 mod desk;
 mod egress;

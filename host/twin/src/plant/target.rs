@@ -1,6 +1,7 @@
 //! Targets: their rules compiled against the points that their twins really have.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use geminus_command::{Class, Feedback};
 use geminus_core::TwinIndex;
@@ -33,10 +34,29 @@ pub struct Target {
     pub topic: String,
     /// Where it is read back, in the unit of the target.
     pub feedback: Option<Feedback>,
+    /// Its sign of life to the field, at the same source.
+    pub heartbeat: Option<Heartbeat>,
     /// The compiled rules.
     pub book: Book,
     /// Place of the `[[target]]` in the site file.
     pub section: usize,
+}
+
+/// A sign of life to the field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// Topic template.
+    pub topic: String,
+    /// Between two of them.
+    pub every: Duration,
+}
+
+impl Heartbeat {
+    /// Topic of a twin with this id.
+    #[must_use]
+    pub fn address(&self, twin: &str) -> String {
+        self.topic.replace("{twin}", twin)
+    }
 }
 
 /// A command of a behavior that may propose a value for a target.
@@ -74,6 +94,11 @@ impl Resolving<'_> {
                 let message = format!("topic \"{}\" has no {{twin}}, but several twins", target.write.topic);
                 self.report(&format!("{key}.write.topic"), message);
             }
+            let beats = target.heartbeat.as_ref().map(|heartbeat| &heartbeat.topic);
+            if let Some(topic) = beats.filter(|topic| selected.len() > 1 && !topic.contains("{twin}")) {
+                let message = format!("topic \"{topic}\" has no {{twin}}, but several twins");
+                self.report(&format!("{key}.heartbeat.topic"), message);
+            }
             let mut of_twins: Vec<u32> =
                 selected.iter().filter_map(|twin| Some(twins.get(twin.0 as usize)?.kind)).collect();
             of_twins.sort_unstable();
@@ -101,6 +126,10 @@ impl Resolving<'_> {
                             point: feedback.point.clone(),
                             tolerance: feedback.tolerance,
                             within_ms: (feedback.within_s * 1_000.0) as u64,
+                        }),
+                        heartbeat: target.heartbeat.as_ref().map(|heartbeat| Heartbeat {
+                            topic: heartbeat.topic.clone(),
+                            every: Duration::from_millis(heartbeat.every_ms.into()),
                         }),
                         book,
                         section,
@@ -151,6 +180,18 @@ impl Resolving<'_> {
                         other.0, other.1, target.name, twin.id, address.1
                     );
                     self.report(&format!("{key}.write.topic"), message);
+                    break;
+                }
+                let beats =
+                    target.heartbeat.as_ref().map(|beats| (server(&target.source), beats.address(&twin.id)));
+                if let Some(address) = beats
+                    && let Some(other) = addresses.insert(address.clone(), (&target.name, &twin.id))
+                {
+                    let message = format!(
+                        "the heartbeat of \"{}\" of {} goes to the address of \"{}\" of {}, {}: give it its own",
+                        target.name, twin.id, other.0, other.1, address.1
+                    );
+                    self.report(&format!("{key}.heartbeat.topic"), message);
                     break;
                 }
                 let twice = target.commands.iter().find_map(|one| {

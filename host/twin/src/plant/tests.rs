@@ -443,6 +443,18 @@ fn no_two_targets_share_an_address() {
     let told = plant(&format!("{SITE}{TARGET}{second}")).expect_err("one topic").to_string();
     assert!(told.contains("are written to one address, rig/"), "{told}");
     let own = second.replace("/set/limit", "/set/other");
+    let beats = "heartbeat = { topic = \"rig/{twin}/beat\", every_ms = 500 }\n[target.interlock]";
+    let beating = |target: &str| target.replace("[target.interlock]", beats);
+    let told =
+        plant(&format!("{SITE}{}{}", beating(TARGET), beating(&own))).expect_err("one topic").to_string();
+    assert!(told.contains("the heartbeat of \"other\" of rig-1 goes to the address of \"limit\""), "{told}");
+    let told = plant(&format!("{SITE}{}", beating(TARGET).replace("beat\"", "set/limit\"")));
+    let told = told.expect_err("its own topic").to_string();
+    assert!(told.contains("goes to the address of \"limit\" of rig-1, rig/rig-1/set/limit"), "{told}");
+    let kept = plant(&format!("{SITE}{}{own}", beating(TARGET))).expect("a plant");
+    let heartbeat = kept.targets[0].heartbeat.as_ref().expect("a heartbeat");
+    assert_eq!((heartbeat.address("rig-1").as_str(), heartbeat.every.as_millis()), ("rig/rig-1/beat", 500));
+    assert_eq!(kept.targets[1].heartbeat, None);
     let both = plant(&format!("{SITE}{TARGET}{own}")).expect("two topics");
     let addresses: Vec<String> = both.targets.iter().map(|target| target.address("rig-1")).collect();
     assert_eq!(addresses, ["rig/rig-1/set/limit", "rig/rig-1/set/other"]);
@@ -464,6 +476,7 @@ fn targets_are_compiled_against_the_points_of_their_twins() {
         ("unit =", "commands = [\"core.stop\"]\nunit =", "declares no command \"stop\""),
         ("unit =", "commands = [\"nobody.stop\"]\nunit =", "behavior \"nobody\" is not defined"),
         ("rig/{twin}/set", "rig/set", "has no {twin}, but several twins"),
+        ("unit =", "heartbeat = { topic = \"beat\" }\nunit =", "\"beat\" has no {twin}, but several twins"),
     ] {
         let told = with(old, new).expect_err(new).to_string();
         assert!(told.contains(expect), "{told}\n  does not say\n{expect}");

@@ -32,7 +32,7 @@ pub struct Target {
     /// What is done when a trip becomes active.
     #[serde(default)]
     pub fail: Fail,
-    /// A sign of life to the field, which takes its own fail action when it stays away. Absent: none.
+    /// A sign of life to the field while the twin is armed; the field takes its own fail action when it stays away. Absent: none.
     #[serde(default)]
     pub heartbeat: Option<Heartbeat>,
     /// The rules that every command has to pass.
@@ -91,7 +91,7 @@ const ROUTINE: &str = "routine";
 pub struct Heartbeat {
     /// Topic template without wildcards, at the source of `write`; `{twin}` stands for the id.
     pub topic: String,
-    /// Milliseconds between two; 100 … 60000.
+    /// Milliseconds between two; 100 … 60000. Kept to a tenth of a second.
     #[serde(default = "second")]
     pub every_ms: u32,
 }

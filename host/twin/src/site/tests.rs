@@ -207,6 +207,20 @@ fn targets_are_checked_by_themselves() {
         (with("unit =", "class = \"rotine\"\nunit ="), "21: class \"rotine\" is not defined"),
         (with("/limit\" }", "/limit\", qos = 0 }"), "22: qos = 0 is outside 1 … 1"),
         (
+            with("[target.i", "heartbeat = { topic = \"rig/#\" }\n[target.i"),
+            "24: topic \"rig/#\" must be given, without",
+        ),
+        (
+            with("[target.i", "heartbeat = { topic = \"b/{twin}\", every_ms = 99 }\n[target.i"),
+            "24: every_ms = 99 is outside 100 … 60000",
+        ),
+        (
+            with("[target.i", "heartbeat = { topic = \"b/{twin}\" }\n[target.i")
+                .replace("write = { source = \"field\"", "write = { source = \"o\"")
+                + OPCUA,
+            "24: an OPC UA source carries no heartbeat",
+        ),
+        (
             with("range =", "dwel_s = 1\nrange ="),
             "25: unknown key `dwel_s` in [target.interlock], did you mean `dwell_s`?",
         ),

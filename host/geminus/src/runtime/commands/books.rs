@@ -7,7 +7,7 @@ use std::sync::Arc;
 use geminus_api::EventBus;
 use geminus_api::view::CommandView;
 use geminus_core::{Event, Timestamp};
-use geminus_dispatch::{Answer, Delivery, Dispatcher, Egress, Order, Reply};
+use geminus_dispatch::{Answer, Beat, Delivery, Dispatcher, Egress, Order, Reply};
 use geminus_interlock::Permit;
 use geminus_store::{CommandChange, CommandRow, Journal, Outbox};
 use uuid::Uuid;
@@ -97,6 +97,10 @@ impl Egress for Wire {
     fn send(&mut self, order: &Order<'_>, now: Timestamp, reply: Reply) {
         self.0.send(order, now, reply);
     }
+
+    fn beat(&mut self, beat: &Beat<'_>) -> Result<(), String> {
+        self.0.beat(beat)
+    }
 }
 
 /// A way to the field.
@@ -121,6 +125,15 @@ impl Lines {
         self.0.get(source).is_some_and(|way| (way.up)())
     }
 
+    /// Writes a sign of life.
+    ///
+    /// # Errors
+    /// Why it cannot leave now.
+    pub(crate) fn beat(&mut self, source: &str, beat: &Beat<'_>) -> Result<(), String> {
+        let way = self.0.get_mut(source).ok_or_else(|| no_way(source))?;
+        way.dispatcher.beat(beat)
+    }
+
     /// Sends what is permitted; the answer comes through `reply`. `generation`: of the twin at this moment.
     pub(crate) fn send(
         &mut self,
@@ -132,10 +145,11 @@ impl Lines {
     ) {
         match self.0.get_mut(source) {
             Some(way) => way.dispatcher.send(permit, delivery, generation, now, reply),
-            None => {
-                let reason = format!("source {source} has no connection that writes");
-                reply.answer(Answer::NotSent { reason });
-            }
+            None => reply.answer(Answer::NotSent { reason: no_way(source) }),
         }
     }
+}
+
+fn no_way(source: &str) -> String {
+    format!("source {source} has no connection that writes")
 }

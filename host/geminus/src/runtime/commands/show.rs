@@ -310,6 +310,13 @@ pub(crate) fn target<B: Books>(desk: &Desk<B>, place: usize, now: Moment) -> Opt
         tripped,
         rules,
         fail_action: target.book.fail_action(),
+        heartbeat: station.heart.as_ref().map(|heart| api::HeartbeatView {
+            address: heart.address.clone(),
+            every_ms: u32::try_from(heart.every.as_millis()).unwrap_or(u32::MAX),
+            beats: heart.beats,
+            last: heart.last.map(Into::into),
+            silent: heart.silent.clone(),
+        }),
         egress: api::EgressView {
             source: target.source.clone(),
             address: station.address.clone(),

@@ -10,6 +10,7 @@ use geminus_interlock::{Memory, Moment, Present};
 use geminus_twin::Plant;
 use serde::{Deserialize, Serialize};
 
+use super::beat::Heart;
 use super::points::Points;
 use super::wish::BehaviorWish;
 
@@ -33,6 +34,8 @@ pub(crate) struct Station {
     pub(crate) points: Vec<Option<SeriesId>>,
     /// Series of the feedback point, and from its unit to the target's.
     pub(crate) feedback: Option<(SeriesId, Conversion)>,
+    /// Its sign of life to the field.
+    pub(crate) heart: Option<Heart>,
     pub(crate) ownership: Ownership,
     pub(crate) memory: Memory,
     /// What its behavior wished last and was not taken up yet.
@@ -90,6 +93,7 @@ impl Station {
             target: place,
             name: target.map_or_else(String::new, |target| target.name.clone()),
             address: target.map_or_else(String::new, |target| target.address(&id)),
+            heart: target.and_then(|target| Some(Heart::new(target.heartbeat.as_ref()?, &id))),
             id,
             points: of_rules,
             feedback,

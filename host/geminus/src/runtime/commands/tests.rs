@@ -1,5 +1,6 @@
 //! The desk with books, a field and a clock of its own: what is written down, what leaves, and in which order.
 
+mod beats;
 mod behaviors;
 mod failures;
 mod paths;
@@ -13,7 +14,7 @@ use geminus_api::view::CommandView;
 use geminus_api::{Actor, Role, Trouble};
 use geminus_command::Phase;
 use geminus_core::{Authority, Digest, Event, Quality, Sample, SeriesId, Timestamp};
-use geminus_dispatch::{Answer, Egress, Order, Reply};
+use geminus_dispatch::{Answer, Beat, Egress, Order, Reply};
 use geminus_interlock::Moment;
 use geminus_store::{CommandChange, CommandRow, TargetRow};
 use geminus_twin::{Plant, Site};
@@ -69,12 +70,21 @@ unit = "A"
 write = { source = "broker", topic = "rig/{twin}/set/two" }
 [target.interlock]
 range = { min = 0, max = 10 }
+[[target]]
+name = "watched"
+unit = "A"
+write = { source = "broker", topic = "rig/{twin}/set/watched" }
+fail = { action = "release" }
+heartbeat = { topic = "rig/{twin}/beat", every_ms = 1000 }
+[target.interlock]
+range = { min = 0, max = 10 }
+trip = [{ name = "very hot", when = "points.temperature > 120.0" }]
 "#;
 
 /// What books and field have seen.
 #[derive(Default)]
 struct Seen {
-    /// In order: `kept STATE`, `recorded KIND`, `left TOPIC VALUE`.
+    /// In order: `kept STATE`, `recorded KIND`, `left TOPIC VALUE`, `beat TOPIC SEQUENCE`.
     log: Vec<String>,
     told: Vec<String>,
     rows: BTreeMap<Uuid, CommandRow>,
@@ -82,6 +92,8 @@ struct Seen {
     replies: Vec<Option<Reply>>,
     /// Why nothing can be written.
     full: Option<String>,
+    /// Why the line takes no beats.
+    away: Option<String>,
     /// Why the journal cannot be written, when only it cannot.
     mute: Option<String>,
     random: u8,
@@ -160,6 +172,15 @@ impl Egress for Fake {
         let mut seen = self.seen();
         seen.log.push(format!("left {} {}", order.address, order.value));
         seen.replies.push(Some(reply));
+    }
+
+    fn beat(&mut self, beat: &Beat<'_>) -> Result<(), String> {
+        let mut seen = self.seen();
+        if let Some(reason) = &seen.away {
+            return Err(reason.clone());
+        }
+        seen.log.push(format!("beat {} {}", beat.address, beat.sequence));
+        Ok(())
     }
 }
 

@@ -19,6 +19,8 @@ use super::station::told;
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 /// A loop that has not turned for so long stood still: nothing that was armed before may be sent after.
 pub(crate) const STILL_MAX: Duration = Duration::from_secs(5);
+/// After a pause of the loop longer than this, missed beats are looked for before anything that was heard is looked at.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How long a command of an earlier run waits for the first samples of its points.
 const HEARD_MAX: Duration = Duration::from_secs(10);
 /// What holds authority down while journal or outbox cannot be written.
@@ -53,6 +55,8 @@ impl<B: Books> Desk<B> {
         let still = before.map_or(Duration::ZERO, |before| now.monotonic.saturating_sub(before));
         if still > STILL_MAX {
             self.stood_still(still, now);
+        } else if still > PAUSE_MAX {
+            self.miss(now);
         }
     }
 
@@ -117,6 +121,8 @@ impl<B: Books> Desk<B> {
         settled.extend(waiting.filter_map(|open| self.place_of(&open.record)));
         settled.into_iter().for_each(|place| self.advance_station(place, now));
         (0..self.stations.len()).for_each(|place| self.take_up(place, now));
+        // Last, so that a tick that hangs beats no more.
+        self.beat(now);
     }
 
     /// Nothing is sent that cannot be written down, and nobody has more than `advise` meanwhile; that it can be again arms
