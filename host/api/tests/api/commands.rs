@@ -213,7 +213,9 @@ async fn a_wish_reaches_the_house_with_who_wishes_it() {
     assert_eq!(answer.status, 201, "{}", answer.text());
     assert_eq!(fits("post", COMMANDS, &answer)["state"], "held");
     let heard = asked(&served);
-    for part in ["value: 72.5", r#"reason: "warm", within_s: 600"#, r#"name: "Ann", owner: None, is_person: true"#] {
+    for part in
+        ["value: 72.5", r#"reason: "warm", within_s: 600"#, r#"name: "Ann", owner: None, is_person: true"#]
+    {
         assert!(heard.contains(part), "{heard}");
     }
     let again = format!(r#"{{"id":"{ID}","twin":"pump-1","target":"load-limit","value":72.5}}"#);
@@ -248,7 +250,10 @@ async fn orders_reach_the_house_with_who_gave_them() {
         assert_eq!(answer.status, status, "{name}: {}", answer.text());
         fits("post", &format!("{COMMANDS}/{{id}}/{name}"), &answer);
         let noted = asked(&served);
-        assert!(noted.contains(heard) && noted.contains(r#"name: "Ben", owner: None, is_person: true"#), "{noted}");
+        assert!(
+            noted.contains(heard) && noted.contains(r#"name: "Ben", owner: None, is_person: true"#),
+            "{noted}"
+        );
         let answer = order(&served, &format!("{COMMANDS}/{}/{name}", Uuid::nil()), body).await;
         assert_eq!(answer.status, 404, "{name}");
         asked(&served);
