@@ -55,7 +55,7 @@ fn a_library_is_named_by_the_one_room_that_may() {
         // Reading and writing the field are two connections, of two rooms.
         ("rumqttc-v4", vec!["geminus-dispatch", "geminus-ingest"]),
         ("rumqttc-v5", vec!["geminus-dispatch", "geminus-ingest"]),
-        ("tokio-rustls", vec!["geminus-tls"]),
+        ("tokio-rustls", vec!["geminus-api", "geminus-tls"]),
         ("axum", vec!["geminus-api"]),
         // Tests make components that no author would.
         ("wit-component", vec!["geminus-registry", "geminus-tests"]),

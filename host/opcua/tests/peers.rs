@@ -198,13 +198,17 @@ fn values_and_status_codes_of_node_opcua_come_bit_for_bit() -> anyhow::Result<()
 
 /// A line that is cut again and again while a node counts loses and doubles nothing; a server that is killed comes back.
 fn lost_lines(peer: OpcUaPeer) -> anyhow::Result<()> {
-    const COUNT: u32 = 600;
+    // No faster than the server looks at the node: node-opcua does so every 50 ms.
+    let (count, period_ms) = match peer {
+        OpcUaPeer::Asyncua => (600, 20),
+        OpcUaPeer::NodeOpcua => (160, 150),
+    };
     let place = Place::new()?;
     let mut server = place.server(peer)?;
     let wire = Wire::to(place.port)?;
     let mut field = Field::start(&place.runtime, options(wire.port, &place.host()), &["double"])?;
     field.told("source-connected", 1)?;
-    server.count("double", 1, COUNT, 20)?;
+    server.count("double", 1, count, period_ms)?;
     for cut in 1..=3 {
         let seen = field.of(0).len();
         wait_for("more values", PATIENCE, || Ok((field.of(0).len() > seen + 20).then_some(())))?;
@@ -221,13 +225,13 @@ fn lost_lines(peer: OpcUaPeer) -> anyhow::Result<()> {
         field.told("source-back", cut)?;
     }
     server.says("count")?;
-    let last = f64::from(COUNT - 1);
+    let last = f64::from(count - 1);
     let got = wait_for("the last value", PATIENCE, || {
         let got = field.of(0);
         Ok(got.last().is_some_and(|sample| sample.value == last).then_some(got))
     })?;
     let values: Vec<f64> = got.iter().map(|sample| sample.value).collect();
-    let expect: Vec<f64> = (0..COUNT).map(f64::from).collect();
+    let expect: Vec<f64> = (0..count).map(f64::from).collect();
     let stats = field.handle.stats();
     assert_eq!(values, expect, "{peer:?}: each once, in its order; {stats:?}");
     assert_eq!(stats.lost(), 0, "{peer:?}");

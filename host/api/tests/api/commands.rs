@@ -222,7 +222,7 @@ async fn a_wish_reaches_the_house_with_who_wishes_it() {
     let answer = order(&served, COMMANDS, &again).await;
     assert_eq!(answer.status, 200, "known before: {}", answer.text());
     fits("post", COMMANDS, &answer);
-    assert!(asked(&served).contains(r#"name: "token", is_person: false"#));
+    assert!(asked(&served).contains(r#"name: "token", owner: None, is_person: false"#));
     for (body, status, code) in [
         (r#"{"twin":"pump-1","target":"cold","value":1}"#, 404, "not-found"),
         (r#"{"twin":"pump-1","target":"busy","value":1}"#, 503, "unavailable"),
