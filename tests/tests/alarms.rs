@@ -158,6 +158,10 @@ fn played(host: &Host) -> anyhow::Result<()> {
     })?;
     // The off-delay of the third pump is the last thing that happens.
     in_state(host, 3, WARNING, "returned")?;
+    // An alarm shows its state before the journal has written it down.
+    wait_for("the journal to tell of it", PATIENCE, || {
+        Ok((count(&entries(host)?, "alarm-returned", 3, WARNING) > 0).then_some(()))
+    })?;
     in_state(host, 4, "current-high", "latched-unacknowledged")?;
     Ok(())
 }
