@@ -72,7 +72,7 @@ fn stepped(cohort: &mut Cohort, golden: &Golden, rows: std::ops::Range<usize>) -
         let stepped = cohort.step(&frame)?;
         anyhow::ensure!(stepped.faults.is_empty(), "{:?}", stepped.faults);
         let alert = |alert: &geminus_core::Alert| {
-            (declaration.alerts[alert.alert as usize].code.clone(), alert.value.to_bits())
+            (declaration.alerts[alert.alert as usize].code.clone(), bits(alert.value))
         };
         let values = stepped.outcome.values.iter().map(|value| bits(*value)).collect();
         given.push((values, stepped.outcome.alerts.iter().map(alert).collect()));
@@ -93,7 +93,8 @@ fn recorded(golden: &Golden) -> Vec<Given> {
         let cells = parts.next().unwrap_or_default().split(", ").map(|cell| bits(number(cell))).collect();
         let alert = |text: &str| {
             let (code, value) = text.split_once(' ').expect("a code and a value");
-            (code.to_owned(), value.parse::<f64>().expect("a number").to_bits())
+            // An alert about what is missing has no number.
+            (code.to_owned(), bits(number(value)))
         };
         (cells, parts.map(alert).collect())
     };
