@@ -39,6 +39,8 @@ range = { min = 0, max = 10 }
 struct Plant {
     broker: Broker,
     field: Publisher,
+    /// Source time of the last current, in milliseconds.
+    shown: u128,
     ear: Listener,
     _site: SiteFolder,
     host: Host,
@@ -57,12 +59,15 @@ impl Plant {
         let ear = Listener::open(broker.port, "ear", SETS)?;
         let host = Host::start(&site.site())?;
         connected(&host)?;
-        Ok(Self { broker, field, ear, _site: site, host })
+        Ok(Self { broker, field, shown: 0, ear, _site: site, host })
     }
 
-    /// The field shows this current, now: the next whole millisecond, so that it is not before an order of the same one.
+    /// The field shows this current, now: in the next whole millisecond, so that it is not before an order of the same one,
+    /// and each time in another one, because two values of one time are one sample.
     fn shows(&mut self, value: f64) -> anyhow::Result<()> {
-        let time = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() + 1;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+        let time = now.max(self.shown) + 1;
+        self.shown = time;
         let payload = format!(r#"{{"value":{value},"time":{time},"quality":"good"}}"#);
         self.field.publish(&format!("rig/{TWIN}/current"), payload.as_bytes(), 1)?;
         self.field.flush().map(drop)

@@ -1,6 +1,8 @@
 //! A whole host with OPC UA servers of asyncua and node-opcua: values in history as the servers hold them, a line that is
 //! cut, certificates by the command line, a server that never answers, and a site file out of `geminus discover`.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, ensure};
@@ -150,7 +152,13 @@ fn certificates(peer: OpcUaPeer) -> anyhow::Result<()> {
         ", security = \"aes256sha256rsapss\", username = \"ann\", password_file = \"password\", check_host = {check_host}"
     );
     let site = site(port, &secured)?;
-    std::fs::write(site.path("password"), "secret\n")?;
+    let password = site.path("password");
+    std::fs::write(&password, "secret\n")?;
+    // One that everybody can read is refused before anything is connected.
+    std::fs::set_permissions(&password, Permissions::from_mode(0o644))?;
+    let refused = Host::start(&site.site()).map(drop).expect_err("a password for everybody");
+    ensure!(format!("{refused:?}").contains("password_file"), "{refused:?}");
+    std::fs::set_permissions(&password, Permissions::from_mode(0o600))?;
     let host = Host::start(&site.site())?;
     let path = site.site();
     let path = path.to_str().context("a path in UTF-8")?;

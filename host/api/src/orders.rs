@@ -263,8 +263,20 @@ pub(crate) fn approve(body: &[u8], who: &Principal) -> Result<(CommandOrder, Act
     Ok((CommandOrder::Approve { digest }, actor::person(who, by, None)?))
 }
 
+pub(crate) fn refuse(body: &[u8], who: &Principal) -> Result<(CommandOrder, Actor), Failure> {
+    reason(body, who).map(|(reason, actor)| (CommandOrder::Refuse { reason }, actor))
+}
+
+pub(crate) fn withdraw(body: &[u8], who: &Principal) -> Result<(CommandOrder, Actor), Failure> {
+    reason(body, who).map(|(reason, actor)| (CommandOrder::Withdraw { reason }, actor))
+}
+
+pub(crate) fn resolve(body: &[u8], who: &Principal) -> Result<(CommandOrder, Actor), Failure> {
+    reason(body, who).map(|(note, actor)| (CommandOrder::Resolve { note }, actor))
+}
+
 /// Who does something, and why.
-pub(crate) fn reason(body: &[u8], who: &Principal) -> Result<(String, Actor), Failure> {
+fn reason(body: &[u8], who: &Principal) -> Result<(String, Actor), Failure> {
     let ReasonRequest { reason, by } = read(body)?;
     Ok((reasoned(reason)?, actor::person(who, by, None)?))
 }

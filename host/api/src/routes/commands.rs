@@ -68,7 +68,7 @@ pub(crate) async fn command<H: House>(
     responses(
         (status = 200, description = "It was here before: the command as it stands", body = CommandView),
         (status = 201, description = "It is written down: what it became at once", body = CommandView),
-        (status = 401, description = "The token is missing or wrong", body = ErrorView),
+        (status = 401, description = "Neither a token nor a session that counts", body = ErrorView),
         (status = 404, description = "There is no such twin or target", body = ErrorView),
         (status = 409, description = "The id is of another command", body = ErrorView),
         (status = 413, description = "The body is larger than 64 KiB", body = ErrorView),
@@ -92,7 +92,7 @@ pub(crate) async fn propose<H: House>(
     request_body(content = ApproveRequest, content_type = "application/json", description = "Who, and why"),
     responses(
         (status = 200, description = "The command as it stands now", body = CommandView),
-        (status = 401, description = "The token is missing or wrong", body = ErrorView),
+        (status = 401, description = "Neither a token nor a session that counts", body = ErrorView),
         (status = 404, description = "There is no such command", body = ErrorView),
         (status = 409, description = "It does not wait for approval, these are other bytes, or who approves it may not", body = ErrorView),
         (status = 413, description = "The body is larger than 64 KiB", body = ErrorView),
@@ -103,10 +103,7 @@ pub(crate) async fn approve<H: House>(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Json<CommandView>, Failure> {
-    let principal = admission::principal(&request)?;
-    let body = ordered(&shared, query.as_deref(), request).await?;
-    let (order, actor) = orders::approve(&body, &principal)?;
-    give(&shared, (path, &principal, Permission::Approve), order, actor).await
+    give(&shared, path, query.as_deref(), request, (Permission::Approve, orders::approve)).await
 }
 
 /// Does not approve a command.
@@ -115,7 +112,7 @@ pub(crate) async fn approve<H: House>(
     request_body(content = ReasonRequest, content_type = "application/json", description = "Who, and why"),
     responses(
         (status = 200, description = "The command as it stands now", body = CommandView),
-        (status = 401, description = "The token is missing or wrong", body = ErrorView),
+        (status = 401, description = "Neither a token nor a session that counts", body = ErrorView),
         (status = 404, description = "There is no such command", body = ErrorView),
         (status = 409, description = "It does not wait for approval", body = ErrorView),
         (status = 413, description = "The body is larger than 64 KiB", body = ErrorView),
@@ -126,10 +123,7 @@ pub(crate) async fn refuse<H: House>(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Json<CommandView>, Failure> {
-    let principal = admission::principal(&request)?;
-    let body = ordered(&shared, query.as_deref(), request).await?;
-    let (reason, actor) = orders::reason(&body, &principal)?;
-    give(&shared, (path, &principal, Permission::Approve), CommandOrder::Refuse { reason }, actor).await
+    give(&shared, path, query.as_deref(), request, (Permission::Approve, orders::refuse)).await
 }
 
 /// Takes a command back that was not sent.
@@ -138,7 +132,7 @@ pub(crate) async fn refuse<H: House>(
     request_body(content = ReasonRequest, content_type = "application/json", description = "Who, and why"),
     responses(
         (status = 200, description = "The command as it stands now", body = CommandView),
-        (status = 401, description = "The token is missing or wrong", body = ErrorView),
+        (status = 401, description = "Neither a token nor a session that counts", body = ErrorView),
         (status = 404, description = "There is no such command", body = ErrorView),
         (status = 409, description = "It was sent, or is over", body = ErrorView),
         (status = 413, description = "The body is larger than 64 KiB", body = ErrorView),
@@ -149,10 +143,7 @@ pub(crate) async fn withdraw<H: House>(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Json<CommandView>, Failure> {
-    let principal = admission::principal(&request)?;
-    let body = ordered(&shared, query.as_deref(), request).await?;
-    let (reason, actor) = orders::reason(&body, &principal)?;
-    give(&shared, (path, &principal, Permission::Command), CommandOrder::Withdraw { reason }, actor).await
+    give(&shared, path, query.as_deref(), request, (Permission::Command, orders::withdraw)).await
 }
 
 /// Says what became of a command of which the host does not know it.
@@ -161,7 +152,7 @@ pub(crate) async fn withdraw<H: House>(
     request_body(content = ReasonRequest, content_type = "application/json", description = "Who, and why"),
     responses(
         (status = 200, description = "The command as it stands now", body = CommandView),
-        (status = 401, description = "The token is missing or wrong", body = ErrorView),
+        (status = 401, description = "Neither a token nor a session that counts", body = ErrorView),
         (status = 404, description = "There is no such command", body = ErrorView),
         (status = 409, description = "It is not indeterminate, or somebody has looked already", body = ErrorView),
         (status = 413, description = "The body is larger than 64 KiB", body = ErrorView),
@@ -172,25 +163,26 @@ pub(crate) async fn resolve<H: House>(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Json<CommandView>, Failure> {
-    let principal = admission::principal(&request)?;
-    let body = ordered(&shared, query.as_deref(), request).await?;
-    let (reason, actor) = orders::reason(&body, &principal)?;
-    give(&shared, (path, &principal, Permission::Command), CommandOrder::Resolve { note: reason }, actor)
-        .await
+    give(&shared, path, query.as_deref(), request, (Permission::Command, orders::resolve)).await
 }
+
+/// What an order takes, and how its body is read.
+type Kind = (Permission, fn(&[u8], &Principal) -> Result<(CommandOrder, Actor), Failure>);
 
 /// Carries an order out if whoever gives it may do so to the command's twin.
 async fn give<H: House>(
     shared: &Shared<H>,
-    (path, principal, permission): (Id, &Principal, Permission),
-    order: CommandOrder,
-    actor: Actor,
+    path: Id,
+    query: Option<&str>,
+    request: Request,
+    (permission, read): Kind,
 ) -> Result<Json<CommandView>, Failure> {
+    let (principal, limit) = (admission::principal(&request)?, shared.options.limits.answer);
+    let (order, actor) = read(&ordered(shared, query, request).await?, &principal)?;
     let id = id(path)?;
-    let limit = shared.options.limits.answer;
     if !principal.scope.is_all() {
         let command = in_time(limit, shared.house.command(id)).await?;
-        admission::act(principal, permission, &command.command.twin)?;
+        admission::act(&principal, permission, &command.command.twin)?;
     }
     in_time(limit, shared.house.order_command(id, order, actor)).await.map(Json)
 }

@@ -65,7 +65,7 @@ pub(crate) async fn authority<H: House>(
     request_body(content = AuthorityRequest, content_type = "application/json", description = "How far, who, and why"),
     responses(
         (status = 200, description = "Its authority now", body = AuthorityView),
-        (status = 401, description = "The token is missing or wrong", body = ErrorView),
+        (status = 401, description = "Neither a token nor a session that counts", body = ErrorView),
         (status = 404, description = "There is no such twin", body = ErrorView),
         (status = 409, description = "The site gives it no more", body = ErrorView),
         (status = 413, description = "The body is larger than 64 KiB", body = ErrorView),
@@ -93,7 +93,7 @@ pub(crate) async fn order_authority<H: House>(
     request_body(content = HoldRequest, content_type = "application/json", description = "Who, why, and for how long"),
     responses(
         (status = 200, description = "The target as it stands now", body = TargetView),
-        (status = 401, description = "The token is missing or wrong", body = ErrorView),
+        (status = 401, description = "Neither a token nor a session that counts", body = ErrorView),
         (status = 404, description = "There is no such twin, target or rule", body = ErrorView),
         (status = 409, description = "It is not his to take", body = ErrorView),
         (status = 413, description = "The body is larger than 64 KiB", body = ErrorView),
@@ -104,11 +104,7 @@ pub(crate) async fn hold<H: House>(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Json<TargetView>, Failure> {
-    let (twin, name) = names(path)?;
-    let principal = admission::principal(&request)?;
-    admission::act(&principal, Permission::Command, &twin)?;
-    let (order, actor) = orders::hold(&ordered(&shared, query.as_deref(), request).await?, &principal)?;
-    give(&shared, (twin, name), order, actor).await
+    give(&shared, path, query.as_deref(), request, (Permission::Command, orders::hold)).await
 }
 
 /// Gives a target back, to whoever comes next.
@@ -120,7 +116,7 @@ pub(crate) async fn hold<H: House>(
     request_body(content = ReleaseRequest, content_type = "application/json", description = "Who, and as what"),
     responses(
         (status = 200, description = "The target as it stands now", body = TargetView),
-        (status = 401, description = "The token is missing or wrong", body = ErrorView),
+        (status = 401, description = "Neither a token nor a session that counts", body = ErrorView),
         (status = 404, description = "There is no such twin, target or rule", body = ErrorView),
         (status = 409, description = "Nobody holds it so, or it is somebody else's lockout", body = ErrorView),
         (status = 413, description = "The body is larger than 64 KiB", body = ErrorView),
@@ -131,11 +127,7 @@ pub(crate) async fn release<H: House>(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Json<TargetView>, Failure> {
-    let (twin, name) = names(path)?;
-    let principal = admission::principal(&request)?;
-    admission::act(&principal, Permission::Command, &twin)?;
-    let (order, actor) = orders::release(&ordered(&shared, query.as_deref(), request).await?, &principal)?;
-    give(&shared, (twin, name), order, actor).await
+    give(&shared, path, query.as_deref(), request, (Permission::Command, orders::release)).await
 }
 
 /// Locks a target: nobody may write it until the end or until who set it releases it.
@@ -147,7 +139,7 @@ pub(crate) async fn release<H: House>(
     request_body(content = LockoutRequest, content_type = "application/json", description = "Who, why, and for how long"),
     responses(
         (status = 200, description = "The target as it stands now", body = TargetView),
-        (status = 401, description = "The token is missing or wrong", body = ErrorView),
+        (status = 401, description = "Neither a token nor a session that counts", body = ErrorView),
         (status = 404, description = "There is no such twin, target or rule", body = ErrorView),
         (status = 409, description = "It is somebody else's lockout", body = ErrorView),
         (status = 413, description = "The body is larger than 64 KiB", body = ErrorView),
@@ -158,11 +150,7 @@ pub(crate) async fn lockout<H: House>(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Json<TargetView>, Failure> {
-    let (twin, name) = names(path)?;
-    let principal = admission::principal(&request)?;
-    admission::act(&principal, Permission::Command, &twin)?;
-    let (order, actor) = orders::lockout(&ordered(&shared, query.as_deref(), request).await?, &principal)?;
-    give(&shared, (twin, name), order, actor).await
+    give(&shared, path, query.as_deref(), request, (Permission::Command, orders::lockout)).await
 }
 
 /// Lets go of a latched trip whose cause is over.
@@ -174,7 +162,7 @@ pub(crate) async fn lockout<H: House>(
     request_body(content = ResetRequest, content_type = "application/json", description = "Which, who, and as what"),
     responses(
         (status = 200, description = "The target as it stands now", body = TargetView),
-        (status = 401, description = "The token is missing or wrong", body = ErrorView),
+        (status = 401, description = "Neither a token nor a session that counts", body = ErrorView),
         (status = 404, description = "There is no such twin, target or rule", body = ErrorView),
         (status = 409, description = "Its cause is there, or the role may not", body = ErrorView),
         (status = 413, description = "The body is larger than 64 KiB", body = ErrorView),
@@ -185,11 +173,7 @@ pub(crate) async fn reset<H: House>(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Json<TargetView>, Failure> {
-    let (twin, name) = names(path)?;
-    let principal = admission::principal(&request)?;
-    admission::act(&principal, Permission::Interlocks, &twin)?;
-    let (order, actor) = orders::reset(&ordered(&shared, query.as_deref(), request).await?, &principal)?;
-    give(&shared, (twin, name), order, actor).await
+    give(&shared, path, query.as_deref(), request, (Permission::Interlocks, orders::reset)).await
 }
 
 /// Passes over a permissive for a while, where its rule allows it.
@@ -201,7 +185,7 @@ pub(crate) async fn reset<H: House>(
     request_body(content = BypassRequest, content_type = "application/json", description = "Which, who, as what, why, and for how long"),
     responses(
         (status = 200, description = "The target as it stands now", body = TargetView),
-        (status = 401, description = "The token is missing or wrong", body = ErrorView),
+        (status = 401, description = "Neither a token nor a session that counts", body = ErrorView),
         (status = 404, description = "There is no such twin, target or rule", body = ErrorView),
         (status = 409, description = "The role may not, or the time is too long", body = ErrorView),
         (status = 413, description = "The body is larger than 64 KiB", body = ErrorView),
@@ -212,19 +196,24 @@ pub(crate) async fn bypass<H: House>(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Json<TargetView>, Failure> {
-    let (twin, name) = names(path)?;
-    let principal = admission::principal(&request)?;
-    admission::act(&principal, Permission::Interlocks, &twin)?;
-    let (order, actor) = orders::bypass(&ordered(&shared, query.as_deref(), request).await?, &principal)?;
-    give(&shared, (twin, name), order, actor).await
+    give(&shared, path, query.as_deref(), request, (Permission::Interlocks, orders::bypass)).await
 }
 
+/// What an order takes, and how its body is read.
+type Kind = (Permission, fn(&[u8], &Principal) -> Result<(TargetOrder, Actor), Failure>);
+
+/// Carries an order out if whoever gives it may do so to the twin.
 async fn give<H: House>(
     shared: &Shared<H>,
-    (twin, name): (String, String),
-    order: TargetOrder,
-    actor: Actor,
+    path: Names,
+    query: Option<&str>,
+    request: Request,
+    (permission, read): Kind,
 ) -> Result<Json<TargetView>, Failure> {
+    let (twin, name) = names(path)?;
+    let principal = admission::principal(&request)?;
+    admission::act(&principal, permission, &twin)?;
+    let (order, actor) = read(&ordered(shared, query, request).await?, &principal)?;
     let ordered = shared.house.order_target(twin, name, order, actor);
     in_time(shared.options.limits.answer, ordered).await.map(Json)
 }

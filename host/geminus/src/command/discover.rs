@@ -9,7 +9,7 @@ use geminus_core::{Clock as _, SystemClock};
 use geminus_opcua::discover::{self, Bounds};
 use geminus_opcua::{Mode, NodeAddress, OpcUaOptions, Policy, Security, Subscribe, User};
 
-use crate::runtime::field::opcua;
+use crate::runtime::field::{broker, opcua};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Discover {
@@ -35,7 +35,7 @@ pub(crate) enum Discover {
         /// Name of the environment variable with the password.
         #[arg(long, group = "password")]
         password_env: Option<String>,
-        /// File with the password.
+        /// File with the password in its first line, readable by nobody else.
         #[arg(long, group = "password")]
         password_file: Option<PathBuf>,
         /// Data folder of the site, with the certificates that are trusted. Needed for a secured line.
@@ -119,7 +119,8 @@ pub(crate) fn run(command: &Discover) -> anyhow::Result<()> {
     let user = match username {
         Some(name) => User::Named {
             name: name.clone(),
-            password: opcua::password(password_env.as_deref(), password_file.as_deref())?,
+            password: broker::password(password_env.as_deref(), password_file.as_deref())?
+                .unwrap_or_default(),
         },
         None => User::Anonymous,
     };

@@ -3,6 +3,7 @@
 //!
 //! Ends when it is told to. Never waits for a shard or a guest; waits for the disk, because nothing may leave before it is kept.
 
+mod ask;
 mod beat;
 mod books;
 mod desk;

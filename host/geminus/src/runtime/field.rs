@@ -1,6 +1,6 @@
 //! From the plant's neutral routes to running sources.
 
-pub(super) mod broker;
+pub(crate) mod broker;
 pub(crate) mod check;
 mod handle;
 pub(crate) mod opcua;

@@ -181,7 +181,7 @@ pub struct OpcUa {
     /// Name of the environment variable with the password; passwords do not stand in this file.
     #[serde(default)]
     pub password_env: Option<String>,
-    /// File with the password, relative to the site file.
+    /// File with the password in its first line, relative to this file and readable by nobody else.
     #[serde(default)]
     pub password_file: Option<String>,
     /// Whether the server's certificate must name the host of `endpoint` and the server's application. Without it, only

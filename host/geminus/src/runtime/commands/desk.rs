@@ -7,12 +7,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use geminus_api::Trouble;
-use geminus_command::{
-    Authorities, Event as Step, Illegal, Phase, Precedence, Proposer, Record, apply, waits_for,
-};
-use geminus_core::{Authority, Event, Severity, TwinIndex};
+use geminus_command::{Authorities, Event as Step, Illegal, Phase, Proposer, Record, apply, waits_for};
+use geminus_core::{Event, Severity, TwinIndex};
 use geminus_dispatch::{Delivery, Reply};
-use geminus_interlock::{Book, By, Decision, Memory, Moment, Permit, Picture, Wish};
+use geminus_interlock::Moment;
 use geminus_store::{CommandChange, CommandRow};
 use geminus_twin::Plant;
 use geminus_twin::plant::Target;
@@ -356,119 +354,6 @@ impl<B: Books> Desk<B> {
         self.lines.send(&target.source, permit, &delivery, (self.generation, now.wall), reply);
     }
 
-    /// Asks owner, authority and interlocks about a command. Nothing is noted: the memory as it would be comes with the
-    /// permit.
-    pub(crate) fn ask(&self, record: &Record, now: Moment) -> Result<(Permit, Memory), Refusal> {
-        let refuse = |rule: &str, reason: String| Err((rule.to_owned(), reason));
-        let Some(place) = self.place_of(record) else {
-            return refuse("target", "the site has no such target any more".to_owned());
-        };
-        let Some(station) = self.stations.get(place) else {
-            return refuse("target", "the site has no such target any more".to_owned());
-        };
-        let command = record.command();
-        if self.target(station).is_none_or(|target| target.unit != command.unit) {
-            return refuse("unit", format!("the unit of the target is not {} any more", command.unit));
-        }
-        let authority = self.authorities.effective(&station.id);
-        if is_fail(record) {
-            return self.ask_fail(place, authority, now);
-        }
-        if let Err(error) = station.ownership.may_command(&command.proposer, now.wall) {
-            return refuse("owner", error.to_string());
-        }
-        let (by, authority) = standing(record, authority, now);
-        let held = station.ownership.owner(now.wall);
-        let owner = held.1.filter(|_| held.0 == Precedence::Operator).map(|holding| holding.by.as_str());
-        let name = match (&command.proposer, owner) {
-            // However it is spelt, it is the one who holds it.
-            (Proposer::Operator { .. }, Some(owner)) => owner,
-            (
-                Proposer::Operator { name }
-                | Proposer::Behavior { name, .. }
-                | Proposer::Program { name, .. },
-                _,
-            ) => name.as_str(),
-        };
-        let wish = Wish {
-            value: command.value,
-            by,
-            proposer: name,
-            confidence: confidence(record),
-            not_after: command.not_after,
-        };
-        self.look(place, authority, now, |book, picture, mut memory| {
-            match book.check(&wish, picture, &mut memory, now) {
-                Decision::Permitted { permit, .. } => Ok((permit, memory)),
-                Decision::Refused(refused) => {
-                    let reason = format!("{}; allowed is {}", refused.seen, refused.allowed);
-                    Err((refused.rule, reason))
-                }
-            }
-        })
-        .unwrap_or_else(|| refuse("target", "the site has no such target any more".to_owned()))
-    }
-
-    fn ask_fail(&self, place: usize, authority: Authority, now: Moment) -> Result<(Permit, Memory), Refusal> {
-        let life = geminus_command::ARMED_MAX;
-        let permit = self.look(place, authority, now, |book, picture, memory| {
-            Some((book.fail_permit(picture, &memory, life, now)?, memory))
-        });
-        permit.flatten().ok_or_else(|| {
-            let why = "no trip is active any more, or the target is not this host's to write now";
-            ("fail".to_owned(), why.to_owned())
-        })
-    }
-
-    /// Looks at a station's rules with what is known now, and a copy of its memory.
-    pub(crate) fn look<T>(
-        &self,
-        place: usize,
-        authority: Authority,
-        now: Moment,
-        look: impl FnOnce(&Book, &Picture<'_>, Memory) -> T,
-    ) -> Option<T> {
-        let station = self.stations.get(place)?;
-        let target = self.target(station)?;
-        let readings: Vec<_> =
-            station.points.iter().map(|series| self.points.reading(*series, now)).collect();
-        let alarms = self.alarms.of(station.twin);
-        let active = self.active(place);
-        let active: Vec<(&str, &str)> =
-            active.iter().map(|(group, name)| (group.as_str(), name.as_str())).collect();
-        let (level, holding) = station.ownership.owner(now.wall);
-        let picture = Picture {
-            twin: station.twin,
-            generation: self.generation,
-            authority,
-            lockout: level == Precedence::Lockout,
-            local: level == Precedence::Local,
-            owner: holding.filter(|_| level == Precedence::Operator).map(|holding| holding.by.as_str()),
-            present: station.present(&self.points, now),
-            readings: &readings,
-            alarms: alarms.as_deref(),
-            active: Some(active.as_slice()),
-        };
-        Some(look(&target.book, &picture, station.memory.clone()))
-    }
-
-    /// Groups and names of the twin's other targets to which a command is under way or in doubt.
-    fn active(&self, place: usize) -> Vec<(String, String)> {
-        let Some(twin) = self.stations.get(place).map(|station| station.twin) else { return Vec::new() };
-        let busy =
-            |record: &Record| record.phase() == Phase::Armed || record.is_in_flight() || record.is_in_doubt();
-        let others = self.open.values().filter(|open| busy(&open.record)).filter_map(|open| {
-            let other = self.place_of(&open.record).filter(|other| *other != place)?;
-            self.stations.get(other).filter(|station| station.twin == twin)
-        });
-        others
-            .filter_map(|station| Some((self.target(station)?, station)))
-            .flat_map(|(target, station)| {
-                target.book.groups().iter().map(move |group| (group.clone(), station.name.clone()))
-            })
-            .collect()
-    }
-
     /// Puts a command among the open ones that is kept already.
     pub(crate) fn admit_open(&mut self, record: Record, number: u64) {
         let id = record.id();
@@ -478,31 +363,6 @@ impl<B: Books> Desk<B> {
     /// The place of a command in the outbox, once it is kept.
     pub(crate) fn number(&mut self, id: Uuid) -> u64 {
         self.books.command(id).ok().flatten().map_or(0, |row| row.number)
-    }
-}
-
-/// Who stands behind a wish now, and how far the twin lets him reach: what people have to approve, or have approved, is
-/// theirs.
-fn standing(record: &Record, authority: Authority, now: Moment) -> (By, Authority) {
-    let by_people = record.terms().approvers > 0;
-    match (record.command().proposer.is_person(), by_people) {
-        (true, _) => (By::Person, authority),
-        (false, true) if record.missing_approvals(now.wall) == 0 => (By::Person, authority),
-        // Everything else is asked as if it had been approved, so that nobody approves what would be refused.
-        (false, true) if authority == Authority::Advise => (By::Behavior, Authority::Control),
-        (false, _) => (By::Behavior, authority),
-    }
-}
-
-/// How sure the proposer is. A program that proposes is.
-fn confidence(record: &Record) -> f64 {
-    let command = record.command();
-    match command.proposer {
-        Proposer::Behavior { .. } => {
-            let said = command.evidence.iter().find(|evidence| evidence.point == CONFIDENCE);
-            said.and_then(|evidence| evidence.value).unwrap_or(f64::NAN)
-        }
-        Proposer::Operator { .. } | Proposer::Program { .. } => 1.0,
     }
 }
 

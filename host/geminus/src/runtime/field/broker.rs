@@ -24,21 +24,27 @@ pub(in crate::runtime) fn tls(broker: Broker<'_>, beside: &Path) -> anyhow::Resu
 /// When the password is not where the site file says.
 pub(in crate::runtime) fn with_credentials(broker: Broker<'_>, beside: &Path) -> anyhow::Result<String> {
     let Some(user) = broker.username else { return Ok(broker.url.to_owned()) };
-    let password = password(broker, beside)?;
+    let file = broker.password_file.map(|file| beside.join(file));
+    let password = password(broker.password_env, file.as_deref())?.unwrap_or_default();
     let (scheme, rest) = broker.url.split_once("://").unwrap_or(("mqtt", broker.url));
     anyhow::ensure!(!rest.contains('@'), "give the user either in url or in username, not in both");
     Ok(format!("{scheme}://{}:{}@{rest}", encoded(user), encoded(&password)))
 }
 
-fn password(broker: Broker<'_>, beside: &Path) -> anyhow::Result<String> {
-    match (broker.password_env, broker.password_file) {
+/// The password that an environment variable holds, or the first line of a file that nobody else may read. Blocks on the file.
+///
+/// # Errors
+/// When it is not there, or others may read the file.
+pub(crate) fn password(variable: Option<&str>, file: Option<&Path>) -> anyhow::Result<Option<String>> {
+    match (variable, file) {
         (Some(variable), _) => std::env::var(variable)
+            .map(Some)
             .with_context(|| format!("password_env names {variable}, which is not set")),
         (None, Some(file)) => {
-            let text = read_secret(&beside.join(file)).context("password_file")?;
-            Ok(text.lines().next().unwrap_or_default().to_owned())
+            let text = read_secret(file).context("password_file")?;
+            Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
         }
-        (None, None) => Ok(String::new()),
+        (None, None) => Ok(None),
     }
 }
 
@@ -84,6 +90,20 @@ mod tests {
         let said = format!("{:#}", mode(0o604).expect_err("others may read"));
         assert!(said.contains("password_file") && said.contains("may be read by others"), "{said}");
         assert!(!said.contains("s@fe"), "{said}");
+    }
+
+    #[test]
+    fn a_password_comes_without_the_end_of_its_line_or_not_at_all() {
+        let folder = tempfile::tempdir().expect("folder");
+        let file = folder.path().join("password");
+        std::fs::write(&file, " se cret \r\n").expect("write");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("mode");
+        assert_eq!(password(None, Some(&file)).expect("password").as_deref(), Some(" se cret "));
+        std::fs::write(&file, "x".repeat(2 << 20)).expect("write");
+        assert!(password(None, Some(&file)).is_err(), "too large for a password");
+        assert!(password(None, Some(&folder.path().join("none"))).is_err());
+        assert!(password(Some("GEMINUS_NO_SUCH_VARIABLE"), None).is_err());
+        assert_eq!(password(None, None).expect("none"), None);
     }
 
     #[test]

@@ -9,10 +9,7 @@ use geminus_twin::Plant;
 use geminus_twin::plant::{Payload, Route};
 use geminus_twin::site::{self, SecurityMode, SecurityPolicy};
 
-use super::{decode_limits, point};
-
-/// Longest password.
-const PASSWORD_BYTES_MAX: u64 = 4_096;
+use super::{broker, decode_limits, point};
 
 /// Where certificates are kept, in the data folder.
 pub(crate) fn pki(data: &Path) -> PathBuf {
@@ -61,22 +58,9 @@ pub(crate) fn security(policy: SecurityPolicy, mode: SecurityMode) -> Security {
 fn user(server: &site::OpcUa, beside: &Path) -> anyhow::Result<User> {
     let Some(name) = server.username.clone() else { return Ok(User::Anonymous) };
     let file = server.password_file.as_ref().map(|file| beside.join(file));
-    let password = password(server.password_env.as_deref(), file.as_deref())?;
+    let password = broker::password(server.password_env.as_deref(), file.as_deref())?
+        .context("username needs password_env or password_file")?;
     Ok(User::Named { name, password })
-}
-
-/// The password that an environment variable or a file holds; of a file, without the end of its line.
-pub(crate) fn password(variable: Option<&str>, file: Option<&Path>) -> anyhow::Result<String> {
-    if let Some(variable) = variable {
-        return std::env::var(variable)
-            .with_context(|| format!("password_env names {variable}, which is not set"));
-    }
-    let file = file.context("username needs password_env or password_file")?;
-    let shown = || file.display().to_string();
-    let size = std::fs::metadata(file).with_context(shown)?.len();
-    anyhow::ensure!(size <= PASSWORD_BYTES_MAX, "{} is too large for a password", file.display());
-    let text = std::fs::read_to_string(file).with_context(shown)?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// Every node and the point that it feeds.
@@ -138,17 +122,5 @@ mod tests {
         let (bind, says) = wrong_node(&routes).expect("the second");
         assert!(bind == 4 && says.contains("`plant/pump-1` names no node"), "{says}");
         assert!(nodes(routes.to_vec()).is_err());
-    }
-
-    #[test]
-    fn a_password_comes_from_a_file_without_the_end_of_its_line() {
-        let folder = tempfile::tempdir().expect("folder");
-        let file = folder.path().join("password");
-        std::fs::write(&file, " se cret \r\n").expect("write");
-        assert_eq!(password(None, Some(&file)).expect("password"), " se cret ");
-        std::fs::write(&file, "x".repeat(5_000)).expect("write");
-        assert!(password(None, Some(&file)).is_err());
-        assert!(password(None, Some(&folder.path().join("none"))).is_err());
-        assert!(password(Some("GEMINUS_NO_SUCH_VARIABLE"), None).is_err());
     }
 }
