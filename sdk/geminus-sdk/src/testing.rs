@@ -8,6 +8,8 @@ use crate::state::unknown_schema;
 use crate::{Alerts, Behavior, Commands, Fault, Inputs, Outputs, Quality, SlotTable, State};
 
 #[cfg(not(target_arch = "wasm32"))]
+pub mod case;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod golden;
 
 /// Seed of every slot that the testing host opens.
@@ -87,6 +89,15 @@ impl Stepped {
         found.unwrap_or_else(|| panic!("there is no output {output:?} among {:?}", self.cells))
     }
 
+    /// The same for a case to be held against.
+    #[cfg(not(target_arch = "wasm32"))]
+    fn given(&self) -> case::Given {
+        let cells = self.cells.iter().map(|(name, value, quality)| ((*name).to_owned(), *value, *quality as u8));
+        let alerts = self.alerts.iter().map(|alert| (alert.code.to_owned(), alert.value));
+        let proposals = self.proposals.iter().map(|wish| (wish.command.to_owned(), wish.value));
+        case::Given { cells: cells.collect(), alerts: alerts.collect(), proposals: proposals.collect() }
+    }
+
     fn from_outcome<B: Behavior>(outcome: Outcome) -> Self {
         let names = <<B::Answer as Answer>::Outputs as Outputs>::NAMES;
         let quality =
@@ -123,8 +134,13 @@ impl<B: Behavior> Host<B> {
     /// # Errors
     /// The behavior's fault, after which the state is as before.
     pub fn step(&mut self, seconds: f64, inputs: B::Inputs) -> Result<Stepped, Fault> {
-        let ((values, quality), times) = (inputs.cells(), [nanoseconds(seconds)]);
-        let rows = Rows { slots: &[0], times: &times, values: values.as_ref(), quality: quality.as_ref() };
+        let (values, quality) = inputs.cells();
+        self.step_cells(nanoseconds(seconds), values.as_ref(), quality.as_ref())
+    }
+
+    /// One row of bare cells, in declared order.
+    fn step_cells(&mut self, time: u64, values: &[f64], quality: &[u8]) -> Result<Stepped, Fault> {
+        let rows = Rows { slots: &[0], times: &[time], values, quality };
         self.call(|table| table.step(rows)).map(Stepped::from_outcome::<B>)
     }
 

@@ -15,6 +15,7 @@ use crate::{Behavior, Inputs, Outputs, SlotTable, State, behavior::Answer};
 
 mod file;
 
+pub(super) use file::{cell, quality_named};
 pub use file::{Columns, Golden, Recorded};
 
 /// The environment variable that [`hold`] reads.

@@ -250,12 +250,16 @@ fn written(value: f64, quality: u8) -> String {
     }
 }
 
-fn cell(text: &str) -> Option<(f64, u8)> {
-    let quality =
-        |word: &str| QUALITY.iter().position(|known| *known == word).and_then(|at| u8::try_from(at).ok());
+/// The number of a quality's word.
+pub(in crate::testing) fn quality_named(word: &str) -> Option<u8> {
+    QUALITY.iter().position(|known| *known == word).and_then(|at| u8::try_from(at).ok())
+}
+
+/// A cell as [`Golden`] writes it: a number, perhaps with its quality, or why there is none.
+pub(in crate::testing) fn cell(text: &str) -> Option<(f64, u8)> {
     match text.split_once(' ') {
-        Some((number, word)) => Some((number.parse().ok()?, quality(word)?)),
-        None => match quality(text) {
+        Some((number, word)) => Some((number.parse().ok()?, quality_named(word)?)),
+        None => match quality_named(text) {
             Some(quality) => Some((f64::NAN, quality)),
             None => Some((text.parse().ok()?, 0)),
         },
