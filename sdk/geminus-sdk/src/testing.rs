@@ -11,6 +11,8 @@ use crate::{Alerts, Behavior, Commands, Fault, Inputs, Outputs, Quality, SlotTab
 pub mod case;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod golden;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod pace;
 
 /// Seed of every slot that the testing host opens.
 pub const SEED: u64 = 20_260_101;

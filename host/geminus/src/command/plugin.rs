@@ -9,6 +9,8 @@ use geminus_core::declaration::Kind;
 use geminus_registry::author;
 use indicatif::{ProgressBar, ProgressStyle};
 
+mod bench;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugin {
     /// Makes a new plugin crate that builds and is tested.
@@ -35,6 +37,19 @@ pub(crate) enum Plugin {
     Inspect {
         /// The component file.
         file: PathBuf,
+    },
+    /// Runs an author's cases through the component.
+    Test(bench::Test),
+    /// Holds a component of any origin against the contract, clause by clause.
+    Check(bench::Check),
+    /// Measures what a row and a twin cost.
+    Bench(bench::Bench),
+    /// Shows what one version declares otherwise than another, and whether it can take over from it.
+    Diff {
+        /// The component that runs.
+        incumbent: PathBuf,
+        /// The component that is to take over.
+        candidate: PathBuf,
     },
 }
 
@@ -71,6 +86,10 @@ pub(crate) fn run(plugin: Plugin) -> anyhow::Result<()> {
             print!("{}", author::inspect(&file).map_err(|error| super::named(&file, error))?);
             Ok(())
         }
+        Plugin::Test(test) => test.run(),
+        Plugin::Check(check) => check.run(),
+        Plugin::Bench(bench) => bench.run(),
+        Plugin::Diff { incumbent, candidate } => bench::diff(&incumbent, &candidate),
     }
 }
 
