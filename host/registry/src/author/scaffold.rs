@@ -28,11 +28,19 @@ pub fn scaffold(parent: &Path, name: &str, kind: Kind, sdk: &str) -> Result<Path
             .replace("{Type}", &type_name)
             .replace("{sdk}", sdk)
     };
-    let body = match kind {
-        Kind::Estimator => include_str!("templates/estimator.rs.txt"),
-        Kind::Surrogate => include_str!("templates/surrogate.rs.txt"),
-        Kind::HealthRule => include_str!("templates/health-rule.rs.txt"),
-        Kind::CommandPolicy => include_str!("templates/command-policy.rs.txt"),
+    let (body, case) = match kind {
+        Kind::Estimator => {
+            (include_str!("templates/estimator.rs.txt"), include_str!("templates/estimator.case.json.txt"))
+        }
+        Kind::Surrogate => {
+            (include_str!("templates/surrogate.rs.txt"), include_str!("templates/surrogate.case.json.txt"))
+        }
+        Kind::HealthRule => {
+            (include_str!("templates/health-rule.rs.txt"), include_str!("templates/health-rule.case.json.txt"))
+        }
+        Kind::CommandPolicy => {
+            (include_str!("templates/command-policy.rs.txt"), include_str!("templates/command-policy.case.json.txt"))
+        }
     };
     let write = |path: PathBuf, text: String| {
         path.parent()
@@ -43,6 +51,8 @@ pub fn scaffold(parent: &Path, name: &str, kind: Kind, sdk: &str) -> Result<Path
     write(folder.join("Cargo.toml"), fill(include_str!("templates/Cargo.toml.txt")))?;
     write(folder.join("README.md"), fill(include_str!("templates/README.md.txt")))?;
     write(folder.join("src/lib.rs"), fill(body))?;
+    write(folder.join("cases/first.json"), case.to_owned())?;
+    write(folder.join("examples/native.rs"), fill(include_str!("templates/native.rs.txt")))?;
     // The only template with state; its test holds what this first version saves.
     if kind == Kind::Estimator {
         let golden = folder.join("tests/golden/schema-1-running.json");
