@@ -5,6 +5,7 @@
 //! recovery is not used: sessions, subscriptions and publish requests are watched here, each step with a deadline.
 
 mod address;
+mod beat;
 pub mod discover;
 mod egress;
 mod intake;
