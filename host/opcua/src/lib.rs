@@ -6,6 +6,8 @@
 
 mod address;
 mod beat;
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod discover;
 mod egress;
 mod intake;
