@@ -183,8 +183,12 @@ fn a_server_that_is_gone_disarms_the_twin_and_its_return_arms_nobody() -> anyhow
 fn a_heartbeat_to_what_is_no_node_is_refused_before_anything_runs() -> anyhow::Result<()> {
     let site = site(free_port()?, "plant/{twin}/beat")?;
     let output = Command::new(geminus()?).arg("check").arg(site.site()).stdin(Stdio::null()).output()?;
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     ensure!(!output.status.success(), "{said}");
-    ensure!(said.contains("target \"speed\"") && said.contains("`plant/pump-1/beat` names no node"), "{said}");
+    ensure!(
+        said.contains("target \"speed\"") && said.contains("`plant/pump-1/beat` names no node"),
+        "{said}"
+    );
     Ok(())
 }

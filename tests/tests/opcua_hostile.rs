@@ -28,7 +28,7 @@ fn site(servers: &[(&str, u16)]) -> anyhow::Result<SiteFolder> {
         text.push_str(&format!(
             "[[source]]\nname = \"{name}\"\n\
              opcua = {{ endpoint = \"opc.tcp://127.0.0.1:{port}\", publishing_ms = 50, sampling_ms = 0, queue_size = 100 }}\n\
-             [[twin]]\nid = \"{name}\"\ntype = \"dtmi:t:Pump;1\"\ninterval_ms = 600000\n\
+             [[twin]]\nid = \"{name}\"\ntype = \"dtmi:t:Pump;1\"\ninterval_ms = 3600000\n\
              [[bind]]\nsource = \"{name}\"\ntwins = \"{name}\"\ntopic = \"nsu=urn:geminus:test;s=pump-1.{{point}}\"\n"
         ));
     }

@@ -96,7 +96,11 @@ mod tests {
 
     fn check(pulses: &mut Pulses, (sequence, time_ms): (u64, u64), write: bool, left: Result<(), &str>) {
         let left = left.map_err(str::to_owned);
-        assert_eq!(pulses.due(&beat(NODE, sequence, time_ms)), Due { write, left }, "{sequence} at {time_ms}");
+        assert_eq!(
+            pulses.due(&beat(NODE, sequence, time_ms)),
+            Due { write, left },
+            "{sequence} at {time_ms}"
+        );
     }
 
     #[test]

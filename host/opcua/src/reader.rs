@@ -234,7 +234,8 @@ impl<S: Sink> Reader<S> {
         let message = format!(
             "values of OPC UA server {endpoint} are lost: its queues ran over {values} times; raise queue_size, which is {queue}"
         );
-        let facts = serde_json::json!({ "source": self.options.name, "overflows": values, "queue_size": queue });
+        let facts =
+            serde_json::json!({ "source": self.options.name, "overflows": values, "queue_size": queue });
         self.tell(Event::new("samples-lost", Severity::Error, message).facts(facts));
     }
 

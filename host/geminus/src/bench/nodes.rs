@@ -132,7 +132,13 @@ fn time_of(first: Timestamp, round: u64) -> Timestamp {
 }
 
 /// Waits for a count, and gives the moment at which it was there.
-fn reaches(bench: &Workbench, what: &str, wanted: u64, max: Duration, count: impl Fn() -> u64) -> anyhow::Result<Duration> {
+fn reaches(
+    bench: &Workbench,
+    what: &str,
+    wanted: u64,
+    max: Duration,
+    count: impl Fn() -> u64,
+) -> anyhow::Result<Duration> {
     let start = bench.clock.monotonic();
     loop {
         let (found, now) = (count(), bench.clock.monotonic());
@@ -193,7 +199,8 @@ pub(super) fn bare_options(
 fn host_run(bench: &Workbench) -> anyhow::Result<(f64, Value)> {
     let ground = Ground::start(bench)?;
     let endpoint = ground.field.endpoint();
-    let folder = SiteFolder::edited(bench, TWINS, Some("thermal"), |text| site(&text, endpoint, PUBLISHING, QUEUE))?;
+    let folder =
+        SiteFolder::edited(bench, TWINS, Some("thermal"), |text| site(&text, endpoint, PUBLISHING, QUEUE))?;
     let runtime = tokio_runtime()?;
     let options = StartOptions { site: folder.site(), listen: None, limits: None };
     let running = runtime.block_on(Running::start(options))?;

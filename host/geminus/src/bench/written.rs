@@ -128,8 +128,13 @@ mod tests {
     #[test]
     fn the_target_is_written_to_a_node() {
         let target = TARGET.replace("set/{twin}/current", &node("{twin}.order"));
-        let text = writable(&site(include_str!("site.toml"), "opc.tcp://127.0.0.1:9", PUBLISHING, QUEUE), &target);
-        for part in ["authority = \"control\"", "topic = \"nsu=urn:geminus:bench;s={twin}.order\"", "publishing_ms = 10"] {
+        let text =
+            writable(&site(include_str!("site.toml"), "opc.tcp://127.0.0.1:9", PUBLISHING, QUEUE), &target);
+        for part in [
+            "authority = \"control\"",
+            "topic = \"nsu=urn:geminus:bench;s={twin}.order\"",
+            "publishing_ms = 10",
+        ] {
             assert_eq!(text.matches(part).count(), 1, "{part}");
         }
     }

@@ -101,8 +101,7 @@ impl Bare {
     /// # Errors
     /// [`BareError::Order`] when the server did not.
     pub async fn order(&self, value: f64) -> Result<(), BareError> {
-        let place =
-            self.order.clone().ok_or_else(|| BareError::Order("it was given no node".to_owned()))?;
+        let place = self.order.clone().ok_or_else(|| BareError::Order("it was given no node".to_owned()))?;
         let value = place.variant(value).map_err(BareError::Order)?;
         match place.send(&self.link.session, value).await {
             Answer::Acknowledged { .. } => Ok(()),

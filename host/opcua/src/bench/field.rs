@@ -137,8 +137,10 @@ impl Field {
         let at = time::date_time(at);
         let mut changes = Vec::with_capacity(values.len());
         for (place, value) in values {
-            let node =
-                self.shown.get(*place).ok_or_else(|| FieldError::Show(format!("there is no node {place}")))?;
+            let node = self
+                .shown
+                .get(*place)
+                .ok_or_else(|| FieldError::Show(format!("there is no node {place}")))?;
             let value = DataValue {
                 value: Some(Variant::Double(*value)),
                 status: Some(StatusCode::Good),
@@ -157,11 +159,17 @@ impl Field {
     ///
     /// # Errors
     /// When a place is that of no node, or there is no thread.
-    pub fn obey(self: &Arc<Self>, pairs: &[(usize, usize)], clock: Arc<dyn Clock>) -> Result<Obedience, FieldError> {
+    pub fn obey(
+        self: &Arc<Self>,
+        pairs: &[(usize, usize)],
+        clock: Arc<dyn Clock>,
+    ) -> Result<Obedience, FieldError> {
         let (tell, told) = channel();
         for (order, shows) in pairs {
-            let node =
-                self.shown.get(*order).ok_or_else(|| FieldError::Show(format!("there is no node {order}")))?;
+            let node = self
+                .shown
+                .get(*order)
+                .ok_or_else(|| FieldError::Show(format!("there is no node {order}")))?;
             let (tell, shows) = (tell.clone(), *shows);
             self.nodes.inner().add_write_callback(node.clone(), move |written, _| {
                 let Some(Variant::Double(value)) = written.value else { return StatusCode::BadTypeMismatch };
@@ -174,11 +182,15 @@ impl Field {
         let thread = std::thread::Builder::new()
             .name("field".to_owned())
             .spawn(move || follow(&field, &told, clock.as_ref()))?;
-        Ok(Obedience { stop: tell, thread })
+        Ok(Obedience { stop: tell, thread: Some(thread) })
     }
 }
 
-fn follow(field: &Field, told: &Receiver<Option<(usize, f64)>>, clock: &dyn Clock) -> Result<usize, FieldError> {
+fn follow(
+    field: &Field,
+    told: &Receiver<Option<(usize, f64)>>,
+    clock: &dyn Clock,
+) -> Result<usize, FieldError> {
     let mut obeyed = 0;
     while let Ok(Some((place, value))) = told.recv() {
         field.show(&[(place, value)], clock.now())?;
@@ -203,11 +215,11 @@ impl Drop for Field {
     }
 }
 
-/// Obeying under way.
+/// Obeying under way. Dropping it ends it, too.
 #[derive(Debug)]
 pub struct Obedience {
     stop: Sender<Option<(usize, f64)>>,
-    thread: JoinHandle<Result<usize, FieldError>>,
+    thread: Option<JoinHandle<Result<usize, FieldError>>>,
 }
 
 impl Obedience {
@@ -215,9 +227,23 @@ impl Obedience {
     ///
     /// # Errors
     /// When an order could not be shown.
-    pub fn stop(self) -> Result<usize, FieldError> {
-        // Nobody hears it when following has ended with an error, which comes next.
+    pub fn stop(mut self) -> Result<usize, FieldError> {
+        self.end();
+        match self.thread.take() {
+            Some(thread) => thread.join().map_err(|_| FieldError::Panicked)?,
+            None => Err(FieldError::Panicked),
+        }
+    }
+
+    fn end(&self) {
+        // Nobody hears it when following has ended with an error, which joining tells.
         drop(self.stop.send(None));
-        self.thread.join().map_err(|_| FieldError::Panicked)?
+    }
+}
+
+impl Drop for Obedience {
+    fn drop(&mut self) {
+        // The server holds the other ends: without this the thread, and by that the server, would stay.
+        self.end();
     }
 }

@@ -11,9 +11,7 @@ use geminus_ingest::Point;
 use tokio::runtime::Runtime;
 
 use super::{Bare, Field, node};
-use crate::{
-    NodeAddress, NodePoint, OpcUaOptions, OpcUaSource, Security, Subscribe, User,
-};
+use crate::{NodeAddress, NodePoint, OpcUaOptions, OpcUaSource, Security, Subscribe, User};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// More rounds than a server keeps messages for by itself, so that the limits that were raised count.
@@ -64,8 +62,10 @@ fn every_value_arrives_once_with_its_time_at_a_source() {
     let (sink, mut batches) = tokio::sync::mpsc::channel::<Batch>(10_000);
     let points = (0..).zip(addresses());
     let points = points.map(|(number, node)| NodePoint { node, point: Point::plain(SeriesId(number)) });
-    let options =
-        OpcUaOptions { accept_future: Duration::from_hours(200_000), ..options(folder.path(), field.endpoint()) };
+    let options = OpcUaOptions {
+        accept_future: Duration::from_hours(200_000),
+        ..options(folder.path(), field.endpoint())
+    };
     let spawn = async {
         OpcUaSource::spawn(options, points.collect(), sink, Arc::new(SystemClock::new()), Arc::new(|_| ()))
     };
@@ -89,8 +89,7 @@ fn every_value_arrives_once_with_its_time_at_a_source() {
             .filter(|sample| sample.series == SeriesId(series))
             .map(|sample| (sample.time, sample.value))
             .collect();
-        let expect: Vec<(Timestamp, f64)> =
-            (0..=ROUNDS).map(|round| (time(round), round as f64)).collect();
+        let expect: Vec<(Timestamp, f64)> = (0..=ROUNDS).map(|round| (time(round), round as f64)).collect();
         assert_eq!(of, expect, "{series}");
     }
     assert_eq!((handle.stats().lost(), handle.stats().refusals().total()), (0, 0));

@@ -11,7 +11,8 @@ use serde_json::json;
 use crate::rig::{Field, Place, options};
 
 #[test]
-fn intervals_that_cannot_be_are_refused_by_name_and_an_honest_server_is_followed_again() -> anyhow::Result<()> {
+fn intervals_that_cannot_be_are_refused_by_name_and_an_honest_server_is_followed_again() -> anyhow::Result<()>
+{
     let place = Place::new()?;
     let mut server = place.server(OpcUaPeer::Asyncua)?;
     for (lies, names) in [

@@ -137,7 +137,9 @@ fn beats(peer: OpcUaPeer) -> anyhow::Result<()> {
     let wrong = beat(&mut egress, "plant/pump-1/beat", 1, 1).expect_err("no node");
     assert!(wrong.contains("names no node"), "{wrong}");
     // One that the server does not take, or that takes no number, is known by the next one, each time anew.
-    for (name, says) in [("double", "Bad"), ("missing", "BadNodeIdUnknown"), ("text", "String"), ("curve", "array")] {
+    for (name, says) in
+        [("double", "Bad"), ("missing", "BadNodeIdUnknown"), ("text", "String"), ("curve", "array")]
+    {
         let address = node(name);
         let mut time_s = 1;
         for round in 1..=3 {

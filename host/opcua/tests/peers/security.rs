@@ -38,7 +38,8 @@ fn secured(peer: OpcUaPeer) -> anyhow::Result<()> {
     let mut server = place.server(peer)?;
     let changed = field.told("certificate-changed", 1)?;
     assert_eq!(changed.facts["before"], thumbprint.as_str(), "{peer:?}");
-    let subject = &pki.list()?.into_iter().find(|one| one.standing == Standing::Rejected).context("one")?.subject;
+    let subject =
+        &pki.list()?.into_iter().find(|one| one.standing == Standing::Rejected).context("one")?.subject;
     assert!(changed.message.contains(subject.as_str()), "{peer:?}: by its name: {}", changed.message);
     let now = changed.facts["thumbprint"].as_str().context("thumbprint")?.to_owned();
     ensure!(now != thumbprint, "{peer:?}: it has changed");
