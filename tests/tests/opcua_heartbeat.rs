@@ -180,6 +180,27 @@ fn a_server_that_is_gone_disarms_the_twin_and_its_return_arms_nobody() -> anyhow
 }
 
 #[test]
+fn a_server_that_stands_still_disarms_the_twin_and_finds_one_late_beat_at_most() -> anyhow::Result<()> {
+    let (folder, port) = (tempfile::tempdir()?, free_port()?);
+    let mut server = OpcUaServer::start(OpcUaPeer::Asyncua, port, folder.path())?;
+    let site = site(port, &node("whole"))?;
+    let host = start(&site)?;
+    arm(&host)?;
+    let seen = counts_to(&mut server, 2.0)?;
+    server.signal("-STOP")?;
+    missed(&host, "")?;
+    let beats = heartbeat(&host)?["beats"].as_f64().context("beats")?;
+    ensure!(beats <= seen + 2.0, "{beats} beats left, the server had {seen}: one is under way at most");
+    server.signal("-CONT")?;
+    connected(&host)?;
+    let after = held(&mut server, "whole")?;
+    ensure!(after <= beats, "{after} is behind the last one that left, {beats}");
+    arm(&host)?;
+    counts_to(&mut server, beats + 2.0)?;
+    host.stop()
+}
+
+#[test]
 fn a_heartbeat_to_what_is_no_node_is_refused_before_anything_runs() -> anyhow::Result<()> {
     let site = site(free_port()?, "plant/{twin}/beat")?;
     let output = Command::new(geminus()?).arg("check").arg(site.site()).stdin(Stdio::null()).output()?;
