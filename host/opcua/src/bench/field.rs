@@ -27,6 +27,8 @@ const TICK: Duration = Duration::from_millis(10);
 /// Values of a node that it keeps for a client, and messages that it keeps for one: more than a window of a measurement.
 const VALUES_MAX: usize = 10_000;
 const MESSAGES_MAX: usize = 10_000;
+/// Largest message.
+const MESSAGE_BYTES_MAX: usize = 64 << 20;
 /// Nodes of one subscription.
 const NODES_MAX: usize = 100_000;
 
@@ -73,6 +75,10 @@ impl Field {
             .host("127.0.0.1")
             .port(port)
             .pki_dir(folder)
+            .max_array_length(NODES_MAX)
+            .max_message_size(MESSAGE_BYTES_MAX)
+            // Without end: a message has thousands of values.
+            .max_chunk_count(0)
             .subscription_poll_interval_ms(u64::try_from(TICK.as_millis()).unwrap_or(10))
             .with_node_manager(simple_node_manager(metadata, "bench"));
         let limits = &mut builder.limits_mut().subscriptions;
