@@ -181,6 +181,8 @@ fn certificates(peer: OpcUaPeer) -> anyhow::Result<()> {
     server.set("double", 2.5, 0)?;
     assert_eq!(host.point(TWIN, "double")?["value"], 1.5, "nothing is taken from it");
     let second = changed["facts"]["thumbprint"].as_str().context("thumbprint")?;
+    let message = changed["message"].as_str().context("a message")?;
+    ensure!(message.contains(second) && message.contains(&first), "both by name: {message}");
     run(&["certificate", "trust", second, "--site", path])?;
     host.entry("source-back", |_| true)?;
     waits(&host, "double", 2.5)?;

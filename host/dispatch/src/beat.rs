@@ -16,7 +16,7 @@ pub struct Beat<'a> {
     pub twin: &'a str,
     /// Name of the target.
     pub target: &'a str,
-    /// Where it goes, in the words of the protocol: a topic.
+    /// Where it goes, in the words of the protocol: a topic, or the id of a node.
     pub address: &'a str,
     /// Counts the beats of the target since the host started, from 1.
     pub sequence: u64,

@@ -19,6 +19,7 @@ mod interlock;
 mod latency;
 mod memory;
 mod mqtt;
+mod nodes;
 mod obedient;
 mod plugins;
 mod processor;
@@ -31,6 +32,7 @@ mod step;
 mod swap;
 mod trial;
 mod write;
+mod written;
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -73,7 +75,9 @@ const MEASUREMENTS: &[Measurement] = &[
     ("pipeline.host", "samples/s", |bench| flooded::measure(bench, 0)),
     ("pipeline.host_qos1", "samples/s", |bench| flooded::measure(bench, 1)),
     ("pipeline.latency", "ms", latency::measure),
+    ("opcua.ingest", "values/s", nodes::measure),
     ("command.round_trip", "ms", commanded::measure),
+    ("command.round_trip_opcua", "ms", written::measure),
     ("swap.twins_10000", "ms", swap::measure),
     ("shadow.overhead", "ns/row", shadow::measure),
     ("contain.neighbours", "ms", contain::measure),

@@ -1,21 +1,23 @@
 //! Orders to one server, on a session of their own.
 //!
 //! Each order leaves on the line that stands at that moment or not at all, is sent once, and gets one answer. A line that
-//! breaks is thrown away with whatever was under way on it: nobody knows what became of that.
+//! breaks is thrown away with whatever was under way on it: nobody knows what became of that. Signs of life go the same way,
+//! beside the orders; [`crate::beat`] says when one is written and whether it has left.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use geminus_core::{Clock, Timestamp};
-use geminus_dispatch::{Answer, Egress, Order, Reply};
+use geminus_dispatch::{Answer, Beat, Egress, Order, Reply};
 use opcua::client::Session;
 use opcua::types::NamespaceMap;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
+use crate::beat::Pulses;
 use crate::link::{self, Link, Notice};
 use crate::order::{Destination, Place};
 use crate::{OpcUaError, OpcUaOptions};
@@ -23,7 +25,11 @@ use crate::{OpcUaError, OpcUaOptions};
 /// Orders under way at most.
 const WINDOW: usize = 16;
 /// Destinations whose type is remembered.
-const PLACES_MAX: usize = 1_000;
+const PLACES_MAX: usize = 10_000;
+/// How long a server may take for a sign of life: then the field has taken its fail action, and the next one is tried.
+const BEAT_MAX: Duration = Duration::from_secs(5);
+/// Why nothing leaves while the server is away.
+const NO_LINE: &str = "there is no connection to the server";
 /// How long after a lost line the next one is tried, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 
@@ -42,6 +48,8 @@ struct Line {
 struct Shared {
     line: Mutex<Option<Line>>,
     up: watch::Sender<bool>,
+    /// What is known of signs of life, whatever line they went through.
+    pulses: Mutex<Pulses>,
 }
 
 /// An egress that writes to one server. An address names a node whose value is written (`ns=2;s=Pump.Setpoint`), or an
@@ -66,7 +74,11 @@ impl OpcUaEgress {
         runtime: Handle,
     ) -> Result<Self, OpcUaError> {
         options.check()?;
-        let shared = Arc::new(Shared { line: Mutex::new(None), up: watch::Sender::new(false) });
+        let shared = Arc::new(Shared {
+            line: Mutex::new(None),
+            up: watch::Sender::new(false),
+            pulses: Mutex::default(),
+        });
         let task = runtime.spawn(drive(options, clock, Arc::clone(&shared)));
         Ok(Self { shared, runtime, answer_max, task })
     }
@@ -93,9 +105,8 @@ impl Egress for OpcUaEgress {
             Ok(destination) => destination,
             Err(error) => return reply.answer(not_sent(format!("{error}"))),
         };
-        let line = self.shared.line.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(line) = line else {
-            return reply.answer(not_sent("there is no connection to the server".to_owned()));
+        let Some(line) = self.shared.line() else {
+            return reply.answer(not_sent(NO_LINE.to_owned()));
         };
         let Ok(under_way) = Arc::clone(&line.window).try_acquire_owned() else {
             return reply.answer(not_sent(format!("{WINDOW} orders wait for the server already")));
@@ -105,6 +116,25 @@ impl Egress for OpcUaEgress {
             reply.answer(line.carry(&destination, value, left, answer_max).await);
             drop(under_way);
         });
+    }
+
+    fn beat(&mut self, beat: &Beat<'_>) -> Result<(), String> {
+        let destination: Destination = beat.address.parse().map_err(|error| format!("{error}"))?;
+        let line = self.shared.line().ok_or_else(|| NO_LINE.to_owned())?;
+        let due = self.shared.pulses().due(beat);
+        if due.write {
+            let (shared, address, sequence) =
+                (Arc::clone(&self.shared), beat.address.to_owned(), beat.sequence);
+            self.runtime.spawn(async move {
+                let outcome = match tokio::time::timeout(BEAT_MAX, line.beat(&destination, sequence)).await {
+                    Ok(outcome) => outcome,
+                    Err(_) => Err(format!("the server did not answer in {} ms", BEAT_MAX.as_millis())),
+                };
+                let named = outcome.map_err(|reason| format!("heartbeat to `{address}`: {reason}"));
+                shared.pulses().answered(&address, sequence, named);
+            });
+        }
+        due.left
     }
 }
 
@@ -138,6 +168,16 @@ impl Line {
         }
     }
 
+    /// Looks the destination up and writes a sign of life there; why the server has not taken it.
+    async fn beat(&self, destination: &Destination, sequence: u64) -> Result<(), String> {
+        let place = self.place(destination).await?;
+        let value = place.count(sequence)?;
+        match place.send(&self.session, value).await {
+            Answer::Acknowledged { .. } => Ok(()),
+            Answer::NotSent { reason } | Answer::Declined { reason } | Answer::Lost { reason } => Err(reason),
+        }
+    }
+
     async fn place(&self, destination: &Destination) -> Result<Place, String> {
         let known = self.places.lock().unwrap_or_else(PoisonError::into_inner).get(destination).cloned();
         if let Some(place) = known {
@@ -165,6 +205,14 @@ impl fmt::Debug for OpcUaEgress {
 }
 
 impl Shared {
+    fn line(&self) -> Option<Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn pulses(&self) -> MutexGuard<'_, Pulses> {
+        self.pulses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn set(&self, line: Option<Line>) {
         let up = line.is_some();
         *self.line.lock().unwrap_or_else(PoisonError::into_inner) = line;

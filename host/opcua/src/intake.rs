@@ -49,6 +49,8 @@ impl Item {
 pub(crate) struct Intake {
     pub(crate) items: Vec<Item>,
     pub(crate) samples: Vec<Sample>,
+    /// Values since it was last told that say that a queue of the server ran over.
+    pub(crate) overflows: u64,
     refused: RefusalJournal,
     accept_future: Duration,
 }
@@ -66,7 +68,7 @@ enum Refusal {
 
 impl Intake {
     pub(crate) fn new(items: Vec<Item>, accept_future: Duration) -> Self {
-        Self { items, samples: Vec::new(), refused: RefusalJournal::default(), accept_future }
+        Self { items, samples: Vec::new(), overflows: 0, refused: RefusalJournal::default(), accept_future }
     }
 
     /// Takes one value of the item `place`. `now` is monotonic. Gives an event when something is to be told.
@@ -79,6 +81,10 @@ impl Intake {
         stats: &OpcUaStats,
     ) -> Option<Event> {
         let item = self.items.get_mut(place)?;
+        if value.status.is_some_and(|code| status::overflowed(code.bits())) {
+            self.overflows += 1;
+            stats.add_overflows(1);
+        }
         let refusal = match taken(item, value, received, self.accept_future, &mut self.samples) {
             Ok(true) => return None,
             Ok(false) => {

@@ -5,6 +5,9 @@
 //! recovery is not used: sessions, subscriptions and publish requests are watched here, each step with a deadline.
 
 mod address;
+mod beat;
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod discover;
 mod egress;
 mod intake;

@@ -98,6 +98,16 @@ impl Place {
         value::variant(number, *wanted)
     }
 
+    /// The number of a sign of life in the type that is taken here. It begins again at 0 behind the largest that the type has:
+    /// a boolean changes its value with each.
+    ///
+    /// # Errors
+    /// In words, why there is none.
+    pub(crate) fn count(&self, sequence: u64) -> Result<Variant, String> {
+        let (Self::Value(_, wanted) | Self::Method(_, _, wanted)) = self;
+        value::variant((sequence % value::turn(*wanted)) as f64, *wanted)
+    }
+
     /// Sends it, once, and says what the server said.
     pub(crate) async fn send(self, session: &Session, value: Variant) -> Answer {
         match self {
@@ -280,6 +290,34 @@ mod tests {
         }
         assert!(matches!(error(StatusCode::BadNotConnected), Answer::NotSent { .. }));
         assert!(matches!(answer(Ok(None)), Answer::Lost { .. }));
+    }
+
+    #[test]
+    fn a_sign_of_life_counts_in_the_type_of_the_place_and_begins_again_behind_its_largest() {
+        use VariantScalarTypeId as Type;
+        for (wanted, sequence, expect) in [
+            (Type::Boolean, 1, Variant::Boolean(true)),
+            (Type::Boolean, 2, Variant::Boolean(false)),
+            (Type::SByte, 127, Variant::SByte(127)),
+            (Type::SByte, 128, Variant::SByte(0)),
+            (Type::Byte, 255, Variant::Byte(255)),
+            (Type::Byte, 257, Variant::Byte(1)),
+            (Type::Int16, 32_768, Variant::Int16(0)),
+            (Type::UInt16, 65_535, Variant::UInt16(65_535)),
+            (Type::UInt16, 65_536, Variant::UInt16(0)),
+            (Type::Int32, 1 << 31, Variant::Int32(0)),
+            (Type::UInt32, (1 << 32) + 7, Variant::UInt32(7)),
+            (Type::Float, (1 << 24) - 1, Variant::Float(16_777_215.0)),
+            (Type::Float, 1 << 24, Variant::Float(0.0)),
+            (Type::Int64, (1 << 53) + 1, Variant::Int64(1)),
+            (Type::UInt64, 42, Variant::UInt64(42)),
+            (Type::Double, 1 << 53, Variant::Double(0.0)),
+        ] {
+            let place = Place::Value(NodeId::new(2, "a"), wanted);
+            assert_eq!(place.count(sequence), Ok(expect), "{wanted:?} {sequence}");
+        }
+        let text = Place::Value(NodeId::new(2, "a"), Type::String);
+        assert!(text.count(1).expect_err("no number").contains("only numbers and booleans"));
     }
 
     #[test]

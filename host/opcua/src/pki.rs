@@ -7,6 +7,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use opcua::crypto::{CertificateStore, X509, X509Data};
 
@@ -24,6 +25,8 @@ const REJECTED_MAX: usize = 100;
 const CERTIFICATE_BYTES_MAX: u64 = 64 << 10;
 /// Fewest characters of a thumbprint that name a certificate.
 const PREFIX_MIN: usize = 4;
+/// Held while our certificate is made.
+static MAKING: Mutex<()> = Mutex::new(());
 
 /// What is thought of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +146,9 @@ impl Pki {
     /// [`PkiError::Own`].
     pub fn ensure_own(&self) -> Result<(), PkiError> {
         let (certificate, key) = (self.folder.join(OWN_CERTIFICATE), self.folder.join(OWN_KEY));
+        // Sources and what writes to them begin at the same time: two that made both would leave one's certificate with the key of
+        // the other.
+        let _alone = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
         if certificate.is_file() && key.is_file() {
             return only_for_us(&key, 0o600);
         }

@@ -33,6 +33,8 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 const NAMED_MAX: usize = 20;
 /// Nodes of one subscription that are refused are asked for again so often.
 const AGAIN: Duration = Duration::from_secs(5);
+/// How often it is told that queues of the server run over.
+const OVERFLOWS_TOLD: Duration = Duration::from_mins(1);
 
 /// What a reader shares with the house.
 pub(crate) struct House<S> {
@@ -55,6 +57,8 @@ pub(crate) struct Reader<S> {
     told_certificate: Option<String>,
     /// Places of the items that the server refused, to be asked for again.
     again: Vec<usize>,
+    /// Monotonic time at which it was last told that queues of the server run over.
+    overflows_told: Option<Duration>,
     stopped: watch::Receiver<bool>,
 }
 
@@ -105,6 +109,7 @@ impl<S: Sink> Reader<S> {
             told: None,
             told_certificate: None,
             again: Vec::new(),
+            overflows_told: None,
             stopped,
         }
     }
@@ -214,6 +219,24 @@ impl<S: Sink> Reader<S> {
             let facts = serde_json::json!({ "source": self.options.name, "nodes": more });
             self.tell(Event::new("node-refused", Severity::Error, message).facts(facts));
         }
+    }
+
+    /// Tells that values were lost because queues of the server ran over, now and then.
+    fn tell_overflows(&mut self) {
+        let now = self.now();
+        let lately = self.overflows_told.is_some_and(|told| now.saturating_sub(told) < OVERFLOWS_TOLD);
+        if self.intake.overflows == 0 || lately {
+            return;
+        }
+        let (values, queue) = (std::mem::take(&mut self.intake.overflows), self.options.subscribe.queue);
+        self.overflows_told = Some(now);
+        let endpoint = &self.options.endpoint;
+        let message = format!(
+            "values of OPC UA server {endpoint} are lost: its queues ran over {values} times; raise queue_size, which is {queue}"
+        );
+        let facts =
+            serde_json::json!({ "source": self.options.name, "overflows": values, "queue_size": queue });
+        self.tell(Event::new("samples-lost", Severity::Error, message).facts(facts));
     }
 
     fn connected(&mut self) {

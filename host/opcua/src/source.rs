@@ -34,6 +34,7 @@ pub struct OpcUaStats {
     repeated: AtomicU64,
     asked_again: AtomicU64,
     lost: AtomicU64,
+    overflows: AtomicU64,
     connections: AtomicU64,
     connected: AtomicBool,
     refusals: RefusalCounts,
@@ -57,6 +58,8 @@ counts! {
     asked_again by add_asked_again,
     /// Messages that had not arrived and that the server did not have any more.
     lost by add_lost,
+    /// Values that say that others before them were lost, because a queue of the server ran over.
+    overflows by add_overflows,
     /// Times that a subscription stood after it did not.
     connections by add_connections,
 }

@@ -17,6 +17,13 @@ pub fn quality(code: u32) -> Quality {
     }
 }
 
+/// Whether a value says that others before it went down with a queue of the server that ran over: bit 7, of codes whose type of
+/// information is that of a data value (OPC UA part 4, 7.39), and of servers that leave that type out.
+pub(crate) fn overflowed(code: u32) -> bool {
+    let (info_type, overflow) = (code & 0x0c00, code & 0x0080);
+    overflow != 0 && (info_type == 0x0400 || info_type == 0)
+}
+
 /// Its name in the specification, or its number.
 pub(crate) fn name(code: StatusCode) -> String {
     let sub_code = code.sub_code();
@@ -84,6 +91,16 @@ mod tests {
             (u32::MAX, Quality::Bad),
         ] {
             assert_eq!(quality(code), expect, "{code:#010x}");
+        }
+    }
+
+    #[test]
+    fn a_queue_that_ran_over_is_told_from_limits_and_reserved_bits() {
+        for over in [0x0000_0480, 0x0000_0080, 0x4090_0480, 0x808c_0780] {
+            assert!(overflowed(over), "{over:#010x}");
+        }
+        for not in [0x0000_0000, 0x0000_0600, 0x0000_0400, 0x0000_0880, 0x808c_0000] {
+            assert!(!overflowed(not), "{not:#010x}");
         }
     }
 

@@ -203,7 +203,13 @@ fn said(wish: &Subscribe, code: StatusCode, sampling_ms: f64) -> Said {
     }
 }
 
-fn item(handle: u32, node: &NodeId, wish: &Subscribe, filtered: bool) -> MonitoredItemCreateRequest {
+/// A request for one item, under its handle.
+pub(crate) fn item(
+    handle: u32,
+    node: &NodeId,
+    wish: &Subscribe,
+    filtered: bool,
+) -> MonitoredItemCreateRequest {
     // A change of the time alone is told too: a value that is measured again and is the same is not a value that is old.
     let filter = DataChangeFilter {
         trigger: DataChangeTrigger::StatusValueTimestamp,

@@ -122,6 +122,22 @@ pub(crate) fn variant(number: f64, wanted: VariantScalarTypeId) -> Result<Varian
     })
 }
 
+/// How many numbers from 0 on a type tells apart, each by one from the next.
+pub(crate) fn turn(of: VariantScalarTypeId) -> u64 {
+    use VariantScalarTypeId as Type;
+    match of {
+        Type::Boolean => 2,
+        Type::SByte => 1 << 7,
+        Type::Byte => 1 << 8,
+        Type::Int16 => 1 << 15,
+        Type::UInt16 => 1 << 16,
+        Type::Int32 => 1 << 31,
+        Type::UInt32 => 1 << 32,
+        Type::Float => 1 << 24,
+        _ => WHOLE_MAX,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use opcua::types::{Array, UAString};

@@ -7,9 +7,11 @@ double, so that both sides hold the same. FOLDER keeps the certificate; it is ma
 """
 
 import asyncio
+import copy
 import json
 import struct
 import sys
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -109,10 +111,11 @@ class Peer:
     def __init__(self, port, folder):
         self.port, self.folder = port, Path(folder)
         self.nodes, self.last = {}, datetime(1970, 1, 1, tzinfo=timezone.utc)
+        self.skew, self.lies, self.guards = timedelta(), None, []
 
     def now(self):
-        """No two values of one time: the times of samples tell them apart."""
-        self.last = max(datetime.now(timezone.utc), self.last + timedelta(microseconds=1))
+        """No two values of one time: the times of samples tell them apart. The clock may be wrong."""
+        self.last = max(datetime.now(timezone.utc) + self.skew, self.last + timedelta(microseconds=1))
         return self.last
 
     async def start(self):
@@ -167,21 +170,61 @@ class Peer:
             value = await self.nodes[order["name"]].read_value()
             return say({"said": "held", "bits": bits(value)})
         elif deed == "lie":
-            self.lie()
+            self.lie(order)
+        elif deed == "skew":
+            self.skew, self.last = timedelta(seconds=order["seconds"]), datetime(1970, 1, 1, tzinfo=timezone.utc)
+        elif deed == "flood":
+            await self.flood(order["name"], order["count"], order["beside"])
+        elif deed == "guard":
+            self.guards.append(asyncio.create_task(self.guard(order["name"], order["patience_ms"] / 1000)))
         say({"said": deed})
 
-    def lie(self):
-        """Every subscription from now on has an interval that no clock can keep."""
+    async def flood(self, name, count, beside):
+        """As many values as it can make; another node has a new one with every hundredth."""
+        for value in range(1, count + 1):
+            await self.put(name, float(value))
+            if value % 100 == 0:
+                await self.put(beside, float(value // 100))
+                # Subscriptions and other clients have their turn.
+                await asyncio.sleep(0)
+
+    async def guard(self, name, patience_s):
+        """A dead-man: once the node has changed and then stays the same for too long, the setpoint goes to 0."""
+        last, since = await self.nodes[name].read_value(), None
+        while True:
+            await asyncio.sleep(0.02)
+            now = time.monotonic()
+            value = await self.nodes[name].read_value()
+            if value != last:
+                last, since = value, now
+            elif since is not None and now - since > patience_s:
+                await self.put("setpoint", 0.0)
+                return say({"said": "failed", "bits": bits(last)})
+
+    def lie(self, lies):
+        """What subscriptions and items are told from now on; without any lies, the truth."""
         from asyncua.server.subscription_service import SubscriptionService
 
-        honest = SubscriptionService.create_subscription
+        if self.lies is None:
+            create, watch = SubscriptionService.create_subscription, SubscriptionService.create_monitored_items
 
-        async def create(service, *args, **more):
-            made = await honest(service, *args, **more)
-            made.RevisedPublishingInterval = 1e300
-            return made
+            async def create_lying(service, *args, **more):
+                # What the server itself goes by stays true.
+                made = copy.copy(await create(service, *args, **more))
+                made.RevisedPublishingInterval = float(self.lies.get("publishing", made.RevisedPublishingInterval))
+                made.RevisedMaxKeepAliveCount = self.lies.get("keep_alive", made.RevisedMaxKeepAliveCount)
+                made.RevisedLifetimeCount = self.lies.get("lifetime", made.RevisedLifetimeCount)
+                return made
 
-        SubscriptionService.create_subscription = create
+            async def watch_lying(service, *args, **more):
+                made = await watch(service, *args, **more)
+                for item in made:
+                    item.RevisedSamplingInterval = float(self.lies.get("sampling", item.RevisedSamplingInterval))
+                return made
+
+            SubscriptionService.create_subscription = create_lying
+            SubscriptionService.create_monitored_items = watch_lying
+        self.lies = lies
 
 
 async def main():

@@ -107,13 +107,55 @@ impl OpcUaServer {
         bits(&self.says("held")?)
     }
 
-    /// From now on every subscription is given an interval that no clock can keep. asyncua only.
+    /// From now on subscriptions and items are told these lies: `publishing` and `sampling` in milliseconds as texts,
+    /// `keep_alive` and `lifetime` as counts. asyncua only.
     ///
     /// # Errors
     /// When it has ended.
-    pub fn lie(&mut self) -> anyhow::Result<()> {
-        self.tell(&json!({ "do": "lie" }))?;
+    pub fn lie(&mut self, lies: &Value) -> anyhow::Result<()> {
+        let mut order = lies.clone();
+        order["do"] = json!("lie");
+        self.tell(&order)?;
         self.says("lie").map(drop)
+    }
+
+    /// From now on its clock is wrong by so much. asyncua only.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn skew(&mut self, seconds: i32) -> anyhow::Result<()> {
+        self.tell(&json!({ "do": "skew", "seconds": seconds }))?;
+        self.says("skew").map(drop)
+    }
+
+    /// Lets a node have so many values as fast as it can make them, from 1 on, and another one every hundredth time; does not
+    /// wait for the end of it, which it says (`flood`). asyncua only.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn flood(&mut self, name: &str, count: u32, beside: &str) -> anyhow::Result<()> {
+        self.tell(&json!({ "do": "flood", "name": name, "count": count, "beside": beside }))
+    }
+
+    /// Sets a dead-man on a node: once it has changed, and then has not for `patience`, the setpoint goes to 0, which it says
+    /// (`failed`) with what the node held. asyncua only.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn guard(&mut self, name: &str, patience: Duration) -> anyhow::Result<()> {
+        let patience_ms = u64::try_from(patience.as_millis())?;
+        self.tell(&json!({ "do": "guard", "name": name, "patience_ms": patience_ms }))?;
+        self.says("guard").map(drop)
+    }
+
+    /// Sends it a signal: `-STOP` lets it stand still, `-CONT` go on.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn signal(&self, which: &str) -> anyhow::Result<()> {
+        let status = Command::new("kill").args([which, &self.child.id().to_string()]).status()?;
+        ensure!(status.success(), "kill {which} failed");
+        Ok(())
     }
 
     /// The next thing that it says, which must be this.

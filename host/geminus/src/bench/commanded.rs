@@ -15,7 +15,7 @@ use geminus_api::query::TargetsQuery;
 use geminus_api::{Actor, House as _, Role};
 use geminus_command::Phase;
 use geminus_core::Authority;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
@@ -30,11 +30,11 @@ use crate::command::run::tokio_runtime;
 use crate::runtime::{ENDS, Running, StartOptions};
 
 /// What is added to the site.
-const TARGET: &str = include_str!("commanded.toml");
+pub(super) const TARGET: &str = include_str!("commanded.toml");
 /// Name of the target there.
 const NAME: &str = "current";
 /// Twins that take turns: a target takes 60 proposals a minute.
-const TWINS: u32 = 10;
+pub(super) const TWINS: u32 = 10;
 /// Commands that are measured, and those before them.
 const COMMANDS: usize = 500;
 const WARM_UP: usize = 20;
@@ -49,36 +49,50 @@ const LOOK: Duration = Duration::from_micros(50);
 /// How long the connection that writes may take to stand.
 const UP_MAX: Duration = Duration::from_secs(20);
 /// Round trips of the bare client, before the house runs: afterwards the broker keeps what it would have read.
-const BARE: usize = 1_000;
+pub(super) const BARE: usize = 1_000;
 
 pub(super) fn measure(bench: &Workbench) -> anyhow::Result<Figure> {
     let broker = Mosquitto::start(bench.clock.as_ref())?;
     let field = Field::start(broker.port(), Arc::clone(&bench.clock))?;
     let bare = bare_run(bench, broker.port())?;
-    let trips = host_run(bench, &broker)?;
-    let (obeyed, ordered) = (field.stop()?, bare.len() + WARM_UP + trips.len());
-    ensure!(obeyed == ordered, "the field obeyed {obeyed} orders, there were {ordered}");
-    ensure!(trips.len() >= COMMANDS_MIN, "only {} commands in {SPAN_MAX:?}: too few for a p99", trips.len());
+    let folder = SiteFolder::edited(bench, TWINS, None, |text| site(&text, &broker.url()))?;
+    let trips = host_run(bench, &folder, |_| folder.wait_subscribed(bench))?;
+    check_obeyed(field.stop()?, bare.len(), &trips)?;
+    figure(&trips, bare, ("qos", json!(1)))
+}
 
+/// The field has obeyed every order of both sides, and none besides.
+pub(super) fn check_obeyed(obeyed: usize, bare: usize, trips: &[Trip]) -> anyhow::Result<()> {
+    let ordered = bare + WARM_UP + trips.len();
+    ensure!(obeyed == ordered, "the field obeyed {obeyed} orders, there were {ordered}");
+    Ok(())
+}
+
+/// The figure of these trips, held against those of a bare client; `more` is said in the detail.
+pub(super) fn figure(trips: &[Trip], bare: Vec<Duration>, more: (&str, Value)) -> anyhow::Result<Figure> {
+    ensure!(trips.len() >= COMMANDS_MIN, "only {} commands in {SPAN_MAX:?}: too few for a p99", trips.len());
     let verified = sorted(trips.iter().map(|trip| trip.verified));
     let answered = sorted(trips.iter().map(|trip| trip.answered));
     let bare = sorted(bare.into_iter());
-    let detail = json!({
-        "commands": trips.len(), "twins": TWINS, "qos": 1, "look_ms": rounded(LOOK.as_secs_f64() * 1e3),
+    let mut detail = json!({
+        "commands": trips.len(), "twins": TWINS, "look_ms": rounded(LOOK.as_secs_f64() * 1e3),
         "verified_ms": spread(&verified), "answered_ms": spread(&answered), "baseline_ms": spread(&bare),
         "p99_ratio": rounded(quantile(&verified, 0.99) / quantile(&bare, 0.99)),
     });
+    if let Some(detail) = detail.as_object_mut() {
+        detail.insert(more.0.to_owned(), more.1);
+    }
     let median = |sorted: &[f64]| quantile(sorted, 0.5);
     Ok(Figure::new(median(&verified), detail).against("a bare client, there and back", median(&bare)))
 }
 
 /// One command, since it was proposed.
 #[derive(Clone, Copy, Debug)]
-struct Trip {
+pub(super) struct Trip {
     /// The proposal was answered: the order is written down and handed to the transport.
-    answered: Duration,
+    pub(super) answered: Duration,
     /// The host knows that it was carried out.
-    verified: Duration,
+    pub(super) verified: Duration,
 }
 
 /// From an order until the field shows it, without a house.
@@ -100,26 +114,34 @@ fn bare_run(bench: &Workbench, port: u16) -> anyhow::Result<Vec<Duration>> {
     Ok(trips)
 }
 
-/// The commands that were measured.
-fn host_run(bench: &Workbench, broker: &Mosquitto) -> anyhow::Result<Vec<Trip>> {
-    let folder = SiteFolder::edited(bench, TWINS, None, |text| site(&text, &broker.url()))?;
+/// The commands that were measured; `subscribed` waits until the house would hear the field.
+pub(super) fn host_run(
+    bench: &Workbench,
+    folder: &SiteFolder,
+    subscribed: impl FnOnce(&Running) -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<Trip>> {
     let runtime = tokio_runtime()?;
     let options = StartOptions { site: folder.site(), listen: None, limits: None };
     let running = runtime.block_on(Running::start(options))?;
     let armed = Armed { bench, runtime: &runtime, running: &running };
-    let trips = armed.arm(&folder).and_then(|()| armed.trips());
+    let trips = subscribed(&running).and_then(|()| armed.arm()).and_then(|()| armed.trips());
     runtime.block_on(running.stop())?;
     trips
 }
 
 /// The site of the other figures, with something to write.
 fn site(text: &str, broker: &str) -> String {
+    writable(text, TARGET).replace("{broker}", broker).replace("{qos}", "1")
+}
+
+/// A site whose twins may be armed, with this target.
+pub(super) fn writable(text: &str, target: &str) -> String {
     let armed = text.replace("interval_ms = 1000", "interval_ms = 1000\nauthority = \"control\"");
-    format!("{}{TARGET}", armed.replace("{broker}", broker).replace("{qos}", "1"))
+    format!("{armed}{target}")
 }
 
 /// The n-th value: no two in a row of a twin are the same.
-fn value(number: usize) -> f64 {
+pub(super) fn value(number: usize) -> f64 {
     let turn = number / TWINS as usize;
     (turn % 8) as f64 + 1.0
 }
@@ -132,9 +154,8 @@ struct Armed<'a> {
 }
 
 impl Armed<'_> {
-    /// Waits until both connections stand, and arms every twin.
-    fn arm(&self, folder: &SiteFolder) -> anyhow::Result<()> {
-        folder.wait_subscribed(self.bench)?;
+    /// Waits until the connection that writes stands, and arms every twin.
+    fn arm(&self) -> anyhow::Result<()> {
         let (house, start) = (self.running.house(), self.bench.clock.monotonic());
         loop {
             let view =

@@ -208,11 +208,143 @@ impl Plain {
 mod tests {
     use super::*;
 
+    /// What both sides are shown.
+    #[derive(Clone, Debug)]
+    struct Scene {
+        points: [(&'static str, f64); 4],
+        quality: Quality,
+        value: f64,
+        confidence: f64,
+        authority: Authority,
+        owner: &'static str,
+        lockout: bool,
+        local: bool,
+        alarm: Priority,
+        active: &'static str,
+    }
+
+    impl Scene {
+        fn calm() -> Self {
+            Self {
+                points: POINTS,
+                quality: Quality::Good,
+                value: 51.0,
+                confidence: 0.9,
+                authority: Authority::Control,
+                owner: "throttle",
+                lockout: false,
+                local: false,
+                alarm: Priority::Low,
+                active: "heat",
+            }
+        }
+
+        fn with(point: &str, value: f64) -> Self {
+            let mut scene = Self::calm();
+            scene.points.iter_mut().filter(|(name, _)| *name == point).for_each(|(_, held)| *held = value);
+            scene
+        }
+
+        fn readings<'a>(&self, names: impl Iterator<Item = &'a str>) -> Vec<Reading> {
+            let value = |name: &str| self.points.iter().find(|(point, _)| *point == name).expect("a point").1;
+            let reading = |name: &str| Reading {
+                value: value(name),
+                quality: self.quality,
+                age: Some(Duration::from_secs(1)),
+            };
+            names.map(reading).collect()
+        }
+
+        /// What one side says to it at this second.
+        fn shown(
+            &self,
+            seconds: u64,
+            readings: &[Reading],
+            says: impl FnOnce(&Wish<'_>, &Picture<'_>, Moment) -> bool,
+        ) -> bool {
+            let alarms = [ActiveAlarm { name: "low flow", priority: self.alarm, shelved: false }];
+            let active = [(self.active, "heater")];
+            let span = Duration::from_secs(seconds);
+            let now = Moment { wall: Timestamp(0).plus(span), monotonic: span };
+            let picture = Picture {
+                twin: TwinIndex(0),
+                generation: 1,
+                authority: self.authority,
+                lockout: self.lockout,
+                local: self.local,
+                owner: Some(self.owner),
+                present: Present::Value(50.5),
+                readings,
+                alarms: Some(&alarms),
+                active: Some(&active),
+            };
+            let wish = Wish {
+                value: self.value,
+                by: By::Behavior,
+                proposer: "throttle",
+                confidence: self.confidence,
+                not_after: now.wall.plus(Duration::from_secs(1)),
+            };
+            says(&wish, &picture, now)
+        }
+    }
+
+    /// What book and baseline say to a scene after two calm ones, the second of which both permit.
+    fn verdicts(scene: &Scene) -> (bool, bool) {
+        let known = |name: &str| POINTS.iter().any(|(point, _)| *point == name);
+        let book = Book::compile("load-limit", &config(), &Fail::default(), true, &known).expect("a book");
+        let (mut memory, mut plain) = (Memory::default(), Plain::default());
+        let mut both = |scene: &Scene, seconds: u64| {
+            let compiled = scene.readings(book.points().iter().map(|name| &**name));
+            let by_hand = scene.readings(POINTS.iter().map(|(name, _)| *name));
+            let of_book = scene.shown(seconds, &compiled, |wish, picture, now| {
+                matches!(book.check(wish, picture, &mut memory, now), Decision::Permitted { .. })
+            });
+            (of_book, scene.shown(seconds, &by_hand, |wish, picture, now| plain.check(wish, picture, now)))
+        };
+        // The slope counts from the first look on.
+        both(&Scene::calm(), 2);
+        let calm = Scene { value: 50.0, ..Scene::calm() };
+        assert_eq!(both(&calm, 4), (true, true), "both permit");
+        both(scene, 6)
+    }
+
     /// The bench itself refuses to measure refused commands; this also holds the baseline to the same work.
     #[test]
     fn both_sides_check_the_same_rules() {
         let config = config();
         let of_book = 9 + config.permissive.len() + config.trip.len();
         assert_eq!(of_book, RULES);
+        assert_eq!(verdicts(&Scene::calm()), (true, true));
+        let points = [
+            ("speed", 90.0),
+            ("speed", 3_100.0),
+            ("flow", 4.0),
+            ("flow", 90.0),
+            ("level", 9.5),
+            ("level", 0.05),
+            ("winding", 152.0),
+            ("winding", 170.0),
+            ("flow", f64::NAN),
+        ];
+        for (point, value) in points {
+            assert_eq!(verdicts(&Scene::with(point, value)), (false, false), "{point} = {value}");
+        }
+        for scene in [
+            Scene { quality: Quality::Uncertain, ..Scene::calm() },
+            Scene { value: 55.0, ..Scene::calm() },
+            Scene { value: 80.0, ..Scene::calm() },
+            Scene { value: 101.0, ..Scene::calm() },
+            Scene { value: f64::NAN, ..Scene::calm() },
+            Scene { confidence: 0.5, ..Scene::calm() },
+            Scene { authority: Authority::Advise, ..Scene::calm() },
+            Scene { owner: "somebody", ..Scene::calm() },
+            Scene { lockout: true, ..Scene::calm() },
+            Scene { local: true, ..Scene::calm() },
+            Scene { alarm: Priority::Critical, ..Scene::calm() },
+            Scene { active: "drain", ..Scene::calm() },
+        ] {
+            assert_eq!(verdicts(&scene), (false, false), "{scene:?}");
+        }
     }
 }

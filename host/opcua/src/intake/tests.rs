@@ -111,3 +111,15 @@ fn what_is_not_taken_is_named_and_counted() {
         "a handle that is nobody's"
     );
 }
+
+#[test]
+fn a_value_behind_a_queue_that_ran_over_is_taken_and_counted() {
+    let (mut intake, stats) = intake(vec![Point::plain(SeriesId(7))]);
+    for (second, status) in [(1, None), (2, Some(0x0480)), (3, Some(0x0080)), (4, None)] {
+        assert!(
+            intake.take(0, &value(1.0, Some(second), status), RECEIVED, Duration::ZERO, &stats).is_none()
+        );
+    }
+    assert_eq!((intake.samples.len(), intake.overflows, stats.overflows()), (4, 2, 2));
+    assert!(intake.samples.iter().all(|sample| sample.quality == Quality::Good));
+}

@@ -118,3 +118,18 @@ fn our_own_certificate_is_made_once_and_its_key_is_for_us_alone() {
     pki.ensure_own().expect("own");
     assert_eq!(fs::read(&certificate).expect("certificate"), first);
 }
+
+#[test]
+fn our_certificate_is_made_once_however_many_begin_at_the_same_time() {
+    let (_folder, pki) = pki();
+    let own = || {
+        pki.ensure_own().expect("made");
+        let read = |name: &str| fs::read(pki.folder().join(name)).expect(name);
+        (read(OWN_CERTIFICATE), read(OWN_KEY))
+    };
+    let made: Vec<_> = std::thread::scope(|scope| {
+        let begun: Vec<_> = (0..3).map(|_| scope.spawn(own)).collect();
+        begun.into_iter().map(|one| one.join().expect("ended")).collect()
+    });
+    assert!(made.iter().all(|one| *one == made[0]), "all have the same certificate and key");
+}

@@ -344,6 +344,7 @@ impl<S: Sink> Reader<S> {
             }
         }
         self.house.stats.add_messages(1);
+        self.tell_overflows();
         self.deliver().await?;
         course.sequence.step();
         course.acks.push(number);

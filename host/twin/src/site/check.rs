@@ -313,12 +313,10 @@ impl Check<'_> {
             }
             if let Some(heartbeat) = &target.heartbeat {
                 self.range(&format!("{key}.heartbeat.every_ms"), heartbeat.every_ms, 100..=60_000);
-                self.topic(&format!("{key}.heartbeat.topic"), &heartbeat.topic);
                 let sources = &self.site.document.source;
-                if sources.iter().any(|source| source.name == target.write.source && source.opcua.is_some()) {
-                    let message =
-                        "an OPC UA source carries no heartbeat: leave it out, or write to an MQTT source";
-                    self.report(&format!("{key}.heartbeat"), message);
+                let source = sources.iter().find(|source| source.name == target.write.source);
+                if source.is_none_or(|source| source.opcua.is_none()) {
+                    self.topic(&format!("{key}.heartbeat.topic"), &heartbeat.topic);
                 }
             }
         }

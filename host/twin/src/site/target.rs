@@ -89,7 +89,8 @@ const ROUTINE: &str = "routine";
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Heartbeat {
-    /// Topic template without wildcards, at the source of `write`; `{twin}` stands for the id.
+    /// Topic template without wildcards, at the source of `write`, or for an OPC UA source the id of a node (`ns=2;s={twin}.Beat`) that
+    /// takes a number or a boolean; `{twin}` stands for the id.
     pub topic: String,
     /// Milliseconds between two; 100 … 60000. Kept to a tenth of a second.
     #[serde(default = "second")]

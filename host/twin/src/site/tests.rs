@@ -215,18 +215,17 @@ fn targets_are_checked_by_themselves() {
             "24: every_ms = 99 is outside 100 … 60000",
         ),
         (
-            with("[target.i", "heartbeat = { topic = \"b/{twin}\" }\n[target.i")
-                .replace("write = { source = \"field\"", "write = { source = \"o\"")
-                + OPCUA,
-            "24: an OPC UA source carries no heartbeat",
-        ),
-        (
             with("range =", "dwel_s = 1\nrange ="),
             "25: unknown key `dwel_s` in [target.interlock], did you mean `dwell_s`?",
         ),
     ] {
         check(&toml, &[expect]);
     }
+    // Orders and signs of life of an OPC UA source go to nodes, whose ids are looked at by whoever writes them.
+    let beats = with("[target.i", "heartbeat = { topic = \"ns=2;s={twin}.Beat+\" }\n[target.i");
+    let nodes = beats.replace("write = { source = \"field\"", "write = { source = \"o\"") + OPCUA;
+    assert!(site(&nodes).is_ok());
+    check(&beats, &["24: topic \"ns=2;s={twin}.Beat+\" must be given, without"]);
 }
 
 #[test]

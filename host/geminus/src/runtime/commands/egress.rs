@@ -57,17 +57,29 @@ fn server(
     folders: (&Path, &Path),
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Line> {
-    for target in plant.targets.iter().filter(|target| target.source == source) {
-        let ids = target.twins.iter().filter_map(|twin| plant.twin(*twin)).map(|twin| &*twin.id);
-        for address in ids.map(|id| target.address(id)) {
-            let checked = OpcUaEgress::check_address(&address).map_err(anyhow::Error::msg);
-            checked.with_context(|| format!("target {}: `{address}`", target.name))?;
-        }
+    if let Some((.., error)) = wrong_node(plant, source) {
+        anyhow::bail!(error);
     }
     let options = field::opcua::options(plant, &format!("{source}-write"), server, folders)?;
     let egress = OpcUaEgress::start(options, ANSWER_MAX, Arc::clone(clock), Handle::current())?;
     let up = egress.up();
     Ok(Line { egress: Box::new(egress), up: Box::new(move || *up.borrow()) })
+}
+
+/// The first address of a target of this OPC UA source that no order or sign of life can go to: section of the target, its key,
+/// and what is wrong.
+pub(crate) fn wrong_node(plant: &Plant, source: &str) -> Option<(usize, &'static str, String)> {
+    for target in plant.targets.iter().filter(|target| target.source == source) {
+        for id in target.twins.iter().filter_map(|twin| Some(&*plant.twin(*twin)?.id)) {
+            let beats = target.heartbeat.as_ref().map(|beats| ("heartbeat.topic", beats.address(id)));
+            for (key, address) in [("write.topic", target.address(id))].into_iter().chain(beats) {
+                if let Err(error) = OpcUaEgress::check_address(&address) {
+                    return Some((target.section, key, format!("target \"{}\": {error}", target.name)));
+                }
+            }
+        }
+    }
+    None
 }
 
 fn options(

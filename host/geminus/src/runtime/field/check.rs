@@ -11,6 +11,7 @@ use geminus_twin::problem::Problems;
 use geminus_twin::{Plant, Site, site};
 
 use super::{table, topics};
+use crate::runtime::commands::egress;
 use crate::runtime::replay;
 
 /// A longer header is no header.
@@ -39,6 +40,9 @@ pub(crate) fn tables(site: &Site, plant: &Plant, problems: &mut Problems) {
         if source.opcua.is_some() {
             if let Some((bind, error)) = super::opcua::wrong_node(routes) {
                 problems.add(&site.path, site.line(&format!("bind[{bind}].topic")), error);
+            }
+            if let Some((target, key, error)) = egress::wrong_node(plant, &source.name) {
+                problems.add(&site.path, site.line(&format!("target[{target}].{key}")), error);
             }
             continue;
         }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use geminus_ingest::refusal::RefusalCounts;
 use geminus_ingest::{MqttHandle, MqttStats, Reason};
 use geminus_opcua::OpcUaHandle;
+#[cfg(feature = "bench")]
+use geminus_opcua::OpcUaStats;
 
 /// What runs.
 #[derive(Debug)]
@@ -46,6 +48,15 @@ impl Handle {
         match self {
             Self::Mqtt(handle) => Some(handle.stats()),
             Self::OpcUa(_) => None,
+        }
+    }
+
+    /// Counts of a source over OPC UA.
+    #[cfg(feature = "bench")]
+    pub(crate) fn opcua(&self) -> Option<Arc<OpcUaStats>> {
+        match self {
+            Self::Mqtt(_) => None,
+            Self::OpcUa(handle) => Some(handle.stats()),
         }
     }
 
