@@ -222,7 +222,12 @@ fn certificate(
     now: Timestamp,
 ) -> Result<Certificate, LinkError> {
     let der = endpoint.server_certificate.value.as_deref().unwrap_or_default();
-    let trusted = match pki.judge(&options.name, der)? {
+    let verdict = pki.judge(&options.name, der)?;
+    let shown = pki.saw((&options.name, &options.endpoint), &verdict.certificate().thumbprint, now);
+    if let Err(error) = shown {
+        tracing::warn!(%error, "which server showed the certificate is not remembered");
+    }
+    let trusted = match verdict {
         Verdict::Trusted(trusted) => trusted,
         Verdict::Unknown(unknown) => return Err(LinkError::Untrusted(Box::new(unknown))),
         Verdict::Changed { now, before } => return Err(LinkError::Changed { now: Box::new(now), before }),
