@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use geminus_access::{AccessError, LoginError};
+use geminus_access::{AccessError, LoginError, PasswordError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -109,6 +109,20 @@ impl From<LoginError> for Failure {
             }
             LoginError::NoUsers => Self::new(StatusCode::CONFLICT, "no-users", why),
             LoginError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<PasswordError> for Failure {
+    fn from(error: PasswordError) -> Self {
+        let why = error.to_string();
+        match error {
+            // Not 401: whoever asks is known, and a page would take that for the end of the session.
+            PasswordError::Wrong => Self::new(StatusCode::FORBIDDEN, "wrong-password", why),
+            PasswordError::NoPerson(_) => Self::new(StatusCode::CONFLICT, "no-password", why),
+            PasswordError::Same => Trouble::Invalid(why).into(),
+            PasswordError::TooMany { wait } => LoginError::TooMany { wait }.into(),
+            PasswordError::Access(error) => error.into(),
         }
     }
 }
