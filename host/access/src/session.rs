@@ -47,7 +47,10 @@ impl Sessions {
         self.0.retain(|_, session| session.lives(now));
         self.bound(SESSIONS_OF_USER_MAX, |session| session.user == user);
         self.bound(SESSIONS_MAX, |_| true);
-        self.0.insert(id.digest(), Session { user: user.to_owned(), password, own_next: None, began: now, used: now });
+        self.0.insert(
+            id.digest(),
+            Session { user: user.to_owned(), password, own_next: None, began: now, used: now },
+        );
         Ok(id)
     }
 
@@ -61,7 +64,9 @@ impl Sessions {
         let digest = digest_of(id.as_bytes())?;
         let session = self.0.get_mut(&digest)?;
         let is_good = |password: &Digest| is_good(&session.user, password);
-        if session.lives(now) && (is_good(&session.password) || session.own_next.as_ref().is_some_and(is_good)) {
+        if session.lives(now)
+            && (is_good(&session.password) || session.own_next.as_ref().is_some_and(is_good))
+        {
             session.used = now;
             return Some(session.user.clone());
         }

@@ -277,12 +277,24 @@ fn whoever_knows_the_own_password_changes_it_and_only_the_other_sessions_end() {
     assert!(matches!(change(PASSWORD, "short", 4), Err(PasswordError::Access(AccessError::Password))));
     assert!(matches!(change(PASSWORD, PASSWORD, 4), Err(PasswordError::Same)));
     for session_of in [&own, &other] {
-        assert_eq!(name_of(&gate.admit(session(session_of.session.reveal()), at(4))), Some("bob"), "nothing has changed");
+        assert_eq!(
+            name_of(&gate.admit(session(session_of.session.reveal()), at(4))),
+            Some("bob"),
+            "nothing has changed"
+        );
     }
     change(PASSWORD, OTHER, 5).expect("changed");
-    assert_eq!(name_of(&gate.admit(session(own.session.reveal()), at(5))), Some("bob"), "the one that asked goes on");
+    assert_eq!(
+        name_of(&gate.admit(session(own.session.reveal()), at(5))),
+        Some("bob"),
+        "the one that asked goes on"
+    );
     assert_eq!(gate.admit(session(other.session.reveal()), at(5)), Admission::Wrong, "the other has ended");
-    assert_eq!(name_of(&gate.admit(session(ada.session.reveal()), at(5))), Some("ada"), "so has nobody else's");
+    assert_eq!(
+        name_of(&gate.admit(session(ada.session.reveal()), at(5))),
+        Some("ada"),
+        "so has nobody else's"
+    );
     assert!(matches!(login(&gate, "bob", PASSWORD, 6), Err(LoginError::Wrong)));
     login(&gate, "bob", OTHER, 6).expect("the new one opens");
     // Once more, and by an admin in between, so that what was expected is not what counts.
@@ -310,7 +322,10 @@ fn an_open_page_is_no_way_to_guess_a_password() {
         assert!(matches!(guess("a wrong password", 3), Err(PasswordError::Wrong)));
     }
     let wait = Duration::from_secs(2);
-    assert!(matches!(guess(PASSWORD, 3), Err(PasswordError::TooMany { wait: told }) if told == wait), "right or not");
+    assert!(
+        matches!(guess(PASSWORD, 3), Err(PasswordError::TooMany { wait: told }) if told == wait),
+        "right or not"
+    );
     assert!(matches!(login(&gate, "ada", PASSWORD, 3), Err(LoginError::TooMany { .. })), "as for a login");
     guess(PASSWORD, 5).expect("after the wait");
     let heard = heard.lock().expect("heard");

@@ -1,5 +1,7 @@
 //! What a client reads when a request fails: `{"error":{"code","message"}}`, in operator's words.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -104,13 +106,17 @@ impl From<LoginError> for Failure {
         match error {
             LoginError::Wrong => Self::new(StatusCode::UNAUTHORIZED, "wrong-login", why),
             LoginError::TooMany { wait } => {
-                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-logins", why).retry_after(seconds)
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-logins", why).retry_after(whole(wait))
             }
             LoginError::NoUsers => Self::new(StatusCode::CONFLICT, "no-users", why),
             LoginError::Fault(fault) => fault.into(),
         }
     }
+}
+
+/// Seconds, none too few.
+fn whole(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 impl From<PasswordError> for Failure {
@@ -121,7 +127,9 @@ impl From<PasswordError> for Failure {
             PasswordError::Wrong => Self::new(StatusCode::FORBIDDEN, "wrong-password", why),
             PasswordError::NoPerson(_) => Self::new(StatusCode::CONFLICT, "no-password", why),
             PasswordError::Same => Trouble::Invalid(why).into(),
-            PasswordError::TooMany { wait } => LoginError::TooMany { wait }.into(),
+            PasswordError::TooMany { wait } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-attempts", why).retry_after(whole(wait))
+            }
             PasswordError::Access(error) => error.into(),
         }
     }

@@ -14,7 +14,9 @@ mod example;
 use crate::bus::values::{HelloEvent, ResyncEvent, TwinEvent, ValuesEvent};
 use crate::error::{ErrorDetail, ErrorView};
 use crate::request::{BY_CHARS_MAX, BY_DEFAULT, OrderRequest};
-use crate::routes::{access, alarms, certificates, commands, events, health, house, plugins, rollouts, targets};
+use crate::routes::{
+    access, alarms, certificates, commands, events, health, house, plugins, rollouts, targets,
+};
 use crate::view::{AlarmView, RolloutEvent};
 
 #[derive(OpenApi)]

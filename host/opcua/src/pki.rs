@@ -266,7 +266,8 @@ impl Pki {
         let file = file_name(&certificate).ok_or(PkiError::NotOne)?;
         let (trusted, rejected) =
             (self.folder.join("trusted").join(&file), self.folder.join("rejected").join(&file));
-        let about = |file: PathBuf, standing| about(&certificate, der, file, standing).ok_or(PkiError::NotOne);
+        let about =
+            |file: PathBuf, standing| about(&certificate, der, file, standing).ok_or(PkiError::NotOne);
         if !rejected.exists() && fs::read(&trusted).is_ok_and(|kept| kept == der) {
             return Ok(Verdict::Trusted(about(trusted, Standing::Trusted)?));
         }

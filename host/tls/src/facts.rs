@@ -207,7 +207,8 @@ mod tests {
     }
 
     fn made(common_name: &str) -> Vec<u8> {
-        let mut params = CertificateParams::new(["plc.example".to_owned(), "10.0.0.7".to_owned()]).expect("names");
+        let mut params =
+            CertificateParams::new(["plc.example".to_owned(), "10.0.0.7".to_owned()]).expect("names");
         params.subject_alt_names.push(SanType::URI("urn:maker:plc".try_into().expect("URI")));
         params.distinguished_name.push(DnType::CommonName, common_name);
         (params.not_before, params.not_after) =
@@ -222,15 +223,25 @@ mod tests {
         let facts = CertificateFacts::read(&der).expect("a certificate");
         assert!(facts.subject.contains("CN=PLC 7") && facts.issuer == facts.subject, "{facts:?}");
         assert_eq!(facts.application_uri.as_deref(), Some("urn:maker:plc"));
-        assert_eq!((facts.dns_names, facts.addresses), (vec!["plc.example".to_owned()], vec!["10.0.0.7".to_owned()]));
+        assert_eq!(
+            (facts.dns_names, facts.addresses),
+            (vec!["plc.example".to_owned()], vec!["10.0.0.7".to_owned()])
+        );
         assert_eq!((facts.key_kind.as_str(), facts.key_bits), ("EC", Some(256)));
         // 2026-01-01 and 2027-01-01.
         assert_eq!(facts.not_before, Timestamp::from_millis(1_767_225_600_000));
         assert_eq!(facts.not_after, Timestamp::from_millis(1_798_761_600_000));
-        assert!(facts.sha256.len() == 64 && Digest::of(&der).to_string().ends_with(&facts.sha256), "{}", facts.sha256);
+        assert!(
+            facts.sha256.len() == 64 && Digest::of(&der).to_string().ends_with(&facts.sha256),
+            "{}",
+            facts.sha256
+        );
         assert!(facts.serial.len() > 8, "{}", facts.serial);
         assert!(CertificateFacts::read(b"no certificate").is_none());
-        assert!(CertificateFacts::read(der.get(..der.len() - 1).expect("bytes")).is_none(), "one that is cut off");
+        assert!(
+            CertificateFacts::read(der.get(..der.len() - 1).expect("bytes")).is_none(),
+            "one that is cut off"
+        );
     }
 
     #[test]

@@ -71,7 +71,8 @@ impl Gate {
         password::check(name, wish.new)?;
         self.attempt(name, address, now).map_err(|wait| PasswordError::TooMany { wait })?;
         if !password::is_right(wish.current, &before.password) {
-            let message = format!("{name} could not change the password from {address}: the present one was wrong");
+            let message =
+                format!("{name} could not change the password from {address}: the present one was wrong");
             self.tell("password-refused", Severity::Warning, message, name, address);
             return Err(PasswordError::Wrong);
         }

@@ -56,7 +56,8 @@ pub(crate) async fn own<H: House>(
         _ => ("application/pkix-cert", file.der),
     };
     let named = format!("attachment; filename=\"geminus.{format}\"");
-    Ok(([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, named)], bytes).into_response())
+    Ok(([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, named)], bytes)
+        .into_response())
 }
 
 /// Trusts a server's certificate: its server is spoken to with the next attempt, at most ten seconds later.
