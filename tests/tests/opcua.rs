@@ -181,7 +181,21 @@ fn certificates(peer: OpcUaPeer) -> anyhow::Result<()> {
     server.set("double", 2.5, 0)?;
     assert_eq!(host.point(TWIN, "double")?["value"], 1.5, "nothing is taken from it");
     let second = changed["facts"]["thumbprint"].as_str().context("thumbprint")?;
-    run(&["certificate", "trust", second, "--site", path])?;
+    let shown = host.get("/certificates")?;
+    let servers = shown["servers"].as_array().context("servers")?;
+    let new = servers.iter().find(|one| one["thumbprint"] == second).context("the new one")?;
+    ensure!(new["rejection"] == "changed" && new["before"] == first.as_str(), "{new}");
+    ensure!(new["seen"][0]["source"] == "plc" && new["key_bits"].is_number(), "{new}");
+    ensure!(servers.iter().any(|one| one["thumbprint"] == first.as_str() && one["standing"] == "trusted"));
+    ensure!(shown["own"][0]["application_uri"] == "urn:geminus:host", "{shown}");
+    ensure!(!shown.to_string().contains("PRIVATE"), "a key stands in an answer");
+    let trust = format!("/certificates/{second}/trust");
+    let (status, part) =
+        host.post(&format!("/certificates/{}/trust", &second[..12]), &json!({"by": "Anna"}))?;
+    ensure!(status == 400, "a part of a thumbprint is not trusted: {part}");
+    let (status, trusted) = host.post(&trust, &json!({"by": "Anna"}))?;
+    ensure!(status == 200 && trusted["standing"] == "trusted", "{status}: {trusted}");
+    host.entry("certificate-trusted", |entry| entry["facts"]["by"] == "Anna")?;
     host.entry("source-back", |_| true)?;
     waits(&host, "double", 2.5)?;
     let log = host.log();
