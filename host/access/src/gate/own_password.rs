@@ -5,7 +5,8 @@
 
 use std::net::IpAddr;
 
-use geminus_core::{Digest, Severity};
+use geminus_core::{Digest, Event, Severity};
+use serde_json::json;
 
 use super::{Gate, word};
 use crate::book::{Book, Change, User};
@@ -73,7 +74,8 @@ impl Gate {
         if !password::is_right(wish.current, &before.password) {
             let message =
                 format!("{name} could not change the password from {address}: the present one was wrong");
-            self.tell("password-refused", Severity::Warning, message, name, address);
+            let facts = json!({"name": name, "address": address.to_string()});
+            (self.ear)(Event::new("password-refused", Severity::Warning, message).facts(facts));
             return Err(PasswordError::Wrong);
         }
         self.forgive(name, address);
