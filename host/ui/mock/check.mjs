@@ -119,7 +119,7 @@ async function rest() {
   }
   const elsewhere = await browser.run('return performance.getEntriesByType("resource").map((r) => r.name).filter((name) => !name.startsWith(location.origin))');
   await fact('nothing was asked of another host', async () => elsewhere.length === 0);
-  const log = (await browser.log()).filter((line) => !/status of (401|404|409|503)/.test(line.message) && !line.message.includes('ERR_INCOMPLETE_CHUNKED_ENCODING'));
+  const log = (await browser.log()).filter((line) => !/status of (401|403|404|409|503)/.test(line.message) && !line.message.includes('ERR_INCOMPLETE_CHUNKED_ENCODING'));
   await fact('the console is empty', async () => log.length === 0 || log.map((line) => line.message).join('; '), 1);
 }
 

@@ -146,11 +146,11 @@ fn an_end_is_told_once_before_and_once_after_and_measured() {
         let events = expiry.look(all, end_and(days));
         events.into_iter().map(|event| (event.kind, event.severity)).collect::<Vec<_>>()
     };
-    assert_eq!(kinds(-31), []);
+    assert!(kinds(-31).is_empty());
     assert_eq!(kinds(-30), [("certificate-expiring".to_owned(), Severity::Warning)]);
-    assert_eq!(kinds(-1), []);
+    assert!(kinds(-1).is_empty());
     assert_eq!(kinds(1), [("certificate-expired".to_owned(), Severity::Error)]);
-    assert_eq!(kinds(2), []);
+    assert!(kinds(2).is_empty());
     let mut out = Exposition::default();
     expiry.measure(&mut out);
     let text = out.text();
