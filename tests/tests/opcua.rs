@@ -198,6 +198,16 @@ fn certificates(peer: OpcUaPeer) -> anyhow::Result<()> {
     host.entry("certificate-trusted", |entry| entry["facts"]["by"] == "Anna")?;
     host.entry("source-back", |_| true)?;
     waits(&host, "double", 2.5)?;
+
+    // Trust that is taken back ends the line that stands, and nothing is taken from it any more.
+    let (status, rejected) = host.post(&format!("/certificates/{second}/reject"), &json!({"by": "Ben"}))?;
+    ensure!(status == 200 && rejected["rejection"] == "taken-back", "{status}: {rejected}");
+    wait_for("the line to end", PATIENCE, || {
+        Ok((host.metric("geminus_source_connected{source=\"plc\"}")? == Some(0.0)).then_some(()))
+    })?;
+    server.set("double", 3.5, 0)?;
+    host.post(&trust, &json!({"by": "Anna"}))?;
+    waits(&host, "double", 3.5)?;
     let log = host.log();
     assert!(!log.contains("secret"), "no password in the log");
     host.stop()

@@ -204,7 +204,7 @@ impl Pki {
         self.put(prefix, Standing::Trusted)
     }
 
-    /// Rejects it. A connection that stands stays until it ends.
+    /// Rejects it. A line that stands is hung up on within seconds.
     ///
     /// # Errors
     /// [`PkiError`].
@@ -260,6 +260,17 @@ impl Pki {
         }
     }
 
+    /// Whether this very certificate is trusted now.
+    pub(crate) fn trusts(&self, der: &[u8]) -> bool {
+        let name = X509::from_der(der).ok().and_then(|certificate| file_name(&certificate));
+        name.is_some_and(|name| self.is_trusted(&name, der))
+    }
+
+    fn is_trusted(&self, name: &str, der: &[u8]) -> bool {
+        let is_rejected = self.folder.join("rejected").join(name).exists();
+        !is_rejected && fs::read(self.folder.join("trusted").join(name)).is_ok_and(|kept| kept == der)
+    }
+
     /// What the certificate `der` of the server behind `name` is to us. One that is not trusted is kept as rejected.
     pub(crate) fn judge(&self, name: &str, der: &[u8]) -> Result<Verdict, PkiError> {
         let certificate = X509::from_der(der).map_err(|_| PkiError::NotOne)?;
@@ -268,7 +279,7 @@ impl Pki {
             (self.folder.join("trusted").join(&file), self.folder.join("rejected").join(&file));
         let about =
             |file: PathBuf, standing| about(&certificate, der, file, standing).ok_or(PkiError::NotOne);
-        if !rejected.exists() && fs::read(&trusted).is_ok_and(|kept| kept == der) {
+        if self.is_trusted(&file, der) {
             return Ok(Verdict::Trusted(about(trusted, Standing::Trusted)?));
         }
         if !rejected.exists() {

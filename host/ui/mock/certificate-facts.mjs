@@ -50,7 +50,7 @@ export async function certificateFacts({ browser, url, fact, picture, happen }) 
     await browser.keys('\uE00C');
     await fact('Escape leaves it', async () => gone('certificate-confirm'));
     await browser.click(`reject-${east}`);
-    await fact('a rejection says what it does not do', async () => says('certificate-confirm', /A connection that stands is not ended/));
+    await fact('a rejection says what it does', async () => says('certificate-confirm', /hung up on within seconds/));
     await browser.click('certificate-send');
     await fact('what is rejected says that it was taken back', async () => says(`certificate-${east}`, /rejected[\s\S]*taken that back/));
     await browser.click(`remove-${east}`);

@@ -26,7 +26,7 @@ describe('orders', () => {
   it('say what they do, and warn of a server that has changed', () => {
     expect(orderConsequence('trust', server())).not.toContain('another one before');
     expect(orderConsequence('trust', server({ rejection: 'changed' }))).toContain('another one before');
-    expect(orderConsequence('reject', server())).toContain('A connection that stands is not ended');
+    expect(orderConsequence('reject', server())).toContain('hung up on within seconds');
     expect(orderConsequence('remove', server())).toContain('shows it again');
   });
 });

@@ -24,7 +24,7 @@ export function rejectionText(one: Pick<ServerCertificate, 'rejection' | 'before
 /** What the order does, in words. */
 export function orderConsequence(order: CertificateOrder, one: ServerCertificate): string {
   if (order === 'remove') return 'It is forgotten. A server that still has it shows it again, as an unknown one.';
-  if (order === 'reject') return 'Its servers are not spoken to from the next connection on. A connection that stands is not ended.';
+  if (order === 'reject') return 'Its servers are not spoken to any more: what is connected is hung up on within seconds, and no order leaves for them.';
   const renewed = one.rejection === 'changed' ? ' The server had another one before: trust this one only if you know who has renewed it.' : '';
   return `Whoever has the key of this certificate is spoken to as the server, at most ten seconds later. Compare it with what the server itself shows, not with what came over this network.${renewed}`;
 }

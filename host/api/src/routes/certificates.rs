@@ -79,7 +79,7 @@ pub(crate) async fn trust<H: House>(
     order(shared, CertificateOrder::Trust, path, query, request).await
 }
 
-/// Rejects a server's certificate, trusted or not. A connection that stands stays until it ends.
+/// Rejects a server's certificate, trusted or not. A connection that stands is ended within seconds.
 #[utoipa::path(post, path = "/api/v1/certificates/{thumbprint}/reject", tag = "certificates", operation_id = "reject_certificate", security(("token" = [])),
     params(("thumbprint" = String, Path, description = "Its whole SHA-1 or SHA-256, in hexadecimal")),
     request_body(content = OrderRequest, content_type = "application/json", description = "Who orders it; may be empty"),

@@ -149,7 +149,7 @@ pub struct TlsFileView {
 pub enum CertificateOrder {
     /// Its servers are spoken to.
     Trust,
-    /// They are not, from the next connection on.
+    /// They are not, and hung up on.
     Reject,
     /// It is forgotten, and its server a stranger again.
     Remove,
