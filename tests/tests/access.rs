@@ -138,11 +138,16 @@ fn the_host_closes_with_the_first_user_and_whoever_is_removed_is_out() -> anyhow
     let (as_ada, as_bob) = ([("Cookie", ada.as_str())], [("Cookie", bob.as_str())]);
     let (_, fleet) = ask(&host, "GET", "/api/v1/twins", &as_bob, &Value::Null)?;
     ensure!(fleet["total"] == 1 && fleet["twins"][0]["id"] == "pump-1", "{fleet}");
+    let (_, glance) = ask(&host, "GET", "/api/v1/site", &as_bob, &Value::Null)?;
+    ensure!(glance["twins"] == json!({"total": 1, "live": 0, "stale": 0, "waiting": 1}), "{glance}");
+    ensure!(glance["inputs"].is_null(), "what all twins sent is not his: {glance}");
     for (path, expect) in [("pump-1", 200), ("pump-2", 404), ("%70ump-2", 404), ("pump-2/history", 404)] {
         ensure!(status(&host, &format!("/api/v1/twins/{path}"), &as_bob)? == expect, "{path}");
     }
     let (_, all) = ask(&host, "GET", "/api/v1/twins", &as_ada, &Value::Null)?;
     ensure!(all["total"] == 2, "{all}");
+    let (_, glance) = ask(&host, "GET", "/api/v1/site", &as_ada, &Value::Null)?;
+    ensure!(glance["twins"]["total"] == 2 && glance["inputs"]["samples"] == 0, "{glance}");
 
     let words = ["token", "add", text(&file)?, "historian", "--role", "viewer", "--owner", "bob"];
     let secret = said(&words, "")?.trim().to_owned();

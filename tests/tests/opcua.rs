@@ -183,9 +183,33 @@ fn certificates(peer: OpcUaPeer) -> anyhow::Result<()> {
     let second = changed["facts"]["thumbprint"].as_str().context("thumbprint")?;
     let message = changed["message"].as_str().context("a message")?;
     ensure!(message.contains(second) && message.contains(&first), "both by name: {message}");
-    run(&["certificate", "trust", second, "--site", path])?;
+    let shown = host.get("/certificates")?;
+    let servers = shown["servers"].as_array().context("servers")?;
+    let new = servers.iter().find(|one| one["thumbprint"] == second).context("the new one")?;
+    ensure!(new["rejection"] == "changed" && new["before"] == first.as_str(), "{new}");
+    ensure!(new["seen"][0]["source"] == "plc" && new["key_bits"].is_number(), "{new}");
+    ensure!(servers.iter().any(|one| one["thumbprint"] == first.as_str() && one["standing"] == "trusted"));
+    ensure!(shown["own"][0]["application_uri"] == "urn:geminus:host", "{shown}");
+    ensure!(!shown.to_string().contains("PRIVATE"), "a key stands in an answer");
+    let trust = format!("/certificates/{second}/trust");
+    let (status, part) =
+        host.post(&format!("/certificates/{}/trust", &second[..12]), &json!({"by": "Anna"}))?;
+    ensure!(status == 400, "a part of a thumbprint is not trusted: {part}");
+    let (status, trusted) = host.post(&trust, &json!({"by": "Anna"}))?;
+    ensure!(status == 200 && trusted["standing"] == "trusted", "{status}: {trusted}");
+    host.entry("certificate-trusted", |entry| entry["facts"]["by"] == "Anna")?;
     host.entry("source-back", |_| true)?;
     waits(&host, "double", 2.5)?;
+
+    // Trust that is taken back ends the line that stands, and nothing is taken from it any more.
+    let (status, rejected) = host.post(&format!("/certificates/{second}/reject"), &json!({"by": "Ben"}))?;
+    ensure!(status == 200 && rejected["rejection"] == "taken-back", "{status}: {rejected}");
+    wait_for("the line to end", PATIENCE, || {
+        Ok((host.metric("geminus_source_connected{source=\"plc\"}")? == Some(0.0)).then_some(()))
+    })?;
+    server.set("double", 3.5, 0)?;
+    host.post(&trust, &json!({"by": "Anna"}))?;
+    waits(&host, "double", 3.5)?;
     let log = host.log();
     assert!(!log.contains("secret"), "no password in the log");
     host.stop()

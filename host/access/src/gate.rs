@@ -3,9 +3,12 @@
 //! One for the process, shared. Questions take microseconds and wait for nobody; a login or a new password takes tens of
 //! milliseconds of a core, and a change waits for the disk: both belong on a thread that may block.
 
+mod own_password;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use geminus_core::{Digest, Event, Severity};
 use serde_json::json;
@@ -14,6 +17,8 @@ use crate::book::{Book, Change, Keep, NoKeep, Token, TokenWish, User, UserWish, 
 use crate::secret::{Secret, digest_of, is_same};
 use crate::session::Sessions;
 use crate::throttle::Throttle;
+pub use own_password::{PasswordError, PasswordWish};
+
 use crate::{
     AccessError, Kind, LoginError, Now, Permission, Principal, TOKENS_MAX, USERS_MAX, name, password,
 };
@@ -186,8 +191,7 @@ impl Gate {
         if index.users.is_empty() {
             return Err(LoginError::NoUsers);
         }
-        let throttle = || self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
-        throttle().begin(name, address, now.monotonic).map_err(|wait| LoginError::TooMany { wait })?;
+        self.attempt(name, address, now).map_err(|wait| LoginError::TooMany { wait })?;
         let user = index.users.get(name);
         let right = password::is_right(secret, user.map_or(&self.nobody, |user| &user.password));
         // Removed or given another password while its hash was made: looked up anew.
@@ -196,7 +200,7 @@ impl Gate {
             self.tell_failure(index.users.contains_key(name).then_some(name), address);
             return Err(LoginError::Wrong);
         };
-        throttle().forgive(name, address);
+        self.forgive(name, address);
         if let Some(before) = before {
             self.sessions().end(before);
         }
@@ -204,6 +208,17 @@ impl Gate {
         let session = self.sessions().begin(name, stamp, now.monotonic)?;
         self.tell("logged-in", Severity::Info, format!("{name} logged in from {address}"), name, address);
         Ok(Login { session, principal: principal_of_user(user) })
+    }
+
+    /// Lets an attempt with a password begin; else says how long to wait.
+    fn attempt(&self, name: &str, address: IpAddr, now: Now) -> Result<(), Duration> {
+        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+        throttle.begin(name, address, now.monotonic)
+    }
+
+    /// The attempt was right.
+    fn forgive(&self, name: &str, address: IpAddr) {
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner).forgive(name, address);
     }
 
     /// Ends a session; one that is none is no error.

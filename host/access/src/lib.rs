@@ -21,7 +21,7 @@ mod throttle;
 
 pub use book::{Allowed, Book, Change, Keep, KeepError, NoKeep, Token, TokenWish, User, UserWish, Verdict};
 pub use error::{AccessError, LoginError};
-pub use gate::{Admission, Brought, Gate, Login};
+pub use gate::{Admission, Brought, Gate, Login, PasswordError, PasswordWish};
 pub use password::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 pub use principal::{Kind, Principal};
 pub use role::{Permission, Role, Roles};

@@ -17,7 +17,7 @@ pub enum Role {
     Viewer,
     /// Acknowledges and shelves alarms, commands.
     Operator,
-    /// Brings plugins and rolls versions out; takes alarms in and out of service.
+    /// Brings plugins and rolls versions out; takes alarms in and out of service; trusts and rejects certificates of servers.
     Engineer,
     /// Approves what others propose.
     Approver,
@@ -40,6 +40,8 @@ pub enum Permission {
     Plugins,
     /// Approve commands of others.
     Approve,
+    /// Trust and reject certificates of servers.
+    Certificates,
     /// Make and remove users and tokens.
     Administer,
 }
@@ -54,7 +56,7 @@ impl Role {
         match (self, permission) {
             (_, Permission::Read) | (Self::Admin, _) => true,
             (Self::Operator, Permission::Alarms | Permission::Command) => true,
-            (Self::Engineer, Permission::Alarms | Permission::Plugins) => true,
+            (Self::Engineer, Permission::Alarms | Permission::Plugins | Permission::Certificates) => true,
             (Self::Approver, Permission::Approve) => true,
             (Self::Operator | Self::Engineer | Self::Approver, Permission::Interlocks) => true,
             (Self::Viewer | Self::Operator | Self::Engineer | Self::Approver, _) => false,
@@ -94,6 +96,7 @@ impl Permission {
             Self::Interlocks => "handle interlocks",
             Self::Plugins => "change plugins and rollouts",
             Self::Approve => "approve",
+            Self::Certificates => "trust and reject certificates",
             Self::Administer => "manage users and tokens",
         }
     }
@@ -162,8 +165,8 @@ mod tests {
 
     #[test]
     fn each_role_may_what_the_table_says_and_nothing_else() {
-        use Permission::{Administer, Alarms, Approve, Command, Interlocks, Plugins, Read};
-        let all = [Read, Alarms, Command, Interlocks, Plugins, Approve, Administer];
+        use Permission::{Administer, Alarms, Approve, Certificates, Command, Interlocks, Plugins, Read};
+        let all = [Read, Alarms, Command, Interlocks, Plugins, Approve, Certificates, Administer];
         let check = |role: Role, expect: &[Permission]| {
             for permission in all {
                 assert_eq!(role.may(permission), expect.contains(&permission), "{role:?} {permission:?}");
@@ -171,7 +174,7 @@ mod tests {
         };
         check(Role::Viewer, &[Read]);
         check(Role::Operator, &[Read, Alarms, Command, Interlocks]);
-        check(Role::Engineer, &[Read, Alarms, Interlocks, Plugins]);
+        check(Role::Engineer, &[Read, Alarms, Interlocks, Plugins, Certificates]);
         check(Role::Approver, &[Read, Approve, Interlocks]);
         check(Role::Admin, &all);
     }

@@ -25,6 +25,8 @@ struct Session {
     user: String,
     /// Digest of the password's hash at the login: another password ends the session.
     password: Digest,
+    /// The same of the password that the one in this session gives itself.
+    own_next: Option<Digest>,
     began: Duration,
     used: Duration,
 }
@@ -45,7 +47,10 @@ impl Sessions {
         self.0.retain(|_, session| session.lives(now));
         self.bound(SESSIONS_OF_USER_MAX, |session| session.user == user);
         self.bound(SESSIONS_MAX, |_| true);
-        self.0.insert(id.digest(), Session { user: user.to_owned(), password, began: now, used: now });
+        self.0.insert(
+            id.digest(),
+            Session { user: user.to_owned(), password, own_next: None, began: now, used: now },
+        );
         Ok(id)
     }
 
@@ -54,16 +59,28 @@ impl Sessions {
         &mut self,
         id: &str,
         now: Duration,
-        is_good: impl FnOnce(&str, &Digest) -> bool,
+        is_good: impl Fn(&str, &Digest) -> bool,
     ) -> Option<String> {
         let digest = digest_of(id.as_bytes())?;
         let session = self.0.get_mut(&digest)?;
-        if session.lives(now) && is_good(&session.user, &session.password) {
+        let is_good = |password: &Digest| is_good(&session.user, password);
+        if session.lives(now)
+            && (is_good(&session.password) || session.own_next.as_ref().is_some_and(is_good))
+        {
             session.used = now;
             return Some(session.user.clone());
         }
         self.0.remove(&digest);
         None
+    }
+
+    /// The user of this session, whose password's hash has the digest `current`, is about to have the one with `next`: the
+    /// session goes on with both, so that it also does when it does not come to it.
+    pub(crate) fn expect_password(&mut self, id: &str, user: &str, (current, next): (Digest, Digest)) {
+        let session = digest_of(id.as_bytes()).and_then(|digest| self.0.get_mut(&digest));
+        if let Some(session) = session.filter(|session| session.user == user) {
+            (session.password, session.own_next) = (current, Some(next));
+        }
     }
 
     /// Ends it; gives whose it was.

@@ -260,3 +260,92 @@ fn bad_wishes_are_refused() {
     assert!(matches!(refused, Err(AccessError::Keep(_))));
     assert_eq!(gate.users().len(), 1);
 }
+
+const OTHER: &str = "another horse entirely";
+
+#[test]
+fn whoever_knows_the_own_password_changes_it_and_only_the_other_sessions_end() {
+    let House { gate, memory, .. } = with_admin();
+    gate.add_user(wish("bob", Role::Viewer, "pump-1"), "ada", at(1)).expect("user");
+    let [own, other] = [2, 3].map(|now| login(&gate, "bob", PASSWORD, now).expect("login"));
+    let ada = login(&gate, "ada", PASSWORD, 3).expect("login");
+    let change = |current, new, now| {
+        let wish = PasswordWish { current, new };
+        gate.change_own_password(&own.principal, wish, (Some(own.session.reveal()), HERE), at(now))
+    };
+    assert!(matches!(change("not the password", OTHER, 4), Err(PasswordError::Wrong)));
+    assert!(matches!(change(PASSWORD, "short", 4), Err(PasswordError::Access(AccessError::Password))));
+    assert!(matches!(change(PASSWORD, PASSWORD, 4), Err(PasswordError::Same)));
+    for session_of in [&own, &other] {
+        assert_eq!(
+            name_of(&gate.admit(session(session_of.session.reveal()), at(4))),
+            Some("bob"),
+            "nothing has changed"
+        );
+    }
+    change(PASSWORD, OTHER, 5).expect("changed");
+    assert_eq!(
+        name_of(&gate.admit(session(own.session.reveal()), at(5))),
+        Some("bob"),
+        "the one that asked goes on"
+    );
+    assert_eq!(gate.admit(session(other.session.reveal()), at(5)), Admission::Wrong, "the other has ended");
+    assert_eq!(
+        name_of(&gate.admit(session(ada.session.reveal()), at(5))),
+        Some("ada"),
+        "so has nobody else's"
+    );
+    assert!(matches!(login(&gate, "bob", PASSWORD, 6), Err(LoginError::Wrong)));
+    login(&gate, "bob", OTHER, 6).expect("the new one opens");
+    // Once more, and by an admin in between, so that what was expected is not what counts.
+    change(OTHER, PASSWORD, 7).expect("changed");
+    assert_eq!(name_of(&gate.admit(session(own.session.reveal()), at(7))), Some("bob"));
+    gate.set_password("bob", OTHER, "ada").expect("set");
+    assert_eq!(gate.admit(session(own.session.reveal()), at(8)), Admission::Wrong, "an admin's word ends it");
+    let bob = gate.users().into_iter().find(|user| user.name == "bob").expect("bob");
+    assert_eq!((bob.roles.to_string(), bob.scope.to_string()), ("viewer".to_owned(), "pump-1".to_owned()));
+    let words = memory.0.words.lock().expect("words");
+    let last = words.iter().rfind(|word| word.facts["by"] == "bob").expect("told");
+    assert_eq!((last.kind.as_str(), &last.facts["name"]), ("password-set", &serde_json::json!("bob")));
+    assert!(words.iter().all(|word| !format!("{word:?}").contains("horse")), "no secret is told");
+}
+
+#[test]
+fn an_open_page_is_no_way_to_guess_a_password() {
+    let House { gate, heard, .. } = with_admin();
+    let ada = login(&gate, "ada", PASSWORD, 2).expect("login");
+    let guess = |current, now| {
+        let wish = PasswordWish { current, new: OTHER };
+        gate.change_own_password(&ada.principal, wish, (None, HERE), at(now))
+    };
+    for _ in 0..4 {
+        assert!(matches!(guess("a wrong password", 3), Err(PasswordError::Wrong)));
+    }
+    let wait = Duration::from_secs(2);
+    assert!(
+        matches!(guess(PASSWORD, 3), Err(PasswordError::TooMany { wait: told }) if told == wait),
+        "right or not"
+    );
+    assert!(matches!(login(&gate, "ada", PASSWORD, 3), Err(LoginError::TooMany { .. })), "as for a login");
+    guess(PASSWORD, 5).expect("after the wait");
+    let heard = heard.lock().expect("heard");
+    let refused: Vec<_> = heard.iter().filter(|event| event.kind == "password-refused").collect();
+    assert!(refused.len() == 4 && refused.iter().all(|event| event.facts["name"] == "ada"), "{refused:?}");
+    assert!(heard.iter().all(|event| !format!("{event:?}").contains("wrong password")), "{heard:?}");
+}
+
+#[test]
+fn programs_and_visitors_have_no_password() {
+    let House { gate, .. } = with_admin();
+    let robot = Principal {
+        kind: Kind::Program { owner: "ada".to_owned() },
+        name: "ada".to_owned(),
+        ..Principal::local()
+    };
+    for who in [Principal::visitor(), Principal::local(), robot] {
+        let wish = PasswordWish { current: PASSWORD, new: OTHER };
+        let refused = gate.change_own_password(&who, wish, (None, HERE), at(2));
+        assert!(matches!(refused, Err(PasswordError::NoPerson(_))), "{refused:?}");
+    }
+    login(&gate, "ada", PASSWORD, 3).expect("it is as it was");
+}

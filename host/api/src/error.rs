@@ -1,9 +1,11 @@
 //! What a client reads when a request fails: `{"error":{"code","message"}}`, in operator's words.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use geminus_access::{AccessError, LoginError};
+use geminus_access::{AccessError, LoginError, PasswordError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -104,11 +106,31 @@ impl From<LoginError> for Failure {
         match error {
             LoginError::Wrong => Self::new(StatusCode::UNAUTHORIZED, "wrong-login", why),
             LoginError::TooMany { wait } => {
-                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-logins", why).retry_after(seconds)
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-logins", why).retry_after(whole(wait))
             }
             LoginError::NoUsers => Self::new(StatusCode::CONFLICT, "no-users", why),
             LoginError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+/// Seconds, none too few.
+fn whole(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+impl From<PasswordError> for Failure {
+    fn from(error: PasswordError) -> Self {
+        let why = error.to_string();
+        match error {
+            // Not 401: whoever asks is known, and a page would take that for the end of the session.
+            PasswordError::Wrong => Self::new(StatusCode::FORBIDDEN, "wrong-password", why),
+            PasswordError::NoPerson(_) => Self::new(StatusCode::CONFLICT, "no-password", why),
+            PasswordError::Same => Trouble::Invalid(why).into(),
+            PasswordError::TooMany { wait } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-attempts", why).retry_after(whole(wait))
+            }
+            PasswordError::Access(error) => error.into(),
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::future::Future;
 
 use bytes::Bytes;
+use geminus_access::Scope;
 use geminus_alarm::Order;
 use geminus_core::Authority;
 use geminus_rollout::Plan;
@@ -16,9 +17,10 @@ use crate::query::{
     ActivationsQuery, AlarmsQuery, CommandsQuery, HistoryQuery, JournalQuery, TargetsQuery, TwinsQuery,
 };
 use crate::view::{
-    ActivationsView, AlarmView, AlarmsView, AuthorityView, CommandDetail, CommandView, CommandsView,
-    HistoryView, JournalView, PluginsView, RolloutOrder, RolloutPreview, RolloutView, RolloutsView, SiteView,
-    TargetView, TargetsView, TwinView, TwinsView, UploadView,
+    ActivationsView, AlarmView, AlarmsView, AuthorityView, CertificateOrder, CertificatesView, CommandDetail,
+    CommandView, CommandsView, HistoryView, JournalView, OwnCertificate, PluginsView, RolloutOrder,
+    RolloutPreview, RolloutView, RolloutsView, ServerCertificateView, SiteView, TargetView, TargetsView,
+    TwinView, TwinsView, UploadView,
 };
 
 /// Why the house could not answer. The words go to the client as they are, except those of `Internal`, which
@@ -46,11 +48,11 @@ pub enum Trouble {
 /// (history, journal, files) belongs on another thread. A method that takes longer than
 /// [`Limits::answer`](crate::Limits) is given up and answered with 503.
 pub trait House: Send + Sync + 'static {
-    /// The site at a glance.
+    /// The site at a glance, with the counts of the twins inside `scope`.
     ///
     /// # Errors
     /// `Unavailable` while it is being loaded.
-    fn site(&self) -> impl Future<Output = Result<SiteView, Trouble>> + Send;
+    fn site(&self, scope: Scope) -> impl Future<Output = Result<SiteView, Trouble>> + Send;
 
     /// One page of the fleet, in order of id.
     ///
@@ -72,6 +74,31 @@ pub trait House: Send + Sync + 'static {
     /// # Errors
     /// `NotFound` when there is no such twin or point.
     fn history(&self, query: HistoryQuery) -> impl Future<Output = Result<HistoryView, Trouble>> + Send;
+
+    /// Certificates that the host shows, trusts and rejects.
+    ///
+    /// # Errors
+    /// `Internal` when their folder cannot be read.
+    fn certificates(&self) -> impl Future<Output = Result<CertificatesView, Trouble>> + Send;
+
+    /// The host's own towards OPC UA servers, without its key.
+    ///
+    /// # Errors
+    /// `NotFound` before the first attempt to connect to one.
+    fn own_certificate(&self) -> impl Future<Output = Result<OwnCertificate, Trouble>> + Send;
+
+    /// Orders something of a server's certificate, and gives it as it stands after, or stood before it was removed.
+    /// `thumbprint` is a whole SHA-1 or SHA-256 in small hexadecimal letters.
+    ///
+    /// # Errors
+    /// `NotFound` when no server has shown it, `Conflict` when two share the thumbprint, `Unavailable` when the folder cannot
+    /// be written.
+    fn order_certificate(
+        &self,
+        thumbprint: String,
+        order: CertificateOrder,
+        by: String,
+    ) -> impl Future<Output = Result<ServerCertificateView, Trouble>> + Send;
 
     /// Plugins that exist.
     ///

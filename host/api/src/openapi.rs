@@ -14,7 +14,9 @@ mod example;
 use crate::bus::values::{HelloEvent, ResyncEvent, TwinEvent, ValuesEvent};
 use crate::error::{ErrorDetail, ErrorView};
 use crate::request::{BY_CHARS_MAX, BY_DEFAULT, OrderRequest};
-use crate::routes::{access, alarms, commands, events, health, house, plugins, rollouts, targets};
+use crate::routes::{
+    access, alarms, certificates, commands, events, health, house, plugins, rollouts, targets,
+};
 use crate::view::{AlarmView, RolloutEvent};
 
 #[derive(OpenApi)]
@@ -37,6 +39,12 @@ use crate::view::{AlarmView, RolloutEvent};
         access::tokens,
         access::add_token,
         access::remove_token,
+        access::change_password,
+        certificates::certificates,
+        certificates::own,
+        certificates::trust,
+        certificates::reject,
+        certificates::remove,
         house::site,
         house::twins,
         house::twin,
@@ -83,6 +91,7 @@ use crate::view::{AlarmView, RolloutEvent};
     components(schemas(ErrorView, ErrorDetail, HelloEvent, ValuesEvent, TwinEvent, RolloutEvent, AlarmView, ResyncEvent, OrderRequest)),
     tags(
         (name = "access", description = "Who may do what"),
+        (name = "certificates", description = "Who is spoken to, and until when"),
         (name = "site", description = "The house at a glance"),
         (name = "twins", description = "Twins now and in the past"),
         (name = "plugins", description = "What computes"),
@@ -188,6 +197,7 @@ fn document() -> utoipa::openapi::OpenApi {
         {
             // An order says all there is to say by its address.
             let order = path.starts_with("/api/v1/rollouts/{id}/")
+                || path.starts_with("/api/v1/certificates/")
                 || (path.starts_with("/api/v1/alarms/") && !path.ends_with("/shelve"));
             body.required = Some(if order { Required::False } else { Required::True });
         }

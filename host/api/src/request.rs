@@ -10,7 +10,9 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::error::Failure;
-pub(crate) use access::{LoginRequest, TokenRequest, UserRequest, login, token, user};
+pub(crate) use access::{
+    LoginRequest, PasswordRequest, TokenRequest, UserRequest, login, password, token, user,
+};
 
 /// Longest name of who orders something, in characters.
 pub const BY_CHARS_MAX: usize = 100;

@@ -5,6 +5,7 @@
 pub(crate) mod access;
 pub(crate) mod alarms;
 mod body;
+pub(crate) mod certificates;
 pub(crate) mod commands;
 pub(crate) mod events;
 pub(crate) mod health;
@@ -74,6 +75,12 @@ fn table<H: House>() -> Vec<Route<H>> {
         get_("/api/v1/tokens", get(access::tokens::<H>)),
         post_("/api/v1/tokens", post(access::add_token::<H>)),
         delete_("/api/v1/tokens/{name}", delete(access::remove_token::<H>)),
+        post_("/api/v1/session/password", post(access::change_password::<H>)),
+        get_("/api/v1/certificates", get(certificates::certificates::<H>)),
+        get_("/api/v1/certificates/own", get(certificates::own::<H>)),
+        post_("/api/v1/certificates/{thumbprint}/trust", post(certificates::trust::<H>)),
+        post_("/api/v1/certificates/{thumbprint}/reject", post(certificates::reject::<H>)),
+        delete_("/api/v1/certificates/{thumbprint}", delete(certificates::remove::<H>)),
         get_("/api/v1/site", get(house::site::<H>)),
         get_("/api/v1/twins", get(house::twins::<H>)),
         get_("/api/v1/twins/{id}", get(house::twin::<H>)),

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod alarm;
+pub mod certificate;
 pub mod command;
 pub mod history;
 pub mod journal;
@@ -19,6 +20,10 @@ pub mod words;
 
 pub use access::{KindView, SessionView, TokenMadeView, TokenView, TokensView, UserView, UsersView};
 pub use alarm::{AlarmCounts, AlarmFigures, AlarmMark, AlarmView, AlarmsView};
+pub use certificate::{
+    CertificateOrder, CertificateView, CertificatesView, OwnCertificate, RejectionView, SeenView,
+    ServerCertificateView, StandingView, TermView, TlsFileView,
+};
 pub use command::{
     ApprovalView, CommandDetail, CommandView, CommandsView, DispatchView, EvidenceView, InterlockView,
     ProposerKind, ProposerView, ReadBackView, ReceiptView, RefusalView, ResolvedView, TransitionView,

@@ -5,6 +5,7 @@
 
 pub(crate) mod access;
 mod alarms;
+mod certificates;
 mod chronicle;
 mod client_id;
 mod close;
@@ -325,7 +326,10 @@ impl Running {
         let mut by_id: Vec<TwinIndex> = plant.indices().collect();
         by_id.sort_by(|a, b| id_of(&plant, *a).cmp(id_of(&plant, *b)));
         let rescan = watcher.signal();
+        let certificates =
+            certificates::Certificates::new(&site, &data, Arc::clone(&clock), chronicle.clone());
         let rooms = Arc::new(Rooms {
+            certificates: certificates.clone(),
             shard_of: plant.indices().map(|twin| shard_number(twin, count)).collect(),
             by_id,
             shards: asks.clone(),
@@ -348,6 +352,7 @@ impl Running {
         let hosts = site.document.http.hosts.clone();
         let mut followers =
             vec![tokio::spawn(access::follow(Arc::clone(&gate), kept_access, chronicle.clone()))];
+        followers.push(tokio::spawn(certificates.follow()));
         if let Some((pair, tls)) = certificate.zip(tls.clone()) {
             followers.push(tokio::spawn(pair.follow(tls, chronicle.clone())));
         }
@@ -432,7 +437,7 @@ impl Running {
     /// When something that was taken could not be made durable, or a thread of the house has panicked: then the run does
     /// not count as one that ended in order.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
-        let site = self.rooms.site().await.ok();
+        let site = self.rooms.site(geminus_access::Scope::all()).await.ok();
         drop(self.rooms);
         self.bus.close();
         self.stop_serving.send_replace(true);
@@ -458,7 +463,7 @@ impl Running {
         drop((self.asks, self.lanes));
         let (threads, store, broken) = (self.threads, self.store, self.broken);
         tokio::task::spawn_blocking(move || {
-            let samples = site.map_or(0, |site| site.inputs.samples);
+            let samples = site.and_then(|site| site.inputs).map_or(0, |inputs| inputs.samples);
             close::close(&store, threads, &broken, samples)
         })
         .await??;

@@ -26,6 +26,6 @@ mod value;
 pub use address::{AddressError, NodeAddress};
 pub use egress::OpcUaEgress;
 pub use options::{Mode, OpcUaError, OpcUaOptions, Policy, Security, Subscribe, User, check_endpoint};
-pub use pki::{Certificate, Pki, PkiError, Standing};
+pub use pki::{Certificate, Own, Pki, PkiError, Rejection, Seen, Standing};
 pub use source::{NodePoint, OpcUaHandle, OpcUaSource, OpcUaStats};
 pub use status::quality;

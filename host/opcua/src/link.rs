@@ -31,6 +31,8 @@ const GOODBYE_MAX: Duration = Duration::from_secs(2);
 /// Silence after which the line is tried; and how many tries in a row must fail before it is given up.
 const KEEP_ALIVE: Duration = Duration::from_secs(2);
 const KEEP_ALIVES_FAILED_MAX: u64 = 2;
+/// How often it is looked whether the server of a line that stands is still trusted.
+const TRUST_EVERY: Duration = Duration::from_secs(5);
 /// Waits between attempts to get a broken line back.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
 /// How long the server keeps a session whose line is broken.
@@ -116,11 +118,14 @@ async fn begin(options: &OpcUaOptions, now: Timestamp) -> Result<Link, LinkError
         Security::None => None,
         Security::Secured(..) => Some(certificate(options, &pki, &endpoint, now)?),
     };
+    let guard = trusted
+        .is_some()
+        .then(|| (pki.clone(), endpoint.server_certificate.value.clone().unwrap_or_default()));
     let (session, events) = client
         .connect_to_endpoint_directly(endpoint, options.user.token())
         .map_err(|error| refused("the session cannot be begun", &error))?;
     let (tell, notices) = mpsc::channel(NOTICES);
-    let driver = tokio::spawn(drive(Box::pin(events.enter()), tell));
+    let driver = tokio::spawn(drive(Box::pin(events.enter()), tell, guard));
     // From here on whoever drops it, us among them, hangs up.
     let mut link = Link { session, notices, driver };
     match tokio::time::timeout(STEP_MAX, link.opened()).await {
@@ -222,7 +227,12 @@ fn certificate(
     now: Timestamp,
 ) -> Result<Certificate, LinkError> {
     let der = endpoint.server_certificate.value.as_deref().unwrap_or_default();
-    let trusted = match pki.judge(&options.name, der)? {
+    let verdict = pki.judge(&options.name, der)?;
+    let shown = pki.saw((&options.name, &options.endpoint), &verdict.certificate().thumbprint, now);
+    if let Err(error) = shown {
+        tracing::warn!(%error, "which server showed the certificate is not remembered");
+    }
+    let trusted = match verdict {
         Verdict::Trusted(trusted) => trusted,
         Verdict::Unknown(unknown) => return Err(LinkError::Untrusted(Box::new(unknown))),
         Verdict::Changed { now, before } => return Err(LinkError::Changed { now: Box::new(now), before }),
@@ -250,13 +260,36 @@ fn refused(what: &'static str, error: &Error) -> LinkError {
 
 type Events<S> = Pin<Box<S>>;
 
+/// The certificate of a server, and where it is kept whether it is trusted.
+type Guard = (Pki, Vec<u8>);
+
+/// Comes when the server is not trusted any more; never where it need not be.
+async fn distrusted(guard: Option<Guard>) {
+    let Some((pki, der)) = guard else { return std::future::pending().await };
+    let (mut tick, der) = (tokio::time::interval(TRUST_EVERY), Arc::new(der));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let (pki, der) = (pki.clone(), Arc::clone(&der));
+        // One that could not be asked says nothing.
+        if let Ok(false) = tokio::task::spawn_blocking(move || pki.trusts(&der)).await {
+            return;
+        }
+    }
+}
+
 /// Turns the library's events into notices, and by that keeps the session going.
-async fn drive<S>(mut events: Events<S>, tell: mpsc::Sender<Notice>)
+async fn drive<S>(mut events: Events<S>, tell: mpsc::Sender<Notice>, guard: Option<Guard>)
 where
     S: futures_util::Stream<Item = Result<SessionPollResult, StatusCode>> + Send,
 {
+    let mut distrusted = std::pin::pin!(distrusted(guard));
     loop {
-        let notice = match events.try_next().await {
+        let next = tokio::select! {
+            next = events.try_next() => next,
+            () = &mut distrusted => Err(StatusCode::BadCertificateUntrusted),
+        };
+        let notice = match next {
             Ok(Some(SessionPollResult::ConnectionLost(code))) => Notice::Lost(code),
             Ok(Some(SessionPollResult::BeginConnect)) => Notice::Trying,
             Ok(Some(SessionPollResult::ReconnectFailed(code))) => Notice::Failed(code),

@@ -1,7 +1,7 @@
 //! Certificates as files: our own and its key, those of servers that are trusted, those that are not.
 //!
-//! A folder with `own/cert.der`, `private/private.pem` (for us alone), `trusted/`, `rejected/` and `known/`, which has the
-//! thumbprint that each server last had. Whoever runs the site moves files between `trusted` and `rejected`, by hand or by
+//! A folder with `own/cert.der`, `private/private.pem` (for us alone), `trusted/`, `rejected/`, `known/`, which has the
+//! thumbprint that each server last had, and `seen/`, which has what each showed. Whoever runs the site moves files between `trusted` and `rejected`, by hand or by
 //! [`Pki::trust`] and [`Pki::reject`]; they are read anew at each connection. All of it blocks on the disk.
 
 use std::fs;
@@ -9,7 +9,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use geminus_tls::CertificateFacts;
 use opcua::crypto::{CertificateStore, X509, X509Data};
+
+mod seen;
+
+pub use seen::{Own, Rejection, Seen};
 
 /// Name of this host among OPC UA applications, as our certificate has it.
 pub(crate) const APPLICATION_URI: &str = "urn:geminus:host";
@@ -63,6 +68,10 @@ pub struct Certificate {
     pub standing: Standing,
     /// The file.
     pub file: PathBuf,
+    /// What a file with it is called, so that it is found.
+    name: String,
+    /// What else stands in it.
+    pub facts: CertificateFacts,
 }
 
 /// Why certificates cannot be worked with.
@@ -115,6 +124,15 @@ pub(crate) enum Verdict {
     },
 }
 
+impl Verdict {
+    /// The certificate that was judged.
+    pub(crate) fn certificate(&self) -> &Certificate {
+        match self {
+            Self::Trusted(now) | Self::Unknown(now) | Self::Changed { now, .. } => now,
+        }
+    }
+}
+
 /// A folder of certificates.
 #[derive(Clone, Debug)]
 pub struct Pki {
@@ -128,7 +146,7 @@ impl Pki {
     /// [`PkiError::File`].
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, PkiError> {
         let pki = Self { folder: folder.into() };
-        for inside in ["own", "private", "trusted", "rejected", "known"] {
+        for inside in ["own", "private", "trusted", "rejected", "known", "seen"] {
             let path = pki.folder.join(inside);
             fs::create_dir_all(&path).map_err(|source| PkiError::File { path, source })?;
         }
@@ -184,7 +202,7 @@ impl Pki {
         Ok(all)
     }
 
-    /// Trusts the one certificate whose thumbprint starts with `prefix`.
+    /// Trusts the one certificate whose thumbprint, or SHA-256, starts with `prefix`.
     ///
     /// # Errors
     /// [`PkiError`].
@@ -192,7 +210,7 @@ impl Pki {
         self.put(prefix, Standing::Trusted)
     }
 
-    /// Rejects it. A connection that stands stays until it ends.
+    /// Rejects it. A line that stands is hung up on within seconds.
     ///
     /// # Errors
     /// [`PkiError`].
@@ -200,52 +218,75 @@ impl Pki {
         self.put(prefix, Standing::Rejected)
     }
 
-    fn put(&self, prefix: &str, standing: Standing) -> Result<Certificate, PkiError> {
-        let mut found = self.list()?;
-        let wanted = prefix.to_ascii_lowercase();
-        found.retain(|one| {
-            prefix.len() >= PREFIX_MIN && one.thumbprint.to_ascii_lowercase().starts_with(&wanted)
-        });
-        found.dedup_by(|one, other| one.thumbprint == other.thumbprint);
-        let count = found.len();
-        let mut found = found.into_iter();
-        let (Some(mut one), None) = (found.next(), found.next()) else {
-            return Err(match count {
-                0 => PkiError::Nobody(prefix.to_owned()),
-                count => PkiError::Many { prefix: prefix.to_owned(), count },
-            });
-        };
-        let name = one.file.file_name().map(PathBuf::from).unwrap_or_default();
-        let (from, to) = (one.file.clone(), self.folder.join(standing.name()).join(&name));
-        if from != to {
-            fs::rename(&from, &to).map_err(|source| PkiError::File { path: from, source })?;
+    /// Forgets it: its server is a stranger's again. Gives what it was.
+    ///
+    /// # Errors
+    /// [`PkiError`].
+    pub fn remove(&self, prefix: &str) -> Result<Certificate, PkiError> {
+        let (one, others) = self.find(prefix)?;
+        for file in std::iter::once(&one).chain(&others).map(|copy| &copy.file) {
+            fs::remove_file(file).map_err(|source| PkiError::File { path: file.clone(), source })?;
         }
-        // A file that lies in both folders is rejected: leave it in one.
-        let other = match standing {
-            Standing::Trusted => Standing::Rejected,
-            Standing::Rejected => Standing::Trusted,
-        };
-        let twin = self.folder.join(other.name()).join(&name);
-        if twin.is_file() {
-            fs::remove_file(&twin).map_err(|source| PkiError::File { path: twin, source })?;
+        Ok(one)
+    }
+
+    fn put(&self, prefix: &str, standing: Standing) -> Result<Certificate, PkiError> {
+        let (mut one, others) = self.find(prefix)?;
+        let to = self.folder.join(standing.name()).join(&one.name);
+        // One that lies in both folders counts as rejected, and one under another name is not found: one file is left.
+        if one.file != to {
+            fs::rename(&one.file, &to).map_err(|source| PkiError::File { path: one.file.clone(), source })?;
+        }
+        for file in others.into_iter().map(|copy| copy.file).filter(|file| *file != to) {
+            fs::remove_file(&file).map_err(|source| PkiError::File { path: file, source })?;
         }
         (one.standing, one.file) = (standing, to);
         Ok(one)
     }
 
+    /// The one certificate whose thumbprint or SHA-256 starts so, and further files that hold the same.
+    fn find(&self, prefix: &str) -> Result<(Certificate, Vec<Certificate>), PkiError> {
+        let mut found = self.list()?;
+        let wanted = prefix.to_ascii_lowercase();
+        found.retain(|one| {
+            let thumbprint = one.thumbprint.to_ascii_lowercase();
+            prefix.len() >= PREFIX_MIN
+                && (thumbprint.starts_with(&wanted) || one.facts.sha256.starts_with(&wanted))
+        });
+        // By SHA-256: of the other, two certificates could be made that share it.
+        let mut names: Vec<&str> = found.iter().map(|one| one.facts.sha256.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let count = names.len();
+        let mut found = found.into_iter();
+        match (found.next(), count) {
+            (Some(one), 1) => Ok((one, found.collect())),
+            (_, 0) | (None, _) => Err(PkiError::Nobody(prefix.to_owned())),
+            (_, count) => Err(PkiError::Many { prefix: prefix.to_owned(), count }),
+        }
+    }
+
+    /// Whether this very certificate is trusted now.
+    pub(crate) fn trusts(&self, der: &[u8]) -> bool {
+        let name = X509::from_der(der).ok().and_then(|certificate| file_name(&certificate));
+        name.is_some_and(|name| self.is_trusted(&name, der))
+    }
+
+    fn is_trusted(&self, name: &str, der: &[u8]) -> bool {
+        let is_rejected = self.folder.join("rejected").join(name).exists();
+        !is_rejected && fs::read(self.folder.join("trusted").join(name)).is_ok_and(|kept| kept == der)
+    }
+
     /// What the certificate `der` of the server behind `name` is to us. One that is not trusted is kept as rejected.
     pub(crate) fn judge(&self, name: &str, der: &[u8]) -> Result<Verdict, PkiError> {
         let certificate = X509::from_der(der).map_err(|_| PkiError::NotOne)?;
-        let file = CertificateStore::cert_file_name(&certificate);
-        // Made of a name that a stranger chose.
-        if file.contains(['/', '\\', '\0']) || file.len() > 255 {
-            return Err(PkiError::NotOne);
-        }
+        let file = file_name(&certificate).ok_or(PkiError::NotOne)?;
         let (trusted, rejected) =
             (self.folder.join("trusted").join(&file), self.folder.join("rejected").join(&file));
-        let about = |file: PathBuf, standing| about(&certificate, file, standing);
-        if !rejected.exists() && fs::read(&trusted).is_ok_and(|kept| kept == der) {
-            return Ok(Verdict::Trusted(about(trusted, Standing::Trusted)));
+        let about =
+            |file: PathBuf, standing| about(&certificate, der, file, standing).ok_or(PkiError::NotOne);
+        if self.is_trusted(&file, der) {
+            return Ok(Verdict::Trusted(about(trusted, Standing::Trusted)?));
         }
         if !rejected.exists() {
             match self.files(Standing::Rejected)?.len() < REJECTED_MAX {
@@ -256,7 +297,7 @@ impl Pki {
                 }
             }
         }
-        let now = about(rejected, Standing::Rejected);
+        let now = about(rejected, Standing::Rejected)?;
         Ok(match self.known(name) {
             Some(before) if before != now.thumbprint => Verdict::Changed { now, before },
             _ => Verdict::Unknown(now),
@@ -276,6 +317,11 @@ impl Pki {
     }
 
     fn known_file(&self, name: &str) -> PathBuf {
+        self.of_source("known", name, "txt")
+    }
+
+    /// A file about a source, whatever that is called.
+    fn of_source(&self, inside: &str, name: &str, ending: &str) -> PathBuf {
         let safe: String = name
             .bytes()
             .take(100)
@@ -284,7 +330,7 @@ impl Pki {
                 false => format!("%{byte:02X}"),
             })
             .collect();
-        self.folder.join("known").join(format!("{safe}.txt"))
+        self.folder.join(inside).join(format!("{safe}.{ending}"))
     }
 
     fn files(&self, standing: Standing) -> Result<Vec<PathBuf>, PkiError> {
@@ -305,18 +351,27 @@ fn read(file: &Path, standing: Standing) -> Option<Certificate> {
     let size = fs::metadata(file).ok()?.len();
     let der = (size <= CERTIFICATE_BYTES_MAX).then(|| fs::read(file).ok()).flatten()?;
     let certificate = X509::from_der(&der).ok()?;
-    Some(about(&certificate, file.to_owned(), standing))
+    about(&certificate, &der, file.to_owned(), standing)
 }
 
-fn about(certificate: &X509, file: PathBuf, standing: Standing) -> Certificate {
-    Certificate {
+/// What a file with this certificate is called. It is made of a name that a stranger chose; `None` when that cannot be a file's.
+fn file_name(certificate: &X509) -> Option<String> {
+    let name = CertificateStore::cert_file_name(certificate);
+    (!name.contains(['/', '\\', '\0']) && name.len() <= 255).then_some(name)
+}
+
+fn about(certificate: &X509, der: &[u8], file: PathBuf, standing: Standing) -> Option<Certificate> {
+    let own_name = || file.file_name().map(|name| name.to_string_lossy().into_owned());
+    Some(Certificate {
+        facts: CertificateFacts::read(der)?,
+        name: file_name(certificate).or_else(own_name)?,
         thumbprint: certificate.thumbprint().as_hex_string(),
         subject: certificate.subject_name().chars().filter(|c| !c.is_control()).take(200).collect(),
         valid_from: certificate.not_before().map_or_else(|_| String::new(), |time| time.to_rfc3339()),
         valid_until: certificate.not_after().map_or_else(|_| String::new(), |time| time.to_rfc3339()),
         standing,
         file,
-    }
+    })
 }
 
 #[cfg(unix)]

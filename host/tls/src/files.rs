@@ -84,7 +84,7 @@ impl Files {
     }
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let failed = |error| TlsError::Read { path: path.to_owned(), error };
     let bytes = std::fs::metadata(path).map_err(failed)?.len();
     if bytes > CERTIFICATES_BYTES_MAX {

@@ -2,9 +2,10 @@
 //!
 //! [`Tls::load`] reads PEM files and refuses a key that others may read; [`Tls::connect`] makes the handshake over a socket
 //! that stands. What fails, then or later, comes as an [`std::io::Error`] that says what to change. No protocol is known
-//! here: `ingest`, `dispatch` and `publish` put MQTT on top.
+//! here: `ingest`, `dispatch` and `publish` put MQTT on top. [`CertificateFacts`] says what stands in a certificate, for people.
 
 mod explain;
+mod facts;
 mod files;
 mod secret;
 mod socket;
@@ -12,6 +13,7 @@ mod socket;
 #[cfg(test)]
 mod tests;
 
+pub use facts::{CertificateFacts, EXPIRING, Term, facts_of_file, pem_of_der};
 pub use files::{Files, TlsError};
 pub use secret::{SecretError, read_secret};
 pub use socket::Secured;

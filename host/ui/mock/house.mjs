@@ -1,6 +1,7 @@
 // The mock host's answers: keeps the motor's past in memory, steps it, and speaks to the open event streams.
 import { declaration, dice, Motor, MOTOR_ESTIMATES, MOTOR_POINTS, QUALITY, QUALITY_NAMES, verdict } from './plant.mjs';
 import { Alarms } from './alarms.mjs';
+import { Certificates } from './certificates.mjs';
 import { Commands } from './commands.mjs';
 import { digestOf, Rollouts } from './rollouts.mjs';
 import { Targets } from './targets.mjs';
@@ -28,6 +29,8 @@ export class House {
     const write = (...entry) => this.write(...entry);
     this.targets = new Targets(this.started, write);
     this.commands = new Commands(this.started, this.targets, write);
+    this.certificates = new Certificates(this.started, write);
+    this.person = null;
     this.motor = new Motor(7);
     this.columns = { time: [] };
     for (const point of [...MOTOR_POINTS, ...MOTOR_ESTIMATES]) this.columns[point.name] = [];
@@ -45,6 +48,10 @@ export class House {
     this.write('plugin-refused', 'error', null, null, 'pump-health.wasm: truncated component, 1024 of 38112 bytes; copy it again and rename it into place');
     this.write('sample-refused', 'warning', 'motor-7', null, '3 samples refused: source time more than 600 s ahead');
   }
+
+  /** A viewer is logged in, or nobody and the site has no users. */
+  users() { this.person = { name: 'vic', password: 'correct horse battery' }; }
+  nobody() { this.person = null; }
 
   neighbour(i, roll) {
     const state = roll() < 0.03 ? 'stale' : roll() < 0.015 ? 'waiting' : 'live';

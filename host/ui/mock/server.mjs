@@ -1,6 +1,6 @@
 // A host that is not there: serves the built page and the shapes of /api/v1 over made-up data, for working on the
 // page and for looking at it. It listens on loopback only. `POST /mock/NAME` makes things happen: `stop` and
-// `start` the feed, `swap`, `drop` the streams, `fault`; `block` and `unblock` dispatch; `supersede` what waits; `down` and `up` make every answer a 503.
+// `start` the feed, `users` and `nobody` whether a viewer is logged in, `swap`, `drop` the streams, `fault`; `block` and `unblock` dispatch; `supersede` what waits; `down` and `up` make every answer a 503.
 // What orders something needs the token `mock-token`.
 //
 //   node mock/server.mjs [--port 8380] [--page dist] [--twins 240] [--recorded] [--hours 2]
@@ -91,10 +91,33 @@ async function control(request, response, parts, ask) {
   return one === undefined ? refuse(response, 404, 'not-found', `there is no command ${parts[1]}`) : json(response, 200, commands.detail(one));
 }
 
+/** Who looks, and that one's password. */
+async function session(request, response, parts) {
+  if (house.person === null) return refuse(response, 404, 'not-found', 'this mock has no sessions now');
+  if (request.method === 'GET') return json(response, 200, { name: house.person.name, kind: 'person', owner: null, roles: ['viewer'], twins: ['*'], users: true });
+  if (parts[1] !== 'password') return refuse(response, 405, 'method-not-allowed', 'that is not possible here');
+  const { current, new: next } = await bodyOf(request);
+  if (current !== house.person.password) return refuse(response, 403, 'wrong-password', 'this is not your present password');
+  house.person.password = next;
+  response.writeHead(204).end();
+}
+
+/** Certificates: whatever orders something needs the token first. */
+async function certificates(request, response, parts) {
+  if (request.method === 'GET') return json(response, 200, house.certificates.view());
+  if (request.headers.authorization !== `Bearer ${TOKEN}`) return refuse(response, 401, 'token-required', 'this is not the token of this host');
+  const { by = 'token' } = await bodyOf(request);
+  const done = house.certificates.order(parts[1], request.method === 'DELETE' ? 'remove' : parts[2], by);
+  if (done.status === 204) return response.writeHead(204).end();
+  return done.body === undefined ? refuse(response, done.status, done.code, done.message) : json(response, done.status, done.body);
+}
+
 function api(request, response, url) {
   const parts = url.pathname.split('/').slice(3).map(decodeURIComponent);
   const ask = url.searchParams;
   if (parts[0] === 'site') return json(response, 200, house.site());
+  if (parts[0] === 'session') return void session(request, response, parts);
+  if (parts[0] === 'certificates') return void certificates(request, response, parts);
   if (parts[0] === 'plugins') return json(response, 200, house.plugins());
   if (parts[0] === 'journal') return json(response, 200, house.journal(Number(ask.get('limit') ?? 100), Number(ask.get('before') ?? Infinity), ask.get('twin')));
   if (parts[0] === 'rollouts') return rollouts(request, response, parts);

@@ -3,6 +3,8 @@
 import type { AlarmOrder } from './alarm';
 import type { Alarm, Alarms } from './alarm-shapes';
 import type { CommandOrder } from './command';
+import type { CertificateOrder } from './certificate';
+import type { Certificates } from './certificate-shapes';
 import type { Command, CommandDetail, Commands, CommandState } from './command-shapes';
 import type { PlanWish } from './plan';
 import type { Order } from './rollout';
@@ -32,6 +34,12 @@ function post<T>(path: string, token: string, body?: unknown): Promise<T> {
   if (body === undefined) return ask<T>(path, { method: 'POST', headers });
   headers['content-type'] = 'application/json';
   return ask<T>(path, { method: 'POST', headers, body: JSON.stringify(body) });
+}
+
+function remove(path: string, token: string): Promise<void> {
+  const headers: Record<string, string> = { accept: 'application/json' };
+  if (token !== '') headers['authorization'] = `Bearer ${token}`;
+  return ask(path, { method: 'DELETE', headers });
 }
 
 async function ask<T>(path: string, request: RequestInit): Promise<T> {
@@ -68,6 +76,7 @@ export interface FleetQuestion { search: string; state: TwinState | ''; after: s
 
 export const readSession = (): Promise<Session> => get('session');
 export const logIn = (name: string, password: string): Promise<Session> => post('session', '', { name, password });
+export const changePassword = (current: string, next: string): Promise<void> => post('session/password', '', { current, new: next });
 export const logOut = (): Promise<void> => ask('session', { method: 'DELETE', headers: { accept: 'application/json' } });
 
 export const readSite = (): Promise<Site> => get('site');
@@ -84,6 +93,14 @@ export const startRollout = (plan: PlanWish, by: string, token: string): Promise
   post('rollouts', token, by === '' ? plan : { ...plan, by });
 export const orderRollout = (id: number, order: Order, by: string, token: string): Promise<Rollout> =>
   post(`rollouts/${id}/${order}`, token, by === '' ? undefined : { by });
+
+export const readCertificates = (): Promise<Certificates> => get('certificates');
+
+/** `digest` is the whole SHA-256. */
+export async function orderCertificate(digest: string, order: CertificateOrder, by: string, token: string): Promise<void> {
+  if (order === 'remove') return remove(`certificates/${digest}`, token);
+  await post(`certificates/${digest}/${order}`, token, by === '' ? undefined : { by });
+}
 
 export const readAlarms = (limit: number): Promise<Alarms> => get(`alarms${query({ limit })}`);
 

@@ -86,7 +86,7 @@ class House {
     if (this.asleep) return;
     try {
       const [site, alarms] = await Promise.all([readSite(), readAlarms(1)]);
-      const more = this.site !== null && site.inputs.refused > this.site.inputs.refused;
+      const more = (site.inputs?.refused ?? 0) > (this.site?.inputs?.refused ?? Infinity);
       this.quietPolls = more ? 0 : this.quietPolls + 1;
       this.refusing = this.quietPolls < QUIET_POLLS;
       this.site = site;

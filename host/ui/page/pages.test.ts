@@ -9,7 +9,7 @@ import type { Entry, Point, Summary } from './shapes';
 
 describe('routes', () => {
   it.each([
-    ['', { page: 'fleet' }], ['#/', { page: 'fleet' }], ['#/journal', { page: 'journal' }], ['#/plugins', { page: 'plugins' }], ['#/alarms', { page: 'alarms' }],
+    ['', { page: 'fleet' }], ['#/', { page: 'fleet' }], ['#/journal', { page: 'journal' }], ['#/plugins', { page: 'plugins' }], ['#/alarms', { page: 'alarms' }], ['#/certificates', { page: 'certificates' }],
     ['#/twin/motor-7', { page: 'twin', id: 'motor-7' }], ['#/twin/a%2Fb', { page: 'twin', id: 'a/b' }], ['#/twin/a/b', { page: 'twin', id: 'a/b' }],
     ['#/rollouts', { page: 'rollouts' }], ['#/rollouts/12', { page: 'rollout', id: 12 }], ['#/rollouts/x', { page: 'rollouts' }],
     ['#/commands', { page: 'commands' }], ['#/commands/0199-a', { page: 'command', id: '0199-a' }], ['#/targets', { page: 'targets', twin: '' }], ['#/targets/a%2Fb', { page: 'targets', twin: 'a/b' }],

@@ -1,9 +1,9 @@
 // Which page the address names: `#/`, `#/twin/ID`, `#/plugins`, `#/rollouts`, `#/rollouts/ID`,
-// `#/rollouts/start/PLUGIN/DIGEST`, `#/alarms`, `#/commands`, `#/commands/ID`, `#/targets`, `#/targets/TWIN`, `#/journal`.
+// `#/rollouts/start/PLUGIN/DIGEST`, `#/alarms`, `#/commands`, `#/commands/ID`, `#/targets`, `#/targets/TWIN`, `#/certificates`, `#/journal`.
 // Anything else is the fleet.
 
 export type Route =
-  | { page: 'fleet' } | { page: 'twin'; id: string } | { page: 'plugins' } | { page: 'journal' } | { page: 'alarms' }
+  | { page: 'fleet' } | { page: 'twin'; id: string } | { page: 'plugins' } | { page: 'journal' } | { page: 'alarms' } | { page: 'certificates' }
   | { page: 'rollouts' } | { page: 'rollout'; id: number } | { page: 'start'; plugin: string; digest: string }
   | { page: 'commands' } | { page: 'command'; id: string } | { page: 'targets'; twin: string };
 
@@ -13,7 +13,7 @@ export function routeOf(hash: string): Route {
   if (page === 'rollouts') return rolloutRoute(rest);
   if (page === 'commands') return rest === '' ? { page } : { page: 'command', id: decoded(rest) };
   if (page === 'targets') return { page, twin: decoded(rest) };
-  if (page === 'plugins' || page === 'journal' || page === 'alarms') return { page };
+  if (page === 'plugins' || page === 'journal' || page === 'alarms' || page === 'certificates') return { page };
   return { page: 'fleet' };
 }
 

@@ -15,7 +15,7 @@ export interface Session {
   users: boolean;
 }
 
-export type Act = 'alarms' | 'plugins' | 'command' | 'approve' | 'interlocks';
+export type Act = 'alarms' | 'plugins' | 'command' | 'approve' | 'interlocks' | 'certificates';
 
 /** Roles that allow it, as the host has them. */
 const MAY: Record<Act, readonly Role[]> = {
@@ -24,6 +24,7 @@ const MAY: Record<Act, readonly Role[]> = {
   command: ['operator', 'admin'],
   approve: ['approver', 'admin'],
   interlocks: ['operator', 'engineer', 'approver', 'admin'],
+  certificates: ['engineer', 'admin'],
 };
 
 /** Whether all twins are seen, and with them what is about the whole site. */
@@ -32,7 +33,7 @@ export const seesSite = (session: Session | null): boolean => session === null |
 /** Whether the page offers it. At a site without users, whoever has the token may everything. */
 export function offers(session: Session | null, act: Act): boolean {
   if (session === null || !session.users) return true;
-  if (act === 'plugins' && !seesSite(session)) return false;
+  if ((act === 'plugins' || act === 'certificates') && !seesSite(session)) return false;
   return session.roles.some((role) => MAY[act].includes(role));
 }
 
@@ -47,8 +48,20 @@ export const heldOf = <R extends Role>(session: Session | null, roles: readonly 
 export const title = (session: Session): string => `${session.name} (${session.roles.join(', ')})`;
 
 /** Pages that are about the whole site. */
-const SITE_PAGES = ['plugins', 'rollouts'];
+const SITE_PAGES = ['plugins', 'rollouts', 'certificates'];
 
 export function pagesFor<T extends { page: string }>(pages: readonly T[], session: Session | null): T[] {
   return pages.filter((item) => seesSite(session) || !SITE_PAGES.includes(item.page));
+}
+
+/** Shortest password that the host takes. */
+export const PASSWORD_CHARS_MIN = 12;
+
+/** What is known against a new password before it is sent; null when nothing is, or when nothing was typed yet. */
+export function passwordObjection(name: string, current: string, next: string, again: string): string | null {
+  if (next === '' || again === '') return null;
+  if (next !== again) return 'The new password is not the same twice.';
+  if ([...next].length < PASSWORD_CHARS_MIN) return `A password has at least ${PASSWORD_CHARS_MIN} characters.`;
+  if (next.toLowerCase() === name.toLowerCase()) return 'The password is the name.';
+  return next === current ? 'The new password is the present one.' : null;
 }

@@ -23,7 +23,8 @@ export interface Site {
   now: string;
   twins: { total: number; live: number; stale: number; waiting: number };
   alerts: AlertCount;
-  inputs: { samples: number; refused: number; late: number; duplicates: number };
+  /** Null for whoever sees some twins only. */
+  inputs: { samples: number; refused: number; late: number; duplicates: number } | null;
   store: { writable: boolean; reason: string | null };
 }
 

@@ -1,6 +1,7 @@
 //! The page of a real host in a real browser.
 
 mod commands;
+mod login;
 mod rollouts;
 mod twin;
 

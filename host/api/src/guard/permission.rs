@@ -18,9 +18,9 @@ pub(crate) enum Need {
 }
 
 use Need::{Login, Nothing, Site, Twins};
-use Permission::{Administer, Alarms, Approve, Command, Interlocks, Plugins, Read};
+use Permission::{Administer, Alarms, Approve, Certificates, Command, Interlocks, Plugins, Read};
 
-const TABLE: [(&str, &str, Need); 51] = [
+const TABLE: [(&str, &str, Need); 57] = [
     ("get", "/api/v1/session", Login),
     ("post", "/api/v1/session", Nothing),
     ("delete", "/api/v1/session", Login),
@@ -30,6 +30,12 @@ const TABLE: [(&str, &str, Need); 51] = [
     ("get", "/api/v1/tokens", Site(Administer)),
     ("post", "/api/v1/tokens", Site(Administer)),
     ("delete", "/api/v1/tokens/{name}", Site(Administer)),
+    ("post", "/api/v1/session/password", Login),
+    ("get", "/api/v1/certificates", Site(Read)),
+    ("get", "/api/v1/certificates/own", Site(Read)),
+    ("post", "/api/v1/certificates/{thumbprint}/trust", Site(Certificates)),
+    ("post", "/api/v1/certificates/{thumbprint}/reject", Site(Certificates)),
+    ("delete", "/api/v1/certificates/{thumbprint}", Site(Certificates)),
     ("get", "/api/v1/site", Twins(Read)),
     ("get", "/api/v1/twins", Twins(Read)),
     ("get", "/api/v1/twins/{id}", Twins(Read)),
@@ -135,7 +141,8 @@ mod tests {
     #[test]
     fn nothing_that_writes_is_open_to_readers() {
         for (method, path, need) in TABLE {
-            let session = path == "/api/v1/session";
+            // Who somebody is, and by which password, is that one's own matter.
+            let session = path == "/api/v1/session" || path == "/api/v1/session/password";
             let reads = method == "get" && need != Site(Administer);
             assert_eq!(is_reading(need), reads || session, "{method} {path}");
         }

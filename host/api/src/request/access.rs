@@ -20,6 +20,18 @@ pub(crate) struct LoginRequest {
     pub(crate) password: String,
 }
 
+/// Body that changes the own password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PasswordRequest {
+    /// The present password.
+    #[schema(example = "correct horse battery")]
+    pub(crate) current: String,
+    /// The new one: at least 12 characters.
+    #[schema(example = "another horse entirely")]
+    pub(crate) new: String,
+}
+
 /// Body that makes a user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -61,6 +73,11 @@ pub(crate) struct TokenRequest {
 
 /// Who logs in.
 pub(crate) fn login(body: &[u8]) -> Result<LoginRequest, Failure> {
+    read(body)
+}
+
+/// Which password is to be instead of which.
+pub(crate) fn password(body: &[u8]) -> Result<PasswordRequest, Failure> {
     read(body)
 }
 

@@ -5,7 +5,7 @@ use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use geminus_access::{Gate, Now, Principal};
+use geminus_access::{Gate, Now, PasswordWish, Principal};
 use tokio::time::timeout;
 
 use super::{Shared, body};
@@ -13,7 +13,7 @@ use crate::error::{ErrorView, Failure};
 use crate::guard::{admission, cookie};
 use crate::house::{House, Trouble};
 use crate::query::Params;
-use crate::request::{self, LoginRequest, TokenRequest, UserRequest};
+use crate::request::{self, LoginRequest, PasswordRequest, TokenRequest, UserRequest};
 use crate::view::{SessionView, TokenMadeView, TokenView, TokensView, UserView, UsersView};
 
 type Name = Result<Path<String>, PathRejection>;
@@ -84,6 +84,34 @@ pub(crate) async fn logout<H: House>(
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     Ok(response)
+}
+
+/// Changes the password of whoever asks, who must know the present one. The session that asks goes on, the user's others end.
+#[utoipa::path(post, path = "/api/v1/session/password", tag = "access", operation_id = "change_password", security(("token" = [])),
+    request_body(content = PasswordRequest, content_type = "application/json", description = "The present password and the new one"),
+    responses(
+        (status = 204, description = "The new password counts"),
+        (status = 401, description = "Nobody is logged in", body = ErrorView),
+        (status = 409, description = "Whoever asks has no password: a program, or a site without users", body = ErrorView),
+        (status = 413, description = "The body is larger than 64 KiB", body = ErrorView),
+        (status = 429, description = "Too many failed attempts; the header Retry-After says how long to wait", body = ErrorView),
+    ))]
+pub(crate) async fn change_password<H: House>(
+    State(shared): State<Shared<H>>,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Result<StatusCode, Failure> {
+    let address = admission::address(request.extensions());
+    let principal = admission::principal(&request)?;
+    let session = cookie::read(request.headers(), shared.options.secure).map(str::to_owned);
+    let PasswordRequest { current, new } =
+        request::password(&ordered(&shared, query.as_deref(), request).await?)?;
+    hashing(&shared, move |gate, now| {
+        let wish = PasswordWish { current: &current, new: &new };
+        gate.change_own_password(&principal, wish, (session.as_deref(), address), now)
+    })
+    .await??;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Users.

@@ -20,14 +20,15 @@ fn id(id: Id) -> Result<String, Failure> {
     Ok(id)
 }
 
-/// The site at a glance.
+/// The site at a glance. Counts are those of the twins that whoever asks may see.
 #[utoipa::path(get, path = "/api/v1/site", tag = "site", responses((status = 200, description = "The site", body = SiteView)))]
 pub(crate) async fn site<H: House>(
     State(shared): State<Shared<H>>,
+    Extension(principal): Extension<Principal>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<SiteView>, Failure> {
     Params::read(query.as_deref(), &[])?;
-    in_time(shared.options.limits.answer, shared.house.site()).await.map(Json)
+    in_time(shared.options.limits.answer, shared.house.site(principal.scope)).await.map(Json)
 }
 
 /// One page of the fleet, in order of id.

@@ -16,12 +16,13 @@ pub struct SiteView {
     pub started: Time,
     /// The host's clock at the time of the answer, so that a page can show ages without trusting its own clock.
     pub now: Time,
-    /// How many twins are in which state.
+    /// How many of the twins that whoever asks may see are in which state.
     pub twins: TwinCounts,
-    /// Active alerts of all twins together.
+    /// Active alerts of these twins together.
     pub alerts: AlertCount,
-    /// What came in from the field since the start.
-    pub inputs: InputsView,
+    /// What came in from the field since the start; null for whoever sees some twins only, because it is not counted by twin.
+    #[schema(required)]
+    pub inputs: Option<InputsView>,
     /// Whether history and journal can be written.
     pub store: StoreView,
 }
@@ -29,7 +30,7 @@ pub struct SiteView {
 /// Twins by state; `total` is the sum of the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TwinCounts {
-    /// All twins of the site.
+    /// All of them.
     pub total: u64,
     /// Twins with fresh samples.
     pub live: u64,

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::client::{Answer, EventStream, get, send};
 use crate::fake::{FakeHouse, NOON, Served, TOKEN, entry, served, served_with};
 
-const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 /// Answered to whoever comes.
 const OPEN: [(&str, &str); 3] = [("post", "/api/v1/session"), ("get", "/livez"), ("get", "/readyz")];
 
@@ -36,7 +36,10 @@ impl Keep for Memory {
             return Ok(Err(refusal));
         }
         match change.clone() {
-            Change::PutUser(user) => book.users.push(user),
+            Change::PutUser(user) => {
+                book.users.retain(|other| other.name != user.name);
+                book.users.push(user);
+            }
             Change::RemoveUser(name) => book.users.retain(|user| user.name != name),
             Change::PutToken(token) => book.tokens.push(token),
             Change::RemoveToken(name) => book.tokens.retain(|token| token.name != name),
@@ -46,7 +49,7 @@ impl Keep for Memory {
 }
 
 /// A site whose users are `ada`, who may everything, and these with their role and scope.
-async fn site(users: &[(&str, Role, &str)]) -> (Served, Arc<Gate>) {
+pub(crate) async fn site(users: &[(&str, Role, &str)]) -> (Served, Arc<Gate>) {
     let gate = Gate::open(Box::new(Memory::default()), Some(Digest::of(TOKEN.as_bytes())), Arc::new(|_| {}));
     let gate = Arc::new(gate.expect("gate"));
     let now = Now { wall: NOON, monotonic: Duration::ZERO };
@@ -63,19 +66,19 @@ async fn site(users: &[(&str, Role, &str)]) -> (Served, Arc<Gate>) {
     (served_with(|_| {}, |options| options.access = access).await, gate)
 }
 
-async fn login(at: SocketAddr, name: &str, password: &str, headers: &[(&str, &str)]) -> Answer {
+pub(crate) async fn login(at: SocketAddr, name: &str, password: &str, headers: &[(&str, &str)]) -> Answer {
     let body = json!({"name": name, "password": password}).to_string();
     send(at, "POST", "/api/v1/session", headers, body.as_bytes()).await
 }
 
 /// The cookie of a new session.
-async fn cookie(at: SocketAddr, name: &str) -> String {
+pub(crate) async fn cookie(at: SocketAddr, name: &str) -> String {
     let answer = login(at, name, PASSWORD, &[]).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.header("set-cookie").split(';').next().expect("cookie").to_owned()
 }
 
-async fn with(at: SocketAddr, cookie: &str, method: &str, path: &str, body: &str) -> Answer {
+pub(crate) async fn with(at: SocketAddr, cookie: &str, method: &str, path: &str, body: &str) -> Answer {
     send(at, method, path, &[("Cookie", cookie)], body.as_bytes()).await
 }
 
@@ -83,6 +86,7 @@ async fn with(at: SocketAddr, cookie: &str, method: &str, path: &str, body: &str
 fn address(path: &str) -> String {
     path.replace("{twin}", "pump-1")
         .replace("{name}", "winding-hot")
+        .replace("{thumbprint}", crate::certificates::REJECTED)
         .replace("rollouts/{id}", "rollouts/12")
         .replace("{id}", "pump-1")
 }
@@ -205,7 +209,18 @@ async fn outside_a_scope_nothing_is_seen_or_done() {
     {
         assert_eq!(ask(&format!("/api/v1/{path}")).await.status, 404, "{path}");
     }
-    for path in ["plugins", "rollouts", "rollouts/12", "activations", "users", "tokens"] {
+    let site = ask("/api/v1/site").await.json();
+    assert_eq!((&site["twins"]["total"], &site["inputs"]), (&json!(1), &Value::Null), "{site}");
+    for path in [
+        "plugins",
+        "rollouts",
+        "rollouts/12",
+        "activations",
+        "users",
+        "tokens",
+        "certificates",
+        "certificates/own",
+    ] {
         assert_eq!(ask(&format!("/api/v1/{path}")).await.status, 403, "{path} is about the whole site");
     }
     let entries = ask("/api/v1/journal").await.json()["entries"].clone();

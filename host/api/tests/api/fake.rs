@@ -1,11 +1,13 @@
 //! A house of plain values, and the api served over it on a free port.
 
-use std::net::SocketAddr;
+mod served;
+mod values;
+
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use geminus_access::Gate;
+use geminus_access::Scope;
 use geminus_alarm::{Action, Order, Shown};
 use geminus_api::metrics::{Exposition, Histogram, catalogue};
 use geminus_api::orders::{CommandOrder, TargetOrder, Wish};
@@ -13,15 +15,16 @@ use geminus_api::query::{
     ActivationsQuery, AlarmsQuery, CommandsQuery, HistoryQuery, JournalQuery, TargetsQuery, TwinsQuery,
 };
 use geminus_api::view::*;
-use geminus_api::{Actor, Asset, BusLimits, EventBus, House, Options, Trouble, router, serve};
-use geminus_core::declaration::{Kind, Priority, Role};
-use geminus_core::{Authority, Digest, Event, ManualClock, Quality, Severity, Timestamp};
+use geminus_api::{Actor, House, Trouble};
+use geminus_core::{Authority, Digest, Timestamp};
 use geminus_rollout::{Phase, Plan};
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 
+use crate::certificates;
 use crate::commands::{self, ID};
 use crate::trial::{known, rollout};
+pub(crate) use served::{Served, served, served_with};
+pub(crate) use values::{entry, summary};
+use values::{plugins, twin};
 
 pub(crate) const TOKEN: &str = "a-token-for-tests";
 pub(crate) const NOON: Timestamp = Timestamp(1_772_366_400_000_000_000);
@@ -42,125 +45,24 @@ impl FakeHouse {
     }
 }
 
-pub(crate) fn summary(id: &str) -> TwinSummary {
-    TwinSummary {
-        id: id.to_owned(),
-        twin_type: "Pump".to_owned(),
-        state: TwinState::Live,
-        age_ms: Some(120),
-        health: HealthView { index: Some(0.75), verdict: Verdict::Ok },
-        alerts: AlertCount { active: 1, highest: Some(Priority::Medium) },
-        authority: Authority::Advise,
-    }
-}
-
-fn point(name: &str, value: Option<f64>, role: Option<Role>) -> PointView {
-    PointView {
-        name: name.to_owned(),
-        unit: "Cel".to_owned(),
-        value,
-        quality: if value.is_some() { Quality::Good } else { Quality::Missing },
-        time: value.map(|_| NOON.into()),
-        received: value.map(|_| NOON.into()),
-        age_ms: value.map(|_| 5),
-        interval_ms: Some(1_000),
-        description: String::new(),
-        role,
-        of: role.map(|_| "temperature".to_owned()),
-        behavior: role.map(|_| "thermal".to_owned()),
-    }
-}
-
-fn twin(id: &str) -> TwinView {
-    TwinView {
-        summary: summary(id),
-        display_name: "Pump one".to_owned(),
-        measured: vec![point("temperature", Some(41.5), None), point("flow", None, None)],
-        estimated: vec![point("thermal.winding", Some(f64::NAN), Some(Role::Estimate))],
-        behaviors: vec![BehaviorView {
-            name: "thermal".to_owned(),
-            plugin: "motor-thermal".to_owned(),
-            version: "1.0.0".to_owned(),
-            digest: Digest::of(b"x").to_string(),
-            kind: Kind::Estimator,
-            state: BehaviorState::WarmingUp,
-            rows: 7,
-            since: NOON.into(),
-            fault: None,
-            cost: Some(CostView {
-                version: "1.0.0".to_owned(),
-                rows: 7,
-                fuel: 5_687,
-                fuel_per_row: Some(812.4),
-                step_ms: 0.25,
-                step_us_per_row: None,
-                memory_bytes: 1 << 18,
-                instance_bytes: 1 << 20,
-                instance_twins: 4,
-                rebuilds: 0,
-                deadline_misses: 0,
-                faults: 1,
-                strikes: 1,
-                substitute: Some("hold".to_owned()),
-            }),
-            trial: Some(TrialView { rollout: 12, phase: Phase::Canary, authoritative: true, warm: true }),
-        }],
-        alerts: vec![AlertView {
-            code: "too-hot".to_owned(),
-            priority: Priority::Medium,
-            text: "Winding is hot".to_owned(),
-            value: f64::INFINITY,
-            unit: "Cel".to_owned(),
-            detail: String::new(),
-            since: NOON.into(),
-            behavior: "thermal".to_owned(),
-        }],
-        suppressed_alerts: 0,
-    }
-}
-
-pub(crate) fn entry(seq: u64, twin: Option<&str>) -> EntryView {
-    let event = Event::new("swap-done", Severity::Info, "motor-thermal runs as 1.0.1");
-    let event = match twin {
-        Some(twin) => event.twin(twin).facts(serde_json::json!({"rows": 3})),
-        None => event,
-    };
-    EntryView::new(seq, NOON, event)
-}
-
-fn plugins() -> PluginsView {
-    let plugin = PluginView {
-        name: "motor-thermal".to_owned(),
-        version: "1.0.0".to_owned(),
-        digest: Digest::of(b"x").to_string(),
-        kind: Kind::Estimator,
-        description: "Winding temperature".to_owned(),
-        twins: 2,
-        running_for: vec![RunningFor { binding: "thermal".to_owned(), twins: 2 }],
-        pinned: 1,
-        failed_for: vec!["spare".to_owned()],
-        state: PluginState::Active,
-        since: None,
-        declaration: serde_json::json!({"declaration": 1}),
-    };
-    let refused =
-        RefusedView { file: "broken.wasm".to_owned(), reason: "it is cut off".to_owned(), time: NOON.into() };
-    PluginsView { plugins: vec![plugin], refused: vec![refused] }
-}
-
 impl House for FakeHouse {
-    async fn site(&self) -> Result<SiteView, Trouble> {
+    async fn site(&self, scope: Scope) -> Result<SiteView, Trouble> {
         if self.hangs.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
+        let twins = match scope.is_all() {
+            true => TwinCounts { total: 2, live: 1, stale: 0, waiting: 1 },
+            false => TwinCounts { total: 1, live: 1, stale: 0, waiting: 0 },
+        };
+        let inputs = InputsView { samples: 9, refused: 1, late: 2, duplicates: 3 };
         Ok(SiteView {
             name: "test".to_owned(),
             version: "0.1.0".to_owned(),
             started: NOON.into(),
             now: NOON.into(),
-            twins: TwinCounts { total: 2, live: 1, stale: 0, waiting: 1 },
+            twins,
             alerts: AlertCount::default(),
-            inputs: InputsView { samples: 9, refused: 1, late: 2, duplicates: 3 },
+            inputs: scope.is_all().then_some(inputs),
             store: StoreView { writable: false, reason: Some("the disk is full".to_owned()) },
         })
     }
@@ -198,6 +100,24 @@ impl House for FakeHouse {
         };
         let marks = vec![MarkView { time_ms: 2, kind: MarkKind::Swap, text: "1.0.1".to_owned() }];
         Ok(HistoryView { twin: query.twin, from: from.into(), to: to.into(), series: vec![series], marks })
+    }
+
+    async fn certificates(&self) -> Result<CertificatesView, Trouble> {
+        Ok(certificates::view())
+    }
+
+    async fn own_certificate(&self) -> Result<OwnCertificate, Trouble> {
+        Ok(certificates::own())
+    }
+
+    async fn order_certificate(
+        &self,
+        thumbprint: String,
+        order: CertificateOrder,
+        by: String,
+    ) -> Result<ServerCertificateView, Trouble> {
+        self.note(format!("{} {thumbprint} by {by}", order.name()));
+        certificates::ordered(&thumbprint, order)
     }
 
     async fn plugins(&self) -> Result<PluginsView, Trouble> {
@@ -416,48 +336,4 @@ impl House for FakeHouse {
         let commits = Histogram { bounds: vec![0.01], counts: vec![3, 1], sum: 0.25 };
         out.histogram(&catalogue::SWAP_PAUSE_SECONDS, &[], &commits);
     }
-}
-
-fn asset(path: &str) -> Option<Asset> {
-    let (bytes, content_type): (&'static [u8], _) = match path {
-        "index.html" => (b"<!doctype html><title>Geminus</title>", "text/html; charset=utf-8"),
-        "assets/index-1a2b.js" => (b"void 0", "text/javascript"),
-        _ => return None,
-    };
-    Some(Asset { bytes: bytes.into(), content_type: content_type.into(), etag: "\"e1\"".to_owned() })
-}
-
-/// The api, served.
-pub(crate) struct Served {
-    pub(crate) at: SocketAddr,
-    pub(crate) house: Arc<FakeHouse>,
-    pub(crate) bus: Arc<EventBus>,
-    pub(crate) clock: Arc<ManualClock>,
-    pub(crate) stop: Option<oneshot::Sender<()>>,
-    pub(crate) done: tokio::task::JoinHandle<Result<(), geminus_api::ServeError>>,
-}
-
-pub(crate) async fn served() -> Served {
-    served_with(|_| {}, |_| {}).await
-}
-
-pub(crate) async fn served_with(bus: impl FnOnce(&mut BusLimits), with: impl FnOnce(&mut Options)) -> Served {
-    let clock = Arc::new(ManualClock::new(NOON));
-    let mut bus_limits = BusLimits::default();
-    bus(&mut bus_limits);
-    let bus = EventBus::new(clock.clone(), bus_limits);
-    let gate = Arc::new(Gate::local(Digest::of(TOKEN.as_bytes())));
-    let mut options = Options::new("0.1.0", gate, Arc::clone(&bus), clock.clone());
-    options.dashboard = Some(asset);
-    options.limits.values_interval = std::time::Duration::from_millis(1);
-    with(&mut options);
-    let traffic = Arc::clone(&options.traffic);
-    let house = Arc::new(FakeHouse::default());
-    let router = router(Arc::clone(&house), options);
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let at = listener.local_addr().expect("address");
-    let (stop, stopped) = oneshot::channel::<()>();
-    let stopped = async move { stopped.await.unwrap_or_default() };
-    let done = tokio::spawn(serve(listener, router, traffic, None, stopped));
-    Served { at, house, bus, clock, stop: Some(stop), done }
 }

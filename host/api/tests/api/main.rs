@@ -9,6 +9,7 @@
 
 mod access;
 mod alarms;
+mod certificates;
 mod client;
 mod commands;
 mod document;
@@ -17,6 +18,7 @@ mod generated;
 mod guard;
 mod limits;
 mod metrics;
+mod own_password;
 mod pages;
 mod rollouts;
 mod schema;

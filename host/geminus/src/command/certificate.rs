@@ -23,7 +23,7 @@ pub(crate) enum Certificate {
         #[command(flatten)]
         place: Place,
     },
-    /// Rejects the certificate whose thumbprint starts so. A connection that stands is not ended.
+    /// Rejects the certificate whose thumbprint starts so. A connection that stands is ended within seconds.
     Reject {
         /// The first characters of the thumbprint, four at least.
         thumbprint: String,

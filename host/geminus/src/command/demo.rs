@@ -108,17 +108,15 @@ async fn play(
         }
         stopped = super::run::until_stopped(for_) => stopped?,
     }
-    let site = running.house().site().await?;
+    let site = running.house().site(geminus_access::Scope::all()).await?;
     let twin = running.house().twin("pump-rig-1".to_owned()).await?;
     stop.send_replace(true);
     rig.await?;
     super::run::stop(running).await?;
     broker.stop().await;
     let rows: u64 = twin.behaviors.iter().map(|behavior| behavior.rows).sum();
-    println!(
-        "{} samples in, {rows} rows of pump-rig-1 stepped, {} twins live",
-        site.inputs.samples, site.twins.live
-    );
+    let samples = site.inputs.map_or(0, |inputs| inputs.samples);
+    println!("{samples} samples in, {rows} rows of pump-rig-1 stepped, {} twins live", site.twins.live);
     // A demo that shows nothing is a failure, also for a script that only looks at the exit code.
     ensure!(for_.is_none_or(|span| span < Duration::from_secs(10)) || rows > 0, "no estimate was made");
     Ok(())

@@ -1,5 +1,6 @@
 //! The house as the API sees it: questions go to shards as messages, to the store on blocking threads.
 
+mod glance;
 mod history;
 mod kept_commands;
 mod marks;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use crossbeam_channel::Sender;
+use geminus_access::Scope;
 use geminus_alarm::Order;
 use geminus_api::metrics::Exposition;
 use geminus_api::orders::{CommandOrder, TargetOrder, Wish};
@@ -33,6 +35,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::alarms;
+use super::certificates::Certificates;
 use super::commands;
 use super::field::Source;
 use super::manager::Heard;
@@ -61,6 +64,7 @@ pub(crate) struct Rooms {
     pub(crate) commands: Sender<commands::Ask>,
     pub(crate) command_meters: Arc<commands::Meters>,
     pub(crate) sources: Arc<Vec<Source>>,
+    pub(crate) certificates: Certificates,
     /// What each recording that is played refused.
     pub(crate) replayed: Vec<Arc<RefusalCounts>>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -189,30 +193,16 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
+/// The same where the answer has its own words for what went wrong.
+async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Trouble> + Send + 'static,
+) -> Result<T, Trouble> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Trouble::Internal(error.to_string()))?
+}
+
 impl House for Rooms {
-    async fn site(&self) -> Result<api::SiteView, Trouble> {
-        let totals = self.totals();
-        let counters = self.counters();
-        Ok(api::SiteView {
-            name: self.plant.name.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            started: self.started.into(),
-            now: self.clock.now().into(),
-            twins: api::TwinCounts {
-                total: self.plant.twins.len() as u64,
-                live: totals.live,
-                stale: totals.stale,
-                waiting: totals.waiting,
-            },
-            alerts: api::AlertCount { active: totals.by_priority.iter().sum(), highest: totals.highest() },
-            inputs: api::InputsView {
-                samples: counters.samples,
-                refused: self.refused(),
-                late: counters.late,
-                duplicates: counters.duplicates,
-            },
-            store: Self::store_view(&self.store.stats()),
-        })
+    async fn site(&self, scope: Scope) -> Result<api::SiteView, Trouble> {
+        self.glance(&scope).await
     }
 
     async fn twins(&self, query: TwinsQuery) -> Result<api::TwinsView, Trouble> {
@@ -237,11 +227,7 @@ impl House for Rooms {
         matches.truncate(query.limit as usize);
         let next = matches.last().filter(|_| more).map(|twin| id(twin).to_owned());
         let mut twins = Vec::with_capacity(matches.len());
-        for (number, shard) in self.shards.iter().enumerate() {
-            let mine = |twin: &&TwinIndex| {
-                self.shard_of.get(twin.0 as usize).is_some_and(|shard| usize::from(*shard) == number)
-            };
-            let mine: Vec<TwinIndex> = matches.iter().filter(mine).copied().collect();
+        for (shard, mine) in self.by_shard(&matches) {
             twins.extend(ask(shard, |reply| Ask::Summaries(mine, reply)).await?);
         }
         twins.sort_by(|a, b| a.id.cmp(&b.id));
@@ -260,6 +246,26 @@ impl House for Rooms {
 
     async fn history(&self, query: HistoryQuery) -> Result<api::HistoryView, Trouble> {
         self.past(query).await
+    }
+
+    async fn certificates(&self) -> Result<api::CertificatesView, Trouble> {
+        let certificates = self.certificates.clone();
+        on_disk(move || certificates.view()).await
+    }
+
+    async fn own_certificate(&self) -> Result<api::OwnCertificate, Trouble> {
+        let certificates = self.certificates.clone();
+        on_disk(move || certificates.own()).await
+    }
+
+    async fn order_certificate(
+        &self,
+        thumbprint: String,
+        order: api::CertificateOrder,
+        by: String,
+    ) -> Result<api::ServerCertificateView, Trouble> {
+        let certificates = self.certificates.clone();
+        on_disk(move || certificates.order(&thumbprint, order, &by)).await
     }
 
     async fn plugins(&self) -> Result<api::PluginsView, Trouble> {

@@ -27,6 +27,8 @@ pub(crate) enum Ask {
     Summaries(Vec<TwinIndex>, oneshot::Sender<Vec<TwinSummary>>),
     /// Which twins of this shard are in this state.
     InState(TwinState, oneshot::Sender<Vec<TwinIndex>>),
+    /// How these twins of this shard are, counted.
+    Totals(Vec<TwinIndex>, oneshot::Sender<Totals>),
     /// Which twins of this shard send.
     Live(Reply<Vec<TwinIndex>>),
     /// What the heirs of a binding's twins need to be raised: all of them, or these.

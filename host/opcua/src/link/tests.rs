@@ -106,3 +106,22 @@ fn an_endpoint_is_reached_as_the_server_was() {
     check("opc.tcp://10.0.0.7:4840/discovery", "opc.tcp://plc", "opc.tcp://10.0.0.7:4840");
     check("opc.tcp://[::1]:4840/a", "", "opc.tcp://[::1]:4840");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_line_ends_when_its_server_is_trusted_no_more() {
+    let folder = tempfile::tempdir().expect("folder");
+    let pki = Pki::open(folder.path()).expect("pki");
+    let (made, _) = X509::cert_and_pkey(&opcua::crypto::X509Data::sample_cert()).expect("a certificate");
+    let der = made.to_der().expect("der");
+    let Verdict::Unknown(unknown) = pki.judge("plc", &der).expect("verdict") else { panic!("it is unknown") };
+    pki.trust(&unknown.thumbprint).expect("trusted");
+    let mut trusted = std::pin::pin!(distrusted(Some((pki.clone(), der))));
+    let long = TRUST_EVERY * 10;
+    assert!(tokio::time::timeout(long, &mut trusted).await.is_err(), "as long as it is trusted");
+    pki.reject(&unknown.thumbprint).expect("rejected");
+    tokio::time::timeout(TRUST_EVERY * 2, &mut trusted).await.expect("within seconds");
+    assert!(
+        tokio::time::timeout(long, distrusted(None)).await.is_err(),
+        "nobody need be trusted without security"
+    );
+}

@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use geminus_core::Timestamp;
+
 use super::*;
 
 /// Three certificates of three hosts.
@@ -132,4 +134,90 @@ fn our_certificate_is_made_once_however_many_begin_at_the_same_time() {
         begun.into_iter().map(|one| one.join().expect("ended")).collect()
     });
     assert!(made.iter().all(|one| *one == made[0]), "all have the same certificate and key");
+}
+
+#[test]
+fn what_a_server_showed_says_why_its_certificate_is_rejected() {
+    let (_folder, pki) = pki();
+    let [one, two] = certificates();
+    let minute = |count: u64| Timestamp::from_millis(60_000 * count);
+    let shows = |der: &[u8], now| {
+        let verdict = pki.judge("plc", der).expect("verdict");
+        let thumbprint = verdict.certificate().thumbprint.clone();
+        pki.saw(("plc", "opc.tcp://plc:4840"), &thumbprint, now).expect("written");
+        thumbprint
+    };
+    let why = |thumbprint: &str| {
+        let (list, seen) = (pki.list().expect("list"), pki.seen().expect("seen"));
+        let one = list.iter().find(|one| one.thumbprint == thumbprint).expect("listed");
+        pki.rejection(one, &seen)
+    };
+    let first = shows(one, minute(1));
+    assert_eq!(why(&first), Some(Rejection::Unknown));
+    pki.trust(&first).expect("trusted");
+    pki.remember("plc", &first).expect("remembered");
+    assert_eq!(why(&first), None);
+    let second = shows(two, minute(2));
+    let changed = Rejection::Changed { source: "plc".to_owned(), before: first.clone() };
+    assert_eq!(why(&second), Some(changed));
+    pki.reject(&first).expect("rejected");
+    assert_eq!(why(&first), Some(Rejection::TakenBack));
+
+    shows(one, minute(3));
+    shows(one, minute(3).plus(SEEN_HALF));
+    shows(one, minute(9));
+    let seen = pki.seen().expect("seen");
+    let times: Vec<_> = seen.iter().map(|one| (one.thumbprint.as_str(), one.first, one.last)).collect();
+    assert_eq!(times, [(second.as_str(), minute(2), minute(2)), (first.as_str(), minute(1), minute(9))]);
+    assert!(seen.iter().all(|one| one.source == "plc" && one.endpoint == "opc.tcp://plc:4840"));
+}
+
+/// Less than the time after which something is written down again.
+const SEEN_HALF: std::time::Duration = std::time::Duration::from_secs(30);
+
+#[test]
+fn what_a_server_shows_is_bounded_and_a_torn_file_is_begun_anew() {
+    let (_folder, pki) = pki();
+    for number in 0..25 {
+        pki.saw(("plc", "e"), &format!("{number:040x}"), Timestamp(number)).expect("written");
+    }
+    let seen = pki.seen().expect("seen");
+    assert_eq!((seen.len(), seen.last().map(|one| one.first)), (10, Some(Timestamp(24))));
+    fs::write(pki.folder().join("seen").join("plc.json"), "[{").expect("written");
+    assert_eq!(pki.seen().expect("seen"), []);
+    pki.saw(("plc", "e"), "ab", Timestamp(1)).expect("written");
+    assert_eq!(pki.seen().expect("seen").len(), 1);
+}
+
+#[test]
+fn what_is_removed_is_a_strangers_again_and_copies_go_with_it() {
+    let (_folder, pki) = pki();
+    let [one, two] = certificates();
+    for der in [one, two] {
+        pki.judge("plc", der).expect("verdict");
+    }
+    fs::write(pki.folder().join("trusted").join("by-hand.der"), one).expect("copied");
+    let found = pki.list().expect("list");
+    let by_hand = found.first().expect("trusted first");
+    assert_eq!((found.len(), by_hand.standing), (3, Standing::Trusted));
+    // The name that somebody gave the file is not the one under which it is looked for.
+    let trusted = pki.trust(&by_hand.facts.sha256).expect("trusted");
+    assert!(matches!(pki.judge("plc", one), Ok(Verdict::Trusted(_))), "{trusted:?}");
+    assert_eq!(pki.list().expect("list").len(), 2, "one file is left of it");
+    assert_eq!(pki.remove(&trusted.thumbprint).expect("removed").thumbprint, trusted.thumbprint);
+    assert!(matches!(pki.remove(&trusted.thumbprint), Err(PkiError::Nobody(_))));
+    assert!(matches!(pki.judge("plc", one), Ok(Verdict::Unknown(_))));
+}
+
+#[test]
+fn our_own_is_shown_without_its_key() {
+    let (_folder, pki) = pki();
+    assert_eq!(pki.own().expect("none yet"), None);
+    pki.ensure_own().expect("own");
+    let own = pki.own().expect("own").expect("there");
+    let facts = &own.certificate.facts;
+    assert_eq!((facts.application_uri.as_deref(), facts.key_kind.as_str()), (Some(APPLICATION_URI), "RSA"));
+    assert_eq!(facts.key_bits, Some(2_048));
+    assert_eq!(fs::read(pki.folder().join(OWN_CERTIFICATE)).expect("certificate"), own.der);
+    assert_eq!(own.certificate.thumbprint.len(), 40);
 }

@@ -39,6 +39,7 @@ impl Rooms {
             let reconnects = handle.connections().saturating_sub(1);
             out.count(&catalogue::SOURCE_RECONNECTS, &[&source.name], reconnects);
         }
+        self.certificates.measure(out);
         let totals = self.totals();
         for (state, count) in [("live", totals.live), ("stale", totals.stale), ("waiting", totals.waiting)] {
             out.count(&catalogue::TWINS, &[state], count);

@@ -31,6 +31,7 @@ impl ShardRunner {
                 };
                 drop(reply.send(shard.twins().filter(here).collect()));
             }
+            Ask::Totals(twins, reply) => drop(reply.send(self.totals_of(twins.into_iter(), now))),
             Ask::Live(reply) => {
                 let shard = &self.parts.shard;
                 let live = |twin: &TwinIndex| shard.state(*twin) == Some(shard::State::Live);
@@ -105,8 +106,12 @@ impl ShardRunner {
     }
 
     pub(super) fn totals(&self, now: Moment) -> Totals {
+        self.totals_of(self.parts.shard.twins(), now)
+    }
+
+    fn totals_of(&self, twins: impl Iterator<Item = TwinIndex>, now: Moment) -> Totals {
         let mut totals = Totals::default();
-        for summary in self.parts.shard.twins().filter_map(|twin| self.parts.shard.summary(twin, now)) {
+        for summary in twins.filter_map(|twin| self.parts.shard.summary(twin, now)) {
             match summary.state {
                 shard::State::Live => totals.live += 1,
                 shard::State::Stale => totals.stale += 1,

@@ -1,0 +1,37 @@
+// The JSON of /api/v1/certificates as the page reads it.
+
+export type Term = 'not-yet' | 'valid' | 'expiring' | 'expired';
+export type Standing = 'trusted' | 'rejected';
+export type Rejection = 'unknown' | 'changed' | 'taken-back';
+
+export interface Certificate {
+  /** SHA-1, as OPC UA names certificates; null for one of TLS. */
+  thumbprint: string | null;
+  sha256: string;
+  subject: string;
+  issuer: string;
+  serial: string;
+  not_before: string;
+  not_after: string;
+  days_left: number;
+  term: Term;
+  application_uri: string | null;
+  dns_names: string[];
+  addresses: string[];
+  key_kind: string;
+  key_bits: number | null;
+}
+
+export interface Seen { source: string; endpoint: string; first: string; last: string }
+
+export interface ServerCertificate extends Certificate {
+  standing: Standing;
+  rejection: Rejection | null;
+  /** Thumbprint of the one before; null unless it has changed. */
+  before: string | null;
+  seen: Seen[];
+}
+
+export interface TlsFile { key: string; file: string; certificates: Certificate[]; total: number; problem: string | null }
+
+export interface Certificates { own: Certificate[]; servers: ServerCertificate[]; tls: TlsFile[]; expiring_days: number }
