@@ -5,6 +5,7 @@ pub(crate) mod broker;
 pub(crate) mod browser;
 pub(crate) mod cells;
 pub(crate) mod certificates;
+pub(crate) mod cut;
 pub(crate) mod dead_man;
 pub(crate) mod death;
 pub(crate) mod edge;

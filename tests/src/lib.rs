@@ -11,6 +11,7 @@ pub use harness::broker::Broker;
 pub use harness::browser::Browser;
 pub use harness::cells::Cells;
 pub use harness::certificates::{Authority, Identity};
+pub use harness::cut::{Cut, Cutter};
 pub use harness::dead_man::{DeadMan, Watch};
 pub use harness::death::Crumbs;
 pub use harness::edge::EdgeNode;
