@@ -29,7 +29,15 @@ impl Rig {
         self.desk.hear_samples(vec![sample], self.now);
     }
 
-    fn effective(&self) -> Authority {
+    /// So many seconds in which the source is heard from.
+    fn goes_on(&mut self, seconds: usize) {
+        for _ in 0..seconds {
+            self.heard("temperature", 40.0);
+            self.pass(Duration::from_secs(1));
+        }
+    }
+
+    fn reaches(&self) -> Authority {
         self.desk.authority("rig-1").expect("rig-1").effective
     }
 
@@ -62,7 +70,7 @@ fn nothing_that_was_ready_goes_and_nothing_that_was_sent_is_claimed() {
         rig.heard("current", 4.0);
         rig.sample("current", 4.0);
         assert_eq!(rig.phase(&first), Phase::Indeterminate, "{ahead}");
-        rig.pass(Duration::from_secs(30));
+        rig.goes_on(30);
         assert_eq!(rig.left().len(), 1, "{ahead}");
         assert_eq!(rig.told("clock-set"), 1, "{ahead}");
     }
@@ -91,9 +99,9 @@ fn a_clock_that_goes_ahead_may_be_a_machine_that_slept_and_disarms() {
     let mut rig = Rig::new();
     rig.arm();
     rig.set_clock(false);
-    assert_eq!((rig.effective(), rig.told("host-stood-still")), (Authority::Control, 0));
+    assert_eq!((rig.reaches(), rig.told("host-stood-still")), (Authority::Control, 0));
     rig.set_clock(true);
-    assert_eq!((rig.effective(), rig.told("host-stood-still")), (Authority::Advise, 1));
+    assert_eq!((rig.reaches(), rig.told("host-stood-still")), (Authority::Advise, 1));
     let reasons = rig.desk.authority("rig-1").expect("rig-1").reasons;
     assert!(reasons.iter().any(|why| why.contains("or the machine slept")), "{reasons:?}");
     // As little as keeping a clock right takes is no matter.
@@ -102,7 +110,7 @@ fn a_clock_that_goes_ahead_may_be_a_machine_that_slept_and_disarms() {
     rig.desk.turn(rig.now);
     rig.now.wall = rig.now.wall.minus(Duration::from_millis(900));
     rig.desk.turn(rig.now);
-    assert_eq!((rig.effective(), rig.told("clock-set")), (Authority::Control, 2));
+    assert_eq!((rig.reaches(), rig.told("clock-set")), (Authority::Control, 2));
 }
 
 #[test]
@@ -144,10 +152,10 @@ fn a_lockout_lasts_as_long_as_was_said() {
         assert_eq!((refused.state, refused.rule.as_deref()), (Phase::Refused, Some("owner")), "{ahead}");
         // It is the same after a restart, for what is kept was moved, too.
         let mut rig = rig.killed();
-        rig.heard("temperature", 40.0);
+        rig.sample("temperature", 40.0);
         assert_eq!(rig.wished_now("free", 4.0).rule.as_deref(), Some("owner"), "{ahead}");
         rig.pass(Duration::from_secs(15));
-        rig.heard("temperature", 40.0);
+        rig.sample("temperature", 40.0);
         assert_eq!(rig.wished_now("free", 4.0).state, Phase::Sent, "{ahead}");
     }
 }
@@ -157,14 +165,14 @@ fn beats_stay_in_step_on_the_clock_that_is_never_set() {
     let mut rig = Rig::new();
     rig.arm();
     let beats = |rig: &Rig| rig.log().iter().filter(|line| line.starts_with("beat ")).count();
-    rig.pass(Duration::from_secs(3));
+    rig.goes_on(3);
     let before = beats(&rig);
     rig.set_clock(false);
-    rig.pass(Duration::from_secs(4));
+    rig.goes_on(4);
     assert_eq!((beats(&rig), rig.told("heartbeat-missed")), (before + 4, 0), "no faster and no slower");
     rig.set_clock(true);
     let silent = beats(&rig);
-    rig.pass(Duration::from_secs(4));
+    rig.goes_on(4);
     assert_eq!(beats(&rig), silent, "it was disarmed");
 }
 

@@ -111,6 +111,7 @@ fn a_sample_of_before_or_out_of_order_or_too_late_verifies_nothing() {
     rig.pass(Duration::from_secs(6));
     rig.shows(4.0, 0);
     assert_eq!(rig.phase(&command), Phase::Indeterminate, "too late");
+    rig.sample("temperature", 40.0);
     let again = rig.propose("free", 4.0, 2);
     rig.acknowledge();
     rig.jump(Duration::from_millis(100));
