@@ -1,5 +1,6 @@
 //! Parts of the harness, one file each.
 
+pub(crate) mod application;
 pub(crate) mod bomb;
 pub(crate) mod broker;
 pub(crate) mod browser;

@@ -6,6 +6,7 @@
 
 mod harness;
 
+pub use harness::application::HostApplication;
 pub use harness::bomb::{bomb, slow_bomb};
 pub use harness::broker::Broker;
 pub use harness::browser::Browser;

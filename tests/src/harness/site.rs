@@ -48,7 +48,7 @@ impl SiteFolder {
             let names = format!("plugin = \"{plugin}\"");
             example.contains(&names) || edited.contains(&names)
         };
-        for plugin in ["motor-thermal", "pump-health", "throttle-policy"].iter().filter(named) {
+        for plugin in ["motor-thermal", "pump-health", "throttle-policy"].into_iter().filter(named) {
             let built = repository().join("target/plugins").join(format!("{plugin}.wasm"));
             fs::copy(&built, plugins.join(format!("{plugin}.wasm")))
                 .with_context(|| format!("{} is missing: run tests/run", built.display()))?;
