@@ -6,6 +6,7 @@ mod clocks;
 mod failures;
 mod order;
 mod paths;
+mod trips;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
