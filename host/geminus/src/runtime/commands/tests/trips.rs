@@ -53,7 +53,14 @@ fn walk(seed: u64) -> (usize, usize) {
     for step in 0..120_u64 {
         match dice.roll(9) {
             0 | 1 => rig.sample("temperature", [40.0, 60.0, 89.0, 95.0, 125.0][dice.roll(5) as usize]),
-            2 => rig.pass(Duration::from_millis(500 * (1 + dice.roll(40)))),
+            2 => {
+                // Looked at after each turn: what left at its beginning was right then.
+                for _ in 0..=dice.roll(40) {
+                    rig.pass(Duration::from_millis(500));
+                    let more = look(&rig, &mut seen, seed);
+                    total = (total.0 + more.0, total.1 + more.1);
+                }
+            }
             3 | 4 => {
                 let target = ["free", "watched"][dice.roll(2) as usize];
                 let value = 2.0 + dice.roll(8) as f64;
