@@ -12,6 +12,7 @@ pub use harness::broker::Broker;
 pub use harness::browser::Browser;
 pub use harness::cells::Cells;
 pub use harness::certificates::{Authority, Identity};
+pub use harness::clockwork::Clockwork;
 pub use harness::cut::{Cut, Cutter};
 pub use harness::dead_man::{DeadMan, Watch};
 pub use harness::death::Crumbs;

@@ -1,13 +1,13 @@
 //! Deaths at a chosen write: a host that is killed right before a word is in a file, or right after it was forced to the
-//! disk. The host is the binary that ships; `tests/peers/cut/cut.rs` is preloaded into it and looks at its writes.
+//! disk. The host is the binary that ships; `tests/peers/preload/cut.rs` is preloaded into it and looks at its writes.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 
 use super::host::Host;
-use super::place::{free_port, geminus, repository};
+use super::preload::Library;
+use super::question::PATIENCE;
 use super::wait::wait_for;
 
 /// The write at which a host dies.
@@ -21,11 +21,9 @@ pub struct Cut {
     pub after: bool,
 }
 
-/// What is preloaded; built with the compiler that built the tests.
+/// What kills them.
 #[derive(Debug)]
-pub struct Cutter {
-    folder: tempfile::TempDir,
-}
+pub struct Cutter(Library);
 
 impl Cutter {
     /// Builds it.
@@ -33,23 +31,7 @@ impl Cutter {
     /// # Errors
     /// When there is no `rustc`, or the system is not Linux.
     pub fn build() -> anyhow::Result<Self> {
-        ensure!(cfg!(target_os = "linux"), "preloading is known of Linux only");
-        let cutter = Self { folder: tempfile::tempdir()? };
-        let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-        let status = Command::new(compiler)
-            .args(["--edition", "2024", "--crate-type", "cdylib", "-C", "opt-level=1", "-o"])
-            .arg(cutter.library())
-            .arg("tests/peers/cut/cut.rs")
-            // Where the version of the compiler stands.
-            .current_dir(repository())
-            .status()
-            .context("rustc cannot be started")?;
-        ensure!(status.success(), "rustc ended with {status}");
-        Ok(cutter)
-    }
-
-    fn library(&self) -> PathBuf {
-        self.folder.path().join("libcut.so")
+        Library::build("cut").map(Self)
     }
 
     /// Starts `site` with a host that will be killed at this write.
@@ -57,13 +39,8 @@ impl Cutter {
     /// # Errors
     /// As [`Host::start`].
     pub fn start(&self, site: &Path, cut: &Cut) -> anyhow::Result<Host> {
-        let mut command = Command::new(geminus()?);
-        command
-            .env("LD_PRELOAD", self.library())
-            .env("CUT_FILE", &cut.file)
-            .env("CUT_TEXT", &cut.text)
-            .env("CUT_WHEN", if cut.after { "after" } else { "before" });
-        Host::spawn(command, site, free_port()?)
+        let when = if cut.after { "after" } else { "before" };
+        self.0.start(site, &[("CUT_FILE", &cut.file), ("CUT_TEXT", &cut.text), ("CUT_WHEN", when)])
     }
 }
 
@@ -78,7 +55,7 @@ impl Host {
         mut meanwhile: impl FnMut(&Self) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         use std::os::unix::process::ExitStatusExt as _;
-        let end = wait_for("the host to be killed at its write", super::question::PATIENCE, || {
+        let end = wait_for("the host to be killed at its write", PATIENCE, || {
             if let Some(end) = self.has_ended()? {
                 return Ok(Some(end));
             }

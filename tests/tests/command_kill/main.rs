@@ -4,6 +4,7 @@
 //!
 //! The moment is chosen from outside (`Cutter`): the host has no place where a test could stop it.
 
+mod clock;
 mod world;
 
 use std::path::Path;

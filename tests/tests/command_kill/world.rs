@@ -143,7 +143,7 @@ impl World {
     }
 
     /// The field shows what it has, and looks what it was told.
-    fn lives(&mut self) -> anyhow::Result<()> {
+    pub(super) fn lives(&mut self) -> anyhow::Result<()> {
         let time = now_ms()?.max(self.shown) + 1;
         self.shown = time;
         let payload = format!(r#"{{"value":{},"time":{time},"quality":"good"}}"#, self.limit);
