@@ -19,6 +19,9 @@ const TYPE: &str = r#"{
 const SITE: &str = r#"
 [site]
 name = "cut"
+# Samples that are an hour ahead are looked at, too, so that commands have to judge them.
+[limits]
+accept_future_s = 7200
 [[source]]
 name = "broker"
 mqtt = { url = "BROKER", version = "5", qos = 1 }
