@@ -1,10 +1,13 @@
 //! Parts of the harness, one file each.
 
+pub(crate) mod application;
 pub(crate) mod bomb;
 pub(crate) mod broker;
 pub(crate) mod browser;
 pub(crate) mod cells;
 pub(crate) mod certificates;
+pub(crate) mod clockwork;
+pub(crate) mod cut;
 pub(crate) mod dead_man;
 pub(crate) mod death;
 pub(crate) mod edge;
@@ -16,6 +19,7 @@ pub(crate) mod listener;
 pub(crate) mod machine;
 pub(crate) mod opcua;
 pub(crate) mod place;
+pub(crate) mod preload;
 pub(crate) mod pulse;
 pub(crate) mod question;
 pub(crate) mod rebuild;

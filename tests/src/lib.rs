@@ -6,11 +6,14 @@
 
 mod harness;
 
+pub use harness::application::HostApplication;
 pub use harness::bomb::{bomb, slow_bomb};
 pub use harness::broker::Broker;
 pub use harness::browser::Browser;
 pub use harness::cells::Cells;
 pub use harness::certificates::{Authority, Identity};
+pub use harness::clockwork::Clockwork;
+pub use harness::cut::{Cut, Cutter};
 pub use harness::dead_man::{DeadMan, Watch};
 pub use harness::death::Crumbs;
 pub use harness::edge::EdgeNode;

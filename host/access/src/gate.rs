@@ -7,10 +7,11 @@ mod own_password;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use geminus_core::{Digest, Event, Severity};
+use geminus_core::{Digest, Event, Severity, Timestamp};
 use serde_json::json;
 
 use crate::book::{Book, Change, Keep, NoKeep, Token, TokenWish, User, UserWish, Verdict};
@@ -70,6 +71,8 @@ pub struct Gate {
     index: RwLock<Arc<Index>>,
     sessions: Mutex<Sessions>,
     throttle: Mutex<Throttle>,
+    /// The latest wall time that was seen, in nanoseconds: a clock that is set back brings no token back.
+    latest: AtomicU64,
     /// Hash of a password that nobody knows: what a wrong name is compared with.
     nobody: String,
     ear: Ear,
@@ -102,7 +105,7 @@ impl Gate {
 
     fn over(keep: Box<dyn Keep>, local: Option<Digest>, nobody: String, ear: Ear) -> Self {
         let (index, sessions, throttle) = (RwLock::default(), Mutex::default(), Mutex::default());
-        Self { keep, local, index, sessions, throttle, nobody, ear }
+        Self { keep, local, index, sessions, throttle, latest: AtomicU64::new(0), nobody, ear }
     }
 
     /// Reads the book anew when somebody else changed it. Blocks.
@@ -158,11 +161,16 @@ impl Gate {
             };
         }
         let found = match brought {
-            Brought { token: Some(token), .. } => index.program(token, now),
+            Brought { token: Some(token), .. } => index.program(token, self.latest(now)),
             Brought { session: Some(session), .. } => self.person(&index, session, now),
             Brought { .. } => return Admission::Missing,
         };
         found.map_or(Admission::Wrong, Admission::Known)
+    }
+
+    fn latest(&self, now: Now) -> Timestamp {
+        let before = self.latest.fetch_max(now.wall.0, Ordering::Relaxed);
+        Timestamp(before.max(now.wall.0))
     }
 
     fn person(&self, index: &Index, session: &str, now: Now) -> Option<Principal> {
@@ -379,10 +387,10 @@ impl Gate {
 }
 
 impl Index {
-    fn program(&self, token: &[u8], now: Now) -> Option<Principal> {
+    fn program(&self, token: &[u8], latest: Timestamp) -> Option<Principal> {
         let digest = digest_of(token)?;
         let token = self.tokens.get(&digest).filter(|token| is_same(&token.digest, &digest))?;
-        let lives = token.expires.is_none_or(|expires| now.wall < expires);
+        let lives = token.expires.is_none_or(|expires| latest < expires);
         (lives && self.users.contains_key(&token.owner)).then(|| Principal {
             name: token.name.clone(),
             kind: Kind::Program { owner: token.owner.clone() },

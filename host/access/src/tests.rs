@@ -205,6 +205,12 @@ fn a_token_opens_until_it_expires_or_it_or_its_owner_goes() {
     assert_eq!(principal.person(), "bob");
     assert!(principal.may(Permission::Read, "pump-1") && !principal.may_site(Permission::Read));
     assert_eq!(gate.admit(token(secret.reveal()), at(10)), Admission::Wrong, "expired");
+    let back = Now { monotonic: at(11).monotonic, ..at(9) };
+    assert_eq!(
+        gate.admit(token(secret.reveal()), back),
+        Admission::Wrong,
+        "a clock that is set back brings none back"
+    );
     for forged in ["", "geminus_", &secret.reveal().to_uppercase(), &secret.reveal()[..71]] {
         assert_eq!(gate.admit(token(forged), at(4)), Admission::Wrong, "{forged}");
     }

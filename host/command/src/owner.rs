@@ -234,6 +234,22 @@ impl Ownership {
         self.hand_over(from, present, now)
     }
 
+    /// The wall clock was set from `from` to `to`: whoever has the target for a time has it for as long as was said, no longer
+    /// and no shorter. Gives whether anybody has.
+    pub fn clock_was_set(&mut self, from: Timestamp, to: Timestamp) -> bool {
+        let moved = |time: Timestamp| match from <= to {
+            true => time.plus(to.since(from)),
+            false => time.minus(from.since(to)),
+        };
+        let mut any = false;
+        for holding in self.holdings.values_mut() {
+            holding.since = moved(holding.since);
+            holding.until = holding.until.map(moved);
+            any = true;
+        }
+        any
+    }
+
     /// This host has sent `value`, or a read-back has shown it.
     pub fn wrote(&mut self, value: f64, at: Timestamp, verified: bool) {
         self.written = Some(Written { value, at, verified });

@@ -114,6 +114,30 @@ struct State {
     clock: u64,
 }
 
+/// The value of a point, if it can be used.
+fn usable(points: &[(&str, Reading)], name: &str) -> Option<f64> {
+    let reading = points.iter().find(|(point, _)| *point == name).expect("drawn").1;
+    let good = matches!(reading.quality, Quality::Good | Quality::Uncertain);
+    if good && reading.value.is_finite() { Some(reading.value) } else { None }
+}
+
+/// The first trip that is active or latched; what holds now is latched where it is to be.
+fn tripped(rules: &Rules, state: &mut State, points: &[(&str, Reading)]) -> Option<String> {
+    let mut first = None;
+    for (index, condition) in rules.trips.iter().enumerate() {
+        let trip = &rules.config.trip[index];
+        // What is not known has tripped.
+        let active = CONDITIONS[*condition].1(usable(points, "a"), usable(points, "b")) != Some(false);
+        if active && trip.latch && !state.latched.contains(&index) {
+            state.latched.push(index);
+        }
+        if first.is_none() && (active || state.latched.contains(&index)) {
+            first = Some(trip.name.clone());
+        }
+    }
+    first
+}
+
 /// The second opinion: the name of the rule that refuses, or `None`.
 fn opinion(
     rules: &Rules,
@@ -136,22 +160,8 @@ fn opinion(
     state.permits.retain(|time| now - time < 60_000);
     state.bypassed.retain(|(_, until)| now < *until);
     let read = |name: &str| points.iter().find(|(point, _)| *point == name).expect("drawn").1;
-    let usable = |name: &str| {
-        let reading = read(name);
-        let good = matches!(reading.quality, Quality::Good | Quality::Uncertain);
-        if good && reading.value.is_finite() { Some(reading.value) } else { None }
-    };
-    let means = |condition: usize| CONDITIONS[condition].1(usable("a"), usable("b"));
-    let mut first_trip = None;
-    for (index, condition) in rules.trips.iter().enumerate() {
-        let active = means(*condition) != Some(false);
-        if active && config.trip[index].latch && !state.latched.contains(&index) {
-            state.latched.push(index);
-        }
-        if first_trip.is_none() && (active || state.latched.contains(&index)) {
-            first_trip = Some(config.trip[index].name.clone());
-        }
-    }
+    let means = |condition: usize| CONDITIONS[condition].1(usable(points, "a"), usable(points, "b"));
+    let first_trip = tripped(rules, state, points);
     if wish.value.is_nan() || wish.value.is_infinite() {
         return Some("value".into());
     }
@@ -260,15 +270,16 @@ fn reading(dice: &mut Dice) -> Reading {
     Reading { value, quality, age: age.filter(|_| quality != Quality::Missing) }
 }
 
-/// One book and twenty commands. Gives how many were permitted.
-fn case(seed: u64) -> u64 {
+/// One book and twenty commands. Gives how many were permitted, and how many came while a trip was active or latched.
+fn case(seed: u64) -> (u64, u64) {
     let dice = &mut Dice(seed);
     let rules = rules(dice);
     let fail = Fail { action: FailAction::Hold, value: None };
     let known = |name: &str| ["a", "b", "c"].contains(&name);
     let book = Book::compile("load", &rules.config, &fail, true, &known)
         .unwrap_or_else(|errors| panic!("seed {seed}: {errors:?}"));
-    let (mut memory, mut state, mut permitted) = (Memory::default(), State::default(), 0);
+    let (mut memory, mut state) = (Memory::default(), State::default());
+    let (mut permitted, mut met) = (0, 0);
     let (mut wall, mut mono) = (1_000_000_000_000_u64, dice.roll(10_000));
     for step in 0..20 {
         mono += dice.of(&[0, 10, 1_000, 4_999, 5_000, 20_000, 60_000]);
@@ -368,9 +379,12 @@ fn case(seed: u64) -> u64 {
             }
         }
         let expect = opinion(&rules, &mut state, &wish, &picture, &drawn, (wall, mono));
+        let trip = tripped(&rules, &mut state, &drawn);
+        met += u64::from(trip.is_some());
         let found = match book.check(&wish, &picture, &mut memory, now) {
             Decision::Permitted { permit, .. } => {
                 assert_eq!(permit.value(), wish.value, "seed {seed} step {step}");
+                assert_eq!(trip, None, "seed {seed} step {step}: it is permitted while a trip is active");
                 assert!(memory.latched().is_empty(), "seed {seed} step {step}: a trip is latched");
                 permitted += 1;
                 None
@@ -379,13 +393,16 @@ fn case(seed: u64) -> u64 {
         };
         assert_eq!(found, expect, "seed {seed} step {step}: {wish:?} {picture:?} {:?}", rules.config);
     }
-    permitted
+    (permitted, met)
 }
 
 #[test]
 fn a_second_opinion_agrees_on_verdict_and_rule() {
     let cases = std::env::var("INTERLOCK_CASES").map_or(100_000, |count| count.parse().expect("a number"));
     let books = u64::max(cases / 20, 1);
-    let permitted: u64 = (0..books).map(case).sum();
+    let all = (0..books).map(case).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let (permitted, met) = all;
+    println!("{permitted} of {} were permitted, {met} came while a trip was active", books * 20);
     assert!(permitted > books / 4, "only {permitted} of {cases} were permitted: the cases say little");
+    assert!(met > books, "only {met} of {cases} met a trip: the cases say little");
 }

@@ -47,7 +47,7 @@ impl Host {
         Self::spawn(command, site, free_port()?)
     }
 
-    fn spawn(mut command: Command, site: &Path, port: u16) -> anyhow::Result<Self> {
+    pub(super) fn spawn(mut command: Command, site: &Path, port: u16) -> anyhow::Result<Self> {
         let log = std::fs::File::options().create(true).append(true).open(log_path(site))?;
         let child = command
             .arg("run")
@@ -178,6 +178,11 @@ impl Host {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// How it ended; `None` while it runs.
+    pub(super) fn has_ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
     }
 
     /// SIGKILL: no goodbye.

@@ -31,7 +31,7 @@ impl SiteFolder {
     }
 
     /// Copies `examples/<name>` (types and all, but nothing that a host has left there), with `edit` applied to the
-    /// text of its `site.toml`, and puts the built plugins into its plugin folder.
+    /// text of its `site.toml`, and puts the built plugins that it names into its plugin folder.
     ///
     /// # Errors
     /// When the example or a built plugin is missing.
@@ -39,10 +39,16 @@ impl SiteFolder {
         let folder = tempfile::tempdir()?;
         copy_site(&repository().join("examples").join(name), folder.path())?;
         let site = folder.path().join("site.toml");
-        fs::write(&site, edit(fs::read_to_string(&site)?))?;
+        let example = fs::read_to_string(&site)?;
+        let edited = edit(example.clone());
+        fs::write(&site, &edited)?;
         let plugins = folder.path().join("plugins");
         fs::create_dir_all(&plugins)?;
-        for plugin in ["motor-thermal", "pump-health"] {
+        let named = |plugin: &&str| {
+            let names = format!("plugin = \"{plugin}\"");
+            example.contains(&names) || edited.contains(&names)
+        };
+        for plugin in ["motor-thermal", "pump-health", "throttle-policy"].into_iter().filter(named) {
             let built = repository().join("target/plugins").join(format!("{plugin}.wasm"));
             fs::copy(&built, plugins.join(format!("{plugin}.wasm")))
                 .with_context(|| format!("{} is missing: run tests/run", built.display()))?;

@@ -123,3 +123,18 @@ fn a_lockout_has_a_person_a_reason_and_an_end_and_survives_a_restart() {
     assert_eq!(over, HandOver { from: Lockout, to: Behavior, start: Start::Present(12.5) });
     assert_eq!(kept.release(Lockout, "carl", None, later), Err(OwnerError::NotHeld { level: Lockout }));
 }
+
+#[test]
+fn a_clock_that_is_set_makes_a_lockout_neither_shorter_nor_longer() {
+    use Precedence::{Behavior, Lockout};
+    for (from, to) in [(NOW, NOW.plus(HOUR * 3)), (NOW.plus(HOUR * 3), NOW)] {
+        let mut target = Ownership::default();
+        assert!(!target.clock_was_set(from, to), "nobody has it");
+        let holding = Holding { since: from, until: Some(from.plus(HOUR)), ..by("carl") };
+        target.request(Lockout, holding, None, from).expect("locked");
+        assert!(target.clock_was_set(from, to));
+        let last = to.plus(HOUR).minus(std::time::Duration::from_nanos(1));
+        assert_eq!((target.owner(last).0, target.owner(to.plus(HOUR)).0), (Lockout, Behavior), "{from:?}");
+        assert_eq!(target.holdings(to).map(|(_, holding)| holding.since).next(), Some(to));
+    }
+}

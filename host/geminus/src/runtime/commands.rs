@@ -6,6 +6,7 @@
 mod ask;
 mod beat;
 mod books;
+mod clocks;
 mod desk;
 mod egress;
 mod meters;
@@ -40,6 +41,7 @@ use uuid::Uuid;
 
 use super::chronicle::Chronicle;
 use books::HouseBooks;
+use clocks::now;
 pub(crate) use desk::CONFIDENCE;
 use desk::Desk;
 pub(crate) use meters::{ENDS, Meters};
@@ -121,7 +123,8 @@ pub(crate) fn start(
     let meters = Arc::new(Meters::default());
     let outbox = store.outbox();
     let (open, targets) = (outbox.open_commands()?, outbox.targets()?);
-    let books = HouseBooks { outbox: outbox.clone(), journal: store.journal(), chronicle, bus };
+    let (outside, journal) = (Arc::clone(&clock), store.journal());
+    let books = HouseBooks { outbox: outbox.clone(), journal, chronicle, bus, clock: outside };
     let lines = egress::lines(plant, (data, beside), &clock)?;
     let answers = Answers(asks.clone());
     let mut desk = Desk::new(Arc::clone(plant), books, lines, answers, Arc::clone(&meters));
@@ -216,9 +219,4 @@ enum Word {
     Ask(Ask),
     Told(Told),
     Nothing,
-}
-
-/// Reads both clocks.
-fn now(clock: &dyn Clock) -> Moment {
-    Moment { wall: clock.now(), monotonic: clock.monotonic() }
 }

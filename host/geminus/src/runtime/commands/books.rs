@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use geminus_api::EventBus;
 use geminus_api::view::CommandView;
-use geminus_core::{Event, Timestamp};
+use geminus_core::{Clock, Event, Timestamp};
 use geminus_dispatch::{Answer, Beat, Delivery, Dispatcher, Egress, Order, Reply};
-use geminus_interlock::Permit;
+use geminus_interlock::{Moment, Permit};
 use geminus_store::{CommandChange, CommandRow, Journal, Outbox};
 use uuid::Uuid;
 
@@ -32,6 +32,8 @@ pub(crate) trait Books {
     fn hindrance(&self) -> Option<String>;
     /// Bytes that nobody can guess, for an id.
     fn random(&mut self) -> Result<[u8; 10], String>;
+    /// Both clocks, read anew: writing down may have taken long since `turn`, the moment for which things were decided.
+    fn now(&self, turn: Moment) -> Moment;
 }
 
 /// The store, the journal and the pages of a running host.
@@ -40,6 +42,7 @@ pub(crate) struct HouseBooks {
     pub(crate) journal: Journal,
     pub(crate) chronicle: Chronicle,
     pub(crate) bus: Arc<EventBus>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Books for HouseBooks {
@@ -81,6 +84,10 @@ impl Books for HouseBooks {
 
     fn random(&mut self) -> Result<[u8; 10], String> {
         crate::runtime::token::random::<10>().map_err(|error| error.to_string())
+    }
+
+    fn now(&self, _: Moment) -> Moment {
+        super::clocks::now(self.clock.as_ref())
     }
 }
 

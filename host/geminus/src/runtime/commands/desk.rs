@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::Answers;
 use super::books::{Books, Lines};
+use super::clocks::held_up;
 use super::meters::Meters;
 use super::points::{Alarms, Points};
 use super::show;
@@ -252,7 +253,8 @@ impl<B: Books> Desk<B> {
             let step = match record.phase() {
                 Phase::Proposed if unheard => return,
                 Phase::Proposed => match self.ask(&record, now) {
-                    Ok(_) => Step::Permit,
+                    // Only what the rules let through takes the place of another one.
+                    Ok(_) => self.make_way(&record, now).err().unwrap_or(Step::Permit),
                     Err((rule, reason)) => Step::Refuse { rule, reason },
                 },
                 Phase::Checked if missing => Step::Hold,
@@ -345,13 +347,19 @@ impl<B: Books> Desk<B> {
             self.step(id, Step::NotSent { reason }, now).unwrap_or_default();
             return;
         }
+        // All of this waited for the disk.
+        let leaves = self.books.now(now);
+        if let Some(reason) = held_up(now, leaves) {
+            self.step(id, Step::NotSent { reason }, now).unwrap_or_default();
+            return;
+        }
         let Some(station) = self.stations.get(place) else { return };
         let Some(target) = self.plant.targets.get(station.target) else { return };
         let by = command.proposer.to_string();
         let delivery = Delivery { id, address: &station.address, unit: &target.unit, by: &by };
         let answers = self.answers.clone();
         let reply = Reply::new(move |answer| answers.hear(id, answer));
-        self.lines.send(&target.source, permit, &delivery, (self.generation, now.wall), reply);
+        self.lines.send(&target.source, permit, &delivery, (self.generation, leaves.wall), reply);
     }
 
     /// Puts a command among the open ones that is kept already.

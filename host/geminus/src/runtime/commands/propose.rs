@@ -121,13 +121,6 @@ impl<B: Books> Desk<B> {
             return Ok(show::command(&record, number, now.wall));
         }
         self.admit_open(record.clone(), number);
-        match self.ask(&record, now) {
-            // Only what the rules let through takes the place of another one.
-            Ok(_) => self.make_way(&record, now),
-            Err((rule, reason)) => {
-                self.step(id, Step::Refuse { rule, reason }, now).unwrap_or_default();
-            }
-        }
         self.advance(id, now);
         let stands = self.known(id, now)?.unwrap_or((record, number));
         Ok(show::command(&stands.0, stands.1, now.wall))
@@ -153,24 +146,20 @@ impl<B: Books> Desk<B> {
         self.books.show(&show::command(record, number, now.wall));
     }
 
-    /// Older commands of the target make way, or this one is refused because of one of them.
-    fn make_way(&mut self, record: &Record, now: Moment) {
+    /// Older commands of the target make way, or this one may not go on because of one of them: then that is what happens to
+    /// it. Asked whenever a command is checked, so that a host that was killed in between does it after its start.
+    pub(crate) fn make_way(&mut self, record: &Record, now: Moment) -> Result<(), Step> {
         let id = record.id();
         if is_fail(record) {
-            return;
+            return Ok(());
         }
-        match admit(record, &self.others(record)) {
-            Ok(admission) => {
-                for older in &admission.supersedes {
-                    // One that cannot be written down stays, and is asked again before it is armed.
-                    self.step(*older, admission.event(id), now).unwrap_or_default();
-                }
-            }
-            Err(error) => {
-                let step = Step::Refuse { rule: "one-at-a-time".to_owned(), reason: error.to_string() };
-                self.step(id, step, now).unwrap_or_default();
-            }
+        let admission = admit(record, &self.others(record))
+            .map_err(|error| Step::Refuse { rule: "one-at-a-time".to_owned(), reason: error.to_string() })?;
+        for older in &admission.supersedes {
+            // One that cannot be written down stays, and is asked again before it is armed.
+            self.step(*older, admission.event(id), now).unwrap_or_default();
         }
+        Ok(())
     }
 
     /// The record of a command and its number, open or over; `None` when it never came. One that is kept and not at hand, since

@@ -2,8 +2,11 @@
 
 mod beats;
 mod behaviors;
+mod clocks;
 mod failures;
+mod order;
 mod paths;
+mod trips;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -46,6 +49,9 @@ approvers = 0
 [command.class.two]
 approvers = 2
 approve_within_s = 60
+[command.class.slow]
+approvers = 2
+approve_within_s = 7200
 [[target]]
 name = "free"
 class = "free"
@@ -71,6 +77,13 @@ write = { source = "broker", topic = "rig/{twin}/set/two" }
 [target.interlock]
 range = { min = 0, max = 10 }
 [[target]]
+name = "slow"
+class = "slow"
+unit = "A"
+write = { source = "broker", topic = "rig/{twin}/set/slow" }
+[target.interlock]
+range = { min = 0, max = 10 }
+[[target]]
 name = "watched"
 unit = "A"
 write = { source = "broker", topic = "rig/{twin}/set/watched" }
@@ -92,10 +105,14 @@ struct Seen {
     replies: Vec<Option<Reply>>,
     /// Why nothing can be written.
     full: Option<String>,
+    /// How many changes of commands can still be written; `None`: any number.
+    room: Option<usize>,
     /// Why the line takes no beats.
     away: Option<String>,
     /// Why the journal cannot be written, when only it cannot.
     mute: Option<String>,
+    /// How much later it is, once something was written down, than when the loop turned; and what the wall clock adds to that.
+    held_up: (Duration, Duration),
     random: u8,
 }
 
@@ -113,6 +130,11 @@ impl Books for Fake {
         let mut seen = self.seen();
         if let Some(reason) = &seen.full {
             return Err(reason.clone());
+        }
+        match &mut seen.room {
+            Some(0) => return Err("the disk is full".to_owned()),
+            Some(left) => *left -= 1,
+            None => {}
         }
         let id = Uuid::from_bytes(change.row.id);
         let kept = seen.rows.get(&id).cloned();
@@ -164,6 +186,11 @@ impl Books for Fake {
         let mut seen = self.seen();
         seen.random += 1;
         Ok([seen.random; 10])
+    }
+
+    fn now(&self, turn: Moment) -> Moment {
+        let (still, ahead) = self.seen().held_up;
+        Moment { wall: turn.wall.plus(still + ahead), monotonic: turn.monotonic + still }
     }
 }
 

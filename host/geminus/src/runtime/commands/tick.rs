@@ -1,5 +1,5 @@
 //! What time, samples and the transport bring: deadlines, read-backs, trips, answers; and what a host does that could not
-//! write or stood still.
+//! write. What clocks tell against each other stands in `clocks`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use geminus_interlock::{Moment, Watched};
 use uuid::Uuid;
 
 use super::books::Books;
+use super::clocks::Jump;
 use super::desk::{Desk, FAIL_PROPOSER};
 use super::propose::id_of;
 use super::station::told;
@@ -30,7 +31,7 @@ const HINDERED: &str = "journal or outbox cannot be written";
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     /// When the loop turned last; `None` before the first time.
-    turned: Option<Duration>,
+    turned: Option<Moment>,
     watched: Duration,
     /// Until when commands of an earlier run wait for the first samples.
     early: Duration,
@@ -39,7 +40,7 @@ pub(crate) struct Timers {
 impl Timers {
     /// The desk has just been set up.
     pub(crate) fn settle(&mut self, now: Moment) {
-        self.turned = Some(now.monotonic);
+        self.turned = Some(now);
         self.early = now.monotonic + HEARD_MAX;
     }
 
@@ -49,42 +50,19 @@ impl Timers {
 }
 
 impl<B: Books> Desk<B> {
-    /// To be called before anything that was heard is looked at: a host that stood still disarms everything.
+    /// To be called before anything that was heard is looked at: a host that stood still disarms everything,
+    /// and after a clock that was set nobody is late or early by it.
     pub(crate) fn turn(&mut self, now: Moment) {
-        let before = self.timers.turned.replace(now.monotonic);
-        let still = before.map_or(Duration::ZERO, |before| now.monotonic.saturating_sub(before));
+        let Some(before) = self.timers.turned.replace(now) else { return };
+        let still = now.monotonic.saturating_sub(before.monotonic);
+        if let Some(jump) = Jump::between(before, now) {
+            self.clock_was_set(jump, before, now);
+        }
         if still > STILL_MAX {
-            self.stood_still(still, now);
+            self.stood_still(&format!("the host stood still for {} s", still.as_secs()), still, now);
         } else if still > PAUSE_MAX {
             self.miss(now);
         }
-    }
-
-    fn stood_still(&mut self, still: Duration, now: Moment) {
-        let why = format!("the host stood still for {} s", still.as_secs());
-        let lowered = self.authorities.disarm_all(&why);
-        self.generation += 1;
-        let message = match lowered.is_empty() {
-            true => why.clone(),
-            false => format!("{why}: {} twins are disarmed until a person arms them", lowered.len()),
-        };
-        let facts = serde_json::json!({ "still_s": still.as_secs(), "disarmed": lowered });
-        self.books.tell(Event::new("host-stood-still", Severity::Error, message).facts(facts));
-        // What people have not approved yet they may still approve; whatever would go by itself does not.
-        let ready: Vec<Uuid> = self
-            .open
-            .values()
-            .map(|open| &open.record)
-            .filter(|record| record.phase().is_before_sending())
-            .filter(|record| record.phase() != Phase::Held || record.missing_approvals(now.wall) == 0)
-            .map(geminus_command::Record::id)
-            .collect();
-        for id in ready {
-            let step =
-                Step::Refuse { rule: "stood-still".to_owned(), reason: format!("{why}: propose it anew") };
-            self.step(id, step, now).unwrap_or_default();
-        }
-        self.stations.iter_mut().for_each(|station| station.wish = None);
     }
 
     /// What a few times a second brings.

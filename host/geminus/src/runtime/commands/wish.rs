@@ -147,7 +147,8 @@ impl<B: Books> Desk<B> {
             return Ok(());
         };
         let not_after = match approvers {
-            0 => wish.row.plus(wish.valid.clamp(LIFE_MIN, LIFE_MAX)),
+            // A row from the future does not make a wish live longer.
+            0 => wish.row.min(now.wall).plus(wish.valid.clamp(LIFE_MIN, LIFE_MAX)),
             _ => now.wall.plus(target.class.approve_within() + geminus_command::ARMED_MAX),
         };
         let command = Command {
