@@ -111,13 +111,13 @@ fn access(claims: &Claims, header: &Header, settings: &Settings) -> Result<(), O
     if !audiences(claims)?.contains(&audience) {
         return Err(OidcError::Audience(audience.to_owned()));
     }
-    let says = |value: Option<&str>, words: [&str; 2]| {
+    let says = |value: Option<&str>, words: &[&str]| {
         value.is_some_and(|value| words.iter().any(|word| word.eq_ignore_ascii_case(value)))
     };
-    let is_access = says(header.typ.as_deref(), ["at+jwt", "application/at+jwt"])
-        || says(text(claims, "typ"), ["Bearer", "Bearer"]);
+    let is_access = says(header.typ.as_deref(), &["at+jwt", "application/at+jwt"])
+        || says(text(claims, "typ"), &["Bearer"]);
     // A token of a login has these; one that says outright that it is for access may have a nonce all the same.
-    let of_login = says(text(claims, "typ"), ["ID", "Logout"])
+    let of_login = says(text(claims, "typ"), &["ID", "Logout"])
         || ["at_hash", "c_hash", "events"].iter().any(|name| claims.contains_key(*name))
         || (claims.contains_key("nonce") && !is_access);
     if of_login { Err(OidcError::Kind) } else { Ok(()) }
