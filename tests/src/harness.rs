@@ -18,6 +18,7 @@ pub(crate) mod http;
 pub(crate) mod listener;
 pub(crate) mod machine;
 pub(crate) mod opcua;
+pub(crate) mod openid;
 pub(crate) mod place;
 pub(crate) mod preload;
 pub(crate) mod pulse;

@@ -3,6 +3,7 @@
 //! One for the process, shared. Questions take microseconds and wait for nobody; a login or a new password takes tens of
 //! milliseconds of a core, and a change waits for the disk: both belong on a thread that may block.
 
+mod elsewhere;
 mod own_password;
 
 use std::collections::HashMap;
@@ -21,7 +22,7 @@ use crate::throttle::Throttle;
 pub use own_password::{PasswordError, PasswordWish};
 
 use crate::{
-    AccessError, Kind, LoginError, Now, Permission, Principal, TOKENS_MAX, USERS_MAX, name, password,
+    AccessError, Issuer, IssuerError, Kind, LoginError, Now, Permission, Principal, TOKENS_MAX, USERS_MAX, name, password,
 };
 
 /// What a request brought. A token counts before a session; when one is brought and wrong, the other is not tried.
@@ -42,6 +43,8 @@ pub enum Admission {
     Missing,
     /// What was brought opens nothing: unknown, expired, removed.
     Wrong,
+    /// A token of the issuer that it does not open with, or not now; says why.
+    Refused(IssuerError),
 }
 
 /// A login that went well.
@@ -76,6 +79,8 @@ pub struct Gate {
     /// Hash of a password that nobody knows: what a wrong name is compared with.
     nobody: String,
     ear: Ear,
+    /// Who else vouches for people and programs.
+    issuer: Option<Arc<dyn Issuer>>,
 }
 
 impl std::fmt::Debug for Gate {
@@ -105,7 +110,8 @@ impl Gate {
 
     fn over(keep: Box<dyn Keep>, local: Option<Digest>, nobody: String, ear: Ear) -> Self {
         let (index, sessions, throttle) = (RwLock::default(), Mutex::default(), Mutex::default());
-        Self { keep, local, index, sessions, throttle, latest: AtomicU64::new(0), nobody, ear }
+        let latest = AtomicU64::new(0);
+        Self { keep, local, index, sessions, throttle, latest, nobody, ear, issuer: None }
     }
 
     /// Reads the book anew when somebody else changed it. Blocks.
@@ -140,7 +146,7 @@ impl Gate {
     /// Whether anybody on this machine may read: there are no users, and nothing but loopback is listened to.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.local.is_some() && self.index().users.is_empty()
+        self.local.is_some() && self.issuer.is_none() && self.index().users.is_empty()
     }
 
     /// Whether there are users.
@@ -153,7 +159,7 @@ impl Gate {
     #[must_use]
     pub fn admit(&self, brought: Brought<'_>, now: Now) -> Admission {
         let index = self.index();
-        if let Some(local) = self.local.filter(|_| index.users.is_empty()) {
+        if let Some(local) = self.local.filter(|_| index.users.is_empty() && self.issuer.is_none()) {
             return match brought.token.map(|token| digest_of(token).is_some_and(|it| is_same(&it, &local))) {
                 Some(true) => Admission::Known(Principal::local()),
                 // Whoever may read without a token is not turned away for a wrong one; writing is another matter.
@@ -161,6 +167,7 @@ impl Gate {
             };
         }
         let found = match brought {
+            Brought { token: Some(token), .. } if self.is_of_issuer(token) => return self.vouched(token, now),
             Brought { token: Some(token), .. } => index.program(token, self.latest(now)),
             Brought { session: Some(session), .. } => self.person(&index, session, now),
             Brought { .. } => return Admission::Missing,
@@ -178,6 +185,9 @@ impl Gate {
             let user = index.users.get(name);
             user.is_some_and(|user| is_same(&Digest::of(user.password.as_bytes()), password))
         };
+        if let Some(guest) = self.sessions().guest(session, now.monotonic) {
+            return Some(guest);
+        }
         let name = self.sessions().user(session, now.monotonic, is_good)?;
         index.users.get(&name).map(principal_of_user)
     }
@@ -196,7 +206,7 @@ impl Gate {
     ) -> Result<Login, LoginError> {
         let (name, secret) = given;
         let index = self.index();
-        if index.users.is_empty() {
+        if index.users.is_empty() && self.issuer.is_none() {
             return Err(LoginError::NoUsers);
         }
         self.attempt(name, address, now).map_err(|wait| LoginError::TooMany { wait })?;

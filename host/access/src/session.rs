@@ -1,14 +1,14 @@
 //! Sessions of the page: made by a login, ended by a logout, silence, age, a change of the password, or the process's end.
 //!
-//! A session holds a name and nothing of what that name may do: rights are looked up anew at each request. Its id is made
-//! here and never taken from a browser, so none can be planted.
+//! A session of a user holds a name and nothing of what that name may do: rights are looked up anew at each request. Whoever
+//! comes from an issuer has no entry here, so its session keeps what the issuer said at the login. An id is made here and never taken from a browser, so none can be planted.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use geminus_core::Digest;
 
-use crate::AccessError;
+use crate::{AccessError, Principal};
 use crate::secret::{Secret, digest_of};
 
 /// Silence after which a session ends.
@@ -27,6 +27,8 @@ struct Session {
     password: Digest,
     /// The same of the password that the one in this session gives itself.
     own_next: Option<Digest>,
+    /// Whoever an issuer vouched for at the login; what that one may stays as it was then.
+    guest: Option<Principal>,
     began: Duration,
     used: Duration,
 }
@@ -43,14 +45,22 @@ impl Sessions {
         password: Digest,
         now: Duration,
     ) -> Result<Secret, AccessError> {
+        let user = user.to_owned();
+        self.keep(Session { user, password, own_next: None, guest: None, began: now, used: now }, now)
+    }
+
+    /// The same for somebody of elsewhere, who has no password here.
+    pub(crate) fn begin_guest(&mut self, guest: Principal, now: Duration) -> Result<Secret, AccessError> {
+        let (user, password) = (guest.name.clone(), Digest::of(b""));
+        self.keep(Session { user, password, own_next: None, guest: Some(guest), began: now, used: now }, now)
+    }
+
+    fn keep(&mut self, new: Session, now: Duration) -> Result<Secret, AccessError> {
         let id = Secret::session()?;
         self.0.retain(|_, session| session.lives(now));
-        self.bound(SESSIONS_OF_USER_MAX, |session| session.user == user);
+        self.bound(SESSIONS_OF_USER_MAX, |session| session.user == new.user);
         self.bound(SESSIONS_MAX, |_| true);
-        self.0.insert(
-            id.digest(),
-            Session { user: user.to_owned(), password, own_next: None, began: now, used: now },
-        );
+        self.0.insert(id.digest(), new);
         Ok(id)
     }
 
@@ -81,6 +91,14 @@ impl Sessions {
         if let Some(session) = session.filter(|session| session.user == user) {
             (session.password, session.own_next) = (current, Some(next));
         }
+    }
+
+    /// Who of elsewhere this session is of, while it lives.
+    pub(crate) fn guest(&mut self, id: &str, now: Duration) -> Option<Principal> {
+        let session = self.0.get_mut(&digest_of(id.as_bytes())?)?;
+        let guest = session.guest.clone().filter(|_| session.lives(now))?;
+        session.used = now;
+        Some(guest)
     }
 
     /// Ends it; gives whose it was.

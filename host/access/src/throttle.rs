@@ -76,6 +76,29 @@ impl Throttle {
         Ok(())
     }
 
+    /// The same for an attempt without a name of ours: by address alone, because a wait for a name that all share would lock
+    /// everybody out.
+    ///
+    /// # Errors
+    /// As [`Throttle::begin`].
+    pub(crate) fn begin_unnamed(&mut self, address: IpAddr, now: Duration) -> Result<(), Duration> {
+        let key = Key::Address(network(address));
+        match self.wait(&key, now) {
+            Some(wait) => Err(wait),
+            None => {
+                self.count(key, now);
+                Ok(())
+            }
+        }
+    }
+
+    /// An attempt without a name was right.
+    pub(crate) fn forgive_unnamed(&mut self, address: IpAddr) {
+        if let Some(failures) = self.0.get_mut(&Key::Address(network(address))) {
+            failures.count = failures.count.saturating_sub(1);
+        }
+    }
+
     /// The attempt was right: its name is trusted from this address again, and its own failure is taken back elsewhere.
     pub(crate) fn forgive(&mut self, name: &str, address: IpAddr) {
         let [pair, others @ ..] = keys(name, address);

@@ -15,7 +15,7 @@ use crate::bus::values::{HelloEvent, ResyncEvent, TwinEvent, ValuesEvent};
 use crate::error::{ErrorDetail, ErrorView};
 use crate::request::{BY_CHARS_MAX, BY_DEFAULT, OrderRequest};
 use crate::routes::{
-    access, alarms, certificates, commands, events, health, house, plugins, rollouts, targets,
+    access, alarms, certificates, commands, elsewhere, events, health, house, plugins, rollouts, targets,
 };
 use crate::view::{AlarmView, RolloutEvent};
 
@@ -33,6 +33,9 @@ use crate::view::{AlarmView, RolloutEvent};
         access::session,
         access::login,
         access::logout,
+        elsewhere::ways,
+        elsewhere::begin,
+        elsewhere::finish,
         access::users,
         access::add_user,
         access::remove_user,

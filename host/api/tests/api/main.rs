@@ -13,6 +13,7 @@ mod certificates;
 mod client;
 mod commands;
 mod document;
+mod elsewhere;
 mod fake;
 mod generated;
 mod guard;
