@@ -89,7 +89,7 @@ fn bare_run(bench: &Workbench, field: &Field) -> anyhow::Result<Vec<Duration>> {
     let watched = [watched];
     let connect = Bare::connect(&options, bench.clock.now(), &watched, Some(&order), move |value| {
         // Nobody listens when the run is over.
-        drop(tell.send(value));
+        tell.send(value).unwrap_or_default();
     });
     let bare = runtime.block_on(async { tokio::time::timeout(WATCHED_MAX, connect).await });
     let bare = bare.context("the bare client does not watch in time")??;
