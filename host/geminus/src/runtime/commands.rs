@@ -7,7 +7,7 @@ mod ask;
 mod beat;
 mod books;
 mod desk;
-mod egress;
+pub(crate) mod egress;
 mod meters;
 mod orders;
 pub(crate) mod points;
