@@ -58,7 +58,7 @@ pub(super) fn measure(bench: &Workbench) -> anyhow::Result<Figure> {
     let best = |rates: &[f64]| rates.iter().copied().fold(0.0, f64::max);
     let shown = |rates: &[f64]| rates.iter().map(|rate| rounded(*rate)).collect::<Vec<_>>();
     let detail = json!({
-        "nodes": names().len(), "values": values(), "publishing_ms": PUBLISHING.as_millis(),
+        "nodes": names().len(), "values": values(), "publishing_ms": rounded(PUBLISHING.as_secs_f64() * 1e3),
         "runs": shown(&host), "baseline_runs": shown(&bare), "each": each,
     });
     Ok(Figure::new(best(&host), detail).against("a bare client of the same server", best(&bare)))

@@ -11,9 +11,9 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use geminus_opcua::NodeAddress;
 use geminus_opcua::bench::{Bare, Field, node};
-use serde_json::json;
 
 use super::commanded::{BARE, TARGET, TWINS, check_obeyed, figure, host_run, value, writable};
+use super::figure::rounded;
 use super::nodes::{bare_options, site};
 use super::site::{POINTS, SiteFolder, twin_id};
 use super::{Figure, Workbench};
@@ -54,7 +54,7 @@ pub(super) fn measure(bench: &Workbench) -> anyhow::Result<Figure> {
     let site = SiteFolder::edited(bench, TWINS, None, site)?;
     let trips = host_run(bench, &site, |running| wait_connected(bench, running))?;
     check_obeyed(obedience.stop()?, bare.len(), &trips)?;
-    figure(&trips, bare, ("publishing_ms", json!(PUBLISHING.as_millis())))
+    figure(&trips, bare, ("publishing_ms", rounded(PUBLISHING.as_secs_f64() * 1e3)))
 }
 
 fn order(twin: u32) -> String {
@@ -89,7 +89,7 @@ fn bare_run(bench: &Workbench, field: &Field) -> anyhow::Result<Vec<Duration>> {
     let watched = [watched];
     let connect = Bare::connect(&options, bench.clock.now(), &watched, Some(&order), move |value| {
         // Nobody listens when the run is over.
-        drop(tell.send(value));
+        tell.send(value).unwrap_or_default();
     });
     let bare = runtime.block_on(async { tokio::time::timeout(WATCHED_MAX, connect).await });
     let bare = bare.context("the bare client does not watch in time")??;

@@ -8,7 +8,7 @@ mod beat;
 mod books;
 mod clocks;
 mod desk;
-mod egress;
+pub(crate) mod egress;
 mod meters;
 mod orders;
 pub(crate) mod points;

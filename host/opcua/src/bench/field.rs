@@ -214,7 +214,9 @@ impl std::fmt::Debug for Field {
 impl Drop for Field {
     fn drop(&mut self) {
         // It has ended by itself if nobody hears.
-        drop(self.stop.take().map(|stop| stop.send(())));
+        if let Some(stop) = self.stop.take() {
+            stop.send(()).unwrap_or_default();
+        }
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the OPC UA server of the bench panicked");
         }
@@ -243,7 +245,7 @@ impl Obedience {
 
     fn end(&self) {
         // Nobody hears it when following has ended with an error, which joining tells.
-        drop(self.stop.send(None));
+        self.stop.send(None).unwrap_or_default();
     }
 }
 

@@ -109,7 +109,7 @@ fn a_bare_client_hears_every_value_and_sees_what_it_ordered() {
     let (options, watched) = (options(folder.path(), field.endpoint()), addresses());
     let order = node("order");
     let connect = Bare::connect(&options, clock.now(), &watched, Some(&order), move |value| {
-        drop(tell.send(value));
+        tell.send(value).unwrap_or_default();
     });
     let bare = runtime.block_on(connect).expect("a bare client");
     let take = |count: usize| -> Vec<f64> {
