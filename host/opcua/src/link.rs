@@ -118,9 +118,8 @@ async fn begin(options: &OpcUaOptions, now: Timestamp) -> Result<Link, LinkError
         Security::None => None,
         Security::Secured(..) => Some(certificate(options, &pki, &endpoint, now)?),
     };
-    let guard = trusted
-        .is_some()
-        .then(|| (pki.clone(), endpoint.server_certificate.value.clone().unwrap_or_default()));
+    let shown = endpoint.server_certificate.value.as_deref().unwrap_or_default().to_vec();
+    let guard = trusted.is_some().then(|| (pki.clone(), shown));
     let (session, events) = client
         .connect_to_endpoint_directly(endpoint, options.user.token())
         .map_err(|error| refused("the session cannot be begun", &error))?;
