@@ -92,7 +92,7 @@ impl<B: Books> Desk<B> {
         let facts = serde_json::json!({ "still_s": still.as_secs(), "disarmed": lowered });
         self.books.tell(Event::new("host-stood-still", Severity::Error, message).facts(facts));
         // What people have not approved yet they may still approve; whatever would go by itself does not.
-        let waits = |phase, missing| phase == Phase::Held && missing > 0;
+        let waits = |phase: Phase, missing: u8| phase == Phase::Held && missing > 0;
         self.refuse_all("stood-still", why, waits, now);
     }
 
@@ -106,7 +106,9 @@ impl<B: Books> Desk<B> {
                 moved.push(place);
             }
         }
-        moved.into_iter().for_each(|place| drop(self.keep_station(place)));
+        for place in moved {
+            self.keep_station(place);
+        }
         let why = jump.to_string();
         let facts = match jump {
             Jump::Ahead(span) => serde_json::json!({ "ahead_s": span.as_secs() }),

@@ -30,7 +30,7 @@ impl<B: Books> Desk<B> {
             match recover(&record, None, now.wall) {
                 Ok(next) if next == record => {
                     self.admit_open(record, row.number);
-                    self.is_recovered(id);
+                    self.mark_recovered(id);
                 }
                 Ok(next) => self.take_over(record, next, row.number, now),
                 Err(error) => {
@@ -73,10 +73,10 @@ impl<B: Books> Desk<B> {
             },
             Err(error) => tracing::error!(%error, command = %id, "a command of the last run has no document"),
         }
-        self.is_recovered(id);
+        self.mark_recovered(id);
     }
 
-    fn is_recovered(&mut self, id: uuid::Uuid) {
+    fn mark_recovered(&mut self, id: uuid::Uuid) {
         if let Some(open) = self.open.get_mut(&id) {
             open.recovered = true;
         }
