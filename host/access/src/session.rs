@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use geminus_core::Digest;
 
-use crate::{AccessError, Principal};
 use crate::secret::{Secret, digest_of};
+use crate::{AccessError, Principal};
 
 /// Silence after which a session ends.
 pub const SESSION_IDLE: Duration = Duration::from_secs(30 * 60);

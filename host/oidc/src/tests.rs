@@ -151,7 +151,10 @@ fn a_good_token_of_each_accepted_algorithm_opens() {
         assert_eq!((principal.name.as_str(), subject.as_str()), ("oidc:historian", "17"));
         assert_eq!(principal.kind, Kind::Program { owner: "oidc:ada".to_owned() });
         assert_eq!(principal.signature(), "oidc:historian of oidc:ada");
-        assert_eq!((principal.roles.to_string(), principal.scope.to_string()), ("operator".into(), "pump-*".into()));
+        assert_eq!(
+            (principal.roles.to_string(), principal.scope.to_string()),
+            ("operator".into(), "pump-*".into())
+        );
     }
     assert_eq!(plant.asked("/keys"), 1, "keys are asked for once");
 }
@@ -159,7 +162,9 @@ fn a_good_token_of_each_accepted_algorithm_opens() {
 #[test]
 fn what_the_site_accepts_beside_is_accepted() {
     let ed = Signer::ed();
-    let plant = plant_with(|settings| settings.algorithms = ["PS256", "EdDSA"].into_iter().filter_map(algorithm).collect());
+    let plant = plant_with(|settings| {
+        settings.algorithms = ["PS256", "EdDSA"].into_iter().filter_map(algorithm).collect()
+    });
     plant.issuer.state().keys = json!([RSA.jwk("rsa"), ed.jwk("ed")]);
     let claims = access(&plant.issuer);
     let tokens = [
@@ -207,10 +212,12 @@ fn claims_that_are_wrong_missing_or_of_another_type_are_refused() {
     let odd = OidcError::Name { claim: "preferred_username".to_owned(), found: "ada of pumps".to_owned() };
     check("preferred_username", json!("ada of pumps"), odd);
     let none = || OidcError::NoRole { name: "oidc:ada".to_owned(), claim: "groups".to_owned() };
-    for groups in [Value::Null, json!([]), json!(["Operators"]), json!({"operators": true}), json!(["admin"])] {
+    for groups in [Value::Null, json!([]), json!(["Operators"]), json!({"operators": true}), json!(["admin"])]
+    {
         check("groups", groups, none());
     }
-    let nonce = RSA.token(&json!({"alg": "RS256", "kid": "rsa"}), &with(access(&plant.issuer), "nonce", json!("n")));
+    let nonce =
+        RSA.token(&json!({"alg": "RS256", "kid": "rsa"}), &with(access(&plant.issuer), "nonce", json!("n")));
     plant.refused(&nonce, OidcError::Kind);
     let inside = [("exp", now - 59), ("nbf", now + 60), ("iat", now + 60)];
     for (name, value) in inside {
@@ -252,7 +259,8 @@ fn forged_tokens_do_not_open() {
     plant.refused(&RSA.token(&json!({"alg": "PS256", "kid": "rsa"}), &claims), OidcError::Algorithm);
     // A key that the token brings along, or says where to get.
     let own = Signer::rsa(2048);
-    let header = json!({"alg": "RS256", "kid": "rsa", "jwk": own.jwk("rsa"), "jku": "http://evil.example/keys"});
+    let header =
+        json!({"alg": "RS256", "kid": "rsa", "jwk": own.jwk("rsa"), "jku": "http://evil.example/keys"});
     plant.refused(&own.token(&header, &claims), OidcError::Signature);
     // What must be understood and is not.
     let critical = json!({"alg": "RS256", "kid": "rsa", "crit": ["exp"]});
@@ -280,7 +288,8 @@ fn what_is_no_token_is_refused_and_the_largest_is_bounded() {
     check(&good.replacen('.', "=.", 1));
     check(&RSA.token(&json!({"alg": "RS256", "kid": 7}), &access(&plant.issuer)));
     check(&RSA.token(&rs("rsa"), &json!(["claims"])));
-    let pad = |bytes: usize| RSA.token(&rs("rsa"), &with(access(&plant.issuer), "pad", json!("x".repeat(bytes))));
+    let pad =
+        |bytes: usize| RSA.token(&rs("rsa"), &with(access(&plant.issuer), "pad", json!("x".repeat(bytes))));
     let fits = (0..).map(|n| pad(11_000 + 20 * n)).take_while(|token| token.len() <= TOKEN_BYTES_MAX);
     let largest = fits.last().expect("one that fits");
     assert!(largest.len() > TOKEN_BYTES_MAX - 100 && plant.vouch(&largest, at(20)).is_ok());
@@ -300,8 +309,10 @@ fn small_keys_sign_nothing() {
         let said = openssl(&["rsa", "-modulus", "-noout", "-in"], "");
         let modulus = String::from_utf8(said).expect("text");
         let digits = modulus.trim().strip_prefix("Modulus=").expect("a modulus").as_bytes().chunks(2);
-        let n = digits.map(|pair| u8::from_str_radix(str::from_utf8(pair).expect("text"), 16).expect("a digit"));
-        let text = |bytes: &[u8]| base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, bytes);
+        let n =
+            digits.map(|pair| u8::from_str_radix(str::from_utf8(pair).expect("text"), 16).expect("a digit"));
+        let text =
+            |bytes: &[u8]| base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, bytes);
         let plant = plant();
         let n = text(&n.collect::<Vec<u8>>());
         plant.issuer.state().keys = json!([{"kty": "RSA", "kid": bits, "n": n, "e": "AQAB"}]);
@@ -352,7 +363,10 @@ fn a_new_key_is_asked_for_and_a_flood_of_unknown_ones_is_not() {
     }
     assert_eq!(plant.asked("/keys"), 5, "three times in half a minute");
     plant.refused(&RSA.token(&json!({"alg": "RS256"}), &claims), OidcError::KeyAlgorithm);
-    assert!(plant.vouch(&next.token(&json!({"alg": "ES256"}), &claims), at(41)).is_ok(), "one key needs no name");
+    assert!(
+        plant.vouch(&next.token(&json!({"alg": "ES256"}), &claims), at(41)).is_ok(),
+        "one key needs no name"
+    );
 }
 
 #[test]
@@ -371,7 +385,8 @@ fn a_program_that_comes_for_itself_needs_no_name() {
     let claims = with(claims, "client_id", json!("historian"));
     let vouched = plant.vouch(&RSA.token(&rs("rsa"), &claims), at(20)).expect("vouched");
     assert_eq!(vouched.principal.signature(), "oidc:historian of oidc:historian");
-    let taken = with(with(access(&plant.issuer), "preferred_username", json!("Historian")), "sub", json!("18"));
+    let taken =
+        with(with(access(&plant.issuer), "preferred_username", json!("Historian")), "sub", json!("18"));
     plant.refused(&RSA.token(&rs("rsa"), &taken), OidcError::NameTaken("oidc:historian".to_owned()));
 }
 
@@ -384,8 +399,11 @@ fn a_login_ends_with_whom_the_issuer_says() {
         let principal = vouched.principal;
         assert_eq!((principal.name.as_str(), &principal.kind), ("oidc:ada", &Kind::Person));
         assert_eq!(principal.scope, Scope::new(["pump-*"]).expect("scope"));
-        let none = plant.log_in(|nonce| RSA.token(&rs("rsa"), &with(id(&plant.issuer, nonce), "groups", json!(["x"]))));
-        assert!(matches!(none, Err(IssuerError::NoRole(words)) if words.contains("oidc:ada has no role here")));
+        let none = plant
+            .log_in(|nonce| RSA.token(&rs("rsa"), &with(id(&plant.issuer, nonce), "groups", json!(["x"]))));
+        assert!(
+            matches!(none, Err(IssuerError::NoRole(words)) if words.contains("oidc:ada has no role here"))
+        );
     }
 }
 
@@ -426,7 +444,11 @@ fn a_code_of_another_login_and_a_token_of_another_one_are_refused() {
     let (state, _) = plant.issuer.log_in(&mine.url, |nonce| plant.id_token(nonce));
     let (_, code) = plant.issuer.log_in(&other.url, |nonce| plant.id_token(nonce));
     let refused = plant.finish(&state, mine.binding.reveal(), Ok(&code), None);
-    assert_eq!(refused, Err(OidcError::Exchange("invalid_grant".to_owned()).into()), "the verifier is another");
+    assert_eq!(
+        refused,
+        Err(OidcError::Exchange("invalid_grant".to_owned()).into()),
+        "the verifier is another"
+    );
     let check = |name: &str, value: Value, expect: OidcError| {
         let done = plant.log_in(|nonce| RSA.token(&rs("rsa"), &with(id(&plant.issuer, nonce), name, value)));
         assert_eq!(done, Err(expect.into()), "{name}");
@@ -439,7 +461,8 @@ fn a_code_of_another_login_and_a_token_of_another_one_are_refused() {
     check("azp", json!("another"), other());
     check("iss", json!("https://evil.example"), OidcError::Issuer);
     check("exp", json!(EPOCH_S - 41), OidcError::Expired);
-    let forged = plant.log_in(|nonce| Signer::ec().token(&json!({"alg": "ES256", "kid": "ec"}), &id(&plant.issuer, nonce)));
+    let forged = plant
+        .log_in(|nonce| Signer::ec().token(&json!({"alg": "ES256", "kid": "ec"}), &id(&plant.issuer, nonce)));
     assert_eq!(forged, Err(OidcError::Signature.into()));
 }
 
@@ -463,7 +486,10 @@ fn an_issuer_that_is_away_slow_or_giant_is_told_once_and_what_is_known_counts_on
     };
     plant.issuer.state().mood = Mood::Silent;
     let before = plant.vouch(&token(0), at(0));
-    assert!(matches!(&before, Err(IssuerError::Away(words)) if words.contains("log in with a password")), "{before:?}");
+    assert!(
+        matches!(&before, Err(IssuerError::Away(words)) if words.contains("log in with a password")),
+        "{before:?}"
+    );
     assert!(matches!(plant.provider.begin(HERE, at(1)), Err(IssuerError::Away(_))));
     assert!(matches!(plant.provider.tend(at(2)), Some(Change::Away(_))));
     assert_eq!(plant.provider.tend(at(3)), None, "it is told once");
@@ -479,7 +505,8 @@ fn an_issuer_that_is_away_slow_or_giant_is_told_once_and_what_is_known_counts_on
         assert!(plant.vouch(&token(now), at(now)).is_ok(), "its keys are known: {mood:?}");
         let begun = plant.provider.begin(HERE, at(now)).expect("it is known where to go");
         let (state, code) = plant.issuer.log_in(&begun.url, |_| String::new());
-        let answered = Answered { state: &state, binding: begun.binding.reveal(), code: Ok(&code), issuer: None };
+        let answered =
+            Answered { state: &state, binding: begun.binding.reveal(), code: Ok(&code), issuer: None };
         let done = plant.provider.finish(answered, &|| at(now));
         assert!(!matches!(done, Ok(_) | Err(IssuerError::NoRole(_))), "{mood:?}: {done:?}");
         plant.issuer.state().mood = Mood::Well;
@@ -523,7 +550,10 @@ fn settings_that_would_open_too_much_are_refused() {
     check(&|all| all.issuer = "https://login.example/?tenant=1".to_owned(), "access.oidc.issuer");
     check(&|all| all.issuer = "https://login.example".to_owned(), "access.oidc.ca");
     check(&|all| all.ca = Some(b"no certificate".to_vec()), "BEGIN CERTIFICATE");
-    check(&|all| all.client.redirect = "http://plant.example/api/v1/session/oidc/callback".to_owned(), "redirect");
+    check(
+        &|all| all.client.redirect = "http://plant.example/api/v1/session/oidc/callback".to_owned(),
+        "redirect",
+    );
     check(&|all| all.client.redirect = "https://plant.example/callback".to_owned(), "must end with");
     check(&|all| all.algorithms.clear(), "algorithms");
 }
