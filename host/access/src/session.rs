@@ -157,6 +157,28 @@ mod tests {
     }
 
     #[test]
+    fn whoever_comes_from_an_issuer_keeps_what_it_said_as_long_as_any_session() {
+        let mut sessions = Sessions::default();
+        let ada =
+            Principal { name: "oidc:ada".to_owned(), kind: crate::Kind::Person, ..Principal::visitor() };
+        let id = sessions.begin_guest(ada.clone(), Duration::ZERO).expect("session");
+        let mut now = SESSION_IDLE - Duration::from_secs(1);
+        assert_eq!(sessions.guest(id.reveal(), now), Some(ada.clone()));
+        now += SESSION_IDLE;
+        assert_eq!(sessions.guest(id.reveal(), now), None, "it was silent too long");
+        let id = sessions.begin_guest(ada.clone(), now).expect("session");
+        assert_eq!(sessions.end(id.reveal()).as_deref(), Some("oidc:ada"));
+        assert_eq!(sessions.guest(id.reveal(), now), None);
+        let user = sessions.begin("ada", password(), now).expect("session");
+        assert_eq!(sessions.guest(user.reveal(), now), None, "a user is no guest");
+        let ids: Vec<_> = (0..=SESSIONS_OF_USER_MAX)
+            .map(|_| sessions.begin_guest(ada.clone(), now).expect("session"))
+            .collect();
+        let live = ids.iter().filter(|id| sessions.guest(id.reveal(), now).is_some()).count();
+        assert_eq!(live, SESSIONS_OF_USER_MAX);
+    }
+
+    #[test]
     fn the_number_of_sessions_is_bounded() {
         let mut sessions = Sessions::default();
         let mut ids = Vec::new();
