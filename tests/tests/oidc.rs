@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};
 use geminus_tests::{
-    Host, OpenIdProvider, PATIENCE, SiteFolder, Visitor, asking_whatever_the_status, free_port, geminus, wait_for,
+    Host, OpenIdProvider, PATIENCE, SiteFolder, Visitor, asking_whatever_the_status, free_port, geminus,
+    wait_for,
 };
 use serde_json::{Value, json};
 
@@ -141,7 +142,9 @@ fn people_log_in_over_a_provider_and_programs_bring_its_tokens() -> anyhow::Resu
     let (done, callback) = log_in(&host, &mut grace)?;
     ensure!(done.status == 303 && done.location == Some(host.url("/")), "{done:?}");
     let session = grace.cookie(&host.url("/"), "geminus-session").context("a session")?;
-    ensure!(grace.set.iter().any(|set| set.starts_with(&session) && set.contains("HttpOnly; SameSite=Strict")));
+    ensure!(
+        grace.set.iter().any(|set| set.starts_with(&session) && set.contains("HttpOnly; SameSite=Strict"))
+    );
     let (status, view) = ask(&host, "/api/v1/session", ("Cookie", &session))?;
     let expect = json!({"name": "oidc:grace", "kind": "person", "owner": null, "roles": ["operator"],
         "twins": ["pump-1"], "users": true});
@@ -150,7 +153,10 @@ fn people_log_in_over_a_provider_and_programs_bring_its_tokens() -> anyhow::Resu
         ensure!(ask(&host, &format!("/api/v1/{path}"), ("Cookie", &session))?.0 == expect, "{path}");
     }
     let entry = hears(&host, &ada, "logged-in", |entry| entry["facts"]["name"] == "oidc:grace")?;
-    ensure!(entry["facts"]["subject"] == "17" && entry["facts"]["issuer"] == provider.issuer.as_str(), "{entry}");
+    ensure!(
+        entry["facts"]["subject"] == "17" && entry["facts"]["issuer"] == provider.issuer.as_str(),
+        "{entry}"
+    );
 
     // Once more with what the browser brought; in another browser; with another's state.
     ensure!(grace.visit(&callback)?.status == 401, "a login counts once");
@@ -168,7 +174,9 @@ fn people_log_in_over_a_provider_and_programs_bring_its_tokens() -> anyhow::Resu
     provider.be("19", "grace", &["operators"])?;
     let (taken, _) = log_in(&host, &mut stranger)?;
     ensure!(taken.status == 401 && taken.text.contains("name of another subject"), "{taken:?}");
-    hears(&host, &ada, "login-failed", |entry| entry["message"].as_str().is_some_and(|text| text.contains("mallory")))?;
+    hears(&host, &ada, "login-failed", |entry| {
+        entry["message"].as_str().is_some_and(|text| text.contains("mallory"))
+    })?;
 
     let token = provider.token(PROGRAM_SECRET)?;
     let (status, view) = bearer(&host, &token, "/api/v1/session")?;
@@ -201,7 +209,10 @@ fn people_log_in_over_a_provider_and_programs_bring_its_tokens() -> anyhow::Resu
     let log = std::fs::read_to_string(plant.site.path("host.log"))?;
     let session = session.split_once('=').context("a cookie")?.1;
     for hidden in [HOST_SECRET, code, session, &token, signature] {
-        ensure!(!journal.contains(hidden) && !log.contains(hidden), "a secret stands in the journal or the log");
+        ensure!(
+            !journal.contains(hidden) && !log.contains(hidden),
+            "a secret stands in the journal or the log"
+        );
     }
     host.stop()
 }
@@ -244,6 +255,9 @@ fn while_the_provider_is_away_everything_else_goes_on_and_new_keys_are_taken() -
         Ok((bearer(&host, &fresh, "/api/v1/site")?.0 == 200).then_some(()))
     })?;
     let (status, view) = bearer(&host, &token, "/api/v1/site")?;
-    ensure!(status == 401 && view["error"]["code"] == "issuer-refused", "withdrawn keys sign nothing: {status} {view}");
+    ensure!(
+        status == 401 && view["error"]["code"] == "issuer-refused",
+        "withdrawn keys sign nothing: {status} {view}"
+    );
     host.stop()
 }

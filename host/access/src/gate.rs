@@ -22,7 +22,8 @@ use crate::throttle::Throttle;
 pub use own_password::{PasswordError, PasswordWish};
 
 use crate::{
-    AccessError, Issuer, IssuerError, Kind, LoginError, Now, Permission, Principal, TOKENS_MAX, USERS_MAX, name, password,
+    AccessError, Issuer, IssuerError, Kind, LoginError, Now, Permission, Principal, TOKENS_MAX, USERS_MAX,
+    name, password,
 };
 
 /// What a request brought. A token counts before a session; when one is brought and wrong, the other is not tried.
@@ -167,7 +168,9 @@ impl Gate {
             };
         }
         let found = match brought {
-            Brought { token: Some(token), .. } if self.is_of_issuer(token) => return self.vouched(token, now),
+            Brought { token: Some(token), .. } if self.is_of_issuer(token) => {
+                return self.vouched(token, now);
+            }
             Brought { token: Some(token), .. } => index.program(token, self.latest(now)),
             Brought { session: Some(session), .. } => self.person(&index, session, now),
             Brought { .. } => return Admission::Missing,

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use geminus_core::Digest;
 
-use crate::{AccessError, Principal};
 use crate::secret::{Secret, digest_of};
+use crate::{AccessError, Principal};
 
 /// Silence after which a session ends.
 pub const SESSION_IDLE: Duration = Duration::from_secs(30 * 60);
@@ -168,6 +168,28 @@ mod tests {
         let id = sessions.begin("ada", password(), Duration::ZERO).expect("session");
         assert_eq!(sessions.user(id.reveal(), Duration::ZERO, |_, kept| *kept == Digest::of(b"other")), None);
         assert!(!is_there(&mut sessions, &id, Duration::ZERO), "and it is forgotten");
+    }
+
+    #[test]
+    fn whoever_comes_from_an_issuer_keeps_what_it_said_as_long_as_any_session() {
+        let mut sessions = Sessions::default();
+        let ada =
+            Principal { name: "oidc:ada".to_owned(), kind: crate::Kind::Person, ..Principal::visitor() };
+        let id = sessions.begin_guest(ada.clone(), Duration::ZERO).expect("session");
+        let mut now = SESSION_IDLE - Duration::from_secs(1);
+        assert_eq!(sessions.guest(id.reveal(), now), Some(ada.clone()));
+        now += SESSION_IDLE;
+        assert_eq!(sessions.guest(id.reveal(), now), None, "it was silent too long");
+        let id = sessions.begin_guest(ada.clone(), now).expect("session");
+        assert_eq!(sessions.end(id.reveal()).as_deref(), Some("oidc:ada"));
+        assert_eq!(sessions.guest(id.reveal(), now), None);
+        let user = sessions.begin("ada", password(), now).expect("session");
+        assert_eq!(sessions.guest(user.reveal(), now), None, "a user is no guest");
+        let ids: Vec<_> = (0..=SESSIONS_OF_USER_MAX)
+            .map(|_| sessions.begin_guest(ada.clone(), now).expect("session"))
+            .collect();
+        let live = ids.iter().filter(|id| sessions.guest(id.reveal(), now).is_some()).count();
+        assert_eq!(live, SESSIONS_OF_USER_MAX);
     }
 
     #[test]

@@ -214,6 +214,20 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_without_a_name_counts_for_its_address_alone() {
+        let mut throttle = Throttle::default();
+        for _ in 0..FREE_ADDRESS {
+            assert_eq!(throttle.begin_unnamed(HERE, second(1)), Ok(()));
+        }
+        assert_eq!(throttle.begin_unnamed(HERE, second(1)), Err(DELAY_FIRST));
+        assert!(throttle.begin("ada", HERE, second(1)).is_err(), "passwords from there wait as well");
+        let elsewhere = "192.0.2.7".parse().expect("address");
+        assert_eq!(throttle.begin_unnamed(elsewhere, second(1)), Ok(()));
+        throttle.forgive_unnamed(HERE);
+        assert_eq!(throttle.begin_unnamed(HERE, second(1)), Ok(()));
+    }
+
+    #[test]
     fn a_name_tried_from_many_addresses_waits_a_minute_at_most() {
         let mut throttle = Throttle::default();
         for n in 0..200_u8 {

@@ -18,7 +18,9 @@ pub mod time;
 pub mod twin;
 pub mod words;
 
-pub use access::{KindView, SessionView, TokenMadeView, TokenView, TokensView, UserView, UsersView, WaysView};
+pub use access::{
+    KindView, SessionView, TokenMadeView, TokenView, TokensView, UserView, UsersView, WaysView,
+};
 pub use alarm::{AlarmCounts, AlarmFigures, AlarmMark, AlarmView, AlarmsView};
 pub use certificate::{
     CertificateOrder, CertificateView, CertificatesView, OwnCertificate, RejectionView, SeenView,

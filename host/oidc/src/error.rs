@@ -10,7 +10,9 @@ use crate::TOKEN_BYTES_MAX;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OidcError {
     /// Longer than any that is looked at.
-    #[error("the token has {0} bytes, and {TOKEN_BYTES_MAX} are the most: have the issuer put fewer claims into it")]
+    #[error(
+        "the token has {0} bytes, and {TOKEN_BYTES_MAX} are the most: have the issuer put fewer claims into it"
+    )]
     Size(usize),
     /// Not a signed token in three parts.
     #[error("this is no signed token (JWT)")]
@@ -40,7 +42,9 @@ pub enum OidcError {
     #[error("the token is not for this host: its audience must be {0:?}")]
     Audience(String),
     /// Access tokens are not wanted.
-    #[error("access tokens of the issuer are not accepted here: set access.oidc.audience, or use a token of this host")]
+    #[error(
+        "access tokens of the issuer are not accepted here: set access.oidc.audience, or use a token of this host"
+    )]
     NoAudience,
     /// An id token where an access token belongs.
     #[error("this is no access token: it was made for a login")]
@@ -49,13 +53,17 @@ pub enum OidcError {
     #[error("the token has expired")]
     Expired,
     /// Not yet.
-    #[error("the token does not count yet: the clocks of issuer and host differ by more than access.oidc.leeway_s")]
+    #[error(
+        "the token does not count yet: the clocks of issuer and host differ by more than access.oidc.leeway_s"
+    )]
     Early,
     /// Made for another login.
     #[error("the token was made for another login (nonce)")]
     Nonce,
     /// What would be the name cannot be one.
-    #[error("the claim {claim} is {found:?}, which cannot be a name here: use letters, digits and `.`, `_`, `-`, `@`, `+`, `|`")]
+    #[error(
+        "the claim {claim} is {found:?}, which cannot be a name here: use letters, digits and `.`, `_`, `-`, `@`, `+`, `|`"
+    )]
     Name {
         /// Which claim.
         claim: String,
@@ -63,10 +71,14 @@ pub enum OidcError {
         found: String,
     },
     /// No name at all.
-    #[error("the token has no claim {0}, which says who it is: have the issuer put it in, or set access.oidc.name_claim")]
+    #[error(
+        "the token has no claim {0}, which says who it is: have the issuer put it in, or set access.oidc.name_claim"
+    )]
     NoName(String),
     /// Two subjects of the issuer under one name.
-    #[error("{0} is the name of another subject of this issuer: names must be unique there, or use access.oidc.name_claim = \"sub\"")]
+    #[error(
+        "{0} is the name of another subject of this issuer: names must be unique there, or use access.oidc.name_claim = \"sub\""
+    )]
     NameTaken(String),
     /// More names than are remembered.
     #[error("more than {0} names of the issuer were seen: start the host anew")]
@@ -83,7 +95,9 @@ pub enum OidcError {
     #[error("this login did not begin here, was used already or took longer than {} min: log in again", .0.as_secs() / 60)]
     State(Duration),
     /// Begun in another browser.
-    #[error("this login began in another browser, or under another name of this host than that of access.oidc.redirect: log in again there")]
+    #[error(
+        "this login began in another browser, or under another name of this host than that of access.oidc.redirect: log in again there"
+    )]
     Binding,
     /// The issuer refused.
     #[error("the issuer refused the login ({0})")]
@@ -101,7 +115,9 @@ pub enum OidcError {
     #[error("the issuer cannot be asked, log in with a password or a token of this host meanwhile: {0}")]
     Away(String),
     /// Its keys were got too long ago, and cannot be got anew.
-    #[error("the issuer's keys are older than access.oidc.keys_hours_max and could not be asked for again: {0}")]
+    #[error(
+        "the issuer's keys are older than access.oidc.keys_hours_max and could not be asked for again: {0}"
+    )]
     Stale(String),
     /// The system gives no randomness.
     #[error("the system gives no randomness")]

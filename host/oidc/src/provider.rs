@@ -9,6 +9,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use geminus_access::{Answered, Begun, Issuer, IssuerError, Now, Secret, Vouched};
 use serde::Deserialize;
 
+use crate::OidcError;
 use crate::claims::{self, Names};
 use crate::discovery::{Endpoints, discover};
 use crate::fetch::Line;
@@ -16,7 +17,6 @@ use crate::keys::Keys;
 use crate::pending::Pending;
 use crate::settings::{Settings, SettingsError};
 use crate::token::{self, Purpose};
-use crate::OidcError;
 
 /// Shortest time between two questions for keys, whoever brings what.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
@@ -183,7 +183,9 @@ impl Provider {
         match status {
             200 => {
                 let tokens = serde_json::from_slice::<Tokens>(&body);
-                tokens.map(|tokens| tokens.id_token).map_err(|_| OidcError::Exchange("no id_token".to_owned()))
+                tokens
+                    .map(|tokens| tokens.id_token)
+                    .map_err(|_| OidcError::Exchange("no id_token".to_owned()))
             }
             500.. => Err(OidcError::Away(format!("its token endpoint answered with {status}"))),
             _ => {

@@ -72,7 +72,9 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// Not an address to be asked.
-    #[error("access.oidc.{key}: {found:?} is no address like https://login.example/realms/plant, without user, `?` and `#`")]
+    #[error(
+        "access.oidc.{key}: {found:?} is no address like https://login.example/realms/plant, without user, `?` and `#`"
+    )]
     Address {
         /// Which key.
         key: &'static str,

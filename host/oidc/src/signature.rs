@@ -6,7 +6,9 @@ use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::signature::{Error as Unverified, Verifier};
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind, EncodingKey};
-use ring::signature::{self as check, RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm};
+use ring::signature::{
+    self as check, RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
+};
 
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: no_signer,
@@ -19,7 +21,7 @@ pub(crate) fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         // Whoever was there first in this process is ours too: nobody else names the library.
-        drop(PROVIDER.install_default());
+        PROVIDER.install_default().unwrap_or_default();
     });
 }
 

@@ -77,12 +77,11 @@ pub(crate) fn read(
     // The library would ask the system for the time. Claims are checked below.
     validation.required_spec_claims.clear();
     (validation.validate_exp, validation.validate_aud) = (false, false);
-    let claims = jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|error| {
-        match error.kind() {
+    let claims =
+        jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|error| match error.kind() {
             jsonwebtoken::errors::ErrorKind::InvalidSignature => OidcError::Signature,
             _ => OidcError::Shape,
-        }
-    })?;
+        })?;
     check(&claims.claims, &header, settings, purpose, now)?;
     Ok(claims.claims)
 }
@@ -126,7 +125,8 @@ fn access(claims: &Claims, header: &Header, settings: &Settings) -> Result<(), O
 fn login(claims: &Claims, settings: &Settings, nonce: &str) -> Result<(), OidcError> {
     let (id, audiences) = (settings.client.id.as_str(), audiences(claims)?);
     let azp = claims.get("azp");
-    let for_others = azp.is_some_and(|azp| azp.as_str() != Some(id)) || (audiences.len() > 1 && azp.is_none());
+    let for_others =
+        azp.is_some_and(|azp| azp.as_str() != Some(id)) || (audiences.len() > 1 && azp.is_none());
     if !audiences.contains(&id) || for_others {
         return Err(OidcError::Audience(id.to_owned()));
     }

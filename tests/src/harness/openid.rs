@@ -173,7 +173,8 @@ impl Visitor {
             }
         }
         let location = answer.headers().get("location").and_then(|to| to.to_str().ok());
-        let location = location.map(|to| if to.starts_with('/') { format!("{origin}{to}") } else { to.to_owned() });
+        let location =
+            location.map(|to| if to.starts_with('/') { format!("{origin}{to}") } else { to.to_owned() });
         let status = answer.status().as_u16();
         Ok(Visit { url: url.to_owned(), status, location, text: answer.body_mut().read_to_string()? })
     }
@@ -213,7 +214,8 @@ fn basic(name: &str, secret: &str) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let pair = format!("{name}:{secret}");
     let coded = pair.as_bytes().chunks(3).flat_map(|part| {
-        let bits = part.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - part.len()));
+        let bits =
+            part.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - part.len()));
         (0..4).map(move |n| match n <= part.len() {
             true => char::from(DIGITS[(bits >> (18 - 6 * n) & 63) as usize]),
             false => '=',
@@ -228,7 +230,8 @@ mod tests {
 
     #[test]
     fn a_pair_is_written_in_base64() {
-        for (name, secret, expect) in [("a", "b", "YTpi"), ("a", "bc", "YTpiYw=="), ("a", "bcd", "YTpiY2Q=")] {
+        for (name, secret, expect) in [("a", "b", "YTpi"), ("a", "bc", "YTpiYw=="), ("a", "bcd", "YTpiY2Q=")]
+        {
             assert_eq!(basic(name, secret), format!("Basic {expect}"));
         }
     }

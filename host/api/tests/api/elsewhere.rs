@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use geminus_access::{
-    Answered, Begun, CALLBACK, Gate, Issuer, IssuerError, Kind, NoKeep, Now, Principal, Role, Roles, Secret, Vouched,
+    Answered, Begun, CALLBACK, Gate, Issuer, IssuerError, Kind, NoKeep, Now, Principal, Role, Roles, Secret,
+    Vouched,
 };
 use geminus_core::{Digest, Event};
 use serde_json::json;
@@ -118,21 +119,21 @@ async fn a_login_over_the_issuer_ends_in_a_session_like_any_other() {
     let Site { served, heard, .. } = site().await;
     let at = served.at;
     assert_eq!(get(at, "/api/v1/session").await.status, 401, "a site with an issuer is never open");
-    let local = [("Authorization", &*format!("Bearer {TOKEN}"))];
-    assert_eq!(send(at, "GET", "/api/v1/site", &local, b"").await.status, 401);
+    let local = format!("Bearer {TOKEN}");
+    assert_eq!(send(at, "GET", "/api/v1/site", &[("Authorization", &local)], b"").await.status, 401);
     let ways = get(at, "/api/v1/session/ways").await.json();
     assert_eq!(ways, json!({"password": false, "oidc": "Plant login"}));
     let login = begin(at).await;
     // As a browser comes back from another site.
-    let browser = [
-        ("Cookie", login.as_str()),
-        ("sec-fetch-site", "cross-site"),
-        ("sec-fetch-mode", "navigate"),
-    ];
+    let browser =
+        [("Cookie", login.as_str()), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
     let done = finish(at, "state=s1&code=c1&iss=https%3A%2F%2Flogin.example&more=1", &browser).await;
     assert_eq!((done.status, done.header("location")), (303, "/"), "{}", done.text());
     let set = cookies(&done);
-    assert!(set[0].starts_with("geminus-session=") && set[0].contains("; HttpOnly; SameSite=Strict"), "{set:?}");
+    assert!(
+        set[0].starts_with("geminus-session=") && set[0].contains("; HttpOnly; SameSite=Strict"),
+        "{set:?}"
+    );
     assert!(set[1].starts_with("geminus-login=; ") && set[1].contains("Max-Age=0"), "{set:?}");
     let session = set[0].split(';').next().expect("cookie");
     let with = async |method: &str, path: &str| send(at, method, path, &[("Cookie", session)], b"").await;
@@ -171,7 +172,8 @@ async fn whoever_comes_back_wrong_is_told_so_and_held_up() {
     let Site { served, heard, .. } = site().await;
     let at = served.at;
     let login = begin(at).await;
-    let denied = finish(at, "state=s1&error=denied", &[("Cookie", &login), ("Accept", "text/html,*/*")]).await;
+    let denied =
+        finish(at, "state=s1&error=denied", &[("Cookie", &login), ("Accept", "text/html,*/*")]).await;
     assert_eq!((denied.status, denied.header("content-type")), (401, "text/html; charset=utf-8"));
     assert!(denied.text().contains("the issuer said &lt;denied&gt;"), "{}", denied.text());
     assert!(cookies(&denied).iter().all(|cookie| cookie.starts_with("geminus-login=; ")), "no session");

@@ -47,7 +47,7 @@ mod with {
     use std::time::Duration;
 
     use anyhow::Context as _;
-    use geminus_access::{Issuer as _, Now, Roles, Scope};
+    use geminus_access::{Issuer as _, Now, Role, Roles, Scope};
     use geminus_core::{Event, Severity};
     use geminus_oidc::{Change, Client, Grant, Patience, Provider, Settings, algorithm};
     use geminus_tls::read_secret;
@@ -74,8 +74,9 @@ mod with {
     ) -> anyhow::Result<(Gate, Option<Follower>)> {
         let Some(provider) = provider(site)? else { return Ok((gate, None)) };
         let provider = Arc::new(provider);
-        let follower = follow(Arc::clone(&provider), Arc::clone(clock), chronicle.clone());
-        Ok((gate.with_issuer(provider), Some(Box::pin(follower))))
+        let follower: Follower =
+            Box::pin(follow(Arc::clone(&provider), Arc::clone(clock), chronicle.clone()));
+        Ok((gate.with_issuer(provider), Some(follower)))
     }
 
     fn provider(site: &Site) -> anyhow::Result<Option<Provider>> {
@@ -110,7 +111,7 @@ mod with {
 
     fn grant(grant: &OidcGrant) -> anyhow::Result<Grant> {
         let named = || format!("access.oidc.grant of {:?}", grant.value);
-        let roles = grant.roles.iter().map(|role| role.name().parse()).collect::<Result<Vec<_>, _>>();
+        let roles = grant.roles.iter().map(|role| role.name().parse::<Role>()).collect::<Result<Vec<_>, _>>();
         let roles = roles.and_then(Roles::new).with_context(named)?;
         let scope = Scope::new(&grant.twins).with_context(named)?;
         Ok(Grant { value: grant.value.clone(), roles, scope })
@@ -153,7 +154,9 @@ mod with {
                 );
                 Event::new("issuer-away", Severity::Warning, message)
             }
-            Change::Back => Event::new("issuer-back", Severity::Info, format!("the issuer {issuer} answers again")),
+            Change::Back => {
+                Event::new("issuer-back", Severity::Info, format!("the issuer {issuer} answers again"))
+            }
         };
         event.facts(serde_json::json!({ "issuer": issuer }))
     }
@@ -189,7 +192,10 @@ mod with {
             assert_eq!(made.client.secret.as_deref(), Some("hunter2hunter2"));
             assert!(!format!("{made:?}").contains("hunter2"));
             let grant = made.grants.first().expect("a grant");
-            assert_eq!((grant.roles.to_string(), grant.scope.to_string()), ("operator,approver".into(), "pump-*".into()));
+            assert_eq!(
+                (grant.roles.to_string(), grant.scope.to_string()),
+                ("operator,approver".into(), "pump-*".into())
+            );
             assert!(Provider::new(made).is_ok());
         }
 

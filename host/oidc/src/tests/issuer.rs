@@ -12,8 +12,8 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::rand::SystemRandom;
 use ring::rsa::PublicKeyComponents;
 use ring::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
-    RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
+    RSA_PSS_SHA256, RsaKeyPair,
 };
 use serde_json::{Value, json};
 
@@ -134,8 +134,7 @@ impl TestIssuer {
     pub(super) fn start(keys: Value) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let name = format!("http://{}/realms/plant", listener.local_addr().expect("address"));
-        let state =
-            State { mood: Mood::Well, keys, codes: HashMap::new(), basic: true, asked: Vec::new() };
+        let state = State { mood: Mood::Well, keys, codes: HashMap::new(), basic: true, asked: Vec::new() };
         let state = Arc::new(Mutex::new(state));
         let (own, at) = (Arc::clone(&state), name.clone());
         std::thread::spawn(move || {
@@ -157,8 +156,7 @@ impl TestIssuer {
     pub(super) fn log_in(&self, url: &str, token: impl FnOnce(&str) -> String) -> (String, String) {
         let (at, query) = url.split_once('?').expect("a query");
         assert_eq!(at, format!("{}/auth", self.name));
-        let given: HashMap<String, String> =
-            form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let given: HashMap<String, String> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let expect = [
             ("response_type", "code"),
             ("client_id", CLIENT),
@@ -239,7 +237,8 @@ fn well(path: &str, body: &str, authorization: &str, state: &Mutex<State>, name:
             let of = |name: &str| given.get(name).map(String::as_str).unwrap_or_default();
             let known = match state.basic {
                 true => {
-                    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+                    let encoded =
+                        |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
                     let pair = STANDARD.encode(format!("{}:{}", encoded(CLIENT), encoded(SECRET)));
                     authorization == format!("Basic {pair}") && !given.contains_key("client_secret")
                 }
@@ -257,7 +256,10 @@ fn well(path: &str, body: &str, authorization: &str, state: &Mutex<State>, name:
                 && of("redirect_uri").ends_with("/api/v1/session/oidc/callback")
                 && URL_SAFE_NO_PAD.encode(shown) == challenge;
             match good {
-                true => (200, json!({"id_token": token, "access_token": "opaque", "token_type": "Bearer"}).to_string()),
+                true => (
+                    200,
+                    json!({"id_token": token, "access_token": "opaque", "token_type": "Bearer"}).to_string(),
+                ),
                 false => (400, json!({"error": "invalid_grant"}).to_string()),
             }
         }

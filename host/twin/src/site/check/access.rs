@@ -38,13 +38,15 @@ impl Check<'_> {
             let message = "an issuer over https needs the authorities that may vouch for it: ca = \"ca.pem\"";
             self.report(&format!("{key}.ca"), message);
         }
-        let plain = |text: &String| text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte));
+        let plain =
+            |text: &String| text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte));
         if oidc.scopes.len() > SCOPES_MAX || oidc.scopes.iter().any(|text| text.is_empty() || !plain(text)) {
             let message = format!("scopes are {SCOPES_MAX} words at most, without spaces and quotes");
             self.report(&format!("{key}.scopes"), message);
         }
         if oidc.grant.is_empty() {
-            let message = "nobody could log in: say in [[access.oidc.grant]] what which value of roles_claim is worth";
+            let message =
+                "nobody could log in: say in [[access.oidc.grant]] what which value of roles_claim is worth";
             self.report(&format!("{key}.grant"), message);
         }
         self.range(&format!("{key}.grant"), oidc.grant.len(), 0..=GRANTS_MAX);
@@ -54,7 +56,10 @@ impl Check<'_> {
                 self.report(&format!("{key}.value"), "value is empty");
             }
             if grant.roles.is_empty() {
-                self.report(&format!("{key}.roles"), "roles is empty: give one at least, or leave the grant out");
+                self.report(
+                    &format!("{key}.roles"),
+                    "roles is empty: give one at least, or leave the grant out",
+                );
             }
         }
     }
