@@ -4,7 +4,8 @@
 //! milliseconds of a core, and a change waits for the disk: both belong on a thread that may block.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use geminus_core::{Digest, Event, Severity};
@@ -52,6 +53,21 @@ pub struct Login {
 struct Index {
     users: HashMap<String, User>,
     tokens: HashMap<Digest, Token>,
+}
+
+/// Where somebody comes from, as far as it is known.
+enum Origin<'a> {
+    Address(IpAddr),
+    Protocol(&'a str),
+}
+
+impl fmt::Display for Origin<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => write!(f, "from {address}"),
+            Self::Protocol(over) => write!(f, "over {over}"),
+        }
+    }
 }
 
 /// Where words for the journal go.
@@ -163,7 +179,7 @@ impl Gate {
     fn person(&self, index: &Index, session: &str, now: Now) -> Option<Principal> {
         let is_good = |name: &str, password: &Digest| {
             let user = index.users.get(name);
-            user.is_some_and(|user| is_same(&Digest::of(user.password.as_bytes()), password))
+            user.is_some_and(|user| is_same(&stamp_of(user), password))
         };
         let name = self.sessions().user(session, now.monotonic, is_good)?;
         index.users.get(&name).map(principal_of_user)
@@ -181,7 +197,48 @@ impl Gate {
         before: Option<&str>,
         now: Now,
     ) -> Result<Login, LoginError> {
-        let (name, secret) = given;
+        let user = self.prove(given, address, &Origin::Address(address), now)?;
+        if let Some(before) = before {
+            self.sessions().end(before);
+        }
+        let session = self.sessions().begin(&user.name, stamp_of(&user), now.monotonic)?;
+        self.tell_login(&user.name, &Origin::Address(address));
+        Ok(Login { session, principal: principal_of_user(&user) })
+    }
+
+    /// Who somebody is, for a protocol with sessions of its own that does not tell addresses; `over` names it. Gives a stamp
+    /// too, which changes with the password. Blocks as [`Gate::login`] does.
+    ///
+    /// # Errors
+    /// See [`LoginError`].
+    pub fn vouch(
+        &self,
+        given: (&str, &str),
+        over: &str,
+        now: Now,
+    ) -> Result<(Principal, Digest), LoginError> {
+        // Whoever comes this way shares one address, as if behind a gateway.
+        let user = self.prove(given, IpAddr::V4(Ipv4Addr::UNSPECIFIED), &Origin::Protocol(over), now)?;
+        self.tell_login(&user.name, &Origin::Protocol(over));
+        Ok((principal_of_user(&user), stamp_of(&user)))
+    }
+
+    /// What a user may now; `None` when there is none of this name, or its password is another one than that of the stamp.
+    #[must_use]
+    pub fn standing(&self, name: &str, stamp: &Digest) -> Option<Principal> {
+        let index = self.index();
+        let user = index.users.get(name)?;
+        is_same(&stamp_of(user), stamp).then(|| principal_of_user(user))
+    }
+
+    /// The user whose name and password these are.
+    fn prove(
+        &self,
+        (name, secret): (&str, &str),
+        address: IpAddr,
+        from: &Origin<'_>,
+        now: Now,
+    ) -> Result<User, LoginError> {
         let index = self.index();
         if index.users.is_empty() {
             return Err(LoginError::NoUsers);
@@ -193,42 +250,38 @@ impl Gate {
         // Removed or given another password while its hash was made: looked up anew.
         let user = user.filter(|user| right && self.index().users.get(name) == Some(user));
         let Some(user) = user else {
-            self.tell_failure(index.users.contains_key(name).then_some(name), address);
+            self.tell_failure(index.users.contains_key(name).then_some(name), from);
             return Err(LoginError::Wrong);
         };
         throttle().forgive(name, address);
-        if let Some(before) = before {
-            self.sessions().end(before);
-        }
-        let stamp = Digest::of(user.password.as_bytes());
-        let session = self.sessions().begin(name, stamp, now.monotonic)?;
-        self.tell("logged-in", Severity::Info, format!("{name} logged in from {address}"), name, address);
-        Ok(Login { session, principal: principal_of_user(user) })
+        Ok(user.clone())
     }
 
     /// Ends a session; one that is none is no error.
     pub fn logout(&self, session: &str, address: IpAddr) {
         let ended = self.sessions().end(session);
         if let Some(name) = ended {
-            self.tell(
-                "logged-out",
-                Severity::Info,
-                format!("{name} logged out from {address}"),
-                &name,
-                address,
-            );
+            let from = Origin::Address(address);
+            self.tell("logged-out", Severity::Info, format!("{name} logged out {from}"), &name, &from);
         }
     }
 
-    /// What was typed as a name may be a password, so only names of users are told.
-    fn tell_failure(&self, known: Option<&str>, address: IpAddr) {
-        let who = known.unwrap_or("somebody unknown");
-        let message = format!("a login as {who} from {address} failed");
-        self.tell("login-failed", Severity::Warning, message, known.unwrap_or_default(), address);
+    fn tell_login(&self, name: &str, from: &Origin<'_>) {
+        self.tell("logged-in", Severity::Info, format!("{name} logged in {from}"), name, from);
     }
 
-    fn tell(&self, kind: &str, severity: Severity, message: String, name: &str, address: IpAddr) {
-        let facts = json!({"name": name, "address": address.to_string()});
+    /// What was typed as a name may be a password, so only names of users are told.
+    fn tell_failure(&self, known: Option<&str>, from: &Origin<'_>) {
+        let who = known.unwrap_or("somebody unknown");
+        let message = format!("a login as {who} {from} failed");
+        self.tell("login-failed", Severity::Warning, message, known.unwrap_or_default(), from);
+    }
+
+    fn tell(&self, kind: &str, severity: Severity, message: String, name: &str, from: &Origin<'_>) {
+        let facts = match from {
+            Origin::Address(address) => json!({"name": name, "address": address.to_string()}),
+            Origin::Protocol(over) => json!({"name": name, "over": over}),
+        };
         (self.ear)(Event::new(kind, severity, message).facts(facts));
     }
 
@@ -375,6 +428,11 @@ impl Index {
             scope: token.scope.clone(),
         })
     }
+}
+
+/// Changes with the password, and does not give it away: it is kept hashed already.
+fn stamp_of(user: &User) -> Digest {
+    Digest::of(user.password.as_bytes())
 }
 
 fn principal_of_user(user: &User) -> Principal {

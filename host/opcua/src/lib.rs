@@ -1,8 +1,9 @@
-//! Speaks OPC UA, as a client only, and is the one room that names the library for it.
+//! Speaks OPC UA, as a client and as a server, and is the one room that names the library for it.
 //!
 //! [`OpcUaSource`] subscribes to nodes and gives samples to a sink of `ingest`; [`OpcUaEgress`] writes what `dispatch` was
-//! permitted to send; [`Pki`] keeps our certificate and those of servers; [`discover`] browses a server. The library's own
-//! recovery is not used: sessions, subscriptions and publish requests are watched here, each step with a deadline.
+//! permitted to send; [`Pki`] keeps our certificate and those of others; [`discover`] browses a server; [`server`] shows
+//! twins to clients. The library's own recovery is not used: sessions, subscriptions and publish requests are watched here,
+//! each step with a deadline.
 
 mod address;
 pub mod discover;
@@ -14,6 +15,7 @@ mod order;
 mod pki;
 mod reader;
 mod sequence;
+pub mod server;
 mod source;
 mod status;
 mod subscription;
@@ -23,6 +25,6 @@ mod value;
 pub use address::{AddressError, NodeAddress};
 pub use egress::OpcUaEgress;
 pub use options::{Mode, OpcUaError, OpcUaOptions, Policy, Security, Subscribe, User, check_endpoint};
-pub use pki::{Certificate, Pki, PkiError, Standing};
+pub use pki::{Certificate, Pki, PkiError, Standing, host_name};
 pub use source::{NodePoint, OpcUaHandle, OpcUaSource, OpcUaStats};
 pub use status::quality;

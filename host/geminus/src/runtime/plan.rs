@@ -13,7 +13,7 @@ use geminus_twin::site::Behavior;
 use geminus_twin::{Plant, Site};
 use semver::VersionReq;
 
-use super::{field, press};
+use super::{field, opcua_server, press};
 
 /// What earlier runs left behind that decides what starts now.
 #[derive(Debug, Default)]
@@ -107,6 +107,7 @@ pub(crate) fn check(path: &Path) -> anyhow::Result<Checked> {
     field::check::tables(&site, &plan.plant, &mut problems);
     field::check::certificates(&site, &plan.plant, &mut problems);
     press::check(&site, &plan.plant, &mut problems);
+    opcua_server::check(&site, &plan.plant, &mut problems);
     let recordings = field::check::recordings(&site, &plan.plant, &mut problems);
     Ok(Checked { plan, recordings, problems })
 }

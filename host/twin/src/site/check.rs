@@ -10,6 +10,7 @@ use crate::problem::{Problems, did_you_mean};
 
 mod broker;
 mod opcua;
+mod opcua_server;
 mod publish;
 
 /// Adds every mistake to `problems`.
@@ -23,6 +24,7 @@ pub(super) fn document(site: &Site, address: CheckAddress<'_>, problems: &mut Pr
     check.alarms();
     check.targets();
     check.publishes();
+    check.opcua_server();
 }
 
 struct Check<'a> {

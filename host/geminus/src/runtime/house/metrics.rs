@@ -39,6 +39,12 @@ impl Rooms {
             let reconnects = handle.connections().saturating_sub(1);
             out.count(&catalogue::SOURCE_RECONNECTS, &[&source.name], reconnects);
         }
+        if let Some((server, shown)) = &self.opcua_server {
+            out.count(&catalogue::OPCUA_SESSIONS, &[], server.sessions());
+            out.count(&catalogue::OPCUA_SUBSCRIPTIONS, &[], server.subscriptions());
+            out.count(&catalogue::OPCUA_VALUES, &["pushed"], server.pushed());
+            out.count(&catalogue::OPCUA_VALUES, &["replaced"], shown.replaced());
+        }
         let totals = self.totals();
         for (state, count) in [("live", totals.live), ("stale", totals.stale), ("waiting", totals.waiting)] {
             out.count(&catalogue::TWINS, &[state], count);
