@@ -29,7 +29,8 @@ def say(what):
 def told(node, value):
     """A value as the test reads it."""
     held = None if value.Value is None else value.Value.Value
-    what = {"node": node, "status": value.StatusCode.value, "time_ms": None, "bits": None, "text": None}
+    status = 0 if value.StatusCode is None else value.StatusCode.value
+    what = {"node": node, "status": status, "time_ms": None, "bits": None, "text": None}
     if isinstance(held, float):
         what["bits"] = "0x" + struct.pack(">d", held).hex()
     elif held is not None:
