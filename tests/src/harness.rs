@@ -19,6 +19,7 @@ pub(crate) mod listener;
 pub(crate) mod machine;
 pub(crate) mod opcua;
 pub(crate) mod openid;
+pub(crate) mod opcua_client;
 pub(crate) mod place;
 pub(crate) mod preload;
 pub(crate) mod pulse;

@@ -25,6 +25,7 @@ pub use harness::listener::{Listener, Message};
 pub use harness::machine::Machine;
 pub use harness::opcua::{Mute, OpcUaPeer, OpcUaServer, Wire, bits};
 pub use harness::openid::{OpenIdProvider, Visit, Visitor};
+pub use harness::opcua_client::{Login, OpcUaClient};
 pub use harness::place::{free_port, geminus, recorded_data, repository};
 pub use harness::pulse::{Answers, Pulse, Sent, answered, tally, tally_without};
 pub use harness::question::PATIENCE;

@@ -4,13 +4,12 @@
 //! milliseconds of a core, and a change waits for the disk: both belong on a thread that may block.
 
 mod elsewhere;
+mod login;
 mod own_password;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
 
 use geminus_core::{Digest, Event, Severity, Timestamp};
 use serde_json::json;
@@ -22,7 +21,7 @@ use crate::throttle::Throttle;
 pub use own_password::{PasswordError, PasswordWish};
 
 use crate::{
-    AccessError, Issuer, IssuerError, Kind, LoginError, Now, Permission, Principal, TOKENS_MAX, USERS_MAX,
+    AccessError, Issuer, IssuerError, Kind, Now, Permission, Principal, TOKENS_MAX, USERS_MAX,
     name, password,
 };
 
@@ -186,86 +185,13 @@ impl Gate {
     fn person(&self, index: &Index, session: &str, now: Now) -> Option<Principal> {
         let is_good = |name: &str, password: &Digest| {
             let user = index.users.get(name);
-            user.is_some_and(|user| is_same(&Digest::of(user.password.as_bytes()), password))
+            user.is_some_and(|user| is_same(&stamp_of(user), password))
         };
         if let Some(guest) = self.sessions().guest(session, now.monotonic) {
             return Some(guest);
         }
         let name = self.sessions().user(session, now.monotonic, is_good)?;
         index.users.get(&name).map(principal_of_user)
-    }
-
-    /// Logs somebody in. Blocks for the hash, also when there is nobody of this name. `before` is the session that the
-    /// browser brought: it ends, whoever's it was.
-    ///
-    /// # Errors
-    /// See [`LoginError`].
-    pub fn login(
-        &self,
-        given: (&str, &str),
-        address: IpAddr,
-        before: Option<&str>,
-        now: Now,
-    ) -> Result<Login, LoginError> {
-        let (name, secret) = given;
-        let index = self.index();
-        if index.users.is_empty() && self.issuer.is_none() {
-            return Err(LoginError::NoUsers);
-        }
-        self.attempt(name, address, now).map_err(|wait| LoginError::TooMany { wait })?;
-        let user = index.users.get(name);
-        let right = password::is_right(secret, user.map_or(&self.nobody, |user| &user.password));
-        // Removed or given another password while its hash was made: looked up anew.
-        let user = user.filter(|user| right && self.index().users.get(name) == Some(user));
-        let Some(user) = user else {
-            self.tell_failure(index.users.contains_key(name).then_some(name), address);
-            return Err(LoginError::Wrong);
-        };
-        self.forgive(name, address);
-        if let Some(before) = before {
-            self.sessions().end(before);
-        }
-        let stamp = Digest::of(user.password.as_bytes());
-        let session = self.sessions().begin(name, stamp, now.monotonic)?;
-        self.tell("logged-in", Severity::Info, format!("{name} logged in from {address}"), name, address);
-        Ok(Login { session, principal: principal_of_user(user) })
-    }
-
-    /// Lets an attempt with a password begin; else says how long to wait.
-    fn attempt(&self, name: &str, address: IpAddr, now: Now) -> Result<(), Duration> {
-        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
-        throttle.begin(name, address, now.monotonic)
-    }
-
-    /// The attempt was right.
-    fn forgive(&self, name: &str, address: IpAddr) {
-        self.throttle.lock().unwrap_or_else(PoisonError::into_inner).forgive(name, address);
-    }
-
-    /// Ends a session; one that is none is no error.
-    pub fn logout(&self, session: &str, address: IpAddr) {
-        let ended = self.sessions().end(session);
-        if let Some(name) = ended {
-            self.tell(
-                "logged-out",
-                Severity::Info,
-                format!("{name} logged out from {address}"),
-                &name,
-                address,
-            );
-        }
-    }
-
-    /// What was typed as a name may be a password, so only names of users are told.
-    fn tell_failure(&self, known: Option<&str>, address: IpAddr) {
-        let who = known.unwrap_or("somebody unknown");
-        let message = format!("a login as {who} from {address} failed");
-        self.tell("login-failed", Severity::Warning, message, known.unwrap_or_default(), address);
-    }
-
-    fn tell(&self, kind: &str, severity: Severity, message: String, name: &str, address: IpAddr) {
-        let facts = json!({"name": name, "address": address.to_string()});
-        (self.ear)(Event::new(kind, severity, message).facts(facts));
     }
 
     /// Users in order of name.
@@ -411,6 +337,11 @@ impl Index {
             scope: token.scope.clone(),
         })
     }
+}
+
+/// Changes with the password, and does not give it away: it is kept hashed already.
+fn stamp_of(user: &User) -> Digest {
+    Digest::of(user.password.as_bytes())
 }
 
 fn principal_of_user(user: &User) -> Principal {

@@ -355,3 +355,27 @@ fn programs_and_visitors_have_no_password() {
     }
     login(&gate, "ada", PASSWORD, 3).expect("it is as it was");
 }
+
+#[test]
+fn who_comes_over_another_protocol_is_known_until_the_password_changes() {
+    let House { gate, heard, .. } = with_admin();
+    gate.add_user(wish("vic", Role::Viewer, "pump-*"), "cli", at(1)).expect("user");
+    let (vic, stamp) = gate.vouch(("vic", PASSWORD), "OPC UA", at(2)).expect("known");
+    assert!(vic.may(Permission::Read, "pump-1") && !vic.may(Permission::Read, "fan-1"));
+    assert_eq!(gate.standing("vic", &stamp), Some(vic));
+    assert_eq!(gate.standing("ada", &stamp), None, "another user's");
+    assert!(matches!(gate.vouch(("vic", "another password"), "OPC UA", at(3)), Err(LoginError::Wrong)));
+    gate.set_password("vic", "another password", "cli").expect("set");
+    assert_eq!(gate.standing("vic", &stamp), None, "the password is another one");
+    let told: Vec<_> = heard.lock().expect("heard").iter().map(|event| event.message.clone()).collect();
+    assert_eq!(told, ["vic logged in over OPC UA", "a login as vic over OPC UA failed"]);
+}
+
+#[test]
+fn guesses_over_another_protocol_are_held_up_too() {
+    let House { gate, .. } = with_admin();
+    let guess = || gate.vouch(("ada", "guess"), "OPC UA", at(2)).expect_err("refused");
+    let held = (0..10).map(|_| guess()).find(|error| matches!(error, LoginError::TooMany { .. }));
+    assert!(held.is_some(), "ten wrong ones in a row are tried");
+    assert!(login(&gate, "ada", PASSWORD, 2).is_ok(), "who sits elsewhere is not");
+}

@@ -29,6 +29,7 @@ mod manager;
 mod message;
 mod meters;
 mod oidc;
+mod opcua_server;
 mod pinned;
 pub(crate) mod plan;
 mod plugins;
@@ -66,6 +67,7 @@ use geminus_access::Gate;
 use geminus_api::{BusLimits, EventBus, House};
 use geminus_behavior::{Engine, HostCalls, Limits};
 use geminus_core::{Clock, Event, Severity, SystemClock, TwinIndex};
+use geminus_opcua::server::OpcUaServer;
 use geminus_publish::Publishing;
 use geminus_registry::Watcher;
 use geminus_store::Store;
@@ -127,6 +129,8 @@ pub(crate) struct Running {
     replays: Vec<Task<()>>,
     /// Told last, so that what shards say at the end is published too.
     publishing: Vec<Publishing>,
+    /// Ends as late, for the same reason.
+    opcua_server: Option<OpcUaServer>,
     asks: Vec<Sender<Ask>>,
     threads: Vec<JoinHandle<()>>,
     /// Whether a worker that nobody waits for has panicked.
@@ -251,6 +255,7 @@ impl Running {
             floor.board.refuse(&path, reason, clock.now());
         }
         let (press, publications) = press::prepare(&site, &plant, &data)?;
+        let (exhibit, opcua_server) = opcua_server::start(&site, &plant, &data, &gate, &clock, &chronicle)?;
         let beside = site.beside("");
         let commands = commands::start(
             &plant,
@@ -293,6 +298,7 @@ impl Running {
                 borders: borders_in.clone(),
                 alarms: watch,
                 press: Arc::clone(&press),
+                exhibit: Arc::clone(&exhibit),
                 commands: commands::watch::Watch::new(&plant, commands.told.clone()),
             };
             threads.push(start::shard(parts, &cast, &quarantines, &earlier, &store)?);
@@ -345,6 +351,7 @@ impl Running {
             command_meters: commands.meters,
             sources: Arc::clone(&sources),
             replayed: replays.refusals,
+            opcua_server: opcua_server.as_ref().map(|server| (Arc::clone(server.stats()), exhibit)),
             clock: Arc::clone(&clock),
             started: clock.now(),
             plugins: plugins_folder,
@@ -379,6 +386,7 @@ impl Running {
             sources,
             replays: replays.tasks,
             publishing,
+            opcua_server,
             asks,
             threads,
             broken: Arc::clone(&floor.broken),
@@ -473,6 +481,9 @@ impl Running {
         .await??;
         for publishing in self.publishing {
             publishing.stop().await;
+        }
+        if let Some(server) = self.opcua_server {
+            tokio::task::spawn_blocking(move || server.stop()).await?;
         }
         self.tail.abort();
         Ok(())

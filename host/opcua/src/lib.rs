@@ -1,8 +1,9 @@
-//! Speaks OPC UA, as a client only, and is the one room that names the library for it.
+//! Speaks OPC UA, as a client and as a server, and is the one room that names the library for it.
 //!
 //! [`OpcUaSource`] subscribes to nodes and gives samples to a sink of `ingest`; [`OpcUaEgress`] writes what `dispatch` was
-//! permitted to send; [`Pki`] keeps our certificate and those of servers; [`discover`] browses a server. The library's own
-//! recovery is not used: sessions, subscriptions and publish requests are watched here, each step with a deadline.
+//! permitted to send; [`Pki`] keeps our certificate and those of others; [`discover`] browses a server; [`server`] shows
+//! twins to clients. The library's own recovery is not used: sessions, subscriptions and publish requests are watched here,
+//! each step with a deadline.
 
 mod address;
 mod beat;
@@ -17,6 +18,7 @@ mod order;
 mod pki;
 mod reader;
 mod sequence;
+pub mod server;
 mod source;
 mod status;
 mod subscription;
@@ -26,6 +28,6 @@ mod value;
 pub use address::{AddressError, NodeAddress};
 pub use egress::OpcUaEgress;
 pub use options::{Mode, OpcUaError, OpcUaOptions, Policy, Security, Subscribe, User, check_endpoint};
-pub use pki::{Certificate, Own, Pki, PkiError, Rejection, Seen, Standing};
+pub use pki::{Certificate, Own, Pki, PkiError, Rejection, Seen, Standing, host_name};
 pub use source::{NodePoint, OpcUaHandle, OpcUaSource, OpcUaStats};
 pub use status::quality;

@@ -1,6 +1,6 @@
-//! Certificates as files: our own and its key, those of servers that are trusted, those that are not.
+//! Certificates as files: our own and its key, those of others that are trusted, those that are not.
 //!
-//! A folder with `own/cert.der`, `private/private.pem` (for us alone), `trusted/`, `rejected/`, `known/`, which has the
+//! Those of servers and those of clients are kept apart: who is spoken to need not be let in. A folder with `own/cert.der`, `private/private.pem` (for us alone), `trusted/`, `rejected/`, `known/`, which has the
 //! thumbprint that each server last had, and `seen/`, which has what each showed. Whoever runs the site moves files between `trusted` and `rejected`, by hand or by
 //! [`Pki::trust`] and [`Pki::reject`]; they are read anew at each connection. All of it blocks on the disk.
 
@@ -22,6 +22,8 @@ pub(crate) const APPLICATION_URI: &str = "urn:geminus:host";
 pub(crate) const OWN_CERTIFICATE: &str = "own/cert.der";
 /// Our key, inside the folder.
 pub(crate) const OWN_KEY: &str = "private/private.pem";
+/// Folder for certificates of clients, inside the folder.
+const CLIENTS: &str = "clients";
 /// Days for which our certificate is made.
 const OWN_DAYS: u32 = 3_650;
 /// Certificates that are kept as rejected. A server with a new one each time must not fill the disk.
@@ -36,7 +38,7 @@ static MAKING: Mutex<()> = Mutex::new(());
 /// What is thought of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Servers with it are spoken to.
+    /// Servers with it are spoken to, clients with it are let in.
     Trusted,
     /// They are not.
     Rejected,
@@ -53,7 +55,7 @@ impl Standing {
     }
 }
 
-/// A certificate of a server.
+/// A certificate of a server or a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
     /// SHA-1 of it, in hexadecimal: how OPC UA names certificates.
@@ -154,6 +156,30 @@ impl Pki {
         Ok(pki)
     }
 
+    /// Those of clients, in a folder of its own inside this one.
+    ///
+    /// # Errors
+    /// [`PkiError::File`].
+    pub fn clients(&self) -> Result<Self, PkiError> {
+        let clients = Self { folder: self.folder.join(CLIENTS) };
+        for inside in ["trusted", "rejected"] {
+            let path = clients.folder.join(inside);
+            fs::create_dir_all(&path).map_err(|source| PkiError::File { path, source })?;
+        }
+        Ok(clients)
+    }
+
+    /// Rejected certificates, of which only so many are kept as a stranger may fill the disk with: the latest go.
+    pub(crate) fn rejected(&self) -> Result<Vec<Certificate>, PkiError> {
+        let mut files = self.files(Standing::Rejected)?;
+        let written = |file: &PathBuf| fs::metadata(file).and_then(|about| about.modified()).ok();
+        files.sort_by_cached_key(|file| (written(file), file.clone()));
+        for file in files.drain(REJECTED_MAX.min(files.len())..) {
+            fs::remove_file(&file).map_err(|source| PkiError::File { path: file.clone(), source })?;
+        }
+        Ok(files.iter().filter_map(|file| read(file, Standing::Rejected)).collect())
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -181,14 +207,13 @@ impl Pki {
         // The first must be the URI.
         data.alt_host_names = Default::default();
         data.alt_host_names.add_uri(APPLICATION_URI);
-        let host = opcua::crypto::hostname().unwrap_or_else(|_| "localhost".to_owned());
-        data.alt_host_names.add_dns(host);
+        data.alt_host_names.add_dns(host_name());
         // The folder of the key lets nobody else in, so that it is never readable for others.
         CertificateStore::create_certificate_and_key(&data, true, &certificate, &key).map_err(failed)?;
         only_for_us(&key, 0o600)
     }
 
-    /// Every certificate of servers, trusted ones first. Files that are none are left out.
+    /// Every certificate, trusted ones first. Files that are none are left out.
     ///
     /// # Errors
     /// [`PkiError::File`] when a folder cannot be read.
@@ -345,6 +370,12 @@ impl Pki {
         }
         Ok(files)
     }
+}
+
+/// Name of this machine, or `localhost` where it has none.
+#[must_use]
+pub fn host_name() -> String {
+    opcua::crypto::hostname().unwrap_or_else(|_| "localhost".to_owned())
 }
 
 fn read(file: &Path, standing: Standing) -> Option<Certificate> {

@@ -30,6 +30,12 @@ pub(crate) fn date_time(time: Timestamp) -> DateTime {
     DateTime::from(TICKS_TO_1970.saturating_add(ticks))
 }
 
+/// What [`date_time`] leaves out of a time, in tens of picoseconds.
+pub(crate) fn picoseconds(time: Timestamp) -> u16 {
+    // Below 10,000: a step has a hundred nanoseconds, each of a hundred tens.
+    u16::try_from(time.0 % TICK_NS * 100).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +73,13 @@ mod tests {
     fn a_time_of_ours_comes_back_as_it_was() {
         let time = Timestamp(1_767_225_600_123_456_700);
         let value = DataValue { source_timestamp: Some(date_time(time)), ..DataValue::null() };
+        assert_eq!(of(&value), Some(time));
+        let time = Timestamp(time.0 + 99);
+        let value = DataValue {
+            source_timestamp: Some(date_time(time)),
+            source_picoseconds: Some(picoseconds(time)),
+            ..DataValue::null()
+        };
         assert_eq!(of(&value), Some(time));
     }
 

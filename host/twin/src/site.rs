@@ -18,6 +18,7 @@ mod behavior;
 mod check;
 mod containment;
 mod field;
+mod opcua_server;
 mod publish;
 mod read;
 mod schema;
@@ -33,6 +34,7 @@ pub use field::{
     Bind, Broker, Csv, Mqtt, MqttVersion, OpcUa, Payload, QualityCode, SecurityMode, SecurityPolicy, Shape,
     Source, Sparkplug, TimeUnit, Tls,
 };
+pub use opcua_server::OpcUaServer;
 pub use publish::{Layer, Publish};
 pub use schema::site_schema;
 pub use target::{Commands, Feedback, Heartbeat, Target, Write};
@@ -172,6 +174,9 @@ pub struct Document {
     /// Where results are published, by name.
     #[serde(default)]
     pub publish: BTreeMap<String, Publish>,
+    /// Twins as objects of an OPC UA server. Absent: none runs.
+    #[serde(default)]
+    pub opcua_server: Option<OpcUaServer>,
     /// What holds for commands to them.
     #[serde(default)]
     pub command: Commands,

@@ -236,4 +236,5 @@ async def main():
         await peer.do(json.loads(line))
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())

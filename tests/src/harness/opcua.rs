@@ -24,6 +24,35 @@ pub enum OpcUaPeer {
     NodeOpcua,
 }
 
+/// The program of a peer, `server` or `client`, without its arguments.
+///
+/// # Errors
+/// When the peer is not installed.
+pub(crate) fn program(peer: OpcUaPeer, role: &str) -> anyhow::Result<Command> {
+    let peers = repository().join("tests/peers/opcua");
+    let python = repository().join("target/peers/opcua-venv/bin/python");
+    let mut command = match peer {
+        OpcUaPeer::Asyncua => {
+            ensure!(python.is_file(), "asyncua is not installed: run tests/run");
+            let mut command = Command::new(python);
+            command.arg("-u").arg(peers.join(role).with_extension("py"));
+            command
+        }
+        OpcUaPeer::NodeOpcua => {
+            ensure!(
+                peers.join("node_modules").is_dir(),
+                "node-opcua is not installed: run tests/run, or `npm ci` in tests/peers/opcua"
+            );
+            let mut command = Command::new("node");
+            command.arg(peers.join(role).with_extension("mjs"));
+            command
+        }
+    };
+    // Nothing that Python has compiled is left among the sources.
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    Ok(command)
+}
+
 /// One server, which keeps its certificate in a folder; killed when dropped.
 #[derive(Debug)]
 pub struct OpcUaServer {
@@ -37,25 +66,7 @@ impl OpcUaServer {
     /// # Errors
     /// When the peer is not installed, or does not start.
     pub fn start(peer: OpcUaPeer, port: u16, folder: &Path) -> anyhow::Result<Self> {
-        let peers = repository().join("tests/peers/opcua");
-        let python = repository().join("target/peers/opcua-venv/bin/python");
-        let mut command = match peer {
-            OpcUaPeer::Asyncua => {
-                ensure!(python.is_file(), "asyncua is not installed: run tests/run");
-                let mut command = Command::new(python);
-                command.arg("-u").arg(peers.join("server.py"));
-                command
-            }
-            OpcUaPeer::NodeOpcua => {
-                ensure!(
-                    peers.join("node_modules").is_dir(),
-                    "node-opcua is not installed: run tests/run, or `npm ci` in tests/peers/opcua"
-                );
-                let mut command = Command::new("node");
-                command.arg(peers.join("server.mjs"));
-                command
-            }
-        };
+        let mut command = program(peer, "server")?;
         let mut child = command
             .arg(port.to_string())
             .arg(folder)

@@ -62,6 +62,9 @@ metrics! {
     SOURCE_CONNECTED Gauge "geminus_source_connected" ["source"] "1 while the source is connected, else 0.";
     SOURCE_RECONNECTS Counter "geminus_source_reconnects_total" ["source"] "Times that a source had to connect anew.";
     CERTIFICATE_EXPIRY Gauge "geminus_certificate_expiry_seconds" ["use"] "When the first certificate ends, in seconds since 1970, by what it is for: own (towards OPC UA servers), server (of OPC UA, trusted), tls (named in the site file).";
+    OPCUA_SESSIONS Gauge "geminus_opcua_server_sessions" [] "Sessions of OPC UA clients open, where the site has an OPC UA server.";
+    OPCUA_SUBSCRIPTIONS Gauge "geminus_opcua_server_subscriptions" [] "Subscriptions of OPC UA clients.";
+    OPCUA_VALUES Counter "geminus_opcua_server_values_total" ["fate"] "Values for OPC UA clients by what became of them: pushed to a subscription, or replaced by a newer one before the server could push them.";
     ROWS Counter "geminus_rows_total" ["plugin"] "Rows that a behavior stepped, under the behavior's name.";
     STEP_CALLS Counter "geminus_step_calls_total" ["plugin"] "Calls of step, under the behavior's name; rows per call is the batch size.";
     STEP_SECONDS Counter "geminus_step_seconds_total" ["plugin"] "Time spent in calls of step, under the behavior's name.";

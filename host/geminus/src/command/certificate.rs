@@ -1,22 +1,22 @@
-//! `geminus certificate`: certificates of OPC UA servers, listed, trusted and rejected. Works on the data folder; a host
-//! that runs looks at it with each attempt to connect.
+//! `geminus certificate`: certificates of OPC UA servers and clients, listed, trusted and rejected. Works on the data folder;
+//! a host that runs looks at it with each attempt to connect, from either side.
 
 use std::path::PathBuf;
 
 use anyhow::ensure;
 use clap::{Args, Subcommand};
-use geminus_opcua::{Certificate as Found, Pki};
+use geminus_opcua::{Certificate as Found, Pki, PkiError};
 
 use crate::runtime::{field, plan};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Certificate {
-    /// Shows every certificate that a server has shown.
+    /// Shows every certificate that a server or a client has shown.
     List {
         #[command(flatten)]
         place: Place,
     },
-    /// Trusts the certificate whose thumbprint starts so: its server is spoken to.
+    /// Trusts the certificate whose thumbprint starts so: its server is spoken to, its client let in.
     Trust {
         /// The first characters of the thumbprint, four at least.
         thumbprint: String,
@@ -43,14 +43,16 @@ pub(crate) struct Place {
 pub(crate) fn run(command: &Certificate) -> anyhow::Result<()> {
     match command {
         Certificate::List { place } => {
-            let found = place.pki()?.list()?;
-            if found.is_empty() {
-                println!("no server has shown a certificate");
+            let servers = place.pki()?;
+            let (clients, servers) = (servers.clients()?.list()?, servers.list()?);
+            if clients.is_empty() && servers.is_empty() {
+                println!("no server and no client has shown a certificate");
             }
-            found.iter().for_each(show);
+            servers.iter().for_each(|one| show(one, "server"));
+            clients.iter().for_each(|one| show(one, "client"));
         }
-        Certificate::Trust { thumbprint, place } => show(&place.pki()?.trust(thumbprint)?),
-        Certificate::Reject { thumbprint, place } => show(&place.pki()?.reject(thumbprint)?),
+        Certificate::Trust { thumbprint, place } => place.put(|pki| pki.trust(thumbprint))?,
+        Certificate::Reject { thumbprint, place } => place.put(|pki| pki.reject(thumbprint))?,
     }
     Ok(())
 }
@@ -64,10 +66,20 @@ impl Place {
         ensure!(data.is_dir(), "{} is no folder: has the host run once?", data.display());
         Ok(Pki::open(field::opcua::pki(&data))?)
     }
+
+    /// Puts a certificate of a server, or else of a client, where it belongs, and shows it.
+    fn put(&self, put: impl Fn(&Pki) -> Result<Found, PkiError>) -> anyhow::Result<()> {
+        let pki = self.pki()?;
+        match put(&pki) {
+            Err(PkiError::Nobody(_)) => show(&put(&pki.clients()?)?, "client"),
+            found => show(&found?, "server"),
+        }
+        Ok(())
+    }
 }
 
-fn show(one: &Found) {
+fn show(one: &Found, whose: &str) {
     println!("{:<8}  {}", one.standing.name(), one.thumbprint);
-    println!("          {}", one.subject);
+    println!("          {whose}: {}", one.subject);
     println!("          from {} to {}", one.valid_from, one.valid_until);
 }

@@ -26,6 +26,7 @@ use geminus_api::{Actor, House, Trouble, view as api};
 use geminus_core::{Authority, Clock, Timestamp, TwinIndex};
 use geminus_ingest::Reason;
 use geminus_ingest::refusal::RefusalCounts;
+use geminus_opcua::server::ServerStats;
 use geminus_registry::{Package, store_bytes};
 use geminus_rollout::Plan;
 use geminus_store::{ActivationFilter, Stats, Store};
@@ -41,6 +42,7 @@ use super::field::Source;
 use super::manager::Heard;
 use super::message::{Ask, Totals};
 use super::meters::ShardMeters;
+use super::opcua_server::Exhibit;
 use super::plugins::Board;
 use super::proposals;
 use super::rollouts::Document;
@@ -67,6 +69,8 @@ pub(crate) struct Rooms {
     pub(crate) certificates: Certificates,
     /// What each recording that is played refused.
     pub(crate) replayed: Vec<Arc<RefusalCounts>>,
+    /// The OPC UA server of the site, if it has one, and what it shows.
+    pub(crate) opcua_server: Option<(Arc<ServerStats>, Arc<Exhibit>)>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) started: Timestamp,
     pub(crate) plugins: PathBuf,

@@ -1,4 +1,4 @@
-//! What open pages and publications see of a shard: changed values of watched twins ten times a second, and twins whose
+//! What open pages, publications and OPC UA clients see of a shard: changed values of watched twins ten times a second, and twins whose
 //! state, alerts or health changed.
 
 use std::collections::{HashMap, VecDeque};
@@ -10,6 +10,7 @@ use geminus_core::TwinIndex;
 use geminus_twin::shard::{Moment, Shard, Update};
 use geminus_twin::{BindingIndex, Plant};
 
+use super::opcua_server::Exhibit;
 use super::press::Press;
 use super::view;
 
@@ -23,7 +24,7 @@ struct Face {
     kind: usize,
     /// Number of the watch that was last seen; `None` while nobody watches.
     watch: Option<u64>,
-    /// Whether something of it is published, so that it is always watched.
+    /// Whether something of it is published or shown to OPC UA clients, so that it is always watched.
     published: bool,
 }
 
@@ -32,6 +33,7 @@ struct Face {
 pub(crate) struct Live {
     plant: Arc<Plant>,
     press: Arc<Press>,
+    exhibit: Arc<Exhibit>,
     bus: Arc<EventBus>,
     faces: HashMap<TwinIndex, Face>,
     /// Names of points by kind.
@@ -45,11 +47,16 @@ pub(crate) struct Live {
 
 impl Live {
     /// Watches what is published from now on.
-    pub(crate) fn new(plant: &Arc<Plant>, press: Arc<Press>, shard: &mut Shard, bus: Arc<EventBus>) -> Self {
+    pub(crate) fn new(
+        plant: &Arc<Plant>,
+        (press, exhibit): (Arc<Press>, Arc<Exhibit>),
+        shard: &mut Shard,
+        bus: Arc<EventBus>,
+    ) -> Self {
         let twins: Vec<TwinIndex> = shard.twins().collect();
         let face = |twin: TwinIndex| {
             let of = plant.twin(twin)?;
-            let published = press.wants(twin);
+            let published = press.wants(twin) || exhibit.wants(twin);
             shard.watch(twin, published);
             Some((twin, Face { id: (*of.id).into(), kind: of.kind as usize, watch: None, published }))
         };
@@ -62,6 +69,7 @@ impl Live {
         Self {
             plant: Arc::clone(plant),
             press,
+            exhibit,
             bus,
             faces,
             names,
@@ -86,6 +94,7 @@ impl Live {
             let Some(face) = self.faces.get(&update.twin) else { continue };
             if face.published {
                 self.press.update(&self.plant, &update, now.wall, &|index| by(index, update.twin));
+                self.exhibit.update(&update, now.wall);
             }
             if face.watch.is_none() {
                 continue;

@@ -13,7 +13,7 @@ use geminus_twin::site::Behavior;
 use geminus_twin::{Plant, Site};
 use semver::VersionReq;
 
-use super::{field, oidc, press};
+use super::{field, oidc, opcua_server, press};
 
 /// What earlier runs left behind that decides what starts now.
 #[derive(Debug, Default)]
@@ -110,6 +110,7 @@ pub(crate) fn check(path: &Path) -> anyhow::Result<Checked> {
     if let Err(error) = oidc::check(&site) {
         problems.add(&site.path, site.line("access.oidc"), format!("{error:#}"));
     }
+    opcua_server::check(&site, &plan.plant, &mut problems);
     let recordings = field::check::recordings(&site, &plan.plant, &mut problems);
     Ok(Checked { plan, recordings, problems })
 }

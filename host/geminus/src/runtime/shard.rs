@@ -39,6 +39,7 @@ use super::live::Live;
 use super::manager;
 use super::message::{Ask, Candidate, Copied};
 use super::meters::ShardMeters;
+use super::opcua_server::Exhibit;
 use super::plugins::Board;
 use super::press::Press;
 use super::proposals::{Court, Hearing};
@@ -84,6 +85,7 @@ pub(crate) struct ShardParts {
     pub(crate) alarms: AlarmWatch,
     /// Where results are published.
     pub(crate) press: Arc<Press>,
+    pub(crate) exhibit: Arc<Exhibit>,
     pub(crate) commands: CommandWatch,
 }
 
@@ -110,8 +112,8 @@ pub(crate) struct ShardRunner {
 
 impl ShardRunner {
     pub(crate) fn new(mut parts: ShardParts) -> Self {
-        let (press, bus) = (Arc::clone(&parts.press), Arc::clone(&parts.bus));
-        let live = Live::new(&parts.plant, press, &mut parts.shard, bus);
+        let outlets = (Arc::clone(&parts.press), Arc::clone(&parts.exhibit));
+        let live = Live::new(&parts.plant, outlets, &mut parts.shard, Arc::clone(&parts.bus));
         let court = Court::new(Arc::clone(&parts.plant), parts.chronicle.clone());
         Self {
             live,

@@ -96,6 +96,24 @@ fn rejected_certificates_do_not_fill_the_disk() {
 }
 
 #[test]
+fn certificates_of_clients_lie_apart_and_do_not_fill_the_disk_either() {
+    let (_folder, pki) = pki();
+    let clients = pki.clients().expect("a folder inside");
+    let [one, _] = certificates();
+    fs::write(clients.folder().join("rejected/a.der"), one).expect("write");
+    let found = clients.rejected().expect("readable");
+    assert_eq!((found.len(), pki.list().expect("list").len()), (1, 0), "no server has shown it");
+    clients.trust(&found[0].thumbprint).expect("trusted");
+    assert!(clients.folder().join("trusted/a.der").is_file());
+    for number in 0..REJECTED_MAX + 5 {
+        fs::write(clients.folder().join("rejected").join(format!("{number}.der")), one).expect("write");
+    }
+    clients.rejected().expect("readable");
+    let left = fs::read_dir(clients.folder().join("rejected")).expect("folder").count();
+    assert_eq!(left, REJECTED_MAX);
+}
+
+#[test]
 fn names_of_sources_stay_inside_the_folder() {
     let (_folder, pki) = pki();
     pki.remember("../../etc/x y", "abc").expect("remembered");

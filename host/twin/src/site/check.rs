@@ -11,6 +11,7 @@ use crate::problem::{Problems, did_you_mean};
 mod access;
 mod broker;
 mod opcua;
+mod opcua_server;
 mod publish;
 
 /// Adds every mistake to `problems`.
@@ -25,6 +26,7 @@ pub(super) fn document(site: &Site, address: CheckAddress<'_>, problems: &mut Pr
     check.alarms();
     check.targets();
     check.publishes();
+    check.opcua_server();
 }
 
 struct Check<'a> {

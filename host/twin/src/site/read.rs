@@ -41,6 +41,7 @@ pub(super) fn document(path: &Path, text: &str, problems: &mut Problems) -> (Doc
         alarms: reading.one(&mut root, "alarms"),
         target: reading.many(&mut root, "target"),
         publish: reading.one(&mut root, "publish"),
+        opcua_server: reading.one(&mut root, "opcua_server"),
         command: reading.one(&mut root, "command"),
         limits: reading.one(&mut root, "limits"),
         containment: reading.one(&mut root, "containment"),

@@ -40,6 +40,12 @@ impl Rooms {
             out.count(&catalogue::SOURCE_RECONNECTS, &[&source.name], reconnects);
         }
         self.certificates.measure(out);
+        if let Some((server, shown)) = &self.opcua_server {
+            out.count(&catalogue::OPCUA_SESSIONS, &[], server.sessions());
+            out.count(&catalogue::OPCUA_SUBSCRIPTIONS, &[], server.subscriptions());
+            out.count(&catalogue::OPCUA_VALUES, &["pushed"], server.pushed());
+            out.count(&catalogue::OPCUA_VALUES, &["replaced"], shown.replaced());
+        }
         let totals = self.totals();
         for (state, count) in [("live", totals.live), ("stale", totals.stale), ("waiting", totals.waiting)] {
             out.count(&catalogue::TWINS, &[state], count);
