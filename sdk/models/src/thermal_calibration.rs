@@ -118,6 +118,40 @@ impl ThermalCalibration {
         Ok(())
     }
 
+    /// Passes over `dt_s` seconds of which nobody knows the heat, and goes on from a measured temperature: they teach
+    /// nothing of the parameters, which have aged meanwhile.
+    ///
+    /// # Errors
+    /// When `temperature` is not finite or `dt_s` is negative; nothing has then changed.
+    pub fn restart(&mut self, dt_s: f64, temperature: f64) -> Result<(), EstimationError> {
+        if !(dt_s >= 0.0 && dt_s.is_finite()) {
+            return Err(EstimationError::OutOfRange { field: "dt_s", expect: "finite and not negative" });
+        }
+        if !temperature.is_finite() {
+            return Err(EstimationError::NotFinite { field: "temperature" });
+        }
+        let (Uncertainty { ageing_per_hour, parameters, .. }, hours) = (self.uncertainty, dt_s / 3600.0);
+        let [r, c] = ageing_per_hour.map(|rate| rate * rate * hours);
+        let P = &mut self.filter.P;
+        P.row_mut(TEMPERATURE).fill(0.0);
+        P.column_mut(TEMPERATURE).fill(0.0);
+        *P += SMatrix::from_diagonal(&SVector::from([self.filter.R.x, r, c]));
+        bound(
+            P,
+            &SVector::from([f64::INFINITY, parameters[0] * parameters[0], parameters[1] * parameters[1]]),
+        );
+        self.filter.x[TEMPERATURE] = temperature;
+        Ok(())
+    }
+
+    /// Logarithms of resistance and capacity, and their covariance: what [`Drift`](crate::recursive_least_squares::Drift) takes.
+    #[must_use]
+    pub fn parameters(&self) -> (SVector<f64, 2>, SMatrix<f64, 2, 2>) {
+        let (x, P) = (&self.filter.x, &self.filter.P);
+        let from = LN_RESISTANCE;
+        (x.fixed_rows::<2>(from).into_owned(), P.fixed_view::<2, 2>(from, from).into_owned())
+    }
+
     /// Takes in a measured temperature; `None` when there was none.
     ///
     /// # Errors

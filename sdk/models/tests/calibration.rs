@@ -5,7 +5,7 @@
 
 use geminus_models::random_draws::Draws;
 use geminus_models::recursive_least_squares::{Drift, RecursiveLeastSquares};
-use geminus_models::thermal_calibration::{Held, LN_RESISTANCE, ThermalCalibration, Uncertainty};
+use geminus_models::thermal_calibration::{Held, ThermalCalibration, Uncertainty};
 use geminus_models::{SMatrix, SVector};
 
 const UNCERTAINTY: Uncertainty = Uncertainty {
@@ -70,13 +70,9 @@ fn an_ageing_resistance_is_followed_and_its_drift_reported() {
     let mut body = Body::new(0.8, 600.0, 5);
     let mut model = ThermalCalibration::new(20.0, 0.8, 600.0, UNCERTAINTY).expect("a model");
     body.teach(&mut model, 3.0 * 3600.0);
-    let parameters = |model: &ThermalCalibration| {
-        let (x, P) = (model.filter.x, model.filter.P);
-        (x.fixed_rows::<2>(LN_RESISTANCE).into_owned(), P.fixed_view::<2, 2>(1, 1).into_owned())
-    };
-    let (reference, P_reference) = parameters(&model);
+    let (reference, P_reference) = model.parameters();
     let drift = |model: &ThermalCalibration| {
-        let (theta, P) = parameters(model);
+        let (theta, P) = model.parameters();
         Drift::new(&theta, &P, &reference, &P_reference).expect("covariances")
     };
     body.teach(&mut model, 4.0 * 3600.0);
@@ -108,6 +104,25 @@ fn a_body_that_nothing_heats_teaches_nothing_and_winds_nothing_up() {
     assert!((R - 0.8).abs() < 1e-9, "{R}");
     assert!(deviation <= 0.8 * 0.5 * (1.0 + 1e-12) && deviation > 0.39, "± {deviation} after a fortnight");
     model.filter.check().expect("still a covariance");
+}
+
+#[test]
+fn time_of_which_nobody_knows_the_heat_teaches_nothing() {
+    let mut body = Body::new(0.8, 600.0, 6);
+    let mut model = ThermalCalibration::new(20.0, 0.8, 600.0, UNCERTAINTY).expect("a model");
+    body.teach(&mut model, 7200.0);
+    let (theta, before) = model.parameters();
+    model.restart(50.0 * 3600.0, 95.0).expect("finite");
+    let (after, P) = model.parameters();
+    assert_eq!((model.temperature(), after), (95.0, theta));
+    let aged = P.diagonal() - before.diagonal();
+    assert!((aged - SVector::repeat(50.0 * 0.002 * 0.002)).amax() < 1e-15, "{aged}");
+    assert!((P[(0, 1)] - before[(0, 1)]).abs() < 1e-18, "what they have to do with each other stays");
+    model.filter.check().expect("still a covariance");
+    assert!(model.restart(-1.0, 20.0).is_err() && model.restart(1.0, f64::NAN).is_err());
+    assert_eq!(model.temperature(), 95.0);
+    model.restart(1e12, 20.0).expect("finite");
+    assert!(model.parameters().1.diagonal().max() <= 0.25 * (1.0 + 1e-12), "no more than at the beginning");
 }
 
 fn estimator(forgetting: f64) -> RecursiveLeastSquares<2> {
