@@ -148,6 +148,16 @@ fn throttle_policy_goes_on_from_every_released_state() -> anyhow::Result<()> {
 }
 
 #[test]
+fn drift_calibrator_goes_on_from_every_released_state() -> anyhow::Result<()> {
+    check("plugins/drift-calibrator", 500)
+}
+
+#[test]
+fn cstr_goes_on_from_every_released_state() -> anyhow::Result<()> {
+    check("plugins/cstr", 500)
+}
+
+#[test]
 fn the_first_behavior_goes_on_from_every_released_state() -> anyhow::Result<()> {
     check("examples/first-behavior", 10)
 }

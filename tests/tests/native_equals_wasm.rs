@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use cstr::Cstr;
+use drift_calibrator::DriftCalibrator;
 use geminus_behavior::{Cohort, Engine, HostCalls, Limits, Opening, Series};
 use geminus_core::declaration::Role;
 use geminus_core::{Declaration, Frame, Quality, Timestamp, TwinIndex};
@@ -182,4 +184,14 @@ fn pump_health_gives_the_same_bits_natively_and_in_wasm() {
 #[test]
 fn throttle_policy_gives_the_same_bits_natively_and_in_wasm() {
     check::<ThrottlePolicy>("throttle-policy", &[148.0, 1.0, 90.0]);
+}
+
+#[test]
+fn drift_calibrator_gives_the_same_bits_natively_and_in_wasm() {
+    check::<DriftCalibrator>("drift-calibrator", &[60.0, 20.0, 40.0]);
+}
+
+#[test]
+fn cstr_gives_the_same_bits_natively_and_in_wasm() {
+    check::<Cstr>("cstr", &[51.35, 0.88, 76.85, 100.0, 26.85]);
 }

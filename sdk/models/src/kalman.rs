@@ -3,13 +3,17 @@
 //! Names and conventions follow filterpy's `KalmanFilter`. A measurement may be missing wholly or in part; what
 //! is missing has no influence, it is never a zero. The covariance is updated in Joseph form and kept exactly
 //! symmetric. Sources: Bar-Shalom, Li, Kirubarajan, *Estimation with Applications to Tracking and Navigation*,
-//! §5.2 (filter), §5.4 (NIS); Bucy and Joseph, *Filtering for Stochastic Processes*, 1968 (update of `P`).
+//! §5.2 (filter), §5.4 (NIS, NEES); the measurement step itself stands in `correction`.
 #![expect(clippy::indexing_slicing, reason = "indices run over the dimensions that stand in the types")]
 #![expect(non_snake_case, reason = "F, H, Q, R, P, S are the names of the field")]
 
 use nalgebra::{SMatrix, SVector};
 
-const LN_2_PI: f64 = 1.837_877_066_409_345_5;
+pub use crate::correction::Innovation;
+pub(crate) use crate::correction::symmetric;
+use crate::correction::{Residual, believable, correct};
+use crate::estimation_error::{covariance, finite, invertible};
+use crate::{EstimationError, ZeroOrderHold};
 
 /// A filter with `N` states, `M` measurements and `U` inputs. Public fields, as in filterpy: what varies over
 /// time (`F` with the interval, say) is replaced between calls.
@@ -31,97 +35,82 @@ pub struct Kalman<const N: usize, const M: usize, const U: usize> {
     pub R: SMatrix<f64, M, M>,
 }
 
-/// What a measurement had to say: measured minus predicted, and how surprising that is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Innovation<const M: usize> {
-    /// `z − H x`; NaN for what was not measured.
-    pub y: SVector<f64, M>,
-    /// Covariance of `y`, `H P Hᵀ + R`. Rows and columns of what was not measured are those of the unit matrix.
-    pub S: SMatrix<f64, M, M>,
-    /// Normalised innovation squared, `yᵀ S⁻¹ y`: chi-square with `observed` degrees of freedom when the model holds.
-    pub nis: f64,
-    /// Natural logarithm of the density of what was measured.
-    pub log_likelihood: f64,
-    /// How many measurements there were, 1 … `M`.
-    pub observed: usize,
-}
-
-/// `S` was not positive definite: `R` or `P` is not a covariance, or something is not finite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotPositiveDefinite;
-
-impl core::fmt::Display for NotPositiveDefinite {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("innovation covariance is not positive definite")
-    }
-}
-
-impl core::error::Error for NotPositiveDefinite {}
-
 impl<const N: usize, const M: usize, const U: usize> Kalman<N, M, U> {
-    /// Advances one interval: `x ← F x + B u`, `P ← F P Fᵀ + Q`.
+    /// Whether everything is what it should be: finite, `P` and `Q` covariances, `R` one with an inverse. For the time of loading:
+    /// it computes eigenvalues.
+    ///
+    /// # Errors
+    /// The field to mend.
+    pub fn check(&self) -> Result<(), EstimationError> {
+        finite("x", &self.x)?;
+        covariance("P", &self.P)?;
+        finite("F", &self.F)?;
+        finite("B", &self.B)?;
+        covariance("Q", &self.Q)?;
+        finite("H", &self.H)?;
+        invertible("R", &self.R)
+    }
+
+    /// Advances one interval: `x ← F x + B u`, `P ← F P Fᵀ + Q`. What is not finite stays so and is refused by
+    /// the next `update`.
     pub fn predict(&mut self, u: &SVector<f64, U>) {
         self.x = self.F * self.x + self.B * u;
         self.P = symmetric(self.F * self.P * self.F.transpose() + self.Q);
     }
 
+    /// Advances over an interval of any length, whose model becomes `F`, `B`, `Q`: for measurements that come
+    /// irregularly. Making the model costs more than the step; keep it while the interval stays the same.
+    pub fn predict_over(&mut self, interval: &ZeroOrderHold<N, U>, u: &SVector<f64, U>) {
+        (self.F, self.B, self.Q) = (interval.F, interval.G, interval.Q);
+        self.predict(u);
+    }
+
     /// Takes in the measurement `z` and says how surprising it was; `None` when nothing was measured, and then
     /// nothing changes. A measurement that is not finite counts as missing.
     ///
-    /// A missing row of `H` is set to zero and its part of `R` to the unit matrix. `S` is then block diagonal, so
-    /// the result equals that of the smaller filter without the row, also when `R` is full.
+    /// # Errors
+    /// The field to mend when `S` is not positive definite or something is not finite; the filter has not changed.
+    pub fn update(&mut self, z: &SVector<Option<f64>, M>) -> Result<Option<Innovation<M>>, EstimationError> {
+        let predicted = self.H * self.x;
+        let residual = Residual::new(z, |i, value| value - predicted[i]);
+        correct(&mut self.x, &mut self.P, &self.H, &self.R, &residual)
+    }
+
+    /// One row: predicts with the input, then takes in what was measured.
     ///
     /// # Errors
-    /// When `S` is not positive definite; the filter has not changed.
-    pub fn update(
+    /// As [`update`](Self::update); the filter has then gone one interval ahead.
+    pub fn step(
         &mut self,
+        u: &SVector<f64, U>,
         z: &SVector<Option<f64>, M>,
-    ) -> Result<Option<Innovation<M>>, NotPositiveDefinite> {
-        let (mut H, mut R) = (self.H, self.R);
-        let predicted = self.H * self.x;
-        let mut y = SVector::<f64, M>::zeros();
-        let mut observed = 0;
-        for i in 0..M {
-            if let Some(value) = z[i].filter(|value| value.is_finite()) {
-                y[i] = value - predicted[i];
-                observed += 1;
-            } else {
-                H.row_mut(i).fill(0.0);
-                R.row_mut(i).fill(0.0);
-                R.column_mut(i).fill(0.0);
-                R[(i, i)] = 1.0;
-            }
-        }
-        if observed == 0 {
-            return Ok(None);
-        }
-        let PHt = self.P * H.transpose();
-        let S = symmetric(H * PHt + R);
-        let cholesky = S.cholesky().ok_or(NotPositiveDefinite)?;
-        let K = cholesky.solve(&PHt.transpose()).transpose();
-        let I_KH = SMatrix::<f64, N, N>::identity() - K * H;
-        self.x += K * y;
-        self.P = symmetric(I_KH * self.P * I_KH.transpose() + K * R * K.transpose());
+    ) -> Result<Option<Innovation<M>>, EstimationError> {
+        self.predict(u);
+        self.update(z)
+    }
 
-        let nis = y.dot(&cholesky.solve(&y));
-        let L = cholesky.l_dirty();
-        let ln_det_S = 2.0 * (0..M).map(|i| libm::log(L[(i, i)])).sum::<f64>();
-        let log_likelihood = -0.5 * (nis + ln_det_S + dimension(observed) * LN_2_PI);
-        for i in 0..M {
-            if z[i].is_none_or(|value| !value.is_finite()) {
-                y[i] = f64::NAN;
-            }
-        }
-        Ok(Some(Innovation { y, S, nis, log_likelihood, observed }))
+    /// [`nees`] of this filter's belief.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn nees(&self, truth: &SVector<f64, N>) -> Result<f64, EstimationError> {
+        nees(truth, &self.x, &self.P)
     }
 }
 
-/// `(X + Xᵀ) / 2`: exactly symmetric.
-pub(crate) fn symmetric<const N: usize>(X: SMatrix<f64, N, N>) -> SMatrix<f64, N, N> {
-    (X + X.transpose()) * 0.5
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a number of measurements is far below 2^53")]
-fn dimension(count: usize) -> f64 {
-    count as f64
+/// Normalised estimation error squared, `(truth − x)ᵀ P⁻¹ (truth − x)`: chi-square with `N` degrees of freedom when
+/// the filter is as sure of itself as it may be. For simulations, where the truth is known.
+///
+/// # Errors
+/// When `P` has no inverse, or something is not finite.
+pub fn nees<const N: usize>(
+    truth: &SVector<f64, N>,
+    x: &SVector<f64, N>,
+    P: &SMatrix<f64, N, N>,
+) -> Result<f64, EstimationError> {
+    finite("truth", truth)?;
+    believable(x, P)?;
+    let cholesky = P.cholesky().ok_or(EstimationError::NotPositiveDefinite { field: "P" })?;
+    let error = truth - x;
+    Ok(error.dot(&cholesky.solve(&error)))
 }

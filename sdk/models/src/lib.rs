@@ -2,23 +2,36 @@
 //! wasm, and gives the same bits in both.
 //!
 //! Rules that keep it so: static matrices (`SMatrix`), no allocation after construction, no clock, no random
-//! numbers; `exp` and `log` come from `libm` (never from std, whose versions differ between platforms); no fused
+//! numbers but those of a seed; `exp` and `log` come from `libm` (never from std, whose versions differ between platforms); no fused
 //! multiply-add; nalgebra without its `std` feature, whose matrix product picks instructions by processor.
 //! `+ − × ÷ √` are exact under IEEE 754 and need no care. Names are those of control theory and of filterpy.
 #![warn(missing_docs)]
 
+mod correction;
 pub mod discretise;
+mod estimation_error;
+pub mod extended;
 pub mod health;
 pub mod innovation;
 pub mod kalman;
 pub mod observability;
+pub mod particle;
+pub mod process_noise;
 pub mod quartiles;
+pub mod random_draws;
+pub mod recursive_least_squares;
 pub mod riccati;
+pub mod smoother;
+pub mod square_root;
 pub mod stability;
+pub mod steady_state;
+pub mod thermal_calibration;
 pub mod thermal_network;
+pub mod unscented;
 
 pub use discretise::ZeroOrderHold;
-pub use kalman::{Innovation, Kalman, NotPositiveDefinite};
+pub use estimation_error::EstimationError;
+pub use kalman::{Innovation, Kalman};
 pub use nalgebra::{SMatrix, SVector};
 pub use observability::Observability;
 pub use thermal_network::ThermalNetwork;

@@ -63,7 +63,7 @@ impl Observability {
 
 /// Eigenvalues of a symmetric matrix by cyclic Jacobi rotations (Golub and Van Loan, *Matrix Computations*,
 /// §8.5), which find small eigenvalues of positive matrices more exactly than QR does.
-fn eigenvalues<const N: usize>(mut W: SMatrix<f64, N, N>) -> SVector<f64, N> {
+pub(crate) fn eigenvalues<const N: usize>(mut W: SMatrix<f64, N, N>) -> SVector<f64, N> {
     for _ in 0..SWEEPS_MAX {
         let mut rotated = false;
         for p in 0..N {

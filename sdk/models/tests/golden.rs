@@ -2,50 +2,12 @@
 #![expect(clippy::panic, clippy::expect_used, clippy::indexing_slicing, reason = "a test may")]
 #![expect(non_snake_case, reason = "F, H, Q, R, P, S are the names of the field")]
 
-use std::path::Path;
+#[path = "vectors/golden_file.rs"]
+mod golden_file;
 
 use geminus_models::{Kalman, Observability, SMatrix, SVector, ZeroOrderHold, riccati, stability};
 
-/// Lines of a golden file: a name and its numbers.
-struct Golden(Vec<(String, Vec<f64>)>);
-
-impl Golden {
-    fn read(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name);
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        let lines = text.lines().filter(|line| !line.starts_with('#')).map(|line| {
-            let mut words = line.split(' ');
-            let name = words.next().expect("a name").to_owned();
-            (name, words.map(|word| word.parse().expect("a number")).collect())
-        });
-        Self(lines.collect())
-    }
-
-    fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [f64]> + use<'a> {
-        let name = name.to_owned();
-        self.0.iter().filter(move |(n, _)| *n == name).map(|(_, values)| values.as_slice())
-    }
-
-    fn one(&self, name: &str) -> &[f64] {
-        self.all(name).next().unwrap_or_else(|| panic!("no line {name}"))
-    }
-
-    fn matrix<const N: usize, const M: usize>(&self, name: &str) -> SMatrix<f64, N, M> {
-        SMatrix::from_row_slice(self.one(name))
-    }
-}
-
-/// Difference of covariances, each element relative to the deviations it is about.
-fn covariance_error<const N: usize>(found: &SMatrix<f64, N, N>, expect: &SMatrix<f64, N, N>) -> f64 {
-    let mut worst = 0.0_f64;
-    for i in 0..N {
-        for j in 0..N {
-            let scale = (expect[(i, i)] * expect[(j, j)]).sqrt();
-            worst = worst.max((found[(i, j)] - expect[(i, j)]).abs() / scale);
-        }
-    }
-    worst
-}
+use golden_file::{Golden, covariance_error, of_upper};
 
 /// Where the ambient temperature stands in x, after winding, bearing and surface.
 const AMBIENT: usize = 3;
@@ -69,14 +31,7 @@ fn run<const M: usize, const U: usize>(name: &str, missing_steps: usize) {
         let (z, rest) = rest.split_at(M);
         let (x, rest) = rest.split_at(4);
         let (upper, surprise) = rest.split_at(10);
-        let mut P = SMatrix::<f64, 4, 4>::zeros();
-        let mut elements = upper.iter();
-        for i in 0..4 {
-            for j in i..4 {
-                P[(i, j)] = *elements.next().expect("ten elements");
-                P[(j, i)] = P[(i, j)];
-            }
-        }
+        let P = of_upper::<4>(upper);
         kalman.predict(&SVector::from_column_slice(u));
         let z = SVector::<Option<f64>, M>::from_fn(|i, _| (!z[i].is_nan()).then_some(z[i]));
         let innovation = kalman.update(&z).expect("positive definite");
