@@ -7,15 +7,29 @@
 //! `+ − × ÷ √` are exact under IEEE 754 and need no care. Names are those of control theory and of filterpy.
 #![warn(missing_docs)]
 
+pub mod acquisition;
+pub mod bad_input;
+pub mod bayesian;
 pub mod discretise;
+pub mod domain;
+pub mod gaussian_process;
 pub mod health;
 pub mod innovation;
 pub mod kalman;
+pub mod latin_hypercube;
+pub mod mpc;
+pub mod neural_ode;
 pub mod observability;
+pub mod ode;
+pub mod quadratic;
 pub mod quartiles;
+mod quasi_newton;
 pub mod riccati;
+mod search;
+pub mod set_point;
 pub mod stability;
 pub mod thermal_network;
+mod triangular;
 
 pub use discretise::ZeroOrderHold;
 pub use kalman::{Innovation, Kalman, NotPositiveDefinite};
