@@ -15,7 +15,7 @@ use crate::quasi_newton::{Descent, descend};
 use crate::triangular::{backward, factor, forward, invert};
 
 /// Bounds of the lengths in spreads of their column, of the amplitude, and of the noise.
-const LENGTH: (f64, f64) = (1e-3, 1e3);
+const LENGTH: (f64, f64) = (1e-3, 1e6);
 const AMPLITUDE: (f64, f64) = (1e-5, 1e5);
 const NOISE: (f64, f64) = (1e-8, 10.0);
 /// Where random starts are drawn from, in the same terms.

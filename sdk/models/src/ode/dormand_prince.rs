@@ -142,7 +142,8 @@ impl DormandPrince {
             let last = t + 1.01 * h >= end;
             let h_now = if last { end - t } else { h };
             if t + h_now <= t || h_now.is_nan() {
-                return Err(OdeError::Step { time: t });
+                let singular = if broken > 0 { OdeError::NotFinite { time: t } } else { OdeError::Step { time: t } };
+                return Err(singular);
             }
             let error = self.step(rates, t, h_now);
             if error.is_finite() && error <= 1.0 {
