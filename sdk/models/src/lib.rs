@@ -7,26 +7,40 @@
 //! `+ − × ÷ √` are exact under IEEE 754 and need no care. Names are those of control theory and of filterpy.
 #![warn(missing_docs)]
 
+pub mod acquisition;
+pub mod bad_input;
+pub mod bayesian;
 mod correction;
 pub mod discretise;
+pub mod domain;
 mod estimation_error;
 pub mod extended;
+pub mod gaussian_process;
 pub mod health;
 pub mod innovation;
 pub mod kalman;
+pub mod latin_hypercube;
+pub mod mpc;
+pub mod neural_ode;
 pub mod observability;
+pub mod ode;
 pub mod particle;
 pub mod process_noise;
+pub mod quadratic;
 pub mod quartiles;
+mod quasi_newton;
 pub mod random_draws;
 pub mod recursive_least_squares;
 pub mod riccati;
+mod search;
+pub mod set_point;
 pub mod smoother;
 pub mod square_root;
 pub mod stability;
 pub mod steady_state;
 pub mod thermal_calibration;
 pub mod thermal_network;
+mod triangular;
 pub mod unscented;
 
 pub use discretise::ZeroOrderHold;
