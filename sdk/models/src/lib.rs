@@ -7,15 +7,22 @@
 //! `+ − × ÷ √` are exact under IEEE 754 and need no care. Names are those of control theory and of filterpy.
 #![warn(missing_docs)]
 
+pub mod chi_square;
+pub mod cusum;
 pub mod discretise;
+pub mod half_space;
 pub mod health;
 pub mod innovation;
 pub mod kalman;
+pub mod moments;
 pub mod observability;
+pub mod principal;
 pub mod quartiles;
+pub mod remaining_life;
 pub mod riccati;
 pub mod stability;
 pub mod thermal_network;
+pub mod window;
 
 pub use discretise::ZeroOrderHold;
 pub use kalman::{Innovation, Kalman, NotPositiveDefinite};
