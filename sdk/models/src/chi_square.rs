@@ -34,7 +34,8 @@ pub fn fisher_cdf(x: f64, numerator: f64, denominator: f64) -> f64 {
         return 0.0;
     }
     let scaled = numerator * x;
-    incomplete_beta(numerator / 2.0, denominator / 2.0, scaled / (scaled + denominator))
+    let sum = scaled + denominator;
+    incomplete_beta(numerator / 2.0, denominator / 2.0, scaled / sum, denominator / sum)
 }
 
 /// The value that F with these degrees exceeds with probability `1 − probability`; `None` as for chi-square.
@@ -121,20 +122,20 @@ fn lower_gamma(a: f64, x: f64) -> f64 {
     (1.0 - front * fraction).clamp(0.0, 1.0)
 }
 
-/// Regularised incomplete beta function `I_x(a, b)` of 0 … 1.
-fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
+/// Regularised incomplete beta function `I_x(a, b)` of 0 … 1; `rest` is 1 − x, which may be too small to be taken from x.
+fn incomplete_beta(a: f64, b: f64, x: f64, rest: f64) -> f64 {
     if x <= 0.0 {
         return 0.0;
     }
-    if x >= 1.0 {
+    if rest <= 0.0 {
         return 1.0;
     }
     // The fraction converges fast below this point; beyond it the mirrored one does.
     if x > (a + 1.0) / (a + b + 2.0) {
-        return 1.0 - incomplete_beta(b, a, 1.0 - x);
+        return 1.0 - incomplete_beta(b, a, rest, x);
     }
     let logarithm = libm::lgamma(a + b) - libm::lgamma(a) - libm::lgamma(b);
-    let front = libm::exp(logarithm + a * libm::log(x) + b * libm::log1p(-x)) / a;
+    let front = libm::exp(logarithm + a * libm::log(x) + b * libm::log(rest)) / a;
     let (mut c, mut d) = (1.0, 1.0 / away_from_zero(1.0 - (a + b) * x / (a + 1.0)));
     let mut fraction = d;
     for n in 1..TERMS_MAX {
@@ -174,9 +175,15 @@ mod tests {
 
     #[test]
     fn what_has_no_point_is_none_and_never_a_number() {
-        for (probability, freedom) in
-            [(0.0, 3.0), (1.0, 3.0), (f64::NAN, 3.0), (0.9, 0.0), (0.9, -1.0), (0.9, f64::NAN), (0.9, f64::INFINITY)]
-        {
+        for (probability, freedom) in [
+            (0.0, 3.0),
+            (1.0, 3.0),
+            (f64::NAN, 3.0),
+            (0.9, 0.0),
+            (0.9, -1.0),
+            (0.9, f64::NAN),
+            (0.9, f64::INFINITY),
+        ] {
             assert_eq!(chi_square_point(probability, freedom), None, "{probability} {freedom}");
             assert_eq!(fisher_point(probability, freedom, 5.0), None, "{probability} {freedom}");
         }

@@ -6,7 +6,10 @@
 //! features within `low` … `high` of [`Forest::grow`]; what lies outside counts to the outermost half.
 //!
 //! [`Forest`] is made once, [`Masses`] change with every row and are what a behavior keeps in its state.
-#![expect(clippy::indexing_slicing, reason = "nodes of a full tree are numbered below its size, which was checked")]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "nodes of a full tree are numbered below its size, which was checked"
+)]
 
 use std::fmt;
 

@@ -50,7 +50,9 @@ pub enum NoComponents {
 impl fmt::Display for NoComponents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rows { seen, needed } => write!(f, "{seen} rows were seen and {needed} are needed: give more"),
+            Self::Rows { seen, needed } => {
+                write!(f, "{seen} rows were seen and {needed} are needed: give more")
+            }
             Self::Constant { column } => write!(f, "column {column} does not change: leave it out"),
             Self::NotFinite => f.write_str("a mean or covariance is not finite: learn anew"),
         }
@@ -90,7 +92,9 @@ impl<const N: usize> Principal<N> {
     pub fn of(moments: &Moments<N>, keep: Keep) -> Result<Self, NoComponents> {
         let needed = N as u32 + 1;
         let covariance = moments.covariance().filter(|_| moments.count >= needed);
-        let Some(covariance) = covariance else { return Err(NoComponents::Rows { seen: moments.count, needed }) };
+        let Some(covariance) = covariance else {
+            return Err(NoComponents::Rows { seen: moments.count, needed });
+        };
         if moments.mean.iter().chain(covariance.iter().flatten()).any(|value| !value.is_finite()) {
             return Err(NoComponents::NotFinite);
         }
@@ -148,7 +152,8 @@ impl<const N: usize> Principal<N> {
     #[must_use]
     pub fn q_limit(&self, probability: f64) -> Option<f64> {
         let rest = self.variances.get(self.kept as usize..)?;
-        let power = |exponent: i32| rest.iter().map(|v| libm::pow(v.max(0.0), f64::from(exponent))).sum::<f64>();
+        let power =
+            |exponent: i32| rest.iter().map(|v| libm::pow(v.max(0.0), f64::from(exponent))).sum::<f64>();
         let (first, second, third) = (power(1), power(2), power(3));
         if !(first > 0.0 && second > 0.0) {
             return None;
@@ -168,7 +173,9 @@ fn eigen<const N: usize>(mut a: [[f64; N]; N]) -> ([f64; N], [[f64; N]; N]) {
         let mut off = 0.0;
         for p in 0..N {
             for q in p + 1..N {
-                if a[p][q] == 0.0 || a[p][q].abs() <= f64::EPSILON * 1e-3 * libm::sqrt((a[p][p] * a[q][q]).abs()) {
+                if a[p][q] == 0.0
+                    || a[p][q].abs() <= f64::EPSILON * 1e-3 * libm::sqrt((a[p][p] * a[q][q]).abs())
+                {
                     continue;
                 }
                 off += a[p][q].abs();

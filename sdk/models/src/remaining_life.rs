@@ -1,9 +1,10 @@
 //! Remaining useful life with an interval, from an indicator that wears towards a limit.
 //!
 //! The indicator is taken as a Wiener process, `dx = drift dt + diffusion dW`. The time until it first reaches the limit
-//! then follows the inverse Gaussian distribution with mean `m = d / drift` and shape `l = d² / diffusion²`, where `d` is
-//! what is left to the limit (Chhikara, Folks 1989; for wear: Si et al., EJOR 213, 2011). Drift and diffusion are the
-//! maximum-likelihood ones of the increments. Without drift towards the limit there is no answer: `None`, not infinity.
+//! then follows the inverse Gaussian distribution (Chhikara, Folks 1989; for wear: Si et al., EJOR 213, 2011). Drift and
+//! diffusion are the maximum-likelihood ones of the increments. That the drift itself is an estimate, with deviation
+//! `diffusion / √span`, makes the interval wider: the drift is averaged over its normal distribution (Whitmore 1986).
+//! Without drift towards the limit there is no answer: `None`, not infinity.
 
 use crate::chi_square::normal_cdf;
 
@@ -11,6 +12,8 @@ use crate::chi_square::normal_cdf;
 pub const INCREMENTS_MIN: u32 = 3;
 /// Halvings of an interval, beyond which its ends are neighbours.
 const HALVINGS: u32 = 200;
+/// Logarithm of the longest time that is looked at; its square is still a number.
+const TIME_LOG_MAX: f64 = 100.0;
 
 /// What is remembered of an indicator. Fields are public so that a behavior can keep them in its state.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -30,11 +33,11 @@ pub struct Wear {
 /// Time that remains, in the caller's unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Remaining {
-    /// Expected time.
+    /// Time that the drift takes, as if there were no chance in it.
     pub mean: f64,
     /// It is shorter than this with half of what the interval leaves out.
     pub low: f64,
-    /// It is longer than this with the other half.
+    /// It is longer than this with the other half. Infinite while the drift may as well be none.
     pub high: f64,
 }
 
@@ -94,44 +97,68 @@ impl Wear {
         if diffusion <= 0.0 {
             return Some(Remaining { mean, low: mean, high: mean });
         }
-        let shape = left * left / (diffusion * diffusion);
+        let law = FirstPassage { left, drift, diffusion, drift_deviation: diffusion / libm::sqrt(self.span) };
         let tail = 0.5 * (1.0 - coverage);
-        let (low, high) = (first_passage_point(tail, mean, shape)?, first_passage_point(1.0 - tail, mean, shape)?);
+        let (low, high) = (law.point(tail)?, law.point(1.0 - tail)?);
         Some(Remaining { mean, low, high })
     }
 }
 
-/// Probability that an inverse Gaussian time with this mean and shape is at most `time`.
-#[must_use]
-pub fn first_passage_cdf(time: f64, mean: f64, shape: f64) -> f64 {
-    if time.is_nan() || !(mean > 0.0 && shape > 0.0) {
-        return f64::NAN;
-    }
-    if time <= 0.0 {
-        return 0.0;
-    }
-    let root = libm::sqrt(shape / time);
-    let (near, far) = (root * (time / mean - 1.0), -root * (time / mean + 1.0));
-    // exp(2 l / m) overflows where the tail beside it vanishes: both go into one exponent.
-    let tail = log_normal_cdf(far);
-    (normal_cdf(near) + libm::exp(2.0 * shape / mean + tail)).clamp(0.0, 1.0)
+/// The time in which a Wiener process with an uncertain drift first covers a distance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FirstPassage {
+    /// Distance, above 0.
+    pub left: f64,
+    /// Mean drift per time.
+    pub drift: f64,
+    /// Standard deviation per root of time, above 0.
+    pub diffusion: f64,
+    /// Standard deviation of the drift itself; 0 when it is known.
+    pub drift_deviation: f64,
 }
 
-/// The time that is exceeded with probability `1 − probability`; `None` unless that is within 0 … 1, without its ends.
-#[must_use]
-pub fn first_passage_point(probability: f64, mean: f64, shape: f64) -> Option<f64> {
-    if !(probability > 0.0 && probability < 1.0 && mean > 0.0 && shape > 0.0) {
-        return None;
-    }
-    let (mut low, mut high) = (-700.0_f64, 700.0_f64);
-    for _ in 0..HALVINGS {
-        let middle = 0.5 * (low + high);
-        if middle <= low || middle >= high {
-            break;
+impl FirstPassage {
+    /// Probability that the time is at most `time`. It does not end at 1 while the drift may lead away; NaN for a
+    /// distance or diffusion that is not above 0.
+    #[must_use]
+    pub fn cdf(&self, time: f64) -> f64 {
+        let Self { left, drift, diffusion, drift_deviation } = *self;
+        if time.is_nan() || drift.is_nan() || !(left > 0.0 && diffusion > 0.0 && drift_deviation >= 0.0) {
+            return f64::NAN;
         }
-        if first_passage_cdf(libm::exp(middle), mean, shape) < probability { low = middle } else { high = middle }
+        if time <= 0.0 {
+            return 0.0;
+        }
+        let (variance, spread) = (diffusion * diffusion, drift_deviation * drift_deviation);
+        let deviation = libm::sqrt(time) * libm::sqrt(spread * time + variance);
+        let near = (drift * time - left) / deviation;
+        let ratio = left / variance;
+        let far = -(2.0 * spread * ratio * time + drift * time + left) / deviation;
+        // The factor overflows where the tail beside it vanishes: both go into one exponent.
+        let factor = 2.0 * drift * ratio + 2.0 * spread * ratio * ratio;
+        (normal_cdf(near) + libm::exp(factor + log_normal_cdf(far))).clamp(0.0, 1.0)
     }
-    Some(libm::exp(0.5 * (low + high)))
+
+    /// The time that is exceeded with probability `1 − probability`; infinite when that is never reached, `None` unless
+    /// the probability is within 0 … 1, without its ends, and the process is one.
+    #[must_use]
+    pub fn point(&self, probability: f64) -> Option<f64> {
+        if !(probability > 0.0 && probability < 1.0) || self.cdf(1.0).is_nan() {
+            return None;
+        }
+        let (mut low, mut high) = (-TIME_LOG_MAX, TIME_LOG_MAX);
+        if self.cdf(libm::exp(high)) < probability {
+            return Some(f64::INFINITY);
+        }
+        for _ in 0..HALVINGS {
+            let middle = 0.5 * (low + high);
+            if middle <= low || middle >= high {
+                break;
+            }
+            if self.cdf(libm::exp(middle)) < probability { low = middle } else { high = middle }
+        }
+        Some(libm::exp(0.5 * (low + high)))
+    }
 }
 
 /// Logarithm of the normal distribution function, also far to the left, where the function itself is zero.
@@ -172,7 +199,9 @@ mod tests {
         assert_eq!(wear([0.0; 9]).remaining(9.0, 0.9), None, "no drift");
         assert_eq!(wear([3.0, 2.0, 1.0, 0.0]).remaining(9.0, 0.9), None, "drift the other way");
         let worn = wear([0.0, 1.0, 1.5, 3.0]);
-        for (limit, coverage) in [(f64::NAN, 0.9), (f64::INFINITY, 0.9), (9.0, 0.0), (9.0, 1.0), (9.0, f64::NAN)] {
+        for (limit, coverage) in
+            [(f64::NAN, 0.9), (f64::INFINITY, 0.9), (9.0, 0.0), (9.0, 1.0), (9.0, f64::NAN)]
+        {
             assert_eq!(worn.remaining(limit, coverage), None, "{limit} {coverage}");
         }
         let mut same = worn;
