@@ -16,6 +16,7 @@ pub mod innovation;
 pub mod kalman;
 pub mod moments;
 pub mod observability;
+pub mod onnx;
 pub mod principal;
 pub mod quartiles;
 pub mod remaining_life;
