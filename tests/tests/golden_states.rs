@@ -158,6 +158,11 @@ fn cstr_goes_on_from_every_released_state() -> anyhow::Result<()> {
 }
 
 #[test]
+fn turbofan_rul_goes_on_from_every_released_state() -> anyhow::Result<()> {
+    check("plugins/turbofan-rul", 150)
+}
+
+#[test]
 fn the_first_behavior_goes_on_from_every_released_state() -> anyhow::Result<()> {
     check("examples/first-behavior", 10)
 }

@@ -13,6 +13,7 @@ use geminus_tests::repository;
 use motor_thermal::MotorThermal;
 use pump_health::PumpHealth;
 use throttle_policy::ThrottlePolicy;
+use turbofan_rul::TurbofanRul;
 
 const TWINS: u32 = 16;
 const FRAMES: usize = 1_000;
@@ -194,4 +195,15 @@ fn drift_calibrator_gives_the_same_bits_natively_and_in_wasm() {
 #[test]
 fn cstr_gives_the_same_bits_natively_and_in_wasm() {
     check::<Cstr>("cstr", &[51.35, 0.88, 76.85, 100.0, 26.85]);
+}
+
+#[test]
+fn turbofan_rul_gives_the_same_bits_natively_and_in_wasm() {
+    // The number of the cycle, which noise makes rise and fall, then the sensors of an engine of the data.
+    check::<TurbofanRul>(
+        "turbofan-rul",
+        &[
+            100.0, 642.7, 1590.0, 1409.0, 553.0, 2388.0, 9065.0, 47.5, 521.4, 2388.0, 8144.0, 8.44, 393.0, 38.8, 23.3,
+        ],
+    );
 }

@@ -1,10 +1,15 @@
 //! The arithmetic of the verdict: is the pump running, how far is each input from its baseline, what score do they
 //! make together, and how the baseline follows harmless change.
 
+use geminus_models::cusum::{Cusum, Page};
 use geminus_sdk::{Fault, Memo, Reading, math};
 
 use crate::channel::Baseline;
-use crate::{CHANNELS, Channel, Memory, PumpParameters};
+use crate::{CHANNELS, Channel, Memory, PumpParameters, WARNING_SCORE};
+
+/// What has added up stops at this part of its limit: it raises the warning, never the critical alert, and is soon
+/// forgotten once the pump is well.
+const LASTING_CEILING: f64 = 1.2;
 
 /// A pump with its parameters, ready to be judged.
 #[derive(Debug)]
@@ -59,6 +64,31 @@ impl Judge {
         }
     }
 
+    /// Learns how the inputs vary together from whole rows, until all have a baseline; then makes the plane of it. Wild
+    /// values count up to the cap, as in the score.
+    pub(crate) fn learn_together(&self, memory: &mut Memory, values: &[Option<f64>; CHANNELS]) {
+        let Some(joint) = memory.joint.as_mut().filter(|_| self.given.is_none()) else { return };
+        let mut row = [0.0; CHANNELS];
+        let mut baselines = [None; CHANNELS];
+        for (place, channel) in memory.channels.iter().enumerate() {
+            let (Some(Some(value)), Some(cell)) = (values.get(place), row.get_mut(place)) else { return };
+            let floor = self.floors.get(place).copied().unwrap_or_default();
+            let rough = channel.baseline(0, floor, self.parameters.relative_floor);
+            let reach = |rough: &Baseline| self.parameters.deviation_cap * rough.spread;
+            *cell = rough.map_or(*value, |b| value.clamp(b.median - reach(&b), b.median + reach(&b)));
+            if let Some(baseline) = baselines.get_mut(place) {
+                *baseline = self.baseline(channel, place);
+            }
+        }
+        let [Some(a), Some(b), Some(c), Some(d), Some(e), Some(f)] = baselines else {
+            joint.learn(&row);
+            return;
+        };
+        // Half of the rows must have been whole; with fewer, each input stands for itself.
+        memory.plane = joint.plane(&[a, b, c, d, e, f], self.parameters.warm_up_rows / 2);
+        memory.joint = None;
+    }
+
     /// Learns from inputs that have no baseline yet, judges those that have one.
     pub(crate) fn shifts(
         &self,
@@ -82,15 +112,33 @@ impl Judge {
         shifts
     }
 
-    /// Root mean square of the shifts, times the sensitivity; `None` when too few inputs tell.
-    pub(crate) fn score(&self, shifts: &[Option<f64>; CHANNELS]) -> Option<f64> {
+    /// Score of the shifts, 0 or more; `None` when too few inputs tell. With all six, T² and Q of the plane together;
+    /// with fewer, or without a plane, each input for itself.
+    pub(crate) fn score(&self, memory: &Memory, shifts: &[Option<f64>; CHANNELS]) -> Option<f64> {
+        let whole = |plane| Some((plane, to_whole(shifts)?));
         let (mut inputs, mut squares) = (0, 0.0);
-        for shift in shifts.iter().flatten() {
+        for (place, shift) in shifts.iter().enumerate() {
+            let Some(shift) = shift else { continue };
             inputs += 1;
-            squares += shift * shift;
+            squares += shift * shift / memory.plane.as_ref().map_or(1.0, |plane| plane.variance(place));
+        }
+        if let Some((plane, shifts)) = memory.plane.as_ref().and_then(whole) {
+            let distance = plane.distance(&shifts);
+            squares = distance.t2 + distance.q;
         }
         (inputs >= self.parameters.inputs_min)
             .then(|| self.parameters.sensitivity * math::sqrt(squares / f64::from(inputs)))
+    }
+
+    /// The score with what has added up: a small one that lasts becomes a warning.
+    pub(crate) fn lasting(&self, memory: &mut Memory, score: f64, elapsed_s: f64) -> f64 {
+        let (slack, limit) = (self.parameters.lasting_slack, self.parameters.lasting_limit);
+        let page = Page { slack, limit, ceiling: LASTING_CEILING * limit };
+        let mut cusum = Cusum { high: memory.lasting, low: 0.0 };
+        // A row after a gap tells of itself, not of the gap.
+        cusum.push(score, elapsed_s.min(self.parameters.smoothing), &page);
+        memory.lasting = cusum.high;
+        score.max(WARNING_SCORE * cusum.part(&page))
     }
 
     pub(crate) fn follow(&self, memory: &mut Memory, values: &[Option<f64>; CHANNELS], elapsed_s: f64) {
@@ -107,6 +155,15 @@ impl Judge {
         let part = |tau_s: f64| -math::expm1(-elapsed_s / tau_s);
         *self.pace.get(elapsed_s, || (part(self.parameters.smoothing), part(self.parameters.drift_time)))
     }
+}
+
+/// The shifts when all inputs have one.
+fn to_whole(shifts: &[Option<f64>; CHANNELS]) -> Option<[f64; CHANNELS]> {
+    let mut whole = [0.0; CHANNELS];
+    for (cell, shift) in whole.iter_mut().zip(shifts) {
+        *cell = (*shift)?;
+    }
+    Some(whole)
 }
 
 /// Baselines from the parameters: both lists or none, one number for each input.

@@ -1,19 +1,23 @@
 //! Judges the health of a pump: how far its sensors stand from what they said while it was healthy.
 //!
-//! `channel` holds one input against its own past, `judge` makes one score of all, `parameters` says what a site may
-//! set, and this file is what the host sees. It never says "healthy" because it does not know: while it learns, while the pump
+//! `channel` holds one input against its own past, `plane` all of them against how they vary together, `judge` makes one
+//! score of it, `memory` is what is kept, `parameters` says what a site may set, and this file is what the host sees. It never says "healthy" because it does not know: while it learns, while the pump
 //! stands still or has just started, and while too few inputs can be used, there is no index. What the figures mean
 //! and where the method comes from stands in the README.
 
 mod channel;
 mod judge;
+mod memory;
 mod parameters;
+mod plane;
 
 pub use channel::Channel;
 use geminus_models::health;
 use geminus_sdk::prelude::*;
 use judge::Judge;
+pub use memory::{Memory, MemoryV1};
 pub use parameters::PumpParameters;
+pub use plane::{Joint, Plane};
 
 /// Number of inputs that are judged.
 pub const CHANNELS: usize = 6;
@@ -21,6 +25,8 @@ pub const CHANNELS: usize = 6;
 pub const WARNING: f64 = 0.5;
 /// Index below which `health-critical` is raised.
 pub const CRITICAL: f64 = 0.2;
+/// Score above which the index is below [`WARNING`].
+pub(crate) const WARNING_SCORE: f64 = 1.5;
 
 /// What the sensors of the pump say. All but the current are optional; `inputs_min` decides how many are enough.
 #[derive(Clone, Copy, Debug, Inputs)]
@@ -96,16 +102,6 @@ pub enum Alarm {
     HealthCritical,
 }
 
-/// What is remembered from row to row. Schema 1.
-#[derive(Clone, Debug, Default, PartialEq, State)]
-#[state(schema = 1)]
-pub struct Memory {
-    /// Each input's past, in declared order.
-    pub channels: [Channel; CHANNELS],
-    /// Seconds since the first row in which the pump ran without a stop; none while it stands still or nobody knows.
-    pub running: Option<f64>,
-}
-
 /// A pump that is judged.
 #[derive(Debug)]
 pub struct PumpHealth {
@@ -127,12 +123,16 @@ impl Behavior for PumpHealth {
         if !self.judge.is_settled(memory, row.inputs.current, row.elapsed()) {
             return self.unknown(memory);
         }
-        let shifts = self.judge.shifts(memory, &values, row.elapsed().unwrap_or(0.0));
-        let Some(score) = self.judge.score(&shifts) else { return self.unknown(memory) };
-        let Some(index) = health::logistic(score) else { return self.unknown(memory) };
-        if index >= WARNING {
-            self.judge.follow(memory, &values, row.elapsed().unwrap_or(0.0));
+        let elapsed_s = row.elapsed().unwrap_or(0.0);
+        self.judge.learn_together(memory, &values);
+        let shifts = self.judge.shifts(memory, &values, elapsed_s);
+        let Some(score) = self.judge.score(memory, &shifts) else { return self.unknown(memory) };
+        // By the row's own score: if what has added up stopped the following, drift would hold its own alarm for ever.
+        if score <= WARNING_SCORE {
+            self.judge.follow(memory, &values, elapsed_s);
         }
+        let score = self.judge.lasting(memory, score, elapsed_s);
+        let Some(index) = health::logistic(score) else { return self.unknown(memory) };
         for (alarm, limit) in [(Alarm::HealthWarning, WARNING), (Alarm::HealthCritical, CRITICAL)] {
             if index < limit {
                 row.alert(

@@ -32,6 +32,12 @@ pub struct PumpParameters {
     /// Deviations count up to this many standard deviations, so that one broken sensor does not decide alone.
     #[parameter(default = 8.0, min = 1.0, max = 1000.0)]
     pub deviation_cap: f64,
+    /// Score that may last for ever. What stands above it adds up, so that a small change that stays is found too.
+    #[parameter(default = 1.2, min = 0.0, max = 100.0)]
+    pub lasting_slack: f64,
+    /// Score above the slack, times its seconds, at which the warning comes. A very large one switches that off.
+    #[parameter(unit = "s", default = 10.0, min = 0.001, max = 1e12)]
+    pub lasting_limit: f64,
     /// Smallest standard deviation of the baseline, as a part of the median: what changes by less is not worth an
     /// alarm.
     #[parameter(default = 0.02, min = 0.0, max = 10.0)]

@@ -221,8 +221,62 @@ fn a_swap_carries_what_was_learnt_bit_for_bit() {
         swaps.swap().expect("state carried");
     }
     assert_eq!(verdicts, 90);
-    assert_eq!(stays.snapshot(None).expect("a snapshot").schema, 1);
-    assert!(matches!(stays.snapshot(Some(2)), Err(Fault::State(_))));
+    assert_eq!(stays.snapshot(None).expect("a snapshot").schema, 2);
+    assert_eq!(stays.snapshot(Some(1)).expect("the way down").schema, 1);
+    assert!(matches!(stays.snapshot(Some(3)), Err(Fault::State(_))));
+}
+
+#[test]
+fn a_change_that_is_usual_weighs_little_and_one_that_never_was_much() {
+    // While it learns, current and flow now and then step up together, five of the floors' spreads far.
+    let both = |k: u32, flow: f64, current: f64| {
+        let usual = row(k, 32.0 + 3.2 * flow);
+        Measured { current: Reading::good(1.3 + 0.25 * current), ..usual }
+    };
+    let mut pump = open(r#"{"warm_up_rows": 200, "drift_max": 0.0, "lasting_limit": 1e9}"#);
+    for k in 0..210_u32 {
+        let up = if k % 10 < 2 { 1.0 } else { 0.0 };
+        step(&mut pump, k, both(k, up, up));
+    }
+    let score = |pump: &mut Pump, from: u32, swing: f64, against: f64| {
+        let steps = (from..from + 60).map(|k| step(pump, k, both(k, swing, against)).value("anomaly_score"));
+        steps.last().flatten().expect("a verdict")
+    };
+    let usual = score(&mut pump, 210, 1.0, 1.0);
+    let unusual = score(&mut pump, 300, 1.0, -1.0);
+    assert!(usual < 2.0 && unusual > 2.5 * usual, "together {usual}, against each other {unusual}");
+}
+
+#[test]
+fn a_small_change_that_lasts_becomes_a_warning_and_is_forgotten() {
+    let parameters =
+        GIVEN.replace("0.001", "1.0").replace('}', r#", "lasting_slack": 0.9, "lasting_limit": 60.0}"#);
+    let mut pump = open(&parameters);
+    // All six inputs 0.8 spreads off: a score of 1.2, below the warning at 1.5.
+    let at = |away: f64| Measured {
+        accelerometer_1: Reading::good(0.03 + away * 0.002),
+        accelerometer_2: Reading::good(0.04 + away * 0.002),
+        current: Reading::good(1.3 + away * 0.1),
+        pressure: Reading::good(0.2 + away * 0.2),
+        temperature: Reading::good(79.0 + away * 2.0),
+        flow: Reading::good(32.0 - away * 0.5),
+    };
+    let warned = |pump: &mut Pump, rows: std::ops::Range<u32>, away: f64| -> Vec<u32> {
+        let raised = |codes: Vec<&str>| {
+            assert!(
+                codes.iter().all(|code| *code == "health-warning"),
+                "it never becomes critical: {codes:?}"
+            );
+            !codes.is_empty()
+        };
+        rows.filter(|k| raised(codes(&step(pump, *k, at(away))))).collect()
+    };
+    // A score of 1.2 adds 0.3 a second, so that the limit of 60 is reached after 200 and a few of smoothing.
+    let found = warned(&mut pump, 0..1000, 0.8);
+    assert!((200..=206).contains(&found[0]) && found.len() as u32 == 1000 - found[0], "{found:?}");
+    // It went no higher than 72, and falls by 0.9 a second.
+    let found = warned(&mut pump, 1000..2000, 0.0);
+    assert!((12..=17).contains(&found.len()) && found[0] == 1000, "{found:?}");
 }
 
 #[test]
@@ -247,5 +301,5 @@ fn the_declaration_says_what_the_plugin_does() {
     assert_eq!(index.role, Role::HealthIndex);
     let alerts: Vec<_> = declaration.alerts.iter().map(|a| (a.code.as_str(), a.priority)).collect();
     assert_eq!(alerts, [("health-warning", Priority::Medium), ("health-critical", Priority::High)]);
-    assert_eq!((declaration.state.schema, declaration.state.reads), (1, vec![1]));
+    assert_eq!((declaration.state.schema, declaration.state.reads), (2, vec![2, 1]));
 }

@@ -60,12 +60,17 @@ fn rows(file: &Path) -> Vec<Recorded> {
     rows
 }
 
-/// Scores of the rows that have one, and whether the valve was being closed.
+/// Rows of a run that a detector may learn from; all its verdicts on later rows count. The benchmark's own convention.
+const LEARNING: usize = 400;
+
+/// Scores of the rows after the first [`LEARNING`], and whether the valve was being closed.
 fn judged(file: &Path) -> Vec<(f64, bool)> {
     let mut pump = Host::<PumpHealth>::open("{}").expect("defaults work");
-    let rows = rows(file).into_iter().filter_map(|row| {
+    let rows = rows(file).into_iter().enumerate().filter_map(|(number, row)| {
         let stepped = pump.step(row.time_s, row.measured).expect("a step");
-        stepped.value("anomaly_score").map(|score| (score, row.anomaly))
+        let score = stepped.value("anomaly_score");
+        assert!(number < LEARNING || score.is_some(), "{}: no verdict on row {number}", file.display());
+        score.filter(|_| number >= LEARNING).map(|score| (score, row.anomaly))
     });
     rows.collect()
 }
@@ -106,9 +111,9 @@ fn the_score_rises_when_the_valve_closes() {
     );
     // The computation is deterministic: these are the README's figures, rounded as they stand there.
     assert_eq!(rises, 16, "the score rises in {rises} of 16 runs");
-    assert!((f1 - 0.716_f64).abs() <= 5e-4, "F1 {f1}");
+    assert!((f1 - 0.766_f64).abs() <= 5e-4, "F1 {f1}");
     assert!((far - 0.012_f64).abs() <= 5e-4, "false alarm rate {far}");
-    assert!((mar - 0.435_f64).abs() <= 5e-4, "missed {mar}");
+    assert!((mar - 0.373_f64).abs() <= 5e-4, "missed {mar}");
 }
 
 #[test]
@@ -126,8 +131,8 @@ fn a_long_healthy_run_stays_healthy() {
         100.0 * critical
     );
     // The README's figures, rounded as they stand there.
-    assert_eq!(judged.len(), 9_096);
-    assert!((typical - 0.81).abs() <= 5e-3, "median score {typical}");
-    assert!((warning - 0.0099).abs() <= 5e-5, "warning {warning}");
-    assert!((critical - 0.0016).abs() <= 5e-5, "critical {critical}");
+    assert_eq!(judged.len(), 9_005);
+    assert!((typical - 0.72).abs() <= 5e-3, "median score {typical}");
+    assert!((warning - 0.0067).abs() <= 5e-5, "warning {warning}");
+    assert!((critical - 0.0014).abs() <= 5e-5, "critical {critical}");
 }
