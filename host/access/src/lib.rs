@@ -23,7 +23,6 @@ mod throttle;
 pub use book::{Allowed, Book, Change, Keep, KeepError, NoKeep, Token, TokenWish, User, UserWish, Verdict};
 pub use error::{AccessError, LoginError};
 pub use gate::{Admission, Brought, Gate, Login, PasswordError, PasswordWish};
-pub use gate::{Admission, Brought, Gate, Login};
 pub use issuer::{Answered, Begun, CALLBACK, Issuer, IssuerError, Vouched};
 pub use password::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 pub use principal::{Kind, Principal};

@@ -81,7 +81,7 @@ impl Wear {
     pub fn remaining(&self, limit: f64, coverage: f64) -> Option<Remaining> {
         let (drift, diffusion) = self.drift_and_diffusion()?;
         let left = limit - self.last?;
-        if !left.is_finite() || !(coverage > 0.0 && coverage < 1.0) {
+        if !(left.is_finite() && coverage > 0.0 && coverage < 1.0) {
             return None;
         }
         // A limit below the first value is approached by falling.
