@@ -33,7 +33,7 @@ use crate::pki::{APPLICATION_URI, OWN_CERTIFICATE, OWN_KEY, Pki};
 const GOODBYE: Duration = Duration::from_secs(3);
 /// How often rejected certificates are looked at, and figures taken.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Ended watches after which the library's server is made anew: about a hundred bytes each.
+/// Ended watches after which the library's server is made anew.
 const ENDED_MAX: u64 = 1_000_000;
 /// How long a client may take to say hello, in seconds.
 const HELLO_S: u32 = 5;
