@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::options::ServerError;
 
-/// Most variables of one server: each takes about two kilobytes, with its unit.
+/// Most variables of one server: each is two nodes in memory, with its unit.
 pub const VARIABLES_MAX: usize = 100_000;
 
 /// Where a point of a twin stands.

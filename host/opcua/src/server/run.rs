@@ -33,7 +33,7 @@ use crate::pki::{APPLICATION_URI, OWN_CERTIFICATE, OWN_KEY, Pki};
 const GOODBYE: Duration = Duration::from_secs(3);
 /// How often rejected certificates are looked at, and figures taken.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Ended watches after which the library's server is made anew: about a hundred bytes each.
+/// Ended watches after which the library's server is made anew.
 const ENDED_MAX: u64 = 1_000_000;
 /// How long a client may take to say hello, in seconds.
 const HELLO_S: u32 = 5;
@@ -241,7 +241,7 @@ impl Room {
     }
 
     /// Serves, with one server of the library after the other, until it is to stop.
-    fn serve(mut self, first: (Server, ServerHandle), mut strangers: Strangers) {
+    fn serve(self, first: (Server, ServerHandle), mut strangers: Strangers) {
         let mut next = Some(first);
         while let Some(made) = next.take() {
             let runtime = match Builder::new_current_thread().enable_all().build() {
@@ -270,7 +270,7 @@ impl Room {
     }
 
     fn run(
-        &mut self,
+        &self,
         runtime: &Runtime,
         (server, handle): (Server, ServerHandle),
         strangers: &mut Strangers,
@@ -281,6 +281,7 @@ impl Room {
         let (board, clock) = (Arc::clone(&self.board), Arc::clone(&self.clock));
         let mut pusher = Pusher::new(board, Arc::clone(&nodes), subscriptions, Arc::clone(&self.door), clock);
         let listener = self.listener.try_clone().map_err(|error| error.to_string())?;
+        let mut stopped = self.stopped.clone();
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| error.to_string())?;
             let serving = server.run_with(listener);
@@ -290,7 +291,7 @@ impl Room {
             let ended = loop {
                 tokio::select! {
                     // A sender that is gone stops it too.
-                    _ = self.stopped.wait_for(|stopped| *stopped) => break Ended::Stopped,
+                    _ = stopped.wait_for(|stopped| *stopped) => break Ended::Stopped,
                     done = &mut serving => return done.map(|()| Ended::Stopped),
                     () = self.board.news.notified() => {
                         while let Some(pushed) = pusher.push() {

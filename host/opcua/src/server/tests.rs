@@ -290,7 +290,7 @@ fn no_more_sessions_and_variables_are_taken_than_allowed() {
     assert_eq!(second.status(), StatusCode::BadTooManySubscriptions);
     let items = (0..11).map(|_| NodeId::new(2, "pump-1/hot").into()).collect();
     let watched = link.session.create_monitored_items(first, TimestampsToReturn::Both, items);
-    let refused = place.runtime.block_on(watched).expect_err("one too many");
+    let refused = place.runtime.block_on(watched).err().expect("one too many");
     assert_eq!(refused.status(), StatusCode::BadTooManyMonitoredItems);
     place.server.stop();
 }
@@ -341,7 +341,8 @@ fn a_client_that_nobody_has_trusted_is_refused_and_told_once() {
     introduce(place.folder.path());
     let server = Pki::open(place.folder.path().join("server")).expect("pki");
     let clients = server.clients().expect("clients");
-    let [one] = &clients.list().expect("list")[..] else { panic!("one client") };
+    let listed = clients.list().expect("list");
+    let [one] = listed.as_slice() else { panic!("one client") };
     clients.reject(&one.thumbprint).expect("rejected");
     // The library tells a client whose certificate lies among the rejected nothing more of it.
     std::fs::remove_file(clients.list().expect("list")[0].file.clone()).expect("forgotten");
