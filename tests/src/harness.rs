@@ -15,6 +15,7 @@ pub(crate) mod http;
 pub(crate) mod listener;
 pub(crate) mod machine;
 pub(crate) mod opcua;
+pub(crate) mod openid;
 pub(crate) mod place;
 pub(crate) mod pulse;
 pub(crate) mod question;

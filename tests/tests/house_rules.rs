@@ -63,6 +63,7 @@ fn a_library_is_named_by_the_one_room_that_may() {
         ("argon2", vec!["geminus-access"]),
         ("cel", vec!["geminus-interlock"]),
         ("async-opcua", vec!["geminus-opcua"]),
+        ("jsonwebtoken", vec!["geminus-oidc"]),
     ];
     let dependencies = dependencies();
     assert!(dependencies.contains_key("geminus-core"), "manifests are not read");

@@ -95,6 +95,9 @@ pub enum LoginError {
         "this site has no users: everything is read without a login, and the token of the data folder writes"
     )]
     NoUsers,
+    /// The issuer's word does not open.
+    #[error(transparent)]
+    Issuer(#[from] crate::IssuerError),
     /// The system failed, not the person.
     #[error(transparent)]
     Fault(#[from] AccessError),

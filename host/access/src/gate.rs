@@ -3,6 +3,8 @@
 //! One for the process, shared. Questions take microseconds and wait for nobody; a login or a new password takes tens of
 //! milliseconds of a core, and a change waits for the disk: both belong on a thread that may block.
 
+mod elsewhere;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -15,7 +17,8 @@ use crate::secret::{Secret, digest_of, is_same};
 use crate::session::Sessions;
 use crate::throttle::Throttle;
 use crate::{
-    AccessError, Kind, LoginError, Now, Permission, Principal, TOKENS_MAX, USERS_MAX, name, password,
+    AccessError, Issuer, IssuerError, Kind, LoginError, Now, Permission, Principal, TOKENS_MAX, USERS_MAX,
+    name, password,
 };
 
 /// What a request brought. A token counts before a session; when one is brought and wrong, the other is not tried.
@@ -36,6 +39,8 @@ pub enum Admission {
     Missing,
     /// What was brought opens nothing: unknown, expired, removed.
     Wrong,
+    /// A token of the issuer that it does not open with, or not now; says why.
+    Refused(IssuerError),
 }
 
 /// A login that went well.
@@ -68,6 +73,8 @@ pub struct Gate {
     /// Hash of a password that nobody knows: what a wrong name is compared with.
     nobody: String,
     ear: Ear,
+    /// Who else vouches for people and programs.
+    issuer: Option<Arc<dyn Issuer>>,
 }
 
 impl std::fmt::Debug for Gate {
@@ -97,7 +104,7 @@ impl Gate {
 
     fn over(keep: Box<dyn Keep>, local: Option<Digest>, nobody: String, ear: Ear) -> Self {
         let (index, sessions, throttle) = (RwLock::default(), Mutex::default(), Mutex::default());
-        Self { keep, local, index, sessions, throttle, nobody, ear }
+        Self { keep, local, index, sessions, throttle, nobody, ear, issuer: None }
     }
 
     /// Reads the book anew when somebody else changed it. Blocks.
@@ -132,7 +139,7 @@ impl Gate {
     /// Whether anybody on this machine may read: there are no users, and nothing but loopback is listened to.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.local.is_some() && self.index().users.is_empty()
+        self.local.is_some() && self.issuer.is_none() && self.index().users.is_empty()
     }
 
     /// Whether there are users.
@@ -145,7 +152,7 @@ impl Gate {
     #[must_use]
     pub fn admit(&self, brought: Brought<'_>, now: Now) -> Admission {
         let index = self.index();
-        if let Some(local) = self.local.filter(|_| index.users.is_empty()) {
+        if let Some(local) = self.local.filter(|_| index.users.is_empty() && self.issuer.is_none()) {
             return match brought.token.map(|token| digest_of(token).is_some_and(|it| is_same(&it, &local))) {
                 Some(true) => Admission::Known(Principal::local()),
                 // Whoever may read without a token is not turned away for a wrong one; writing is another matter.
@@ -153,6 +160,9 @@ impl Gate {
             };
         }
         let found = match brought {
+            Brought { token: Some(token), .. } if self.is_of_issuer(token) => {
+                return self.vouched(token, now);
+            }
             Brought { token: Some(token), .. } => index.program(token, now),
             Brought { session: Some(session), .. } => self.person(&index, session, now),
             Brought { .. } => return Admission::Missing,
@@ -165,6 +175,9 @@ impl Gate {
             let user = index.users.get(name);
             user.is_some_and(|user| is_same(&Digest::of(user.password.as_bytes()), password))
         };
+        if let Some(guest) = self.sessions().guest(session, now.monotonic) {
+            return Some(guest);
+        }
         let name = self.sessions().user(session, now.monotonic, is_good)?;
         index.users.get(&name).map(principal_of_user)
     }
@@ -183,7 +196,7 @@ impl Gate {
     ) -> Result<Login, LoginError> {
         let (name, secret) = given;
         let index = self.index();
-        if index.users.is_empty() {
+        if index.users.is_empty() && self.issuer.is_none() {
             return Err(LoginError::NoUsers);
         }
         let throttle = || self.throttle.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,6 +8,7 @@
 mod book;
 mod error;
 mod gate;
+mod issuer;
 mod name;
 mod password;
 mod principal;
@@ -22,6 +23,7 @@ mod throttle;
 pub use book::{Allowed, Book, Change, Keep, KeepError, NoKeep, Token, TokenWish, User, UserWish, Verdict};
 pub use error::{AccessError, LoginError};
 pub use gate::{Admission, Brought, Gate, Login};
+pub use issuer::{Answered, Begun, CALLBACK, Issuer, IssuerError, Vouched};
 pub use password::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 pub use principal::{Kind, Principal};
 pub use role::{Permission, Role, Roles};

@@ -29,13 +29,23 @@ impl Secret {
         Ok(Self(hexadecimal(&random()?)))
     }
 
+    /// What is used once on the way of a login over an issuer: 64 hexadecimal digits.
+    ///
+    /// # Errors
+    /// When the system gives no randomness.
+    pub fn once() -> Result<Self, AccessError> {
+        Self::session()
+    }
+
     /// To be shown once and not kept.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    pub(crate) fn digest(&self) -> Digest {
+    /// What is kept of it.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
         Digest::of(self.0.as_bytes())
     }
 }

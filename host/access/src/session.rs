@@ -1,15 +1,15 @@
 //! Sessions of the page: made by a login, ended by a logout, silence, age, a change of the password, or the process's end.
 //!
-//! A session holds a name and nothing of what that name may do: rights are looked up anew at each request. Its id is made
-//! here and never taken from a browser, so none can be planted.
+//! A session of a user holds a name and nothing of what that name may do: rights are looked up anew at each request. Whoever
+//! comes from an issuer has no entry here, so its session keeps what the issuer said at the login. An id is made here and never taken from a browser, so none can be planted.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use geminus_core::Digest;
 
-use crate::AccessError;
 use crate::secret::{Secret, digest_of};
+use crate::{AccessError, Principal};
 
 /// Silence after which a session ends.
 pub const SESSION_IDLE: Duration = Duration::from_secs(30 * 60);
@@ -25,6 +25,8 @@ struct Session {
     user: String,
     /// Digest of the password's hash at the login: another password ends the session.
     password: Digest,
+    /// Whoever an issuer vouched for at the login; what that one may stays as it was then.
+    guest: Option<Principal>,
     began: Duration,
     used: Duration,
 }
@@ -41,11 +43,22 @@ impl Sessions {
         password: Digest,
         now: Duration,
     ) -> Result<Secret, AccessError> {
+        let user = user.to_owned();
+        self.keep(Session { user, password, guest: None, began: now, used: now }, now)
+    }
+
+    /// The same for somebody of elsewhere, who has no password here.
+    pub(crate) fn begin_guest(&mut self, guest: Principal, now: Duration) -> Result<Secret, AccessError> {
+        let (user, password) = (guest.name.clone(), Digest::of(b""));
+        self.keep(Session { user, password, guest: Some(guest), began: now, used: now }, now)
+    }
+
+    fn keep(&mut self, new: Session, now: Duration) -> Result<Secret, AccessError> {
         let id = Secret::session()?;
         self.0.retain(|_, session| session.lives(now));
-        self.bound(SESSIONS_OF_USER_MAX, |session| session.user == user);
+        self.bound(SESSIONS_OF_USER_MAX, |session| session.user == new.user);
         self.bound(SESSIONS_MAX, |_| true);
-        self.0.insert(id.digest(), Session { user: user.to_owned(), password, began: now, used: now });
+        self.0.insert(id.digest(), new);
         Ok(id)
     }
 
@@ -64,6 +77,14 @@ impl Sessions {
         }
         self.0.remove(&digest);
         None
+    }
+
+    /// Who of elsewhere this session is of, while it lives.
+    pub(crate) fn guest(&mut self, id: &str, now: Duration) -> Option<Principal> {
+        let session = self.0.get_mut(&digest_of(id.as_bytes())?)?;
+        let guest = session.guest.clone().filter(|_| session.lives(now))?;
+        session.used = now;
+        Some(guest)
     }
 
     /// Ends it; gives whose it was.
@@ -133,6 +154,28 @@ mod tests {
         let id = sessions.begin("ada", password(), Duration::ZERO).expect("session");
         assert_eq!(sessions.user(id.reveal(), Duration::ZERO, |_, kept| *kept == Digest::of(b"other")), None);
         assert!(!is_there(&mut sessions, &id, Duration::ZERO), "and it is forgotten");
+    }
+
+    #[test]
+    fn whoever_comes_from_an_issuer_keeps_what_it_said_as_long_as_any_session() {
+        let mut sessions = Sessions::default();
+        let ada =
+            Principal { name: "oidc:ada".to_owned(), kind: crate::Kind::Person, ..Principal::visitor() };
+        let id = sessions.begin_guest(ada.clone(), Duration::ZERO).expect("session");
+        let mut now = SESSION_IDLE - Duration::from_secs(1);
+        assert_eq!(sessions.guest(id.reveal(), now), Some(ada.clone()));
+        now += SESSION_IDLE;
+        assert_eq!(sessions.guest(id.reveal(), now), None, "it was silent too long");
+        let id = sessions.begin_guest(ada.clone(), now).expect("session");
+        assert_eq!(sessions.end(id.reveal()).as_deref(), Some("oidc:ada"));
+        assert_eq!(sessions.guest(id.reveal(), now), None);
+        let user = sessions.begin("ada", password(), now).expect("session");
+        assert_eq!(sessions.guest(user.reveal(), now), None, "a user is no guest");
+        let ids: Vec<_> = (0..=SESSIONS_OF_USER_MAX)
+            .map(|_| sessions.begin_guest(ada.clone(), now).expect("session"))
+            .collect();
+        let live = ids.iter().filter(|id| sessions.guest(id.reveal(), now).is_some()).count();
+        assert_eq!(live, SESSIONS_OF_USER_MAX);
     }
 
     #[test]

@@ -100,7 +100,7 @@ fn token(text: &str) -> Brought<'_> {
 fn name_of(admission: &Admission) -> Option<&str> {
     match admission {
         Admission::Known(principal) => Some(&principal.name),
-        Admission::Missing | Admission::Wrong => None,
+        Admission::Missing | Admission::Wrong | Admission::Refused(_) => None,
     }
 }
 

@@ -76,6 +76,29 @@ impl Throttle {
         Ok(())
     }
 
+    /// The same for an attempt without a name of ours: by address alone, because a wait for a name that all share would lock
+    /// everybody out.
+    ///
+    /// # Errors
+    /// As [`Throttle::begin`].
+    pub(crate) fn begin_unnamed(&mut self, address: IpAddr, now: Duration) -> Result<(), Duration> {
+        let key = Key::Address(network(address));
+        match self.wait(&key, now) {
+            Some(wait) => Err(wait),
+            None => {
+                self.count(key, now);
+                Ok(())
+            }
+        }
+    }
+
+    /// An attempt without a name was right.
+    pub(crate) fn forgive_unnamed(&mut self, address: IpAddr) {
+        if let Some(failures) = self.0.get_mut(&Key::Address(network(address))) {
+            failures.count = failures.count.saturating_sub(1);
+        }
+    }
+
     /// The attempt was right: its name is trusted from this address again, and its own failure is taken back elsewhere.
     pub(crate) fn forgive(&mut self, name: &str, address: IpAddr) {
         let [pair, others @ ..] = keys(name, address);
@@ -188,6 +211,20 @@ mod tests {
         assert!(throttle.begin("ada", HERE, second(1)).is_err());
         let elsewhere = "192.0.2.7".parse().expect("address");
         assert_eq!(throttle.begin("ada", elsewhere, second(1)), Ok(()));
+    }
+
+    #[test]
+    fn an_attempt_without_a_name_counts_for_its_address_alone() {
+        let mut throttle = Throttle::default();
+        for _ in 0..FREE_ADDRESS {
+            assert_eq!(throttle.begin_unnamed(HERE, second(1)), Ok(()));
+        }
+        assert_eq!(throttle.begin_unnamed(HERE, second(1)), Err(DELAY_FIRST));
+        assert!(throttle.begin("ada", HERE, second(1)).is_err(), "passwords from there wait as well");
+        let elsewhere = "192.0.2.7".parse().expect("address");
+        assert_eq!(throttle.begin_unnamed(elsewhere, second(1)), Ok(()));
+        throttle.forgive_unnamed(HERE);
+        assert_eq!(throttle.begin_unnamed(HERE, second(1)), Ok(()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use geminus_access::{AccessError, LoginError};
+use geminus_access::{AccessError, IssuerError, LoginError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -45,6 +45,21 @@ impl Failure {
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_s = Some(seconds);
         self
+    }
+
+    /// The same as a page, for somebody whose browser came here by itself.
+    pub(crate) fn into_page(self) -> Response {
+        let text = self.message.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let page = format!(
+            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Geminus: not logged in</title>\
+             <h1>Not logged in</h1><p>{text}</p><p><a href=\"/\">Back to the login</a></p></html>\n"
+        );
+        let mut response = self.into_response();
+        let kind = HeaderValue::from_static("text/html; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+        *response.body_mut() = page.into();
+        response
     }
 
     pub(crate) fn bad_query(message: impl Into<String>) -> Self {
@@ -108,7 +123,24 @@ impl From<LoginError> for Failure {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-logins", why).retry_after(seconds)
             }
             LoginError::NoUsers => Self::new(StatusCode::CONFLICT, "no-users", why),
+            LoginError::Issuer(error) => error.into(),
             LoginError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<IssuerError> for Failure {
+    fn from(error: IssuerError) -> Self {
+        let why = error.to_string();
+        match error {
+            IssuerError::Refused(_) => Self::new(StatusCode::UNAUTHORIZED, "issuer-refused", why),
+            IssuerError::NoRole(_) => Self::new(StatusCode::FORBIDDEN, "no-role", why),
+            IssuerError::Away(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "issuer-away", why),
+            IssuerError::TooMany { wait } => {
+                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-logins", why).retry_after(seconds)
+            }
+            IssuerError::None => Self::new(StatusCode::NOT_FOUND, "no-issuer", why),
         }
     }
 }

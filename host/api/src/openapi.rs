@@ -14,7 +14,7 @@ mod example;
 use crate::bus::values::{HelloEvent, ResyncEvent, TwinEvent, ValuesEvent};
 use crate::error::{ErrorDetail, ErrorView};
 use crate::request::{BY_CHARS_MAX, BY_DEFAULT, OrderRequest};
-use crate::routes::{access, alarms, commands, events, health, house, plugins, rollouts, targets};
+use crate::routes::{access, alarms, commands, elsewhere, events, health, house, plugins, rollouts, targets};
 use crate::view::{AlarmView, RolloutEvent};
 
 #[derive(OpenApi)]
@@ -31,6 +31,9 @@ use crate::view::{AlarmView, RolloutEvent};
         access::session,
         access::login,
         access::logout,
+        elsewhere::ways,
+        elsewhere::begin,
+        elsewhere::finish,
         access::users,
         access::add_user,
         access::remove_user,

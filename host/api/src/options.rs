@@ -67,6 +67,8 @@ pub struct Limits {
     pub upload_bytes_max: usize,
     /// Most passwords hashed at once, each with 19 MiB and a core; others wait.
     pub hashes_max: usize,
+    /// Most logins over the issuer that wait for it at once; others wait.
+    pub issuer_max: usize,
     /// Most uploads at once, each held in memory whole; beyond 503.
     pub uploads_max: usize,
     /// Largest body of a login, and of what is ordered of rollouts, alarms, users and tokens, in bytes; beyond 413.
@@ -84,6 +86,7 @@ impl Default for Limits {
             upload: Duration::from_secs(300),
             upload_bytes_max: 64 << 20,
             hashes_max: 2,
+            issuer_max: 4,
             uploads_max: 2,
             order_bytes_max: 64 << 10,
             heartbeat: Duration::from_secs(15),

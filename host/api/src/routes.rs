@@ -6,6 +6,7 @@ pub(crate) mod access;
 pub(crate) mod alarms;
 mod body;
 pub(crate) mod commands;
+pub(crate) mod elsewhere;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod house;
@@ -40,6 +41,10 @@ pub(crate) struct Shared<H> {
     pub(crate) uploads: Arc<Semaphore>,
     /// Places for hashes of passwords, which take memory and a core.
     pub(crate) hashes: Arc<Semaphore>,
+    /// Places for logins over the issuer, which wait for it: apart, so that a slow issuer holds up no password.
+    pub(crate) issuer: Arc<Semaphore>,
+    /// The one place for asking the issuer for its keys.
+    pub(crate) keys: Arc<Semaphore>,
 }
 
 impl<H> Clone for Shared<H> {
@@ -49,6 +54,8 @@ impl<H> Clone for Shared<H> {
             options: Arc::clone(&self.options),
             uploads: Arc::clone(&self.uploads),
             hashes: Arc::clone(&self.hashes),
+            issuer: Arc::clone(&self.issuer),
+            keys: Arc::clone(&self.keys),
         }
     }
 }
@@ -68,6 +75,9 @@ fn table<H: House>() -> Vec<Route<H>> {
         get_("/api/v1/session", get(access::session::<H>)),
         post_("/api/v1/session", post(access::login::<H>)),
         delete_("/api/v1/session", delete(access::logout::<H>)),
+        get_("/api/v1/session/ways", get(elsewhere::ways::<H>)),
+        get_("/api/v1/session/oidc", get(elsewhere::begin::<H>)),
+        get_(geminus_access::CALLBACK, get(elsewhere::finish::<H>)),
         get_("/api/v1/users", get(access::users::<H>)),
         post_("/api/v1/users", post(access::add_user::<H>)),
         delete_("/api/v1/users/{name}", delete(access::remove_user::<H>)),
@@ -129,7 +139,9 @@ pub fn routes<H: House>() -> Vec<(&'static str, &'static str)> {
 pub fn router<H: House>(house: Arc<H>, options: Options) -> Router {
     let uploads = Arc::new(Semaphore::new(options.limits.uploads_max));
     let hashes = Arc::new(Semaphore::new(options.limits.hashes_max));
-    let shared = Shared { house, options: Arc::new(options), uploads, hashes };
+    let issuer = Arc::new(Semaphore::new(options.limits.issuer_max));
+    let keys = Arc::new(Semaphore::new(1));
+    let shared = Shared { house, options: Arc::new(options), uploads, hashes, issuer, keys };
     let mut router = Router::new();
     for Route { method, path, handler } in table::<H>() {
         let need = permission::need(method, path);
@@ -138,7 +150,7 @@ pub fn router<H: House>(house: Arc<H>, options: Options) -> Router {
         router = router.route(path, handler.route_layer(admitted));
     }
     router
-        .fallback(elsewhere::<H>)
+        .fallback(nowhere::<H>)
         .method_not_allowed_fallback(guard::wrong_method)
         .layer(from_fn_with_state(shared.clone(), doors::<H>))
         .with_state(shared)
@@ -157,7 +169,7 @@ async fn doors<H: House>(State(shared): State<Shared<H>>, request: Request, next
 }
 
 /// Paths that are no route: an unknown part of the API, or the dashboard's.
-async fn elsewhere<H: House>(State(shared): State<Shared<H>>, request: Request) -> Response {
+async fn nowhere<H: House>(State(shared): State<Shared<H>>, request: Request) -> Response {
     let path = request.uri().path();
     match path == "/api" || path.starts_with("/api/") {
         true => Failure::no_such_route(path).into_response(),

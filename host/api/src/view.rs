@@ -17,7 +17,9 @@ pub mod time;
 pub mod twin;
 pub mod words;
 
-pub use access::{KindView, SessionView, TokenMadeView, TokenView, TokensView, UserView, UsersView};
+pub use access::{
+    KindView, SessionView, TokenMadeView, TokenView, TokensView, UserView, UsersView, WaysView,
+};
 pub use alarm::{AlarmCounts, AlarmFigures, AlarmMark, AlarmView, AlarmsView};
 pub use command::{
     ApprovalView, CommandDetail, CommandView, CommandsView, DispatchView, EvidenceView, InterlockView,

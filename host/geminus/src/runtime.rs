@@ -27,6 +27,7 @@ mod live;
 mod manager;
 mod message;
 mod meters;
+mod oidc;
 mod pinned;
 pub(crate) mod plan;
 mod plugins;
@@ -170,7 +171,9 @@ impl Running {
         let kept_access = access::Kept::open(&data)?;
         // The token of the data folder counts for whoever sits at this machine, and only while there are no users.
         let local = listen.ip().to_canonical().is_loopback().then_some(hash);
-        let gate = Arc::new(Gate::open(Box::new(kept_access.clone()), local, chronicle.ear())?);
+        let gate = Gate::open(Box::new(kept_access.clone()), local, chronicle.ear())?;
+        let (gate, issuer) = oidc::join(gate, &site, &clock, &chronicle)?;
+        let gate = Arc::new(gate);
         if let Some(lack) = access::exposure(listen, gate.has_users(), tls.is_some()) {
             anyhow::bail!(lack);
         }
@@ -351,6 +354,7 @@ impl Running {
         if let Some((pair, tls)) = certificate.zip(tls.clone()) {
             followers.push(tokio::spawn(pair.follow(tls, chronicle.clone())));
         }
+        followers.extend(issuer.map(tokio::spawn));
         let (secure, open) = (tls.is_some(), gate.is_open());
         let (address, server) =
             serve(listener, hosts, Arc::clone(&rooms), &bus, &clock, (gate, tls), stopped)?;

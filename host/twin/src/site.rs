@@ -13,6 +13,7 @@ use geminus_core::Authority;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod access;
 mod behavior;
 mod check;
 mod containment;
@@ -25,6 +26,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+pub use access::{Access, Oidc, OidcAlgorithm, OidcGrant, OidcRole};
 pub use behavior::{Arrivals, Behavior, Isolation, Pin, Substitute};
 pub use containment::Containment;
 pub use field::{
@@ -143,6 +145,9 @@ pub struct Document {
     /// The page and the API.
     #[serde(default)]
     pub http: Http,
+    /// Who else may say who somebody is, beside users and tokens of this host.
+    #[serde(default)]
+    pub access: Access,
     /// Where samples come from.
     #[serde(default)]
     pub source: Vec<Source>,

@@ -6,7 +6,7 @@ import type { CommandOrder } from './command';
 import type { Command, CommandDetail, Commands, CommandState } from './command-shapes';
 import type { PlanWish } from './plan';
 import type { Order } from './rollout';
-import type { Session } from './session';
+import type { Session, Ways } from './session';
 import type { Rollout, RolloutPreview, Rollouts } from './rollout-shapes';
 import type { History, JournalPage, Plugins, Site, TwinDetail, TwinPage, TwinState } from './shapes';
 import type { Authority, Level, Role, Target, Targets, TwinAuthority } from './target-shapes';
@@ -67,6 +67,7 @@ export function query(members: Record<string, string | number | null | undefined
 export interface FleetQuestion { search: string; state: TwinState | ''; after: string | null; limit: number }
 
 export const readSession = (): Promise<Session> => get('session');
+export const readWays = (): Promise<Ways> => get('session/ways');
 export const logIn = (name: string, password: string): Promise<Session> => post('session', '', { name, password });
 export const logOut = (): Promise<void> => ask('session', { method: 'DELETE', headers: { accept: 'application/json' } });
 

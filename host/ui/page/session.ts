@@ -15,6 +15,17 @@ export interface Session {
   users: boolean;
 }
 
+/** The answer to GET /api/v1/session/ways. */
+export interface Ways {
+  /** Whether with name and password. */
+  password: boolean;
+  /** What people call the issuer over which they log in; null where there is none. */
+  oidc: string | null;
+}
+
+/** Where a login over the issuer begins: the host sends the browser on. */
+export const OIDC_LOGIN = '/api/v1/session/oidc';
+
 export type Act = 'alarms' | 'plugins' | 'command' | 'approve' | 'interlocks';
 
 /** Roles that allow it, as the host has them. */

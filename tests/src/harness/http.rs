@@ -19,3 +19,10 @@ pub fn asking_whatever_the_status() -> ureq::Agent {
     let config = ureq::Agent::config_builder().timeout_global(Some(ANSWER_MAX));
     config.http_status_as_error(false).build().into()
 }
+
+/// The same, and whoever is sent elsewhere stays.
+#[must_use]
+pub fn asking_step_by_step() -> ureq::Agent {
+    let config = ureq::Agent::config_builder().timeout_global(Some(ANSWER_MAX)).max_redirects(0);
+    config.http_status_as_error(false).build().into()
+}

@@ -11,6 +11,7 @@ use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use geminus_access::{Admission, Brought, Kind, Now, Permission, Principal, Scope};
+use tokio::time::timeout;
 
 use super::cookie;
 use super::permission::Need;
@@ -35,6 +36,9 @@ pub(crate) async fn admit<H: House>(
     mut request: Request,
     next: Next,
 ) -> Response {
+    if need != Need::Nothing {
+        learn(&shared, request.headers()).await;
+    }
     match judge(&shared.options, need, request.headers()) {
         Ok(Some(principal)) => {
             request.extensions_mut().insert(principal);
@@ -42,6 +46,31 @@ pub(crate) async fn admit<H: House>(
         }
         Ok(None) => next.run(request).await,
         Err(failure) => failure.into_response(),
+    }
+}
+
+/// Asks the issuer for its keys when the token that was brought cannot be judged without: one at a time, and seldom, so that
+/// whoever brings made-up keys holds up nobody but himself.
+async fn learn<H: House>(shared: &Shared<H>, headers: &HeaderMap) {
+    let Bearer::Token(token) = bearer(headers) else { return };
+    let options = Arc::clone(&shared.options);
+    let wants = |token: &[u8]| options.access.wants_keys(token, Now::of(options.clock.as_ref()));
+    if !wants(token) {
+        return;
+    }
+    let place = timeout(options.limits.answer, Arc::clone(&shared.keys).acquire_owned()).await;
+    let Ok(Ok(place)) = place else { return };
+    // Whoever was before may have learned it.
+    if !wants(token) {
+        return;
+    }
+    let options = Arc::clone(&shared.options);
+    let asked = tokio::task::spawn_blocking(move || {
+        options.access.fetch_keys(Now::of(options.clock.as_ref()));
+        drop(place);
+    });
+    if let Err(error) = asked.await {
+        tracing::error!(%error, "the issuer could not be asked for its keys");
     }
 }
 
@@ -84,6 +113,7 @@ fn judge(options: &Options, need: Need, headers: &HeaderMap) -> Result<Option<Pr
             let message = "this needs a login, or a token in the header `Authorization: Bearer <token>`";
             return Err(Failure::new(StatusCode::UNAUTHORIZED, "login-required", message));
         }
+        Admission::Refused(error) => return Err(error.into()),
         Admission::Wrong => {
             let message = "this token or session opens nothing: it is unknown, has expired or was removed";
             return Err(Failure::new(StatusCode::UNAUTHORIZED, "login-required", message));

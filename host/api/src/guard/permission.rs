@@ -20,10 +20,13 @@ pub(crate) enum Need {
 use Need::{Login, Nothing, Site, Twins};
 use Permission::{Administer, Alarms, Approve, Command, Interlocks, Plugins, Read};
 
-const TABLE: [(&str, &str, Need); 51] = [
+const TABLE: [(&str, &str, Need); 54] = [
     ("get", "/api/v1/session", Login),
     ("post", "/api/v1/session", Nothing),
     ("delete", "/api/v1/session", Login),
+    ("get", "/api/v1/session/ways", Nothing),
+    ("get", "/api/v1/session/oidc", Nothing),
+    ("get", geminus_access::CALLBACK, Nothing),
     ("get", "/api/v1/users", Site(Administer)),
     ("post", "/api/v1/users", Site(Administer)),
     ("delete", "/api/v1/users/{name}", Site(Administer)),

@@ -15,11 +15,18 @@ pub(crate) struct Params<'a> {
 impl<'a> Params<'a> {
     /// Reads what follows the `?`. Refuses names that are not in `known`, names given twice and overlong values.
     pub(crate) fn read(query: Option<&'a str>, known: &[&str]) -> Result<Self, Failure> {
+        let mut given = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        match given.find(|(name, _)| !known.contains(&name.as_ref())) {
+            Some((name, _)) => Err(Failure::bad_query(unknown(&name, known))),
+            None => Self::pick(query, known),
+        }
+    }
+
+    /// The same of a query that somebody else wrote, who may add names that are not known here: they are passed over.
+    pub(crate) fn pick(query: Option<&'a str>, known: &[&str]) -> Result<Self, Failure> {
         let mut pairs: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
-        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            if !known.contains(&name.as_ref()) {
-                return Err(Failure::bad_query(unknown(&name, known)));
-            }
+        let given = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        for (name, value) in given.filter(|(name, _)| known.contains(&name.as_ref())) {
             if pairs.iter().any(|(seen, _)| *seen == name) {
                 return Err(Failure::bad_query(format!("query parameter {name} is given twice")));
             }

@@ -30,7 +30,7 @@ pub(crate) async fn session<H: House>(
     RawQuery(query): RawQuery,
 ) -> Result<Json<SessionView>, Failure> {
     Params::read(query.as_deref(), &[])?;
-    Ok(Json(SessionView::new(&principal, shared.options.access.has_users())))
+    Ok(Json(SessionView::new(&principal, shared.options.access.has_logins())))
 }
 
 /// Logs in. The answer sets the cookie of a new session, and ends the one that was brought.

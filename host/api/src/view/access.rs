@@ -55,6 +55,16 @@ impl SessionView {
     }
 }
 
+/// How people log in here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct WaysView {
+    /// Whether with name and password: the site has users.
+    pub password: bool,
+    /// What people call the issuer over which they log in, at `/api/v1/session/oidc`; null where there is none.
+    #[schema(example = "Plant login")]
+    pub oidc: Option<String>,
+}
+
 /// All users.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UsersView {

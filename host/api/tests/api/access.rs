@@ -16,7 +16,14 @@ use crate::fake::{FakeHouse, NOON, Served, TOKEN, entry, served, served_with};
 
 const PASSWORD: &str = "correct horse battery";
 /// Answered to whoever comes.
-const OPEN: [(&str, &str); 3] = [("post", "/api/v1/session"), ("get", "/livez"), ("get", "/readyz")];
+const OPEN: [(&str, &str); 6] = [
+    ("post", "/api/v1/session"),
+    ("get", "/api/v1/session/ways"),
+    ("get", "/api/v1/session/oidc"),
+    ("get", geminus_access::CALLBACK),
+    ("get", "/livez"),
+    ("get", "/readyz"),
+];
 
 #[derive(Clone, Debug, Default)]
 struct Memory(Arc<Mutex<Book>>);

@@ -85,7 +85,12 @@ async fn head_of(reader: &mut BufReader<TcpStream>) -> (u16, HashMap<String, Str
     loop {
         let line = line(reader).await;
         let Some((name, value)) = line.split_once(':') else { break };
-        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+        // What comes more than once stands in as many lines.
+        let known: &mut String = headers.entry(name.to_ascii_lowercase()).or_default();
+        if !known.is_empty() {
+            known.push('\n');
+        }
+        known.push_str(value.trim());
     }
     (status, headers)
 }

@@ -12,6 +12,7 @@ mod alarms;
 mod client;
 mod commands;
 mod document;
+mod elsewhere;
 mod fake;
 mod generated;
 mod guard;

@@ -13,7 +13,7 @@ use geminus_twin::site::Behavior;
 use geminus_twin::{Plant, Site};
 use semver::VersionReq;
 
-use super::{field, press};
+use super::{field, oidc, press};
 
 /// What earlier runs left behind that decides what starts now.
 #[derive(Debug, Default)]
@@ -107,6 +107,9 @@ pub(crate) fn check(path: &Path) -> anyhow::Result<Checked> {
     field::check::tables(&site, &plan.plant, &mut problems);
     field::check::certificates(&site, &plan.plant, &mut problems);
     press::check(&site, &plan.plant, &mut problems);
+    if let Err(error) = oidc::check(&site) {
+        problems.add(&site.path, site.line("access.oidc"), format!("{error:#}"));
+    }
     let recordings = field::check::recordings(&site, &plan.plant, &mut problems);
     Ok(Checked { plan, recordings, problems })
 }

@@ -8,6 +8,7 @@ use super::{Behavior, Bind, CheckAddress, Payload, Shape, Site, Source, Substitu
 use crate::pattern::{Selection, expand};
 use crate::problem::{Problems, did_you_mean};
 
+mod access;
 mod broker;
 mod opcua;
 mod publish;
@@ -16,6 +17,7 @@ mod publish;
 pub(super) fn document(site: &Site, address: CheckAddress<'_>, problems: &mut Problems) {
     let mut check = Check { site, address, problems };
     check.about();
+    check.access();
     check.sources();
     check.twins();
     check.binds();

@@ -32,6 +32,7 @@ pub(super) fn document(path: &Path, text: &str, problems: &mut Problems) -> (Doc
     let document = Document {
         site: reading.one(&mut root, "site"),
         http: reading.one(&mut root, "http"),
+        access: reading.one(&mut root, "access"),
         source: reading.many(&mut root, "source"),
         twin: reading.many(&mut root, "twin"),
         bind: reading.many(&mut root, "bind"),

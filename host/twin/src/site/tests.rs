@@ -245,6 +245,39 @@ fn classes_say_how_many_people_approve() {
     assert!(site(&control).is_ok(), "control is taken, and armed by people");
 }
 
+/// An issuer with nothing that it could do without.
+const OIDC: &str = "[access.oidc]\nissuer = \"http://127.0.0.1:1\"\nclient_id = \"geminus\"\nredirect = \"http://127.0.0.1:8080/\"\n\
+    [[access.oidc.grant]]\nvalue = \"ops\"\nroles = [\"operator\"]\n";
+
+#[test]
+fn an_issuer_is_read_with_its_defaults_and_its_mistakes_are_told() {
+    let with = |old: &str, new: &str| format!("{SITE}{}", OIDC.replacen(old, new, 1));
+    let oidc = site(&with("", "")).expect("good").document.access.oidc.expect("an issuer");
+    assert_eq!((oidc.leeway_s, oidc.keys_hours_max, oidc.audience), (60, 24, None));
+    assert_eq!((oidc.name_claim.as_str(), oidc.roles_claim.as_str()), ("preferred_username", "groups"));
+    assert_eq!(oidc.algorithms.iter().map(|one| one.name()).collect::<Vec<_>>(), ["RS256", "ES256"]);
+    assert_eq!(oidc.grant[0].twins, ["*"]);
+    for (old, new, part) in [
+        ("[[access", "leeway_s = 301\n[[access", "leeway_s = 301 is outside 0 … 300"),
+        ("[[access", "keys_hours_max = 0\n[[access", "keys_hours_max = 0 is outside 1 … 168"),
+        ("[[access", "title = \"\"\n[[access", "title = 0 is outside 1 … 40"),
+        ("[[access", "algorithms = []\n[[access", "algorithms is empty"),
+        ("[[access", "algorithms = [\"HS256\"]\n[[access", "unknown variant `HS256`"),
+        ("[[access", "algorithms = [\"none\"]\n[[access", "unknown variant `none`"),
+        ("[[access", "scopes = [\"a b\"]\n[[access", "without spaces and quotes"),
+        ("[[access", "audience = \"\"\n[[access", "audience is empty"),
+        ("[[access", "client_secret = \"x\"\n[[access", "unknown key `client_secret` in [access.oidc]"),
+        ("http://127.0.0.1:1", "https://login.example", "ca = \"ca.pem\""),
+        ("[\"operator\"]", "[]", "roles is empty"),
+        ("[\"operator\"]", "[\"root\"]", "unknown variant `root`"),
+        ("\"ops\"", "\"\"", "value is empty"),
+        ("[[access.oidc.grant]]\nvalue = \"ops\"\nroles = [\"operator\"]\n", "", "nobody could log in"),
+    ] {
+        let told = site(&with(old, new)).expect_err(part).to_string();
+        assert!(told.contains(part), "{told}");
+    }
+}
+
 #[test]
 fn a_site_that_is_not_there_says_so() {
     let error = crate::Site::load("no/such/site.toml".as_ref()).expect_err("missing").to_string();
