@@ -8,7 +8,7 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
 
 /// A machine that is heated in steps, with a sensor that is now and then silent. The exponential is a sum that is the
 /// same everywhere: one step of Euler for each second.
-fn rows(resistance: f64, from: u16, to: u16) -> Vec<(f64, Measured)> {
+fn rows(resistance: f64, from: u32, to: u32) -> Vec<(f64, Measured)> {
     let (mut temperature, mut rows) = (22.0, Vec::new());
     for second in 0..to {
         let power = if (second / 300).is_multiple_of(2) { 60.0 } else { 15.0 };
