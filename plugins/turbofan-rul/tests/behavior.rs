@@ -1,5 +1,5 @@
 //! The behavior as the host sees it: snapshots in, remaining life and alerts out, on the code paths that run in wasm.
-#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test may")]
 
 use geminus_core::Declaration;
 use geminus_core::declaration::{Arrival, Kind, Priority};

@@ -1,5 +1,5 @@
 //! The health models against scipy, scikit-learn and river: golden vectors made by `tests/golden/health/make.py`.
-#![expect(clippy::panic, clippy::expect_used, clippy::indexing_slicing, reason = "a test may")]
+#![expect(clippy::panic, clippy::expect_used, reason = "a test may")]
 
 use std::path::Path;
 

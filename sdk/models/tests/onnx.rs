@@ -1,6 +1,6 @@
 //! Learned models against onnxruntime (`tests/golden/onnx/make.py`), and files that cannot be run: each is refused by name,
 //! and no file, however broken, is a panic.
-#![expect(clippy::panic, clippy::expect_used, clippy::indexing_slicing, reason = "a test may")]
+#![expect(clippy::panic, clippy::expect_used, reason = "a test may")]
 
 use std::path::PathBuf;
 
@@ -141,11 +141,11 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
-        if let Ok(model) = Model::read(&bytes) {
-            if let Ok(outputs) = model.run(&tensors(name, "in")) {
-                for output in outputs {
-                    prop_assert!(output.floats().is_none_or(|values| values.iter().all(|v| v.is_finite())));
-                }
+        if let Ok(model) = Model::read(&bytes)
+            && let Ok(outputs) = model.run(&tensors(name, "in"))
+        {
+            for output in outputs {
+                prop_assert!(output.floats().is_none_or(|values| values.iter().all(|v| v.is_finite())));
             }
         }
     }
