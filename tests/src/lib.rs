@@ -24,8 +24,8 @@ pub use harness::http::{asking, asking_step_by_step, asking_whatever_the_status}
 pub use harness::listener::{Listener, Message};
 pub use harness::machine::Machine;
 pub use harness::opcua::{Mute, OpcUaPeer, OpcUaServer, Wire, bits};
-pub use harness::openid::{OpenIdProvider, Visit, Visitor};
 pub use harness::opcua_client::{Login, OpcUaClient};
+pub use harness::openid::{OpenIdProvider, Visit, Visitor};
 pub use harness::place::{free_port, geminus, recorded_data, repository};
 pub use harness::pulse::{Answers, Pulse, Sent, answered, tally, tally_without};
 pub use harness::question::PATIENCE;

@@ -1,7 +1,7 @@
 //! Logins and tokens of an OpenID provider that is not ours, on the real host: people log in over it, programs bring its tokens, what
 //! is forged or replayed opens nothing, and while the provider is away everything else goes on.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};

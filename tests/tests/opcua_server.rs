@@ -214,8 +214,9 @@ fn admits(peer: OpcUaPeer) -> anyhow::Result<()> {
         run(&[&["user", "add", text(&path)?, name][..], rights].concat(), &format!("{PASSWORD}\n"))?;
     }
     let host = Host::start(&path)?;
-    let connect = |secured, login| OpcUaClient::connect(peer, &url, folder.path(), secured, login);
-    let refused = |secured, login: Option<(&str, &str)>, why: &str| -> anyhow::Result<String> {
+    type Given = Option<(&'static str, &'static str)>;
+    let connect = |secured, login: Given| OpcUaClient::connect(peer, &url, folder.path(), secured, login);
+    let refused = |secured, login: Given, why: &str| -> anyhow::Result<String> {
         connect(secured, login)?.err().with_context(|| format!("{peer:?} was let in {why}"))
     };
     refused(true, Some(("vic", PASSWORD)), "with a certificate that nobody has trusted")?;

@@ -68,8 +68,11 @@ fn a_new_estimator_is_tested_checked_and_measured() -> anyhow::Result<()> {
     let measured = said(&["bench", "--json"], &made)?;
     let json = measured.get(measured.find('{').context("JSON")?..).context("JSON")?;
     let costs: Value = serde_json::from_str(json)?;
-    for figure in ["/batch_ns", "/single_ns", "/fuel_per_row", "/memory_bytes", "/native/batch_ns", "/native/ratio"] {
-        let number = costs.pointer(figure).and_then(Value::as_f64).with_context(|| format!("{figure} in {costs}"))?;
+    for figure in
+        ["/batch_ns", "/single_ns", "/fuel_per_row", "/memory_bytes", "/native/batch_ns", "/native/ratio"]
+    {
+        let number =
+            costs.pointer(figure).and_then(Value::as_f64).with_context(|| format!("{figure} in {costs}"))?;
         assert!(number > 0.0, "{figure} is {number}");
     }
     Ok(())
@@ -84,7 +87,10 @@ fn a_case_that_does_not_hold_is_told_with_its_row_and_both_numbers() -> anyhow::
     let output = run(&["test"], &made)?;
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("FAILS   first.json") && told.contains("row 2, smooth: 27.3212 ± 0.0001"), "{told}");
+    assert!(
+        told.contains("FAILS   first.json") && told.contains("row 2, smooth: 27.3212 ± 0.0001"),
+        "{told}"
+    );
     Ok(())
 }
 
@@ -92,26 +98,39 @@ fn a_case_that_does_not_hold_is_told_with_its_row_and_both_numbers() -> anyhow::
 #[test]
 fn what_breaks_a_clause_is_told_which() -> anyhow::Result<()> {
     const STEP: &str = "if let Some(now) = row.inputs.temperature.value() {";
-    const HIDDEN: &str = "static ROWS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);\n#[estimator(";
-    let count = format!("*level = level.map(|l| l + f64::from(ROWS.fetch_add(1, std::sync::atomic::Ordering::Relaxed)));\n{STEP}");
+    const HIDDEN: &str =
+        "static ROWS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);\n#[estimator(";
+    let count = format!(
+        "*level = level.map(|l| l + f64::from(ROWS.fetch_add(1, std::sync::atomic::Ordering::Relaxed)));\n{STEP}"
+    );
     let trap = format!("assert!(row.inputs.temperature.value().is_none_or(|now| now < 1e299));\n{STEP}");
     let poison = format!(
         "if row.inputs.temperature.value().is_some_and(|now| now < 0.0) {{ *level = Some(f64::NAN); }}\n{STEP}"
     );
     let dear = format!("if self.time_constant > 86399.0 {{ panic!(\"too slow\"); }}\n{STEP}");
-    let cases: [(&str, Vec<(&str, &str)>, &[&str]); 5] = [
+    type Changes<'a> = Vec<(&'a str, &'a str)>;
+    let cases: [(&str, Changes<'_>, &[&str]); 5] = [
         ("keeps-a-secret", vec![("#[estimator(", HIDDEN), (STEP, &count)], &["snapshot", "neighbours"]),
         ("breaks-on-much", vec![(STEP, &trap)], &["hard-rows"]),
         ("never-recovers", vec![(STEP, &poison)], &["hard-rows"]),
         ("breaks-at-an-end", vec![(STEP, &dear)], &["parameters"]),
-        ("promises-too-little", vec![("warm_up_rows = 5", "warm_up_rows = 5, budget(fuel_per_row = 1)")], &["budget"]),
+        (
+            "promises-too-little",
+            vec![("warm_up_rows = 5", "warm_up_rows = 5, budget(fuel_per_row = 1)")],
+            &["budget"],
+        ),
     ];
     let folder = tempfile::tempdir()?;
     for (name, changes, broken) in cases {
         let made = estimator(folder.path(), name, &changes)?;
         let output = run(&["check", "--json"], &made)?;
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert_eq!(output.status.code(), Some(1), "{name}: {told}{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            output.status.code(),
+            Some(1),
+            "{name}: {told}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let json = told.get(told.find("{\n").context("JSON")?..).context("JSON")?;
         let verdicts = verdicts(&serde_json::from_str(json)?)?;
         for clause in broken {
@@ -130,7 +149,12 @@ fn a_difference_of_two_versions_says_whether_one_takes_over() -> anyhow::Result<
     let made = estimator(folder.path(), "differs", &[])?;
     said(&["build", "--out", &old.display().to_string()], &made)?;
     let lib = made.join("src/lib.rs");
-    std::fs::write(&lib, std::fs::read_to_string(&lib)?.replace("pub smooth:", "pub smoothed:").replace("{ smooth:", "{ smoothed:"))?;
+    std::fs::write(
+        &lib,
+        std::fs::read_to_string(&lib)?
+            .replace("pub smooth:", "pub smoothed:")
+            .replace("{ smooth:", "{ smoothed:"),
+    )?;
     said(&["build", "--out", &new.display().to_string()], &made)?;
     let file = |folder: &Path| folder.join("differs.wasm");
     let same = Command::new(geminus()?).args(["plugin", "diff"]).arg(file(&old)).arg(file(&old)).output()?;

@@ -21,8 +21,7 @@ use crate::throttle::Throttle;
 pub use own_password::{PasswordError, PasswordWish};
 
 use crate::{
-    AccessError, Issuer, IssuerError, Kind, Now, Permission, Principal, TOKENS_MAX, USERS_MAX,
-    name, password,
+    AccessError, Issuer, IssuerError, Kind, Now, Permission, Principal, TOKENS_MAX, USERS_MAX, name, password,
 };
 
 /// What a request brought. A token counts before a session; when one is brought and wrong, the other is not tried.

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use geminus_behavior::{
-    Cohort, CompileError, Compiled, Engine, EngineError, HostCalls, Limits, Opening, Series, StartError, Stepped, TwinFault,
+    Cohort, CompileError, Compiled, Engine, EngineError, HostCalls, Limits, Opening, Series, StartError,
+    Stepped, TwinFault,
 };
 use geminus_core::{Declaration, Frame, Timestamp, TwinIndex};
 use geminus_registry::Package;
-use geminus_twin::plant::{ParameterError, parameters};
+use geminus_twin::plant::{self, ParameterError};
 use serde_json::{Map, Value};
 
 /// Seed of every slot that is opened here, the SDK's own host uses the same.
@@ -61,9 +62,11 @@ impl Bed {
     /// # Errors
     /// What keeps it from being run.
     pub fn new(package: Package, given: Map<String, Value>) -> Result<Self, BedError> {
-        let filled = parameters(&package.declaration.parameters, &given).map_err(BedError::Parameters)?;
+        let filled =
+            plant::parameters(&package.declaration.parameters, &given).map_err(BedError::Parameters)?;
         let engine = Engine::new(Limits::default())?;
-        let compiled = engine.compile(package.digest, &package.bytes, Arc::clone(&package.declaration), None)?;
+        let compiled =
+            engine.compile(package.digest, &package.bytes, Arc::clone(&package.declaration), None)?;
         let parameters = Arc::from(Value::Object(filled).to_string().into_bytes());
         Ok(Self { compiled, package, given, parameters })
     }
@@ -96,7 +99,7 @@ impl Bed {
         let mut given = self.given.clone();
         given.insert(name.to_owned(), Value::from(value));
         let schema = &self.declaration().parameters;
-        let filled = parameters(schema, &given).map_err(BedError::Parameters)?;
+        let filled = plant::parameters(schema, &given).map_err(BedError::Parameters)?;
         self.cohort_with(1, &Arc::from(Value::Object(filled).to_string().into_bytes()))
     }
 
@@ -104,7 +107,7 @@ impl Bed {
     pub(crate) fn cohort_of(&self, parameters: &str) -> Result<Cohort, BedError> {
         let given = serde_json::from_str(parameters).unwrap_or_default();
         let schema = &self.declaration().parameters;
-        let filled = parameters(schema, &given).map_err(BedError::Parameters)?;
+        let filled = plant::parameters(schema, &given).map_err(BedError::Parameters)?;
         self.cohort_with(1, &Arc::from(Value::Object(filled).to_string().into_bytes()))
     }
 

@@ -45,7 +45,8 @@ fn rows(bed: &Bed, case: &Case, inputs: &[&str]) -> Result<(), CaseError> {
         if bed.declaration().ages {
             frame.ages_ms.resize(inputs.len(), 0);
         }
-        let stepped = played(&mut cohort, &[frame]).map_err(|why| CaseError(format!("row {}: {why}", row + 1)))?;
+        let stepped =
+            played(&mut cohort, &[frame]).map_err(|why| CaseError(format!("row {}: {why}", row + 1)))?;
         if let Some(stepped) = stepped.first() {
             case.check(row, &given(bed.declaration(), &stepped.outcome))?;
         }

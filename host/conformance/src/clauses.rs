@@ -32,22 +32,28 @@ pub fn check(bed: &Bed, plan: &Plan) -> Report {
         ("deterministic", "a second instance gives the same for the same rows, bit for bit", &|| {
             sameness::deterministic(bed)
         }),
-        ("batches", "one call of many rows gives what many calls of one row give", &|| sameness::batches(bed)),
+        ("batches", "one call of many rows gives what many calls of one row give", &|| {
+            sameness::batches(bed)
+        }),
         ("neighbours", "a twin among others gives what it gives alone", &|| sameness::neighbours(bed)),
         ("snapshot", "saved, restored and gone on equals not interrupted", &|| state::interrupted(bed)),
         ("schemas", "every schema that it writes and reads is restored", &|| state::schemas(bed)),
         ("golden", "golden states of released schemas are restored and go on as recorded", &|| {
             golden::held(bed, plan.golden.as_deref())
         }),
-        ("hard-rows", "missing, bad, stale, enormous and tiny values and long gaps do no lasting harm", &|| {
-            hardship::rows(bed)
-        }),
+        (
+            "hard-rows",
+            "missing, bad, stale, enormous and tiny values and long gaps do no lasting harm",
+            &|| hardship::rows(bed),
+        ),
         ("order", "rows out of order are passed over as if they had not come", &|| hardship::order(bed)),
         ("giant", "a call of as many rows as the host ever gives is answered", &|| hardship::giant(bed)),
         ("parameters", "every number at the ends of its declared range works or is refused by name", &|| {
             bounds::parameters(bed)
         }),
-        ("budget", "fuel of a row and memory of 10,000 twins are within what is declared", &|| bounds::budget(bed)),
+        ("budget", "fuel of a row and memory of 10,000 twins are within what is declared", &|| {
+            bounds::budget(bed)
+        }),
         ("forecast", "a forecast is finite and changes nothing", &|| state::forecast(bed)),
     ];
     let tried = clauses.into_iter().map(|(name, demand, clause)| Clause {

@@ -59,7 +59,11 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}  {}", self.plugin, self.digest)?;
-        writeln!(f, "  contract {}, {}; tried by {} with seed {}", self.contract, self.built_with, self.host, self.seed)?;
+        writeln!(
+            f,
+            "  contract {}, {}; tried by {} with seed {}",
+            self.contract, self.built_with, self.host, self.seed
+        )?;
         for clause in &self.clauses {
             let (word, evidence) = match &clause.verdict {
                 Verdict::Kept(evidence) => ("kept", evidence),
@@ -69,7 +73,8 @@ impl fmt::Display for Report {
             writeln!(f, "  {word:<7} {:<16} {}", clause.name, clause.demand)?;
             writeln!(f, "  {:<7} {:<16} {evidence}", "", "")?;
         }
-        let broken = self.clauses.iter().filter(|clause| matches!(clause.verdict, Verdict::Broken(_))).count();
+        let broken =
+            self.clauses.iter().filter(|clause| matches!(clause.verdict, Verdict::Broken(_))).count();
         match broken {
             0 => writeln!(f, "conforms"),
             1 => writeln!(f, "does not conform: 1 clause is broken"),

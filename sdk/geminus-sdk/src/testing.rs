@@ -94,7 +94,8 @@ impl Stepped {
     /// The same for a case to be held against.
     #[cfg(not(target_arch = "wasm32"))]
     fn given(&self) -> case::Given {
-        let cells = self.cells.iter().map(|(name, value, quality)| ((*name).to_owned(), *value, *quality as u8));
+        let cells =
+            self.cells.iter().map(|(name, value, quality)| ((*name).to_owned(), *value, *quality as u8));
         let alerts = self.alerts.iter().map(|alert| (alert.code.to_owned(), alert.value));
         let proposals = self.proposals.iter().map(|wish| (wish.command.to_owned(), wish.value));
         case::Given { cells: cells.collect(), alerts: alerts.collect(), proposals: proposals.collect() }

@@ -62,7 +62,11 @@ pub(crate) fn invert(l: &[f64], n: usize, inverse: &mut [f64]) {
     for i in 0..n {
         for j in i..n {
             let (head, tail) = inverse.split_at_mut(j * n);
-            let value = if i == j { dot(&tail[j..n], &tail[j..n]) } else { dot(&head[i * n + j..(i + 1) * n], &tail[j..n]) };
+            let value = if i == j {
+                dot(&tail[j..n], &tail[j..n])
+            } else {
+                dot(&head[i * n + j..(i + 1) * n], &tail[j..n])
+            };
             if i == j {
                 tail[i] = value;
             } else {
@@ -106,7 +110,7 @@ mod tests {
             let a: Vec<f64> = (0..n * n)
                 .map(|at| {
                     let (i, j) = (at / n, at % n);
-                    1.0 / (1.0 + i.abs_diff(j) as f64) + if i == j { 1.0 } else { 0.0 }
+                    1.0 / (1.0 + usize::abs_diff(i, j) as f64) + if i == j { 1.0 } else { 0.0 }
                 })
                 .collect();
             let mut l = a.clone();

@@ -1,7 +1,6 @@
 //! What a step calls allocates nothing: predictions, domains, expected improvement, integrators, the neural ODE, quadratic
 //! programmes and predictive control, all after they were made.
 #![expect(unsafe_code, reason = "an allocator that counts has to be one")]
-#![expect(clippy::expect_used, reason = "a test may")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -93,7 +92,12 @@ fn predictive_control_does_not() {
         C: SMatrix::from_row_slice(&[0.0, 1.0]),
     };
     let one = SVector::<f64, 1>::from([1.0]);
-    let aim = Aim { output_weight: one, move_weight: one * 0.1, input_weight: one * 0.0, excess_price: Some(100.0) };
+    let aim = Aim {
+        output_weight: one,
+        move_weight: one * 0.1,
+        input_weight: one * 0.0,
+        excess_price: Some(100.0),
+    };
     let limits = Limits { input: (-one, one), move_max: one * 0.3, output: (-2.0 * one, 0.4 * one) };
     let mut control = Mpc::<2, 1, 1>::new(plant, aim, limits, 20).expect("a controller");
     for start in [Start::Cold, Start::Warm] {
@@ -101,7 +105,8 @@ fn predictive_control_does_not() {
         let found = allocations(|| {
             level += 0.6;
             let x = SVector::from([0.0, level]);
-            let now = Now { x, w: SVector::zeros(), u: one * 0.0, reference: one * 0.2, input_wanted: one * 0.0 };
+            let now =
+                Now { x, w: SVector::zeros(), u: one * 0.0, reference: one * 0.2, input_wanted: one * 0.0 };
             control.solve(&now, start).expect("a move");
         });
         assert_eq!(found, 0, "{start:?}");

@@ -17,7 +17,8 @@ const PAGE: usize = 64 << 10;
 
 pub(super) fn honest(bed: &Bed) -> Tried {
     let declaration = bed.declaration();
-    let frames = Sequence::new(declaration, SEED, false).frames(ROWS.max(declaration.warm_up_rows as usize + 100), 1);
+    let frames =
+        Sequence::new(declaration, SEED, false).frames(ROWS.max(declaration.warm_up_rows as usize + 100), 1);
     let mut cohort = bed.cohort(1).map_err(|error| error.to_string())?;
     // What is against the declaration (an undeclared alert, a command out of its range) is a fault there.
     let given = played(&mut cohort, &frames)?;
@@ -30,10 +31,17 @@ pub(super) fn honest(bed: &Bed) -> Tried {
         (alerts + step.outcome.alerts.len(), wishes + step.outcome.proposals.len())
     });
     if !silent.is_empty() {
-        return Ok(Verdict::Broken(format!("no number in {} usual rows: {}", given.len(), silent.join(", "))));
+        return Ok(Verdict::Broken(format!(
+            "no number in {} usual rows: {}",
+            given.len(),
+            silent.join(", ")
+        )));
     }
     let outputs = declaration.outputs.len();
-    Ok(Verdict::Kept(format!("{outputs} outputs, {alerts} alerts and {wishes} proposals in {} rows", given.len())))
+    Ok(Verdict::Kept(format!(
+        "{outputs} outputs, {alerts} alerts and {wishes} proposals in {} rows",
+        given.len()
+    )))
 }
 
 pub(super) fn parameters(bed: &Bed) -> Tried {
@@ -66,7 +74,8 @@ pub(super) fn parameters(bed: &Bed) -> Tried {
     if tried == 0 {
         return Ok(Verdict::NotConcerned("no number has a declared range".to_owned()));
     }
-    let refused = if refused.is_empty() { String::new() } else { format!("; refused by name: {}", refused.join(", ")) };
+    let refused =
+        if refused.is_empty() { String::new() } else { format!("; refused by name: {}", refused.join(", ")) };
     Ok(Verdict::Kept(format!("{tried} ends of ranges{refused}")))
 }
 
@@ -94,7 +103,9 @@ pub(super) fn budget(bed: &Bed) -> Tried {
     }
     let (early, late) = growth(bed)?;
     if late > early + PAGE {
-        let why = format!("memory grows with rows: {early} bytes after {ROWS} rows of a twin, {late} after ten times as many");
+        let why = format!(
+            "memory grows with rows: {early} bytes after {ROWS} rows of a twin, {late} after ten times as many"
+        );
         return Ok(Verdict::Broken(why));
     }
     let (fuel, memory_declared) = (promised.fuel_per_row, promised.memory_bytes);

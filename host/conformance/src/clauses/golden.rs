@@ -14,7 +14,8 @@ use crate::report::Verdict;
 pub(super) fn held(bed: &Bed, folder: Option<&Path>) -> Tried {
     let state = &bed.declaration().state;
     let Some(folder) = folder else {
-        let why = if state.schema == 0 { "it declares no state" } else { "no folder of golden states was given" };
+        let why =
+            if state.schema == 0 { "it declares no state" } else { "no folder of golden states was given" };
         return Ok(Verdict::NotConcerned(why.to_owned()));
     };
     let files = files(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -25,7 +26,10 @@ pub(super) fn held(bed: &Bed, folder: Option<&Path>) -> Tried {
         shown.push(golden.schema);
     }
     if let Some(schema) = state.reads.iter().find(|schema| !shown.contains(schema)) {
-        return Ok(Verdict::Broken(format!("schema {schema} is read but no file in {} shows it", folder.display())));
+        return Ok(Verdict::Broken(format!(
+            "schema {schema} is read but no file in {} shows it",
+            folder.display()
+        )));
     }
     Ok(Verdict::Kept(format!("{} files, schemas {:?}", files.len(), state.reads)))
 }
@@ -94,10 +98,13 @@ fn differs(bed: &Bed, recorded: &Recorded, row: usize, given: &Outcome) -> Optio
         }
     }
     let codes = |outcome: &Outcome| {
-        let code = |index: u32| bed.declaration().alerts.get(index as usize).map_or("?", |alert| alert.code.as_str());
+        let code = |index: u32| {
+            bed.declaration().alerts.get(index as usize).map_or("?", |alert| alert.code.as_str())
+        };
         outcome.alerts.iter().map(|alert| code(alert.alert).to_owned()).collect::<Vec<_>>()
     };
     let told = line.split(" ! ").skip(1).filter_map(|event| event.split(' ').next());
     let told: Vec<String> = told.map(str::to_owned).collect();
-    (told != codes(given)).then(|| format!("row {}: alerts {told:?} were recorded, {:?} came", row + 1, codes(given)))
+    (told != codes(given))
+        .then(|| format!("row {}: alerts {told:?} were recorded, {:?} came", row + 1, codes(given)))
 }

@@ -70,7 +70,8 @@ pub(super) fn rows(bed: &Bed) -> Tried {
 fn broken_by(cohort: &mut Cohort, frames: &[Frame]) -> Result<Option<String>, String> {
     for frame in frames {
         let stepped = cohort.step(frame).map_err(|error| error.to_string())?;
-        let broken = |fault: &&geminus_behavior::TwinFault| fault.kind != FaultKind::Fault || fault.quarantined;
+        let broken =
+            |fault: &&geminus_behavior::TwinFault| fault.kind != FaultKind::Fault || fault.quarantined;
         if let Some(fault) = stepped.faults.iter().find(broken) {
             return Ok(Some(blame(fault)));
         }

@@ -24,12 +24,18 @@ pub(super) fn deterministic(bed: &Bed) -> Tried {
     }
     let fuel = |steps: &[geminus_behavior::Stepped]| steps.iter().map(|step| step.fuel).sum::<u64>();
     if fuel(&one) != fuel(&other) {
-        return Ok(Verdict::Broken(format!("fuel of the same rows was {}, then {}", fuel(&one), fuel(&other))));
+        return Ok(Verdict::Broken(format!(
+            "fuel of the same rows was {}, then {}",
+            fuel(&one),
+            fuel(&other)
+        )));
     }
     if state != again {
         return Ok(Verdict::Broken("state after the same rows has other bytes".to_owned()));
     }
-    Ok(Verdict::Kept(format!("{ROWS} rows of {TWINS} twins: outputs, quality, alerts, proposals, fuel and state")))
+    Ok(Verdict::Kept(format!(
+        "{ROWS} rows of {TWINS} twins: outputs, quality, alerts, proposals, fuel and state"
+    )))
 }
 
 pub(super) fn batches(bed: &Bed) -> Tried {

@@ -40,7 +40,9 @@ pub(super) fn interrupted(bed: &Bed) -> Tried {
         let mut second = restored(bed, &saved)?;
         let again = second.snapshot(None).map_err(|error| error.to_string())?;
         if again.twins.iter().map(|twin| &twin.bytes).ne(saved.twins.iter().map(|twin| &twin.bytes)) {
-            return Ok(Verdict::Broken(format!("saved after {cut} rows, restored and saved again: other bytes")));
+            return Ok(Verdict::Broken(format!(
+                "saved after {cut} rows, restored and saved again: other bytes"
+            )));
         }
         for (cohort, who) in [(&mut second, "restored"), (&mut first, "saved while it runs")] {
             let given = played(cohort, after)?;
@@ -49,7 +51,9 @@ pub(super) fn interrupted(bed: &Bed) -> Tried {
             }
             let state = cohort.snapshot(None).map_err(|error| error.to_string())?;
             if state.twins != end.twins {
-                return Ok(Verdict::Broken(format!("{who} after {cut} rows: the state at the end is another")));
+                return Ok(Verdict::Broken(format!(
+                    "{who} after {cut} rows: the state at the end is another"
+                )));
             }
         }
     }
@@ -75,7 +79,11 @@ pub(super) fn schemas(bed: &Bed) -> Tried {
         }
     }
     let unwritten: Vec<_> = state.reads.iter().filter(|schema| !state.writes.contains(schema)).collect();
-    let rest = if unwritten.is_empty() { String::new() } else { format!("; {unwritten:?} only golden states can show") };
+    let rest = if unwritten.is_empty() {
+        String::new()
+    } else {
+        format!("; {unwritten:?} only golden states can show")
+    };
     Ok(Verdict::Kept(format!("schema {}, older ones {older:?}{rest}", state.schema)))
 }
 
@@ -99,7 +107,9 @@ pub(super) fn forecast(bed: &Bed) -> Tried {
     let cells = times.len() * declaration.outputs.len();
     if seen.mean.len() != cells || seen.deviation.len() != cells {
         let (mean, deviation) = (seen.mean.len(), seen.deviation.len());
-        return Ok(Verdict::Broken(format!("{mean} means and {deviation} deviations, {cells} were asked for")));
+        return Ok(Verdict::Broken(format!(
+            "{mean} means and {deviation} deviations, {cells} were asked for"
+        )));
     }
     if !seen.mean.iter().any(|mean| mean.is_finite()) {
         return Ok(Verdict::Broken("not one value of the forecast is a number".to_owned()));

@@ -163,7 +163,7 @@ mod with {
 
     #[cfg(test)]
     mod tests {
-        use std::os::unix::fs::PermissionsExt as _;
+        use std::os::unix::fs::PermissionsExt;
 
         use super::*;
 

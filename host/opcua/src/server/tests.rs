@@ -231,7 +231,7 @@ fn subscriptions_are_sent_each_change_of_number_and_status_with_its_own_time() {
         .expect("a source");
     drop(inside);
     wait_for("both to be watched", PATIENCE, || {
-        Ok((place.server.stats().subscriptions() == 1 && source.connected()).then_some(()))
+        Ok((place.server.stats().subscriptions() == 1 && source.stats().connected()).then_some(()))
     })
     .expect("watched");
     let mut got = Vec::new();
@@ -290,7 +290,7 @@ fn no_more_sessions_and_variables_are_taken_than_allowed() {
     assert_eq!(second.status(), StatusCode::BadTooManySubscriptions);
     let items = (0..11).map(|_| NodeId::new(2, "pump-1/hot").into()).collect();
     let watched = link.session.create_monitored_items(first, TimestampsToReturn::Both, items);
-    let refused = place.runtime.block_on(watched).err().expect("one too many");
+    let refused = place.runtime.block_on(watched).expect_err("one too many");
     assert_eq!(refused.status(), StatusCode::BadTooManyMonitoredItems);
     place.server.stop();
 }
@@ -376,6 +376,6 @@ fn an_address_that_is_taken_is_named() {
     let board = Arc::new(Board::new(&catalogue));
     let (keeper, clock) = (Arc::new(Keeper::default()), Arc::new(SystemClock::new()));
     let failed = OpcUaServer::start(options, catalogue, board, keeper, clock, Arc::new(|_| {}));
-    let error = failed.err().expect("taken").to_string();
+    let error = failed.expect_err("taken").to_string();
     assert!(error.starts_with(&format!("cannot listen on {}", place.server.address())), "{error}");
 }

@@ -35,12 +35,14 @@ pub fn scaffold(parent: &Path, name: &str, kind: Kind, sdk: &str) -> Result<Path
         Kind::Surrogate => {
             (include_str!("templates/surrogate.rs.txt"), include_str!("templates/surrogate.case.json.txt"))
         }
-        Kind::HealthRule => {
-            (include_str!("templates/health-rule.rs.txt"), include_str!("templates/health-rule.case.json.txt"))
-        }
-        Kind::CommandPolicy => {
-            (include_str!("templates/command-policy.rs.txt"), include_str!("templates/command-policy.case.json.txt"))
-        }
+        Kind::HealthRule => (
+            include_str!("templates/health-rule.rs.txt"),
+            include_str!("templates/health-rule.case.json.txt"),
+        ),
+        Kind::CommandPolicy => (
+            include_str!("templates/command-policy.rs.txt"),
+            include_str!("templates/command-policy.case.json.txt"),
+        ),
     };
     let write = |path: PathBuf, text: String| {
         path.parent()

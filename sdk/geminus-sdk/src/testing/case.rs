@@ -73,7 +73,8 @@ pub fn hold<B: Behavior>(folder: impl AsRef<Path>) -> Result<usize, CaseError> {
 pub fn run<B: Behavior>(case: &Case) -> Result<(), CaseError> {
     let inputs: Vec<&str> = B::Inputs::NAMES.to_vec();
     case.fits(&inputs, <<B::Answer as Answer>::Outputs as Outputs>::NAMES)?;
-    let mut host = Host::<B>::open(&case.parameters).map_err(|fault| CaseError(format!("parameters: {fault}")))?;
+    let mut host =
+        Host::<B>::open(&case.parameters).map_err(|fault| CaseError(format!("parameters: {fault}")))?;
     for (row, (seconds, _)) in case.rows.iter().enumerate() {
         let (values, quality) = case.columns(row, &inputs);
         let stepped = host.step_cells(nanoseconds(*seconds), &values, &quality);
@@ -88,9 +89,11 @@ pub fn run<B: Behavior>(case: &Case) -> Result<(), CaseError> {
 /// # Errors
 /// When the folder cannot be read or has none.
 pub fn files(folder: &Path) -> Result<Vec<PathBuf>, CaseError> {
-    let entries = fs::read_dir(folder).map_err(|error| CaseError(format!("{}: {error}", folder.display())))?;
+    let entries =
+        fs::read_dir(folder).map_err(|error| CaseError(format!("{}: {error}", folder.display())))?;
     let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-    let mut paths: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
+    let mut paths: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
     paths.sort();
     if paths.is_empty() {
         return wrong(format!("{} has no case: write one as <name>.json", folder.display()));
@@ -131,8 +134,12 @@ impl Case {
     /// # Errors
     /// The first difference, with row, output and both numbers.
     pub fn check(&self, row: usize, given: &Given) -> Result<(), CaseError> {
-        let Some(expected) = self.expected.get(row) else { return wrong(format!("row {} has nothing to give", row + 1)) };
-        expected.difference(&self.outputs, given).map_or(Ok(()), |why| wrong(format!("row {}, {why}", row + 1)))
+        let Some(expected) = self.expected.get(row) else {
+            return wrong(format!("row {} has nothing to give", row + 1));
+        };
+        expected
+            .difference(&self.outputs, given)
+            .map_or(Ok(()), |why| wrong(format!("row {}, {why}", row + 1)))
     }
 
     /// Names must be those of the behavior, so that a misspelt one is not simply missing.
@@ -140,7 +147,8 @@ impl Case {
     /// # Errors
     /// The first name that is not declared.
     pub fn fits(&self, inputs: &[&str], outputs: &[&str]) -> Result<(), CaseError> {
-        let unknown = |mine: &[String], known: &[&str]| mine.iter().find(|one| !known.contains(&one.as_str())).cloned();
+        let unknown =
+            |mine: &[String], known: &[&str]| mine.iter().find(|one| !known.contains(&one.as_str())).cloned();
         if let Some(name) = unknown(&self.inputs, inputs) {
             return wrong(format!("there is no input {name:?}: it has {inputs:?}"));
         }
@@ -180,7 +188,8 @@ impl Case {
                 recording::read(&mut case, &text, tolerance).map_err(|why| format!("{file}: {why}"))?;
             }
             (None, _) => {
-                case.rows = rows.iter().map(|row| row_of(row, case.inputs.len())).collect::<Result<_, _>>()?;
+                case.rows =
+                    rows.iter().map(|row| row_of(row, case.inputs.len())).collect::<Result<_, _>>()?;
                 let expected = |line: &String| Expected::parse(line, case.outputs.len(), tolerance);
                 case.expected = gives.iter().map(expected).collect::<Result<_, _>>()?;
             }
@@ -194,7 +203,11 @@ impl Case {
             return Err("a case needs a name (\"case\") and rows".to_owned());
         }
         if self.rows.len() != self.expected.len() {
-            return Err(format!("{} rows but {} lines in \"gives\": one for each", self.rows.len(), self.expected.len()));
+            return Err(format!(
+                "{} rows but {} lines in \"gives\": one for each",
+                self.rows.len(),
+                self.expected.len()
+            ));
         }
         if self.expected.iter().all(Expected::is_open) {
             return Err("it expects nothing of any row, so it cannot fail".to_owned());

@@ -15,8 +15,8 @@ use crate::{Behavior, Inputs, Outputs, SlotTable, State, behavior::Answer};
 
 mod file;
 
-pub(super) use file::{cell, quality_named};
 pub use file::{Columns, Golden, Recorded};
+pub(super) use file::{cell, quality_named};
 
 /// The environment variable that [`hold`] reads.
 pub const SWITCH: &str = "GEMINUS_GOLDEN";

@@ -39,7 +39,8 @@ pub struct Course {
 pub fn run<B: Behavior>() -> io::Result<()> {
     let mut bytes = Vec::new();
     io::stdin().lock().read_to_end(&mut bytes)?;
-    let course = Course::read(&bytes).ok_or_else(|| io::Error::other("standard input is no course: run `geminus plugin bench`"))?;
+    let course = Course::read(&bytes)
+        .ok_or_else(|| io::Error::other("standard input is no course: run `geminus plugin bench`"))?;
     let ns = measured::<B>(&course).map_err(io::Error::other)?;
     println!("{ns}");
     Ok(())
@@ -138,7 +139,8 @@ mod tests {
             values: vec![1.0, -0.0, 3.0, 4.5],
             quality: vec![0, 1, 0, 4],
         };
-        let course = Course { twins: 2, parameters: "{\"ä\": 1}".to_owned(), frames: vec![frame.clone(), frame] };
+        let course =
+            Course { twins: 2, parameters: "{\"ä\": 1}".to_owned(), frames: vec![frame.clone(), frame] };
         let bytes = course.bytes();
         assert_eq!(Course::read(&bytes), Some(course));
         for cut in 0..bytes.len() {

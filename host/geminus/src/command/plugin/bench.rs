@@ -135,11 +135,19 @@ fn show(costs: &Costs) {
     println!("  in a batch      {:>10.0} ns a row", costs.batch_ns);
     println!("  alone           {:>10.0} ns a row", costs.single_ns);
     match costs.native {
-        Some(native) => println!("  natively        {:>10.0} ns a row: the component takes {:.2} times as long", native.batch_ns, native.ratio),
-        None => println!("  natively                 - a crate with examples/native.rs is measured natively too"),
+        Some(native) => println!(
+            "  natively        {:>10.0} ns a row: the component takes {:.2} times as long",
+            native.batch_ns, native.ratio
+        ),
+        None => {
+            println!("  natively                 - a crate with examples/native.rs is measured natively too")
+        }
     }
     println!("  fuel            {:>10} a row, at most {}", costs.fuel_per_row, costs.fuel_per_row_max);
-    println!("  memory          {:>10} bytes, {} more for each twin", costs.memory_bytes, costs.memory_bytes_per_twin);
+    println!(
+        "  memory          {:>10} bytes, {} more for each twin",
+        costs.memory_bytes, costs.memory_bytes_per_twin
+    );
     println!("  state           {:>10} bytes a twin", costs.state_bytes);
 }
 
@@ -163,7 +171,8 @@ fn native(plugin: &Path, bed: &Bed) -> anyhow::Result<Option<f64>> {
     }
     sent.transpose()?;
     let said = String::from_utf8_lossy(&output.stdout);
-    let ns = said.trim().parse().with_context(|| format!("examples/native.rs said {said:?}, which is no time"))?;
+    let ns =
+        said.trim().parse().with_context(|| format!("examples/native.rs said {said:?}, which is no time"))?;
     Ok(Some(ns))
 }
 

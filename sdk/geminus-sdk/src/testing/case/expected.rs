@@ -50,7 +50,8 @@ impl Expected {
         let events = line_text.find(['!', '>']).unwrap_or(line_text.len());
         let (cells, mut rest) = line_text.split_at(events);
         let cells = cells.split(',').map(str::trim).filter(|text| !text.is_empty());
-        let cells: Vec<Cell> = cells.map(|text| Cell::parse(text, tolerance)).collect::<Result<_, _>>().map_err(about)?;
+        let cells: Vec<Cell> =
+            cells.map(|text| Cell::parse(text, tolerance)).collect::<Result<_, _>>().map_err(about)?;
         if cells.len() != outputs {
             return Err(about(format!("{} cells for {outputs} outputs", cells.len())));
         }
@@ -64,7 +65,11 @@ impl Expected {
                 return Err(about(format!("a name is missing after {sign:?}")));
             }
             let event = (name.to_owned(), Cell::parse(value.trim(), tolerance).map_err(about)?);
-            if sign == '!' { expected.alerts.push(event) } else { expected.proposals.push(event) }
+            if sign == '!' {
+                expected.alerts.push(event)
+            } else {
+                expected.proposals.push(event)
+            }
             rest = after;
         }
         Ok(expected)
@@ -121,11 +126,14 @@ impl Cell {
             Some((rest, Some(quality))) => (rest, Some(quality)),
             _ => (text, None),
         };
-        let (number, off) = rest.split_once('±').map_or((rest, None), |(number, off)| (number, Some(off.trim())));
+        let (number, off) =
+            rest.split_once('±').map_or((rest, None), |(number, off)| (number, Some(off.trim())));
         let number: f64 = number.trim().parse().map_err(|_| wrong())?;
         let off: f64 = match off.map(|off| (off.strip_suffix('%'), off)) {
             None => tolerance,
-            Some((Some(percent), _)) => percent.trim().parse::<f64>().map_err(|_| wrong())? / 100.0 * number.abs(),
+            Some((Some(percent), _)) => {
+                percent.trim().parse::<f64>().map_err(|_| wrong())? / 100.0 * number.abs()
+            }
             Some((None, off)) => off.parse().map_err(|_| wrong())?,
         };
         if !number.is_finite() || !off.is_finite() || off < 0.0 {
@@ -163,7 +171,8 @@ mod tests {
     fn check(line: &str, value: f64, quality: u8, alerts: &[(&str, f64)], expect: &str) {
         let expected = Expected::parse(line, 1, 0.0).expect(line);
         let events = alerts.iter().map(|(code, value)| ((*code).to_owned(), *value)).collect();
-        let given = Given { cells: vec![("o".to_owned(), value, quality)], alerts: events, proposals: Vec::new() };
+        let given =
+            Given { cells: vec![("o".to_owned(), value, quality)], alerts: events, proposals: Vec::new() };
         let found = expected.difference(&["o".to_owned()], &given).unwrap_or_default();
         assert!(found.contains(expect) && found.is_empty() == expect.is_empty(), "{line}: {found:?}");
     }
@@ -197,7 +206,9 @@ mod tests {
 
     #[test]
     fn a_line_that_is_none_is_refused() {
-        for line in ["", "1.0, 2.0", "x", "1.0 ±", "1.0 ± -1", "nan", "1.0 ± inf", "any !", "any > ", "1.0 well"] {
+        for line in
+            ["", "1.0, 2.0", "x", "1.0 ±", "1.0 ± -1", "nan", "1.0 ± inf", "any !", "any > ", "1.0 well"]
+        {
             assert!(Expected::parse(line, 1, 0.0).is_err(), "{line}");
         }
     }

@@ -1,8 +1,8 @@
 //! A recording as the rows of a case: CSV with a `time` column in seconds, a column for each input, and columns
 //! `gives <output>` for what must come. Cells are those of a case; an empty one is missing, or expects nothing.
 
-use super::Case;
 use super::super::golden::cell;
+use super::Case;
 use super::expected::{Cell, Expected};
 
 /// Fills inputs, rows, outputs and expectations of `case`.
@@ -14,12 +14,14 @@ pub(super) fn read(case: &mut Case, csv: &[u8], tolerance: f64) -> Result<(), St
         return Err("its first column must be time, in seconds".to_owned());
     };
     let output = |column: &&&str| column.strip_prefix("gives ").map(|name| name.trim().to_owned());
-    case.inputs = columns.iter().filter(|column| output(column).is_none()).map(|name| (*name).to_owned()).collect();
+    case.inputs =
+        columns.iter().filter(|column| output(column).is_none()).map(|name| (*name).to_owned()).collect();
     case.outputs = columns.iter().filter_map(|column| output(&column)).collect();
     for (number, line) in (2..).zip(lines) {
         let about = |why: String| format!("line {number}: {why}");
         let cells: Vec<&str> = line.split(',').map(str::trim).collect();
-        let Some((time, cells)) = cells.split_first().filter(|(_, cells)| cells.len() == columns.len()) else {
+        let Some((time, cells)) = cells.split_first().filter(|(_, cells)| cells.len() == columns.len())
+        else {
             return Err(about(format!("{} cells are needed", header.len())));
         };
         let wrong = |text: &str| about(format!("{text:?} is no cell"));
