@@ -441,53 +441,6 @@ impl Running {
     pub(crate) fn store(&self) -> &Arc<Store> {
         &self.store
     }
-
-    /// Stops in order: sources deliver what they have read and wait for its commit, shards step and record the
-    /// rest, state is saved, pages are told, history and journal are closed.
-    ///
-    /// # Errors
-    /// When something that was taken could not be made durable, or a thread of the house has panicked: then the run does
-    /// not count as one that ended in order.
-    pub(crate) async fn stop(self) -> anyhow::Result<()> {
-        let site = self.rooms.site(geminus_access::Scope::all()).await.ok();
-        drop(self.rooms);
-        self.bus.close();
-        self.stop_serving.send_replace(true);
-        drop(self.watcher);
-        self.replays.iter().chain(&self.followers).for_each(Task::abort);
-        // The server held the last other share of the sources.
-        drop(self.server.await);
-        match Arc::try_unwrap(self.sources) {
-            Ok(sources) => {
-                for source in sources {
-                    source.handle.stop().await;
-                }
-            }
-            Err(_) => tracing::warn!("sources are still in use and end without a goodbye"),
-        }
-        self.keeper.stop();
-        // Not before: a shard ends when its lane does, and would leave its last state uncopied.
-        for shard in &self.asks {
-            drop(shard.send(Ask::Stop));
-        }
-        drop(self.manager.send(Heard::Stop));
-        drop(self.commands.send(commands::Ask::Stop));
-        drop((self.asks, self.lanes));
-        let (threads, store, broken) = (self.threads, self.store, self.broken);
-        tokio::task::spawn_blocking(move || {
-            let samples = site.and_then(|site| site.inputs).map_or(0, |inputs| inputs.samples);
-            close::close(&store, threads, &broken, samples)
-        })
-        .await??;
-        for publishing in self.publishing {
-            publishing.stop().await;
-        }
-        if let Some(server) = self.opcua_server {
-            tokio::task::spawn_blocking(move || server.stop()).await?;
-        }
-        self.tail.abort();
-        Ok(())
-    }
 }
 
 /// Room for the instances that this plant may need, and no more: the fewer, the more address space each one has, and

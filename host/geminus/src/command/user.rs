@@ -117,7 +117,7 @@ fn obey(
             if !gate.has_users() {
                 writeln!(
                     out,
-                    "There are no users now: everybody on this machine reads, and the token of the data folder writes."
+                    "There are no users now: everybody on this machine reads, and the token of the data folder writes, unless the site has an issuer."
                 )?;
             }
             Ok(())

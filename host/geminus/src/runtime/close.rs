@@ -1,4 +1,4 @@
-//! The end of a run. Only a run whose threads all came to their end is marked as stopped: after any other one the next
+//! The end of a run: in which order its parts stop. Only a run whose threads all came to their end is marked as stopped: after any other one the next
 //! start looks for the component that a thread was inside of.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -7,12 +7,66 @@ use std::thread::JoinHandle;
 use geminus_core::{Event, Severity};
 use geminus_store::Store;
 
+use super::Running;
+use super::commands;
+use super::manager::Heard;
+use super::message::Ask;
+
+impl Running {
+    /// Stops in order: sources deliver what they have read and wait for its commit, shards step and record the
+    /// rest, state is saved, pages are told, history and journal are closed.
+    ///
+    /// # Errors
+    /// When something that was taken could not be made durable, or a thread of the house has panicked: then the run does
+    /// not count as one that ended in order.
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        let site = self.rooms.site(geminus_access::Scope::all()).await.ok();
+        drop(self.rooms);
+        self.bus.close();
+        self.stop_serving.send_replace(true);
+        drop(self.watcher);
+        self.replays.iter().chain(&self.followers).for_each(Task::abort);
+        // The server held the last other share of the sources.
+        drop(self.server.await);
+        match Arc::try_unwrap(self.sources) {
+            Ok(sources) => {
+                for source in sources {
+                    source.handle.stop().await;
+                }
+            }
+            Err(_) => tracing::warn!("sources are still in use and end without a goodbye"),
+        }
+        self.keeper.stop();
+        // Not before: a shard ends when its lane does, and would leave its last state uncopied.
+        for shard in &self.asks {
+            drop(shard.send(Ask::Stop));
+        }
+        drop(self.manager.send(Heard::Stop));
+        drop(self.commands.send(commands::Ask::Stop));
+        drop((self.asks, self.lanes));
+        let (threads, store, broken) = (self.threads, self.store, self.broken);
+        tokio::task::spawn_blocking(move || {
+            let samples = site.and_then(|site| site.inputs).map_or(0, |inputs| inputs.samples);
+            close(&store, threads, &broken, samples)
+        })
+        .await??;
+        for publishing in self.publishing {
+            publishing.stop().await;
+        }
+        if let Some(server) = self.opcua_server {
+            tokio::task::spawn_blocking(move || server.stop()).await?;
+        }
+        self.tail.abort();
+        Ok(())
+    }
+}
+
 /// Waits for the threads, makes everything durable, and says in the journal and in the books how it ended. `broken`:
 /// whether a worker that nobody waits for has panicked. Blocks.
 ///
 /// # Errors
 /// When something could not be made durable, or a thread has panicked.
-pub(crate) fn close(
+fn close(
     store: &Store,
     threads: Vec<JoinHandle<()>>,
     broken: &AtomicBool,
