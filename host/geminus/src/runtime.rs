@@ -64,7 +64,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use crossbeam_channel::Sender;
 use geminus_access::Gate;
-use geminus_api::{BusLimits, EventBus, House};
+use geminus_api::{BusLimits, EventBus};
 use geminus_behavior::{Engine, HostCalls, Limits};
 use geminus_core::{Clock, Event, Severity, SystemClock, TwinIndex};
 use geminus_opcua::server::OpcUaServer;

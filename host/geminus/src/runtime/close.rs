@@ -1,11 +1,14 @@
 //! The end of a run: in which order its parts stop. Only a run whose threads all came to their end is marked as stopped: after any other one the next
 //! start looks for the component that a thread was inside of.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 
+use geminus_api::House as _;
 use geminus_core::{Event, Severity};
 use geminus_store::Store;
+use tokio::task::JoinHandle as Task;
 
 use super::Running;
 use super::commands;
@@ -66,7 +69,7 @@ impl Running {
 ///
 /// # Errors
 /// When something could not be made durable, or a thread has panicked.
-fn close(
+pub(crate) fn close(
     store: &Store,
     threads: Vec<JoinHandle<()>>,
     broken: &AtomicBool,
