@@ -30,6 +30,7 @@ pub use role::{Permission, Role, Roles};
 pub use scope::Scope;
 pub use secret::{Secret, TOKEN_MARK};
 pub use session::{SESSION_IDLE, SESSION_LIFE};
+pub use throttle::network;
 
 /// Most users of a site.
 pub const USERS_MAX: usize = 1_000;

@@ -92,6 +92,29 @@ impl Throttle {
         }
     }
 
+    /// The same for an attempt over a protocol that tells no addresses: by name alone where there is somebody of that name, so
+    /// that one client with an old password holds up nobody else; names of nobody count together.
+    ///
+    /// # Errors
+    /// As [`Throttle::begin`].
+    pub(crate) fn begin_named(&mut self, name: Option<&str>, now: Duration) -> Result<(), Duration> {
+        let key = name_key(name);
+        match self.wait(&key, now) {
+            Some(wait) => Err(wait),
+            None => {
+                self.count(key, now);
+                Ok(())
+            }
+        }
+    }
+
+    /// An attempt over such a protocol was right.
+    pub(crate) fn forgive_named(&mut self, name: &str) {
+        if let Some(failures) = self.0.get_mut(&name_key(Some(name))) {
+            failures.count = failures.count.saturating_sub(1);
+        }
+    }
+
     /// An attempt without a name was right.
     pub(crate) fn forgive_unnamed(&mut self, address: IpAddr) {
         if let Some(failures) = self.0.get_mut(&Key::Address(network(address))) {
@@ -152,8 +175,16 @@ fn keys(name: &str, address: IpAddr) -> [Key; 3] {
     [Key::Pair(name.clone(), address), Key::Address(address), Key::Name(name)]
 }
 
+fn name_key(name: Option<&str>) -> Key {
+    match name {
+        Some(name) => Key::Name(name.to_owned()),
+        None => Key::Address(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)),
+    }
+}
+
 /// One home or server has a whole /64 of IPv6 addresses: they count as one.
-fn network(address: IpAddr) -> IpAddr {
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(six) => IpAddr::V6((six.to_bits() & !u128::from(u64::MAX)).into()),
         four => four,
@@ -225,6 +256,23 @@ mod tests {
         assert_eq!(throttle.begin_unnamed(elsewhere, second(1)), Ok(()));
         throttle.forgive_unnamed(HERE);
         assert_eq!(throttle.begin_unnamed(HERE, second(1)), Ok(()));
+    }
+
+    #[test]
+    fn without_addresses_a_name_holds_up_itself_alone() {
+        let mut throttle = Throttle::default();
+        for _ in 0..FREE_NAME {
+            assert_eq!(throttle.begin_named(Some("old"), second(1)), Ok(()));
+        }
+        assert_eq!(throttle.begin_named(Some("old"), second(1)), Err(DELAY_FIRST));
+        assert_eq!(throttle.begin_named(Some("ada"), second(1)), Ok(()));
+        throttle.forgive_named("old");
+        assert_eq!(throttle.begin_named(Some("old"), second(1)), Ok(()));
+        for _ in 0..FREE_ADDRESS {
+            assert_eq!(throttle.begin_named(None, second(1)), Ok(()), "names of nobody");
+        }
+        assert_eq!(throttle.begin_named(None, second(1)), Err(DELAY_FIRST));
+        assert_eq!(throttle.begin_named(Some("ada"), second(1)), Ok(()));
     }
 
     #[test]

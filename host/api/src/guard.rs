@@ -5,6 +5,7 @@
 
 pub(crate) mod admission;
 pub(crate) mod cookie;
+pub(crate) mod pace;
 pub(crate) mod permission;
 
 use std::net::IpAddr;

@@ -111,7 +111,11 @@ pub trait House: Send + Sync + 'static {
     ///
     /// # Errors
     /// `Invalid` when they cannot be a component, `Unavailable` when the folder cannot be written.
-    fn upload_plugin(&self, bytes: Bytes) -> impl Future<Output = Result<UploadView, Trouble>> + Send;
+    fn upload_plugin(
+        &self,
+        bytes: Bytes,
+        by: String,
+    ) -> impl Future<Output = Result<UploadView, Trouble>> + Send;
 
     /// Rollouts, newest first, at most [`ROLLOUTS_MAX`](crate::view::ROLLOUTS_MAX), without their evidence.
     ///

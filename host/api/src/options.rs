@@ -8,6 +8,7 @@ use geminus_core::Clock;
 
 use crate::bus::{EventBus, VALUES_INTERVAL};
 use crate::dashboard::Assets;
+use crate::guard::pace::PaceLimits;
 use crate::traffic::Traffic;
 
 /// How the api is set up; one for the process.
@@ -73,6 +74,8 @@ pub struct Limits {
     pub uploads_max: usize,
     /// Largest body of a login, and of what is ordered of rollouts, alarms, users and tokens, in bytes; beyond 413.
     pub order_bytes_max: usize,
+    /// How often somebody who is known may ask; beyond 429.
+    pub pace: PaceLimits,
     /// Time between two signs of life on a silent event stream.
     pub heartbeat: Duration,
     /// Shortest time between two rounds of events on one stream.
@@ -89,6 +92,7 @@ impl Default for Limits {
             issuer_max: 4,
             uploads_max: 2,
             order_bytes_max: 64 << 10,
+            pace: PaceLimits::default(),
             heartbeat: Duration::from_secs(15),
             values_interval: VALUES_INTERVAL,
         }

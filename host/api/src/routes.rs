@@ -29,6 +29,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::error::Failure;
+use crate::guard::pace::Pace;
 use crate::guard::{admission, permission};
 use crate::house::{House, Trouble};
 use crate::options::Options;
@@ -46,6 +47,8 @@ pub(crate) struct Shared<H> {
     pub(crate) issuer: Arc<Semaphore>,
     /// The one place for asking the issuer for its keys.
     pub(crate) keys: Arc<Semaphore>,
+    /// How often each has asked.
+    pub(crate) pace: Arc<Pace>,
 }
 
 impl<H> Clone for Shared<H> {
@@ -57,6 +60,7 @@ impl<H> Clone for Shared<H> {
             hashes: Arc::clone(&self.hashes),
             issuer: Arc::clone(&self.issuer),
             keys: Arc::clone(&self.keys),
+            pace: Arc::clone(&self.pace),
         }
     }
 }
@@ -148,7 +152,8 @@ pub fn router<H: House>(house: Arc<H>, options: Options) -> Router {
     let hashes = Arc::new(Semaphore::new(options.limits.hashes_max));
     let issuer = Arc::new(Semaphore::new(options.limits.issuer_max));
     let keys = Arc::new(Semaphore::new(1));
-    let shared = Shared { house, options: Arc::new(options), uploads, hashes, issuer, keys };
+    let (options, pace) = (Arc::new(options), Arc::default());
+    let shared = Shared { house, options, uploads, hashes, issuer, keys, pace };
     let mut router = Router::new();
     for Route { method, path, handler } in table::<H>() {
         let need = permission::need(method, path);

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::guard::admission::Peer;
+use crate::places::Places;
 use crate::stall::Patient;
 use crate::tls::Tls;
 use crate::traffic::Traffic;
@@ -59,7 +60,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let (places, shares) = (Arc::new(Semaphore::new(CONNECTIONS_MAX)), Places::default());
     tokio::pin!(shutdown);
     loop {
         let place = Arc::clone(&places).acquire_owned();
@@ -81,6 +82,10 @@ pub async fn serve(
                 continue;
             }
         };
+        let Some(share) = shares.take(peer.ip()) else {
+            tracing::debug!(peer = %peer.ip(), "a connection was closed: there are too many from there");
+            continue;
+        };
         let (watcher, traffic) = (graceful.watcher(), Arc::clone(&traffic));
         let service = Known { router: TowerToHyperService::new(router.clone()), peer: Peer(peer.ip()) };
         let acceptor = tls.as_ref().map(Tls::acceptor);
@@ -89,7 +94,7 @@ pub async fn serve(
             if let Err(error) = attend(stream, acceptor, service, traffic, watcher).await {
                 tracing::debug!(%error, "a connection ended early");
             }
-            drop((open, place));
+            drop((open, place, share));
         });
     }
     drop(listener);

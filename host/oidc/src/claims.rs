@@ -1,9 +1,12 @@
 //! Who a token is about, in names of this host.
 //!
 //! Names of an issuer begin with a mark that no user can have, so that neither can be taken for the other; and a name belongs
-//! to the first subject that came with it, because most issuers let people choose their name.
+//! to the first subject that came with it, and a subject to its first name, because most issuers let people choose their name.
 
 use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
 
 use geminus_access::{Kind, NAME_CHARS_MAX, Principal, Vouched};
 
@@ -18,21 +21,58 @@ pub(crate) const NAMES_MAX: usize = 10_000;
 /// Longest id of a subject; the standard says so.
 const SUBJECT_BYTES_MAX: usize = 255;
 
-/// Which subject a name belongs to, while the host runs.
+/// Which subject a name belongs to, and which name a subject has: one person is one name here, also over a restart, because an
+/// approver who could come under a second name would approve what he proposed.
 #[derive(Debug, Default)]
-pub(crate) struct Names(HashMap<String, String>);
+pub(crate) struct Names {
+    subjects: HashMap<String, String>,
+    names: HashMap<String, String>,
+    /// Where they are kept; `None` keeps them while the host runs.
+    kept: Option<File>,
+}
 
 impl Names {
+    /// Those that are kept in `file`, which is made when it is not there. Blocks on the disk.
+    pub(crate) fn open(file: &Path) -> std::io::Result<Self> {
+        let kept = OpenOptions::new().read(true).append(true).create(true).open(file)?;
+        let mut names = Self::default();
+        for line in BufReader::new(&kept).lines() {
+            let line = line?;
+            // A line that a kill has cut short was never answered.
+            if let Ok((name, subject)) = serde_json::from_str::<(String, String)>(&line) {
+                names.remember(name, subject);
+            }
+        }
+        // So that what follows a line that was cut short is a line of its own.
+        writeln!(&kept)?;
+        names.kept = Some(kept);
+        Ok(names)
+    }
+
     fn bind(&mut self, name: &str, subject: &str) -> Result<(), OidcError> {
-        match self.0.get(name) {
-            Some(known) if known == subject => Ok(()),
-            Some(_) => Err(OidcError::NameTaken(name.to_owned())),
-            None if self.0.len() >= NAMES_MAX => Err(OidcError::Names(NAMES_MAX)),
-            None => {
-                self.0.insert(name.to_owned(), subject.to_owned());
+        match (self.subjects.get(name), self.names.get(subject)) {
+            (Some(known), _) if known != subject => Err(OidcError::NameTaken(name.to_owned())),
+            (Some(_), _) => Ok(()),
+            (None, Some(first)) => Err(OidcError::SecondName { name: name.to_owned(), first: first.clone() }),
+            (None, None) if self.subjects.len() >= NAMES_MAX => Err(OidcError::Names(NAMES_MAX)),
+            (None, None) => {
+                self.keep(name, subject).map_err(|error| OidcError::NotKept(error.to_string()))?;
+                self.remember(name.to_owned(), subject.to_owned());
                 Ok(())
             }
         }
+    }
+
+    fn keep(&mut self, name: &str, subject: &str) -> std::io::Result<()> {
+        let Some(file) = &mut self.kept else { return Ok(()) };
+        let line = serde_json::to_string(&(name, subject))?;
+        file.write_all(format!("{line}\n").as_bytes())?;
+        file.sync_data()
+    }
+
+    fn remember(&mut self, name: String, subject: String) {
+        self.names.insert(subject.clone(), name.clone());
+        self.subjects.insert(name, subject);
     }
 }
 
@@ -108,9 +148,31 @@ mod tests {
         assert_eq!(names.bind("oidc:ada", "1"), Ok(()));
         assert_eq!(names.bind("oidc:ada", "2"), Err(OidcError::NameTaken("oidc:ada".to_owned())));
         for n in 1..NAMES_MAX {
-            assert_eq!(names.bind(&n.to_string(), "1"), Ok(()));
+            assert_eq!(names.bind(&n.to_string(), &format!("s{n}")), Ok(()));
         }
-        assert_eq!(names.bind("one more", "1"), Err(OidcError::Names(NAMES_MAX)));
+        assert_eq!(names.bind("one more", "one more"), Err(OidcError::Names(NAMES_MAX)));
         assert_eq!(names.bind("oidc:ada", "1"), Ok(()));
+    }
+
+    #[test]
+    fn a_subject_has_one_name_also_over_a_restart() {
+        let folder = tempfile::tempdir().expect("folder");
+        let file = folder.path().join("names");
+        let open = || Names::open(&file).expect("opens");
+        let second = OidcError::SecondName { name: "oidc:ada2".to_owned(), first: "oidc:ada".to_owned() };
+        let mut names = open();
+        assert_eq!(names.bind("oidc:ada", "17"), Ok(()));
+        assert_eq!(names.bind("oidc:ada2", "17"), Err(second.clone()));
+        drop(names);
+        // A kill in the middle of a line.
+        let half =
+            OpenOptions::new().append(true).open(&file).expect("file").write_all(b"[\"oidc:eve\", \"1");
+        half.expect("written");
+        for _ in 0..2 {
+            let mut names = open();
+            assert_eq!(names.bind("oidc:ada2", "17"), Err(second.clone()));
+            assert_eq!(names.bind("oidc:ada", "18"), Err(OidcError::NameTaken("oidc:ada".to_owned())));
+            assert_eq!(names.bind("oidc:bob", "19"), Ok(()));
+        }
     }
 }

@@ -80,6 +80,19 @@ pub enum OidcError {
         "{0} is the name of another subject of this issuer: names must be unique there, or use access.oidc.name_claim = \"sub\""
     )]
     NameTaken(String),
+    /// The subject came under another name before.
+    #[error(
+        "{name} came as {first} before, and one person is one name here: name it {first} again at the issuer, or use access.oidc.name_claim = \"sub\""
+    )]
+    SecondName {
+        /// The name that was brought.
+        name: String,
+        /// The one that counts.
+        first: String,
+    },
+    /// The name could not be written down.
+    #[error("the name cannot be kept, and without that nobody is let in: {0}")]
+    NotKept(String),
     /// More names than are remembered.
     #[error("more than {0} names of the issuer were seen: start the host anew")]
     Names(usize),

@@ -11,7 +11,7 @@ use crate::OidcError;
 
 /// How long somebody may take at the issuer.
 pub(crate) const PENDING_LIFE: Duration = Duration::from_secs(600);
-/// Most logins that have begun from one address: people share one behind a gateway.
+/// Most logins that have begun from one address or network: people share one behind a gateway.
 pub(crate) const PENDING_OF_ADDRESS_MAX: usize = 50;
 /// Most logins that have begun.
 pub(crate) const PENDING_MAX: usize = 1_000;
@@ -42,8 +42,11 @@ pub(crate) struct Pending(HashMap<Digest, Login>);
 impl Pending {
     pub(crate) fn begin(&mut self, address: IpAddr, now: Duration) -> Result<Begun, OidcError> {
         self.0.retain(|_, login| login.lives(now));
+        let address = geminus_access::network(address);
         self.room(now, PENDING_OF_ADDRESS_MAX, |login| login.address == address)?;
-        self.room(now, PENDING_MAX, |_| true)?;
+        if self.0.len() >= PENDING_MAX {
+            self.make_room();
+        }
         let fresh = || Secret::once().map_err(|_| OidcError::Randomness);
         let begun = Begun { state: fresh()?, binding: fresh()?, nonce: fresh()?, verifier: fresh()? };
         let (nonce, verifier) = (begun.nonce.clone(), begun.verifier.clone());
@@ -61,6 +64,17 @@ impl Pending {
         match login.binding == Digest::of(binding.as_bytes()) {
             true => Ok(login),
             false => Err(OidcError::Binding),
+        }
+    }
+
+    /// Ends the oldest login of the network that has most of them, so that whoever begins thousands holds up nobody else.
+    fn make_room(&mut self) {
+        let mut counts: HashMap<IpAddr, usize> = HashMap::new();
+        self.0.values().for_each(|login| *counts.entry(login.address).or_default() += 1);
+        let Some((busiest, _)) = counts.into_iter().max_by_key(|(_, count)| *count) else { return };
+        let its = self.0.iter().filter(|(_, login)| login.address == busiest);
+        if let Some(state) = its.min_by_key(|(_, login)| login.began).map(|(state, _)| *state) {
+            self.0.remove(&state);
         }
     }
 
@@ -118,10 +132,14 @@ mod tests {
         let now = Duration::from_secs(100);
         let wait = PENDING_LIFE - now;
         assert_eq!(pending.begin(address(0), now).err(), Some(OidcError::Pending { wait }));
-        for n in 0..PENDING_MAX - PENDING_OF_ADDRESS_MAX {
-            pending.begin(address(1 + n as u32), now).expect("begun");
+        let fair = pending.begin(address(1), now).expect("begun");
+        for n in 0..PENDING_MAX {
+            pending.begin(address(2 + n as u32), now).expect("begun");
+            assert!(pending.0.len() <= PENDING_MAX);
         }
-        assert_eq!(pending.begin(address(9_999), now).err(), Some(OidcError::Pending { wait }));
+        let left = pending.0.values().filter(|login| login.address == address(0)).count();
+        assert_eq!(left, 1, "the busiest network has made room");
+        assert!(pending.take(fair.state.reveal(), fair.binding.reveal(), now).is_ok(), "others are left alone");
         assert!(pending.begin(address(0), PENDING_LIFE).is_ok(), "what is over makes room");
     }
 }

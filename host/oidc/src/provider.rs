@@ -1,6 +1,7 @@
 //! The issuer as the gate sees it: what is known of it, when it is asked again, and how a login goes.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -86,6 +87,14 @@ impl Provider {
         let line = Line::new(settings.ca.as_deref(), settings.patience)?;
         let (known, pending, names) = (Mutex::default(), Mutex::default(), Mutex::default());
         Ok(Self { settings, line, known, pending, names })
+    }
+
+    /// The same, with names of subjects kept in a file, so that one person is one name over a restart too. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the file cannot be read or made.
+    pub fn keeping(self, names: &Path) -> std::io::Result<Self> {
+        Ok(Self { names: Mutex::new(Names::open(names)?), ..self })
     }
 
     /// Looks after what is known: to be called every few seconds. Asks when nothing is known or it is getting old, and gives what

@@ -48,8 +48,11 @@ impl Gate {
     }
 
     pub(super) fn vouched(&self, token: &[u8], now: Now) -> Admission {
-        let vouched =
-            self.issuer.as_ref().ok_or(IssuerError::None).and_then(|issuer| issuer.vouch(token, now));
+        let vouched = self
+            .issuer
+            .as_ref()
+            .ok_or(IssuerError::None)
+            .and_then(|issuer| issuer.vouch(token, Now { wall: self.latest(now), ..now }));
         match vouched {
             Ok(vouched) => Admission::Known(vouched.principal),
             Err(error) => Admission::Refused(error),

@@ -2,8 +2,8 @@
 //! throttle and told to the journal, never with what was typed.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
-use std::sync::PoisonError;
+use std::net::IpAddr;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use geminus_core::{Digest, Event, Severity};
@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{Gate, Login, principal_of_user, stamp_of};
 use crate::book::User;
 use crate::secret::is_same;
+use crate::throttle::Throttle;
 use crate::{LoginError, Now, Principal, password};
 
 /// Where somebody comes from, as far as it is known.
@@ -42,7 +43,7 @@ impl Gate {
         before: Option<&str>,
         now: Now,
     ) -> Result<Login, LoginError> {
-        let user = self.prove(given, address, &Origin::Address(address), now)?;
+        let user = self.prove(given, &Origin::Address(address), now)?;
         if let Some(before) = before {
             self.sessions().end(before);
         }
@@ -62,8 +63,7 @@ impl Gate {
         over: &str,
         now: Now,
     ) -> Result<(Principal, Digest), LoginError> {
-        // Whoever comes this way shares one address, as if behind a gateway.
-        let user = self.prove(given, IpAddr::V4(Ipv4Addr::UNSPECIFIED), &Origin::Protocol(over), now)?;
+        let user = self.prove(given, &Origin::Protocol(over), now)?;
         self.tell_login(&user.name, &Origin::Protocol(over));
         Ok((principal_of_user(&user), stamp_of(&user)))
     }
@@ -77,18 +77,18 @@ impl Gate {
     }
 
     /// The user whose name and password these are.
-    fn prove(
-        &self,
-        (name, secret): (&str, &str),
-        address: IpAddr,
-        from: &Origin<'_>,
-        now: Now,
-    ) -> Result<User, LoginError> {
+    fn prove(&self, (name, secret): (&str, &str), from: &Origin<'_>, now: Now) -> Result<User, LoginError> {
         let index = self.index();
         if index.users.is_empty() && self.issuer.is_none() {
             return Err(LoginError::NoUsers);
         }
-        self.attempt(name, address, now).map_err(|wait| LoginError::TooMany { wait })?;
+        let begun = match from {
+            Origin::Address(address) => self.attempt(name, *address, now),
+            Origin::Protocol(_) => {
+                self.throttle().begin_named(index.users.contains_key(name).then_some(name), now.monotonic)
+            }
+        };
+        begun.map_err(|wait| LoginError::TooMany { wait })?;
         let user = index.users.get(name);
         let right = password::is_right(secret, user.map_or(&self.nobody, |user| &user.password));
         // Removed or given another password while its hash was made: looked up anew.
@@ -97,19 +97,25 @@ impl Gate {
             self.tell_failure(index.users.contains_key(name).then_some(name), from);
             return Err(LoginError::Wrong);
         };
-        self.forgive(name, address);
+        match from {
+            Origin::Address(address) => self.forgive(name, *address),
+            Origin::Protocol(_) => self.throttle().forgive_named(name),
+        }
         Ok(user.clone())
+    }
+
+    fn throttle(&self) -> MutexGuard<'_, Throttle> {
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets an attempt with a password begin; else says how long to wait.
     pub(super) fn attempt(&self, name: &str, address: IpAddr, now: Now) -> Result<(), Duration> {
-        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
-        throttle.begin(name, address, now.monotonic)
+        self.throttle().begin(name, address, now.monotonic)
     }
 
     /// The attempt was right.
     pub(super) fn forgive(&self, name: &str, address: IpAddr) {
-        self.throttle.lock().unwrap_or_else(PoisonError::into_inner).forgive(name, address);
+        self.throttle().forgive(name, address);
     }
 
     /// Ends a session; one that is none is no error.

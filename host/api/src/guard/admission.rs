@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::{Extensions, HeaderMap, StatusCode, header};
@@ -41,6 +42,10 @@ pub(crate) async fn admit<H: House>(
     }
     match judge(&shared.options, need, request.headers()) {
         Ok(Some(principal)) => {
+            let now = shared.options.clock.monotonic();
+            if let Err(wait) = shared.pace.admit(&principal, shared.options.limits.pace, now) {
+                return too_often(&principal, wait).into_response();
+            }
             request.extensions_mut().insert(principal);
             next.run(request).await
         }
@@ -124,6 +129,13 @@ fn judge(options: &Options, need: Need, headers: &HeaderMap) -> Result<Option<Pr
         false if principal.kind == Kind::Visitor && need != Need::Unknown => Err(token_required(&bearer)),
         false => Err(denied(&principal, need)),
     }
+}
+
+fn too_often(principal: &Principal, wait: Duration) -> Failure {
+    let message =
+        format!("{} asks too often: ask less, or wait as the header Retry-After says", principal.name);
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    Failure::new(StatusCode::TOO_MANY_REQUESTS, "too-often", message).retry_after(seconds)
 }
 
 fn unusable() -> Failure {

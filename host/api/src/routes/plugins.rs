@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 
 use super::{Shared, body, in_time};
 use crate::error::{ErrorView, Failure};
+use crate::guard::admission;
 use crate::house::House;
 use crate::query::Params;
 use crate::view::{PluginsView, UploadView};
@@ -41,10 +42,11 @@ pub(crate) async fn upload<H: House>(
         let message = "other uploads are under way; try again when they are done";
         return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message));
     };
+    let by = admission::principal(&request)?.signature();
     let bytes = body::read(request, "a component", limits.upload_bytes_max, limits.upload).await?;
     if bytes.is_empty() {
         return Err(Failure::new(StatusCode::BAD_REQUEST, "empty-body", "send the component as the body"));
     }
-    let view = in_time(limits.upload, shared.house.upload_plugin(bytes)).await?;
+    let view = in_time(limits.upload, shared.house.upload_plugin(bytes, by)).await?;
     Ok((StatusCode::ACCEPTED, Json(view)))
 }

@@ -124,10 +124,11 @@ impl House for FakeHouse {
         Ok(plugins())
     }
 
-    async fn upload_plugin(&self, bytes: Bytes) -> Result<UploadView, Trouble> {
+    async fn upload_plugin(&self, bytes: Bytes, by: String) -> Result<UploadView, Trouble> {
         if !bytes.starts_with(b"\0asm") {
             return Err(Trouble::Invalid("this is not a WebAssembly component".to_owned()));
         }
+        self.note(format!("uploaded by {by}"));
         let digest = Digest::of(&bytes);
         self.uploaded.lock().expect("uploaded").push(bytes);
         Ok(UploadView { file: format!("{}.wasm", digest.short()), digest: digest.to_string() })

@@ -16,9 +16,9 @@ pub(crate) enum Certificate {
         #[command(flatten)]
         place: Place,
     },
-    /// Trusts the certificate whose thumbprint starts so: its server is spoken to, its client let in.
+    /// Trusts the certificate with this thumbprint: its server is spoken to, its client let in.
     Trust {
-        /// The first characters of the thumbprint, four at least.
+        /// The whole thumbprint, SHA-1 or SHA-256: part of one is what an impostor's certificate can be made to share.
         thumbprint: String,
         #[command(flatten)]
         place: Place,
@@ -31,6 +31,10 @@ pub(crate) enum Certificate {
         place: Place,
     },
 }
+
+/// Hexadecimal digits of a whole thumbprint.
+const SHA1_DIGITS: usize = 40;
+const SHA256_DIGITS: usize = 64;
 
 /// Whose certificates.
 #[derive(Args, Debug)]
@@ -51,7 +55,14 @@ pub(crate) fn run(command: &Certificate) -> anyhow::Result<()> {
             servers.iter().for_each(|one| show(one, "server"));
             clients.iter().for_each(|one| show(one, "client"));
         }
-        Certificate::Trust { thumbprint, place } => place.put(|pki| pki.trust(thumbprint))?,
+        Certificate::Trust { thumbprint, place } => {
+            let whole = matches!(thumbprint.len(), SHA1_DIGITS | SHA256_DIGITS);
+            ensure!(
+                whole,
+                "{thumbprint} is part of a thumbprint: give all of it, as `geminus certificate list` shows it"
+            );
+            place.put(|pki| pki.trust(thumbprint))?;
+        }
         Certificate::Reject { thumbprint, place } => place.put(|pki| pki.reject(thumbprint))?,
     }
     Ok(())

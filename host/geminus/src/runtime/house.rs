@@ -23,7 +23,7 @@ use geminus_api::query::{
     ActivationsQuery, AlarmsQuery, CommandsQuery, HistoryQuery, JournalQuery, TargetsQuery, TwinsQuery,
 };
 use geminus_api::{Actor, House, Trouble, view as api};
-use geminus_core::{Authority, Clock, Timestamp, TwinIndex};
+use geminus_core::{Authority, Clock, Event, Severity, Timestamp, TwinIndex};
 use geminus_ingest::Reason;
 use geminus_ingest::refusal::RefusalCounts;
 use geminus_opcua::server::ServerStats;
@@ -276,7 +276,7 @@ impl House for Rooms {
         Ok(plugins::plugins(&self.board, &self.plant))
     }
 
-    async fn upload_plugin(&self, bytes: Bytes) -> Result<api::UploadView, Trouble> {
+    async fn upload_plugin(&self, bytes: Bytes, by: String) -> Result<api::UploadView, Trouble> {
         let package = Package::check(std::path::Path::new("upload.wasm"), bytes.to_vec())
             .map_err(|error| Trouble::Invalid(error.to_string()))?;
         let file = format!("{}.wasm", package.declaration.name);
@@ -284,6 +284,10 @@ impl House for Rooms {
         let written = tokio::task::spawn_blocking(move || store_bytes(&folder, &name, &package.bytes)).await;
         match written {
             Ok(Ok(_)) => {
+                let message = format!("{by} put {file} into the plugin folder");
+                let facts = serde_json::json!({"by": by, "file": file, "digest": digest});
+                let word = Event::new("plugin-uploaded", Severity::Info, message).facts(facts);
+                self.store.journal().write(word);
                 (self.rescan)();
                 Ok(api::UploadView { file, digest })
             }

@@ -57,6 +57,8 @@ mod with {
 
     /// How often the issuer is looked after.
     const LOOK_EVERY: Duration = Duration::from_secs(5);
+    /// Which subject of the issuer has which name here, in the data folder.
+    const NAMES: &str = "oidc-names";
     /// Largest file of authorities.
     const CA_BYTES_MAX: u64 = 1 << 20;
 
@@ -73,6 +75,8 @@ mod with {
         chronicle: &Chronicle,
     ) -> anyhow::Result<(Gate, Option<Follower>)> {
         let Some(provider) = provider(site)? else { return Ok((gate, None)) };
+        let names = site.data_folder().join(NAMES);
+        let provider = provider.keeping(&names).with_context(|| format!("cannot use {}", names.display()))?;
         let provider = Arc::new(provider);
         let follower: Follower =
             Box::pin(follow(Arc::clone(&provider), Arc::clone(clock), chronicle.clone()));
