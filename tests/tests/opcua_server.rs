@@ -226,6 +226,8 @@ fn admits(peer: OpcUaPeer) -> anyhow::Result<()> {
     let thumbprint = listed.split_whitespace().nth(1).context("a thumbprint")?;
     run(&["certificate", "trust", thumbprint, "--site", text(&path)?], "")?;
     assert!(list()?.contains("trusted"));
+    let word = format!("trusts the certificate {thumbprint} of the OPC UA client");
+    wait_for("the host to tell of it", PATIENCE, || Ok(host.log().contains(&word).then_some(())))?;
 
     refused(false, None, "over an open line")?;
     refused(true, None, "without a name")?;

@@ -17,7 +17,7 @@ pub enum Role {
     Viewer,
     /// Acknowledges and shelves alarms, commands.
     Operator,
-    /// Brings plugins and rolls versions out; takes alarms in and out of service; trusts and rejects certificates of servers.
+    /// Brings plugins and rolls versions out; takes alarms in and out of service; trusts and rejects certificates.
     Engineer,
     /// Approves what others propose.
     Approver,
@@ -40,7 +40,7 @@ pub enum Permission {
     Plugins,
     /// Approve commands of others.
     Approve,
-    /// Trust and reject certificates of servers.
+    /// Trust and reject certificates of servers and clients.
     Certificates,
     /// Make and remove users and tokens.
     Administer,

@@ -17,10 +17,10 @@ use crate::query::{
     ActivationsQuery, AlarmsQuery, CommandsQuery, HistoryQuery, JournalQuery, TargetsQuery, TwinsQuery,
 };
 use crate::view::{
-    ActivationsView, AlarmView, AlarmsView, AuthorityView, CertificateOrder, CertificatesView, CommandDetail,
-    CommandView, CommandsView, HistoryView, JournalView, OwnCertificate, PluginsView, RolloutOrder,
-    RolloutPreview, RolloutView, RolloutsView, ServerCertificateView, SiteView, TargetView, TargetsView,
-    TwinView, TwinsView, UploadView,
+    ActivationsView, AlarmView, AlarmsView, AuthorityView, CertificateOrder, CertificatesView,
+    ClientCertificateView, CommandDetail, CommandView, CommandsView, HistoryView, JournalView, OwnCertificate,
+    PluginsView, RolloutOrder, RolloutPreview, RolloutView, RolloutsView, ServerCertificateView, SiteView,
+    TargetView, TargetsView, TwinView, TwinsView, UploadView,
 };
 
 /// Why the house could not answer. The words go to the client as they are, except those of `Internal`, which
@@ -99,6 +99,17 @@ pub trait House: Send + Sync + 'static {
         order: CertificateOrder,
         by: String,
     ) -> impl Future<Output = Result<ServerCertificateView, Trouble>> + Send;
+
+    /// The same of a client's certificate; that of a server which is the same one is left as it stands.
+    ///
+    /// # Errors
+    /// `NotFound` when no client has shown it, otherwise as for a server's.
+    fn order_client_certificate(
+        &self,
+        thumbprint: String,
+        order: CertificateOrder,
+        by: String,
+    ) -> impl Future<Output = Result<ClientCertificateView, Trouble>> + Send;
 
     /// Plugins that exist.
     ///

@@ -15,7 +15,8 @@ use crate::bus::values::{HelloEvent, ResyncEvent, TwinEvent, ValuesEvent};
 use crate::error::{ErrorDetail, ErrorView};
 use crate::request::{BY_CHARS_MAX, BY_DEFAULT, OrderRequest};
 use crate::routes::{
-    access, alarms, certificates, commands, elsewhere, events, health, house, plugins, rollouts, targets,
+    access, alarms, certificates, clients, commands, elsewhere, events, health, house, plugins, rollouts,
+    targets,
 };
 use crate::view::{AlarmView, RolloutEvent};
 
@@ -48,6 +49,9 @@ use crate::view::{AlarmView, RolloutEvent};
         certificates::trust,
         certificates::reject,
         certificates::remove,
+        clients::trust,
+        clients::reject,
+        clients::remove,
         house::site,
         house::twins,
         house::twin,
@@ -94,7 +98,7 @@ use crate::view::{AlarmView, RolloutEvent};
     components(schemas(ErrorView, ErrorDetail, HelloEvent, ValuesEvent, TwinEvent, RolloutEvent, AlarmView, ResyncEvent, OrderRequest)),
     tags(
         (name = "access", description = "Who may do what"),
-        (name = "certificates", description = "Who is spoken to, and until when"),
+        (name = "certificates", description = "Who is spoken to and let in, and until when"),
         (name = "site", description = "The house at a glance"),
         (name = "twins", description = "Twins now and in the past"),
         (name = "plugins", description = "What computes"),

@@ -6,6 +6,7 @@ pub(crate) mod access;
 pub(crate) mod alarms;
 mod body;
 pub(crate) mod certificates;
+pub(crate) mod clients;
 pub(crate) mod commands;
 pub(crate) mod elsewhere;
 pub(crate) mod events;
@@ -95,6 +96,9 @@ fn table<H: House>() -> Vec<Route<H>> {
         post_("/api/v1/certificates/{thumbprint}/trust", post(certificates::trust::<H>)),
         post_("/api/v1/certificates/{thumbprint}/reject", post(certificates::reject::<H>)),
         delete_("/api/v1/certificates/{thumbprint}", delete(certificates::remove::<H>)),
+        post_("/api/v1/certificates/clients/{thumbprint}/trust", post(clients::trust::<H>)),
+        post_("/api/v1/certificates/clients/{thumbprint}/reject", post(clients::reject::<H>)),
+        delete_("/api/v1/certificates/clients/{thumbprint}", delete(clients::remove::<H>)),
         get_("/api/v1/site", get(house::site::<H>)),
         get_("/api/v1/twins", get(house::twins::<H>)),
         get_("/api/v1/twins/{id}", get(house::twin::<H>)),

@@ -23,8 +23,8 @@ pub use access::{
 };
 pub use alarm::{AlarmCounts, AlarmFigures, AlarmMark, AlarmView, AlarmsView};
 pub use certificate::{
-    CertificateOrder, CertificateView, CertificatesView, OwnCertificate, RejectionView, SeenView,
-    ServerCertificateView, StandingView, TermView, TlsFileView,
+    CertificateOrder, CertificateView, CertificatesView, ClientCertificateView, OwnCertificate,
+    RejectionView, SeenView, ServerCertificateView, StandingView, TermView, TlsFileView,
 };
 pub use command::{
     ApprovalView, CommandDetail, CommandView, CommandsView, DispatchView, EvidenceView, InterlockView,

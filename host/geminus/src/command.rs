@@ -77,7 +77,7 @@ pub(crate) enum Command {
     /// Looks through a server and prints what it has as a part of a site's configuration.
     #[command(subcommand)]
     Discover(Box<discover::Discover>),
-    /// Shows, trusts and rejects certificates of OPC UA servers.
+    /// Shows, trusts and rejects certificates of OPC UA servers and clients.
     #[command(subcommand)]
     Certificate(certificate::Certificate),
     /// Plays recorded data into a broker.

@@ -5,7 +5,7 @@
 
 pub(crate) mod access;
 mod alarms;
-mod certificates;
+pub(crate) mod certificates;
 mod chronicle;
 mod client_id;
 mod close;

@@ -28,6 +28,6 @@ mod value;
 pub use address::{AddressError, NodeAddress};
 pub use egress::OpcUaEgress;
 pub use options::{Mode, OpcUaError, OpcUaOptions, Policy, Security, Subscribe, User, check_endpoint};
-pub use pki::{Certificate, Own, Pki, PkiError, Rejection, Seen, Standing, host_name};
+pub use pki::{Certificate, Own, Pki, PkiError, Rejection, Seen, Side, Standing, host_name};
 pub use source::{NodePoint, OpcUaHandle, OpcUaSource, OpcUaStats};
 pub use status::quality;

@@ -1,6 +1,6 @@
 //! Certificates as files: our own and its key, those of others that are trusted, those that are not.
 //!
-//! Those of servers and those of clients are kept apart: who is spoken to need not be let in. A folder with `own/cert.der`, `private/private.pem` (for us alone), `trusted/`, `rejected/`, `known/`, which has the
+//! Those of servers and those of clients are kept apart, see [`Side`]. A folder with `own/cert.der`, `private/private.pem` (for us alone), `trusted/`, `rejected/`, `known/`, which has the
 //! thumbprint that each server last had, and `seen/`, which has what each showed. Whoever runs the site moves files between `trusted` and `rejected`, by hand or by
 //! [`Pki::trust`] and [`Pki::reject`]; they are read anew at each connection. All of it blocks on the disk.
 
@@ -13,8 +13,10 @@ use geminus_tls::CertificateFacts;
 use opcua::crypto::{CertificateStore, X509, X509Data};
 
 mod seen;
+mod side;
 
 pub use seen::{Own, Rejection, Seen};
+pub use side::Side;
 
 /// Name of this host among OPC UA applications, as our certificate has it.
 pub(crate) const APPLICATION_URI: &str = "urn:geminus:host";
@@ -22,8 +24,6 @@ pub(crate) const APPLICATION_URI: &str = "urn:geminus:host";
 pub(crate) const OWN_CERTIFICATE: &str = "own/cert.der";
 /// Our key, inside the folder.
 pub(crate) const OWN_KEY: &str = "private/private.pem";
-/// Folder for certificates of clients, inside the folder.
-const CLIENTS: &str = "clients";
 /// Days for which our certificate is made.
 const OWN_DAYS: u32 = 3_650;
 /// Certificates that are kept as rejected. A server with a new one each time must not fill the disk.
@@ -139,6 +139,7 @@ impl Verdict {
 #[derive(Clone, Debug)]
 pub struct Pki {
     folder: PathBuf,
+    side: Side,
 }
 
 impl Pki {
@@ -147,37 +148,13 @@ impl Pki {
     /// # Errors
     /// [`PkiError::File`].
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, PkiError> {
-        let pki = Self { folder: folder.into() };
+        let pki = Self { folder: folder.into(), side: Side::Server };
         for inside in ["own", "private", "trusted", "rejected", "known", "seen"] {
             let path = pki.folder.join(inside);
             fs::create_dir_all(&path).map_err(|source| PkiError::File { path, source })?;
         }
         only_for_us(&pki.folder.join("private"), 0o700)?;
         Ok(pki)
-    }
-
-    /// Those of clients, in a folder of its own inside this one.
-    ///
-    /// # Errors
-    /// [`PkiError::File`].
-    pub fn clients(&self) -> Result<Self, PkiError> {
-        let clients = Self { folder: self.folder.join(CLIENTS) };
-        for inside in ["trusted", "rejected"] {
-            let path = clients.folder.join(inside);
-            fs::create_dir_all(&path).map_err(|source| PkiError::File { path, source })?;
-        }
-        Ok(clients)
-    }
-
-    /// Rejected certificates, of which only so many are kept as a stranger may fill the disk with: the latest go.
-    pub(crate) fn rejected(&self) -> Result<Vec<Certificate>, PkiError> {
-        let mut files = self.files(Standing::Rejected)?;
-        let written = |file: &PathBuf| fs::metadata(file).and_then(|about| about.modified()).ok();
-        files.sort_by_cached_key(|file| (written(file), file.clone()));
-        for file in files.drain(REJECTED_MAX.min(files.len())..) {
-            fs::remove_file(&file).map_err(|source| PkiError::File { path: file.clone(), source })?;
-        }
-        Ok(files.iter().filter_map(|file| read(file, Standing::Rejected)).collect())
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -252,11 +229,28 @@ impl Pki {
         for file in std::iter::once(&one).chain(&others).map(|copy| &copy.file) {
             fs::remove_file(file).map_err(|source| PkiError::File { path: file.clone(), source })?;
         }
+        self.forget_trust(&one)?;
         Ok(one)
+    }
+
+    /// The one certificate whose thumbprint, or SHA-256, starts with `prefix`.
+    ///
+    /// # Errors
+    /// [`PkiError`].
+    pub fn named(&self, prefix: &str) -> Result<Certificate, PkiError> {
+        self.find(prefix).map(|(one, _)| one)
     }
 
     fn put(&self, prefix: &str, standing: Standing) -> Result<Certificate, PkiError> {
         let (mut one, others) = self.find(prefix)?;
+        // What cannot be noted is not trusted; a full disk must not keep trust up.
+        if standing == Standing::Trusted || one.standing == Standing::Trusted {
+            match (self.note_trust(&one), standing) {
+                (Err(error), Standing::Trusted) => return Err(error),
+                (Err(error), Standing::Rejected) => tracing::warn!(%error, "trust that is taken back is not noted"),
+                (Ok(()), _) => {}
+            }
+        }
         let to = self.folder.join(standing.name()).join(&one.name);
         // One that lies in both folders counts as rejected, and one under another name is not found: one file is left.
         if one.file != to {

@@ -1,4 +1,4 @@
-//! `access.db`: users, tokens, and words about their changes that wait for the journal.
+//! `access.db`: users, tokens, and words that wait for the journal: about their changes, and about what else the command line does.
 //!
 //! The only file of the data folder that another process than the host writes too: the command line makes users while the
 //! host runs. So each change is one transaction that reads, judges and writes, and [`AccessFile::has_changed`] tells the
@@ -146,24 +146,29 @@ impl AccessFile {
             let what = "the number of bytes of a user or token";
             return Err(StoreError::TooLarge { what, found: document.len(), limit: DOCUMENT_BYTES_MAX });
         }
-        let word = serde_json::to_string(event).map_err(|error| StoreError::NotWritable {
-            file: FILE.name,
-            reason: format!("the word about it as JSON: {error}"),
-        })?;
+        let word = written(event)?;
         self.lock().work(&self.dir, "changing users and tokens", |connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             if let Err(refusal) = judge(&book(&transaction)?) {
                 return Ok(Err(refusal));
             }
             apply(&transaction, change)?;
-            transaction.execute(
-                "INSERT INTO word(time, event) VALUES (?1, ?2)",
-                (column_from_time(time), word.as_str()),
-            )?;
-            transaction
-                .execute("DELETE FROM word WHERE id <= (SELECT max(id) FROM word) - ?1", [WORDS_MAX])?;
+            leave(&transaction, time, &word)?;
             transaction.commit()?;
             Ok(Ok(()))
+        })
+    }
+
+    /// Leaves word of what another process than the host has done elsewhere in the data folder.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn note(&self, (time, event): (Timestamp, &Event)) -> Result<(), StoreError> {
+        let word = written(event)?;
+        self.lock().work(&self.dir, "leaving word for the journal", |connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            leave(&transaction, time, &word)?;
+            transaction.commit()
         })
     }
 
@@ -177,7 +182,7 @@ impl AccessFile {
             let rows = select.query_map([limit], |row| {
                 let (id, time, event): (i64, i64, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
                 let unreadable = |error: serde_json::Error| {
-                    let message = format!("a change of users or tokens was noted unreadably: {error}");
+                    let message = format!("a change beside the host was noted unreadably: {error}");
                     Event::new("access-unreadable", geminus_core::Severity::Error, message)
                 };
                 let event = serde_json::from_str(&event).unwrap_or_else(unreadable);
@@ -251,6 +256,18 @@ fn book(connection: &Connection) -> rusqlite::Result<AccessBook> {
         users: all("SELECT name, document FROM user ORDER BY name")?,
         tokens: all("SELECT name, document FROM token ORDER BY name")?,
     })
+}
+
+fn written(event: &Event) -> Result<String, StoreError> {
+    serde_json::to_string(event).map_err(|error| StoreError::NotWritable {
+        file: FILE.name,
+        reason: format!("the word about it as JSON: {error}"),
+    })
+}
+
+fn leave(transaction: &Transaction<'_>, time: Timestamp, word: &str) -> rusqlite::Result<()> {
+    transaction.execute("INSERT INTO word(time, event) VALUES (?1, ?2)", (column_from_time(time), word))?;
+    transaction.execute("DELETE FROM word WHERE id <= (SELECT max(id) FROM word) - ?1", [WORDS_MAX]).map(drop)
 }
 
 fn apply(transaction: &Transaction<'_>, change: &AccessChange) -> rusqlite::Result<()> {
@@ -348,6 +365,20 @@ mod tests {
             .expect("moved");
         make(&file, &put("d")).expect("written").expect("allowed");
         assert_eq!(file.words(10).expect("words").len(), 1, "what is too old is forgotten");
+    }
+
+    #[test]
+    fn word_of_something_else_changes_nobody() {
+        let dir = tempfile::tempdir().expect("folder");
+        let file = AccessFile::open(dir.path()).expect("file");
+        make(&file, &put("ada")).expect("written").expect("allowed");
+        let before = file.read().expect("book");
+        let event = Event::new("certificate-trusted", Severity::Info, "trusted");
+        file.note((Timestamp(9), &event)).expect("noted");
+        let words = file.words(10).expect("words");
+        let kinds: Vec<_> = words.iter().map(|word| (word.time, word.event.kind.as_str())).collect();
+        assert_eq!(kinds, [(Timestamp(7), "user-made"), (Timestamp(9), "certificate-trusted")]);
+        assert_eq!(file.read().expect("book"), before);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-// The mock host's certificates: its own, four of servers (unknown, changed, trusted, taken back), and files of TLS.
+// The mock host's certificates: its own, four of servers (unknown, changed, trusted, taken back), three of clients, and files of TLS.
 import { createHash } from 'node:crypto';
 import { refused } from './targets.mjs';
 
@@ -24,6 +24,10 @@ export class Certificates {
       server('O=Maker,CN=plc-north', 400, 'unknown'), server('O=Maker,CN=plc-south', 400, 'changed', { before: 'f0'.repeat(20) }),
       server('O=Maker,CN=plc-old', 400, 'taken-back', { seen: [] }), server('O=Maker,CN=plc-east', 12, null),
     ];
+    const client = (name, days, rejection) => ({
+      ...certificate(now, `O=Maker,CN=${name}`, days, { application_uri: `urn:maker:${name}`, dns_names: [], addresses: [] }), standing: rejection === null ? 'trusted' : 'rejected', rejection,
+    });
+    this.clients = [client('historian', 400, 'unknown'), client('scada', 200, null), client('laptop', 300, 'taken-back')];
     const tls = (subject, days) => certificate(now, subject, days, { thumbprint: null, application_uri: null, key_kind: 'EC', key_bits: 256 });
     this.tls = [
       { key: 'http.tls.certificate', file: 'tls/certificate.pem', certificates: [tls('CN=pump-house.example', 61)], total: 1, problem: null },
@@ -32,16 +36,18 @@ export class Certificates {
   }
 
   view() {
-    const servers = [...this.servers].sort((a, b) => Number(a.standing === 'trusted') - Number(b.standing === 'trusted'));
-    return { own: this.own, servers, tls: this.tls, expiring_days: 30 };
+    const rejectedFirst = (list) => [...list].sort((a, b) => Number(a.standing === 'trusted') - Number(b.standing === 'trusted'));
+    return { own: this.own, servers: rejectedFirst(this.servers), clients: rejectedFirst(this.clients), tls: this.tls, expiring_days: 30 };
   }
 
-  order(digest, order, by) {
-    const one = this.servers.find((known) => known.sha256 === digest || known.thumbprint === digest);
-    if (one === undefined) return refused(404, `no server has shown a certificate ${digest}`);
-    if (order === 'remove') this.servers = this.servers.filter((known) => known !== one);
-    else Object.assign(one, order === 'trust' ? { standing: 'trusted', rejection: null, before: null } : { standing: 'rejected', rejection: 'taken-back' });
-    this.write(`certificate-${order === 'remove' ? 'removed' : `${order}ed`}`, 'info', null, null, `${by} ${order}s the certificate ${one.thumbprint}`);
+  /** `side` is `server` or `client`: what is ordered of one says nothing of the other. */
+  order(side, digest, order, by) {
+    const list = `${side}s`;
+    const one = this[list].find((known) => known.sha256 === digest || known.thumbprint === digest);
+    if (one === undefined) return refused(404, `no ${side} has shown a certificate ${digest}`);
+    if (order === 'remove') this[list] = this[list].filter((known) => known !== one);
+    else Object.assign(one, order === 'trust' ? { standing: 'trusted', rejection: null, ...(side === 'server' && { before: null }) } : { standing: 'rejected', rejection: 'taken-back' });
+    this.write(`certificate-${order === 'remove' ? 'removed' : `${order}ed`}`, 'info', null, null, `${by} ${order}s the certificate ${one.thumbprint} of the OPC UA ${side}`);
     return { status: order === 'remove' ? 204 : 200, body: one };
   }
 }

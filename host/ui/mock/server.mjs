@@ -107,7 +107,8 @@ async function certificates(request, response, parts) {
   if (request.method === 'GET') return json(response, 200, house.certificates.view());
   if (request.headers.authorization !== `Bearer ${TOKEN}`) return refuse(response, 401, 'token-required', 'this is not the token of this host');
   const { by = 'token' } = await bodyOf(request);
-  const done = house.certificates.order(parts[1], request.method === 'DELETE' ? 'remove' : parts[2], by);
+  const [side, digest, order] = parts[1] === 'clients' ? ['client', ...parts.slice(2)] : ['server', ...parts.slice(1)];
+  const done = house.certificates.order(side, digest, request.method === 'DELETE' ? 'remove' : order, by);
   if (done.status === 204) return response.writeHead(204).end();
   return done.body === undefined ? refuse(response, done.status, done.code, done.message) : json(response, done.status, done.body);
 }

@@ -63,6 +63,7 @@ describe('the mock host', () => {
   it.skipIf(api.components.schemas.CertificatesView === undefined)('has certificates as the API document says', () => {
     fits('CertificatesView', sent(house.certificates.view()));
     expect(new Set(house.certificates.servers.map((one) => one.rejection)).size).toBe(4);
+    expect(new Set(house.certificates.clients.map((one) => one.rejection)).size).toBe(3);
   });
 
   it('would be caught with another shape', () => {

@@ -24,9 +24,16 @@ export interface Certificate {
 
 export interface Seen { source: string; endpoint: string; first: string; last: string }
 
-export interface ServerCertificate extends Certificate {
+/** Whose a certificate is: a server's that the host connects to, or a client's that connects to the host. */
+export type Side = 'server' | 'client';
+
+export interface ClientCertificate extends Certificate {
   standing: Standing;
+  /** A client's has never changed. */
   rejection: Rejection | null;
+}
+
+export interface ServerCertificate extends ClientCertificate {
   /** Thumbprint of the one before; null unless it has changed. */
   before: string | null;
   seen: Seen[];
@@ -34,4 +41,4 @@ export interface ServerCertificate extends Certificate {
 
 export interface TlsFile { key: string; file: string; certificates: Certificate[]; total: number; problem: string | null }
 
-export interface Certificates { own: Certificate[]; servers: ServerCertificate[]; tls: TlsFile[]; expiring_days: number }
+export interface Certificates { own: Certificate[]; servers: ServerCertificate[]; clients: ClientCertificate[]; tls: TlsFile[]; expiring_days: number }

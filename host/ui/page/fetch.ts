@@ -4,7 +4,7 @@ import type { AlarmOrder } from './alarm';
 import type { Alarm, Alarms } from './alarm-shapes';
 import type { CommandOrder } from './command';
 import type { CertificateOrder } from './certificate';
-import type { Certificates } from './certificate-shapes';
+import type { Certificates, Side } from './certificate-shapes';
 import type { Command, CommandDetail, Commands, CommandState } from './command-shapes';
 import type { PlanWish } from './plan';
 import type { Order } from './rollout';
@@ -97,10 +97,11 @@ export const orderRollout = (id: number, order: Order, by: string, token: string
 
 export const readCertificates = (): Promise<Certificates> => get('certificates');
 
-/** `digest` is the whole SHA-256. */
-export async function orderCertificate(digest: string, order: CertificateOrder, by: string, token: string): Promise<void> {
-  if (order === 'remove') return remove(`certificates/${digest}`, token);
-  await post(`certificates/${digest}/${order}`, token, by === '' ? undefined : { by });
+/** `digest` is the whole SHA-256; the address tells whose it is. */
+export async function orderCertificate(side: Side, digest: string, order: CertificateOrder, by: string, token: string): Promise<void> {
+  const at = side === 'client' ? `certificates/clients/${digest}` : `certificates/${digest}`;
+  if (order === 'remove') return remove(at, token);
+  await post(`${at}/${order}`, token, by === '' ? undefined : { by });
 }
 
 export const readAlarms = (limit: number): Promise<Alarms> => get(`alarms${query({ limit })}`);

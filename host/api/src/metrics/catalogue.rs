@@ -61,7 +61,7 @@ metrics! {
     SAMPLES_REFUSED Counter "geminus_samples_refused_total" ["reason"] "Refused samples and messages by reason.";
     SOURCE_CONNECTED Gauge "geminus_source_connected" ["source"] "1 while the source is connected, else 0.";
     SOURCE_RECONNECTS Counter "geminus_source_reconnects_total" ["source"] "Times that a source had to connect anew.";
-    CERTIFICATE_EXPIRY Gauge "geminus_certificate_expiry_seconds" ["use"] "When the first certificate ends, in seconds since 1970, by what it is for: own (towards OPC UA servers), server (of OPC UA, trusted), tls (named in the site file).";
+    CERTIFICATE_EXPIRY Gauge "geminus_certificate_expiry_seconds" ["use"] "When the first certificate ends, in seconds since 1970, by what it is for: own (towards OPC UA servers), server and client (of OPC UA, trusted), tls (named in the site file).";
     OPCUA_SESSIONS Gauge "geminus_opcua_server_sessions" [] "Sessions of OPC UA clients open, where the site has an OPC UA server.";
     OPCUA_SUBSCRIPTIONS Gauge "geminus_opcua_server_subscriptions" [] "Subscriptions of OPC UA clients.";
     OPCUA_VALUES Counter "geminus_opcua_server_values_total" ["fate"] "Values for OPC UA clients by what became of them: pushed to a subscription, or replaced by a newer one before the server could push them.";

@@ -1,5 +1,6 @@
 //! Certificates: who we are to OPC UA servers, whom we trust, and until when those of TLS are good. What is trusted is named
-//! by a whole thumbprint, so that nobody trusts what he has not compared. No key leaves the host.
+//! by a whole thumbprint, so that nobody trusts what he has not compared. No key leaves the host. Orders of clients'
+//! certificates are in `clients`.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, Request, State};
@@ -16,7 +17,7 @@ use crate::query::Params;
 use crate::request::{self, OrderRequest};
 use crate::view::{CertificateOrder, CertificatesView, ServerCertificateView};
 
-type Thumbprint = Result<Path<String>, PathRejection>;
+pub(super) type Thumbprint = Result<Path<String>, PathRejection>;
 
 /// Hexadecimal digits of a whole SHA-1 and of a whole SHA-256.
 const WHOLE: [usize; 2] = [40, 64];
@@ -76,7 +77,8 @@ pub(crate) async fn trust<H: House>(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Json<ServerCertificateView>, Failure> {
-    order(shared, CertificateOrder::Trust, path, query, request).await
+    let ordered = Ordered::read(&shared, path, query, request).await?;
+    order(shared, CertificateOrder::Trust, ordered).await
 }
 
 /// Rejects a server's certificate, trusted or not. A connection that stands is ended within seconds.
@@ -95,7 +97,8 @@ pub(crate) async fn reject<H: House>(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Json<ServerCertificateView>, Failure> {
-    order(shared, CertificateOrder::Reject, path, query, request).await
+    let ordered = Ordered::read(&shared, path, query, request).await?;
+    order(shared, CertificateOrder::Reject, ordered).await
 }
 
 /// Forgets a server's certificate. A server that still has it shows it again, as an unknown one.
@@ -112,8 +115,7 @@ pub(crate) async fn remove<H: House>(
     path: Thumbprint,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, Failure> {
-    Params::read(query.as_deref(), &[])?;
-    let (thumbprint, by) = (whole(path)?, admission::signed(&principal, None)?);
+    let Ordered { thumbprint, by } = Ordered::bare(path, query.as_deref(), &principal)?;
     let ordered = shared.house.order_certificate(thumbprint, CertificateOrder::Remove, by);
     in_time(shared.options.limits.answer, ordered).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -122,17 +124,38 @@ pub(crate) async fn remove<H: House>(
 async fn order<H: House>(
     shared: Shared<H>,
     order: CertificateOrder,
-    path: Thumbprint,
-    query: Option<String>,
-    request: Request,
+    Ordered { thumbprint, by }: Ordered,
 ) -> Result<Json<ServerCertificateView>, Failure> {
-    Params::read(query.as_deref(), &[])?;
-    let thumbprint = whole(path)?;
-    let principal = admission::principal(&request)?;
-    let limits = &shared.options.limits;
-    let body = body::read(request, "the body", limits.order_bytes_max, limits.answer).await?;
-    let by = admission::signed(&principal, request::by(&body)?)?;
-    in_time(limits.answer, shared.house.order_certificate(thumbprint, order, by)).await.map(Json)
+    let ordered = shared.house.order_certificate(thumbprint, order, by);
+    in_time(shared.options.limits.answer, ordered).await.map(Json)
+}
+
+/// Of which certificate something is ordered, and by whom.
+pub(super) struct Ordered {
+    pub(super) thumbprint: String,
+    pub(super) by: String,
+}
+
+impl Ordered {
+    pub(super) async fn read<H: House>(
+        shared: &Shared<H>,
+        path: Thumbprint,
+        query: Option<String>,
+        request: Request,
+    ) -> Result<Self, Failure> {
+        Params::read(query.as_deref(), &[])?;
+        let thumbprint = whole(path)?;
+        let principal = admission::principal(&request)?;
+        let limits = &shared.options.limits;
+        let body = body::read(request, "the body", limits.order_bytes_max, limits.answer).await?;
+        Ok(Self { thumbprint, by: admission::signed(&principal, request::by(&body)?)? })
+    }
+
+    /// Of a request without a body.
+    pub(super) fn bare(path: Thumbprint, query: Option<&str>, principal: &Principal) -> Result<Self, Failure> {
+        Params::read(query, &[])?;
+        Ok(Self { thumbprint: whole(path)?, by: admission::signed(principal, None)? })
+    }
 }
 
 /// A whole thumbprint in small letters. Part of one is what an impostor's certificate can be made to share.

@@ -12,6 +12,9 @@ pub struct CertificatesView {
     pub own: Vec<CertificateView>,
     /// Those of OPC UA servers, rejected ones first.
     pub servers: Vec<ServerCertificateView>,
+    /// Those of OPC UA clients that have come to the host's own server, rejected ones first. Who is trusted as a server is not
+    /// trusted as a client by that.
+    pub clients: Vec<ClientCertificateView>,
     /// Those of TLS that the site file names. They are exchanged by whoever puts other files there.
     pub tls: Vec<TlsFileView>,
     /// Days before its end from which on a certificate is called `expiring`.
@@ -71,11 +74,11 @@ pub struct CertificateView {
     pub key_bits: Option<u32>,
 }
 
-/// What is thought of a server's certificate.
+/// What is thought of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StandingView {
-    /// Servers with it are spoken to.
+    /// Servers with it are spoken to, clients with it are let in.
     Trusted,
     /// They are not.
     Rejected,
@@ -87,7 +90,7 @@ pub enum StandingView {
 pub enum RejectionView {
     /// Nobody has said yet that it is trusted.
     Unknown,
-    /// The server had another one before: somebody has renewed it, or somebody else answers.
+    /// The server had another one before: somebody has renewed it, or somebody else answers. Never so of a client's.
     Changed,
     /// It was trusted, and somebody has taken that back.
     TakenBack,
@@ -109,6 +112,19 @@ pub struct ServerCertificateView {
     pub before: Option<String>,
     /// Which sources' servers have shown it lately; empty for a file that somebody put there.
     pub seen: Vec<SeenView>,
+}
+
+/// The certificate of an OPC UA client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ClientCertificateView {
+    /// What stands in it.
+    #[serde(flatten)]
+    pub certificate: CertificateView,
+    /// What is thought of it.
+    pub standing: StandingView,
+    /// Why it is rejected, `unknown` or `taken-back`; null when it is trusted.
+    #[schema(required)]
+    pub rejection: Option<RejectionView>,
 }
 
 /// A server showed it.
@@ -144,14 +160,14 @@ pub struct TlsFileView {
     pub problem: Option<String>,
 }
 
-/// What may be ordered of a server's certificate.
+/// What may be ordered of a server's or a client's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CertificateOrder {
-    /// Its servers are spoken to.
+    /// Its servers are spoken to, its clients let in.
     Trust,
-    /// They are not, and hung up on.
+    /// They are not: servers are hung up on, clients are not let in again.
     Reject,
-    /// It is forgotten, and its server a stranger again.
+    /// It is forgotten, and whoever has it a stranger again.
     Remove,
 }
 

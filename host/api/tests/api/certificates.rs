@@ -14,7 +14,9 @@ use crate::schema;
 
 /// SHA-1 of the one that is rejected.
 pub(crate) const REJECTED: &str = "00112233445566778899aabbccddeeff00112233";
-/// Its SHA-256.
+/// SHA-1 of a client's that is rejected.
+const CLIENT: &str = "ffeeddccbbaa99887766554433221100ffeeddcc";
+/// The SHA-256 of the first.
 const SHA_256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const DER: &[u8] = &[0x30, 0x82, 0, 0xff];
 
@@ -48,6 +50,14 @@ fn rejected() -> ServerCertificateView {
     }
 }
 
+fn client() -> ClientCertificateView {
+    ClientCertificateView {
+        certificate: certificate(Some(CLIENT), TermView::Valid, 200),
+        standing: StandingView::Rejected,
+        rejection: Some(RejectionView::Unknown),
+    }
+}
+
 pub(crate) fn view() -> CertificatesView {
     let file = |key: &str, certificates: Vec<CertificateView>, problem: Option<&str>| TlsFileView {
         key: key.to_owned(),
@@ -59,6 +69,7 @@ pub(crate) fn view() -> CertificatesView {
     CertificatesView {
         own: vec![certificate(Some(REJECTED), TermView::Valid, 3_000)],
         servers: vec![rejected()],
+        clients: vec![client()],
         tls: vec![
             file("http.tls.certificate", vec![certificate(None, TermView::Expiring, 3)], None),
             file("source.plant.tls.ca", Vec::new(), Some("it cannot be read")),
@@ -85,6 +96,23 @@ pub(crate) fn ordered(thumbprint: &str, order: CertificateOrder) -> Result<Serve
     Ok(ServerCertificateView { standing, rejection, before, ..rejected() })
 }
 
+pub(crate) fn ordered_client(
+    thumbprint: &str,
+    order: CertificateOrder,
+) -> Result<ClientCertificateView, Trouble> {
+    // The servers' one is known here too, so that what tells them apart is the address alone.
+    let (standing, rejection) = match order {
+        _ if thumbprint != CLIENT && thumbprint != REJECTED => {
+            return Err(Trouble::NotFound("no client has shown such a certificate".to_owned()));
+        }
+        CertificateOrder::Trust => (StandingView::Trusted, None),
+        CertificateOrder::Reject | CertificateOrder::Remove => {
+            (StandingView::Rejected, Some(RejectionView::TakenBack))
+        }
+    };
+    Ok(ClientCertificateView { standing, rejection, ..client() })
+}
+
 fn fits(method: &str, route: &str, answer: &Answer) -> Value {
     let document = document();
     let response = &document["paths"][route][method]["responses"][answer.status.to_string()];
@@ -105,6 +133,12 @@ async fn certificates_are_shown_and_ours_is_given_without_its_key() {
     assert_eq!(
         (&shown["tls"][0]["certificates"][0]["term"], &shown["expiring_days"]),
         (&json!("expiring"), &json!(30))
+    );
+    let client = &shown["clients"][0];
+    assert_eq!((&client["standing"], &client["rejection"]), (&json!("rejected"), &json!("unknown")));
+    assert_eq!(
+        (&client["thumbprint"], &client["application_uri"]),
+        (&json!(CLIENT), &json!("urn:maker:plc"))
     );
     let own = get(served.at, "/api/v1/certificates/own").await;
     assert_eq!(
@@ -153,6 +187,46 @@ async fn only_a_whole_thumbprint_is_trusted() {
         format!("\"trust {REJECTED} by Anna\""),
         format!("\"reject {SHA_256} by token\""),
         format!("\"remove {REJECTED} by token\""),
+    ];
+    assert_eq!(asked, expect.join("\n"));
+}
+
+#[tokio::test]
+async fn which_side_is_ordered_of_is_told_by_the_address() {
+    const ROUTE: &str = "/api/v1/certificates/clients/{thumbprint}";
+    let served = served().await;
+    let bearer = format!("Bearer {TOKEN}");
+    let order = async |method: &str, path: &str, body: &str| {
+        let path = format!("/api/v1/certificates/{path}");
+        send(served.at, method, &path, &[("Authorization", &bearer)], body.as_bytes()).await
+    };
+    for part in [&CLIENT[..8], &CLIENT[..39], &format!("{CLIENT}0"), &"g".repeat(40)] {
+        let refused = order("POST", &format!("clients/{part}/trust"), "").await;
+        assert_eq!((refused.status, refused.error().0.as_str()), (400, "bad-query"), "{part}");
+    }
+    assert_eq!(order("POST", "clients/trust", "").await.status, 405, "a side is no thumbprint");
+    assert!(served.house.asked.lock().expect("asked").is_empty(), "nothing reached the house");
+    let as_server = order("POST", &format!("{CLIENT}/trust"), "").await;
+    assert_eq!(as_server.status, 404, "no server has shown it");
+    let stranger = order("POST", &format!("clients/{}/trust", "ab".repeat(20)), "").await;
+    assert_eq!(stranger.status, 404);
+    fits("post", &format!("{ROUTE}/trust"), &stranger);
+    served.house.asked.lock().expect("asked").clear();
+    let trusted =
+        order("POST", &format!("clients/{}/trust", CLIENT.to_uppercase()), r#"{"by":"Anna"}"#).await;
+    let trusted = fits("post", &format!("{ROUTE}/trust"), &trusted);
+    assert_eq!((&trusted["standing"], &trusted["rejection"]), (&json!("trusted"), &Value::Null));
+    let rejected = order("POST", &format!("clients/{CLIENT}/reject"), "").await;
+    assert_eq!(fits("post", &format!("{ROUTE}/reject"), &rejected)["rejection"], "taken-back");
+    assert_eq!(order("DELETE", &format!("clients/{CLIENT}"), "").await.status, 204);
+    assert_eq!(order("POST", &format!("clients/{CLIENT}/trust"), r#"{"who":"Anna"}"#).await.status, 400);
+    let unsigned = send(served.at, "POST", &format!("/api/v1/certificates/clients/{CLIENT}/trust"), &[], b"");
+    assert_eq!(unsigned.await.status, 401);
+    let asked = served.house.asked.lock().expect("asked").join("\n");
+    let expect = [
+        format!("\"trust client {CLIENT} by Anna\""),
+        format!("\"reject client {CLIENT} by token\""),
+        format!("\"remove client {CLIENT} by token\""),
     ];
     assert_eq!(asked, expect.join("\n"));
 }

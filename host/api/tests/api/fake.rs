@@ -120,6 +120,16 @@ impl House for FakeHouse {
         certificates::ordered(&thumbprint, order)
     }
 
+    async fn order_client_certificate(
+        &self,
+        thumbprint: String,
+        order: CertificateOrder,
+        by: String,
+    ) -> Result<ClientCertificateView, Trouble> {
+        self.note(format!("{} client {thumbprint} by {by}", order.name()));
+        certificates::ordered_client(&thumbprint, order)
+    }
+
     async fn plugins(&self) -> Result<PluginsView, Trouble> {
         Ok(plugins())
     }

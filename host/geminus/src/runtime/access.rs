@@ -26,6 +26,11 @@ impl Kept {
     pub(crate) fn open(data: &Path) -> Result<Self, StoreError> {
         AccessFile::open(data).map(|file| Self(Arc::new(file)))
     }
+
+    /// Leaves word for the journal of what the command line has done beside the host. Blocks.
+    pub(crate) fn note(&self, word: &Event) -> Result<(), StoreError> {
+        self.0.note((SystemClock::new().now(), word))
+    }
 }
 
 /// What is written of a user, beside its name.

@@ -1,7 +1,7 @@
-//! Certificates of the whole host: its own and those of OPC UA servers in the data folder, those of TLS that the site file names.
+//! Certificates of the whole host: its own and those of OPC UA servers and clients in the data folder, those of TLS that the site file names.
 //!
-//! Answers what the page asks, carries out what people order of servers' certificates, and looks now and then for one whose
-//! end is near: that is told once, and measured. Decides nothing: who is spoken to is up to `opcua` and `tls`. Everything here
+//! Answers what the page asks, carries out what people order of others' certificates, and looks now and then for one whose
+//! end is near: that is told once, and measured. Decides nothing: who is spoken to and let in is up to `opcua` and `tls`. Everything here
 //! blocks on the disk, save the metrics.
 
 mod expiry;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use geminus_api::metrics::Exposition;
 use geminus_api::{Trouble, view as api};
 use geminus_core::{Clock, Event, Severity};
-use geminus_opcua::{Certificate, Pki, PkiError};
+use geminus_opcua::{Certificate, Pki, PkiError, Side};
 use geminus_twin::Site;
 use geminus_twin::site::Tls;
 use serde_json::json;
@@ -57,11 +57,21 @@ impl Certificates {
         Self(Arc::new(Inner { pki, files, clock, chronicle, expiry: Expiry::default() }))
     }
 
+    /// Asks or orders something without holding up who else is answered.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Self) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let own = self.clone();
+        let asked = tokio::task::spawn_blocking(move || ask(&own)).await;
+        asked.map_err(|error| Trouble::Internal(error.to_string()))?
+    }
+
     /// All that there are.
     pub(super) fn view(&self) -> Result<api::CertificatesView, Trouble> {
         let Inner { files, clock, .. } = &*self.0;
         let now = clock.now();
-        let (mut own, mut servers) = (Vec::new(), Vec::new());
+        let (mut own, mut servers, mut clients) = (Vec::new(), Vec::new(), Vec::new());
         if let Some(pki) = self.pki().map_err(trouble)? {
             own.extend(pki.own().map_err(trouble)?.map(|own| show::server(&own.certificate, now)));
             let (list, seen) = (pki.list().map_err(trouble)?, pki.seen().map_err(trouble)?);
@@ -69,9 +79,13 @@ impl Certificates {
             // What waits for a person comes first.
             servers
                 .sort_by_key(|one: &api::ServerCertificateView| one.standing == api::StandingView::Trusted);
+            let pki = pki.clients().map_err(trouble)?;
+            clients.extend(pki.list().map_err(trouble)?.iter().map(|one| show::client(&pki, one, now)));
+            clients
+                .sort_by_key(|one: &api::ClientCertificateView| one.standing == api::StandingView::Trusted);
         }
         let tls = files.iter().map(|file| show::file(file, now)).collect();
-        Ok(api::CertificatesView { own, servers, tls, expiring_days: show::EXPIRING_DAYS })
+        Ok(api::CertificatesView { own, servers, clients, tls, expiring_days: show::EXPIRING_DAYS })
     }
 
     /// Our own towards OPC UA servers.
@@ -87,15 +101,43 @@ impl Certificates {
         Ok(api::OwnCertificate { der: der.into(), pem })
     }
 
-    /// Carries out an order, and journals it with who gave it.
+    /// Carries out an order of a server's certificate, and journals it with who gave it.
     pub(super) fn order(
         &self,
         thumbprint: &str,
         order: api::CertificateOrder,
         by: &str,
     ) -> Result<api::ServerCertificateView, Trouble> {
-        let stranger = || Trouble::NotFound(format!("no server has shown a certificate {thumbprint}"));
-        let pki = self.pki().map_err(trouble)?.ok_or_else(stranger)?;
+        let (pki, one) = self.carry_out(Side::Server, thumbprint, order, by)?;
+        let seen = pki.seen().map_err(trouble)?;
+        Ok(show::standing(&pki, &one, &seen, self.0.clock.now()))
+    }
+
+    /// The same of a client's.
+    pub(super) fn order_client(
+        &self,
+        thumbprint: &str,
+        order: api::CertificateOrder,
+        by: &str,
+    ) -> Result<api::ClientCertificateView, Trouble> {
+        let (pki, one) = self.carry_out(Side::Client, thumbprint, order, by)?;
+        Ok(show::client(&pki, &one, self.0.clock.now()))
+    }
+
+    fn carry_out(
+        &self,
+        side: Side,
+        thumbprint: &str,
+        order: api::CertificateOrder,
+        by: &str,
+    ) -> Result<(Pki, Certificate), Trouble> {
+        let whose = side.name();
+        let stranger = || Trouble::NotFound(format!("no {whose} has shown a certificate {thumbprint}"));
+        let servers = self.pki().map_err(trouble)?.ok_or_else(stranger)?;
+        let pki = match side {
+            Side::Server => servers,
+            Side::Client => servers.clients().map_err(trouble)?,
+        };
         let done = match order {
             api::CertificateOrder::Trust => pki.trust(thumbprint),
             api::CertificateOrder::Reject => pki.reject(thumbprint),
@@ -110,9 +152,8 @@ impl Certificates {
             PkiError::File { .. } => Trouble::Unavailable(format!("it could not be written down: {error}")),
             PkiError::Own { .. } | PkiError::NotOne => Trouble::Internal(error.to_string()),
         })?;
-        self.0.chronicle.tell(word(&one, order, by));
-        let seen = pki.seen().map_err(trouble)?;
-        Ok(show::standing(&pki, &one, &seen, self.0.clock.now()))
+        self.0.chronicle.tell(word(side, &one, order, by));
+        Ok((pki, one))
     }
 
     /// Writes what ends first.
@@ -158,15 +199,19 @@ fn trouble(error: PkiError) -> Trouble {
     Trouble::Internal(error.to_string())
 }
 
-fn word(one: &Certificate, order: api::CertificateOrder, by: &str) -> Event {
+/// What the journal is told of an order that was carried out.
+pub(crate) fn word(side: Side, one: &Certificate, order: api::CertificateOrder, by: &str) -> Event {
     let Certificate { thumbprint, subject, facts, .. } = one;
     let (kind, done) = match order {
         api::CertificateOrder::Trust => ("certificate-trusted", "trusts"),
         api::CertificateOrder::Reject => ("certificate-rejected", "rejects"),
         api::CertificateOrder::Remove => ("certificate-removed", "forgot"),
     };
-    let message = format!("{by} {done} the certificate {thumbprint} of \"{subject}\"");
-    let facts = json!({ "thumbprint": thumbprint, "sha256": facts.sha256, "subject": subject, "by": by });
+    let side = side.name();
+    let message = format!("{by} {done} the certificate {thumbprint} of the OPC UA {side} \"{subject}\"");
+    let sha256 = &facts.sha256;
+    let facts =
+        json!({ "side": side, "thumbprint": thumbprint, "sha256": sha256, "subject": subject, "by": by });
     Event::new(kind, Severity::Info, message).facts(facts)
 }
 

@@ -197,13 +197,6 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// The same where the answer has its own words for what went wrong.
-async fn on_disk<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Trouble> + Send + 'static,
-) -> Result<T, Trouble> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Trouble::Internal(error.to_string()))?
-}
-
 impl House for Rooms {
     async fn site(&self, scope: Scope) -> Result<api::SiteView, Trouble> {
         self.glance(&scope).await
@@ -253,13 +246,11 @@ impl House for Rooms {
     }
 
     async fn certificates(&self) -> Result<api::CertificatesView, Trouble> {
-        let certificates = self.certificates.clone();
-        on_disk(move || certificates.view()).await
+        self.certificates.ask(|own| own.view()).await
     }
 
     async fn own_certificate(&self) -> Result<api::OwnCertificate, Trouble> {
-        let certificates = self.certificates.clone();
-        on_disk(move || certificates.own()).await
+        self.certificates.ask(|own| own.own()).await
     }
 
     async fn order_certificate(
@@ -268,8 +259,16 @@ impl House for Rooms {
         order: api::CertificateOrder,
         by: String,
     ) -> Result<api::ServerCertificateView, Trouble> {
-        let certificates = self.certificates.clone();
-        on_disk(move || certificates.order(&thumbprint, order, &by)).await
+        self.certificates.ask(move |own| own.order(&thumbprint, order, &by)).await
+    }
+
+    async fn order_client_certificate(
+        &self,
+        thumbprint: String,
+        order: api::CertificateOrder,
+        by: String,
+    ) -> Result<api::ClientCertificateView, Trouble> {
+        self.certificates.ask(move |own| own.order_client(&thumbprint, order, &by)).await
     }
 
     async fn plugins(&self) -> Result<api::PluginsView, Trouble> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use geminus_core::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Certificate, OWN_CERTIFICATE, Pki, PkiError, Standing, X509, about};
+use super::{Certificate, OWN_CERTIFICATE, Pki, PkiError, Side, Standing, X509, about};
 
 /// Certificates of one source that are remembered; the one that was shown longest ago goes first.
 const SEEN_MAX: usize = 10;
@@ -44,7 +44,7 @@ pub enum Rejection {
         /// Thumbprint of the other.
         before: String,
     },
-    /// A server with it was spoken to, and somebody has taken the trust back.
+    /// A server with it was spoken to, or a client's was trusted, and somebody has taken the trust back.
     TakenBack,
 }
 
@@ -89,11 +89,14 @@ impl Pki {
         Ok(files.iter().flat_map(|file| entries(file)).collect())
     }
 
-    /// Why this certificate is rejected, by what servers showed; `None` when it is trusted.
+    /// Why this certificate is rejected, by what servers showed; `None` when it is trusted. Of clients nothing was `seen`.
     #[must_use]
     pub fn rejection(&self, certificate: &Certificate, seen: &[Seen]) -> Option<Rejection> {
         if certificate.standing == Standing::Trusted {
             return None;
+        }
+        if self.side == Side::Client {
+            return Some(if self.was_trusted(certificate) { Rejection::TakenBack } else { Rejection::Unknown });
         }
         let mut reason = Rejection::Unknown;
         for one in seen.iter().filter(|one| one.thumbprint == certificate.thumbprint) {

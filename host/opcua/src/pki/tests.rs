@@ -103,8 +103,17 @@ fn certificates_of_clients_lie_apart_and_do_not_fill_the_disk_either() {
     fs::write(clients.folder().join("rejected/a.der"), one).expect("write");
     let found = clients.rejected().expect("readable");
     assert_eq!((found.len(), pki.list().expect("list").len()), (1, 0), "no server has shown it");
-    clients.trust(&found[0].thumbprint).expect("trusted");
-    assert!(clients.folder().join("trusted/a.der").is_file());
+    assert_eq!(clients.rejection(&found[0], &[]), Some(Rejection::Unknown));
+    let trusted = clients.trust(&found[0].thumbprint).expect("trusted");
+    assert!(trusted.file.starts_with(clients.folder().join("trusted")) && trusted.file.is_file());
+    assert_eq!(clients.rejection(&trusted, &[]), None);
+    assert!(!pki.trusts(one), "who is let in is not spoken to by that");
+    let rejected = clients.reject(&found[0].thumbprint).expect("rejected");
+    assert_eq!(clients.rejection(&rejected, &[]), Some(Rejection::TakenBack));
+    clients.remove(&found[0].thumbprint).expect("forgotten");
+    fs::write(clients.folder().join("rejected/a.der"), one).expect("write");
+    let again = clients.rejected().expect("readable");
+    assert_eq!(clients.rejection(&again[0], &[]), Some(Rejection::Unknown), "a stranger again");
     for number in 0..REJECTED_MAX + 5 {
         fs::write(clients.folder().join("rejected").join(format!("{number}.der")), one).expect("write");
     }

@@ -1,6 +1,6 @@
 //! Ends of certificates that are near: told once each, and the first of each use measured.
 //!
-//! Watched are our own, those of servers that are trusted, and of each file of TLS its first certificate. Of a file with many
+//! Watched are our own, those of servers and clients that are trusted, and of each file of TLS its first certificate. Of a file with many
 //! authorities nothing is told: some of a public list are always about to end, and none of them need be in use.
 
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use geminus_api::metrics::{Exposition, catalogue};
 use geminus_core::{Event, Severity, Timestamp};
-use geminus_opcua::{Pki, Standing};
+use geminus_opcua::{Pki, PkiError, Side, Standing};
 use geminus_tls::{CertificateFacts, Term, facts_of_file};
 use serde_json::json;
 
@@ -20,16 +20,18 @@ use super::TlsFile;
 pub(super) enum Use {
     Own,
     Server,
+    Client,
     Tls,
 }
 
 impl Use {
-    const ALL: [Self; 3] = [Self::Own, Self::Server, Self::Tls];
+    const ALL: [Self; 4] = [Self::Own, Self::Server, Self::Client, Self::Tls];
 
     fn name(self) -> &'static str {
         match self {
             Self::Own => "own",
             Self::Server => "server",
+            Self::Client => "client",
             Self::Tls => "tls",
         }
     }
@@ -118,7 +120,7 @@ fn facts(one: &Watched) -> serde_json::Value {
     json!({ "use": one.of.name(), "sha256": sha256, "subject": subject, "not_after": end(one).to_string() })
 }
 
-/// Our own, and those of servers that are trusted.
+/// Our own, and those of servers and clients that are trusted.
 pub(super) fn of_pki(pki: &Pki) -> Vec<Watched> {
     let mut all = Vec::new();
     match pki.own() {
@@ -129,14 +131,27 @@ pub(super) fn of_pki(pki: &Pki) -> Vec<Watched> {
         })),
         Err(error) => tracing::warn!(%error, "the own certificate cannot be looked at"),
     }
-    match pki.list() {
-        Ok(list) => all.extend(list.into_iter().filter(|one| one.standing == Standing::Trusted).map(|one| {
-            let whose = format!("\"{}\" ({})", one.subject, one.thumbprint);
-            Watched { of: Use::Server, whose, facts: one.facts }
-        })),
-        Err(error) => tracing::warn!(%error, "certificates of servers cannot be looked at"),
+    let clients = pki.clients().and_then(|clients| trusted(&clients));
+    for found in [trusted(pki), clients] {
+        match found {
+            Ok(found) => all.extend(found),
+            Err(error) => tracing::warn!(%error, "certificates of servers or clients cannot be looked at"),
+        }
     }
     all
+}
+
+fn trusted(pki: &Pki) -> Result<Vec<Watched>, PkiError> {
+    let side = pki.side();
+    let of = match side {
+        Side::Server => Use::Server,
+        Side::Client => Use::Client,
+    };
+    let watched = pki.list()?.into_iter().filter(|one| one.standing == Standing::Trusted).map(|one| {
+        let whose = format!("the OPC UA {} \"{}\" ({})", side.name(), one.subject, one.thumbprint);
+        Watched { of, whose, facts: one.facts }
+    });
+    Ok(watched.collect())
 }
 
 /// The first one of a file of TLS. One that cannot be read is told by whoever needs it.

@@ -31,13 +31,27 @@ pub(super) fn standing(
     let shown = seen.iter().filter(|shown| shown.thumbprint == one.thumbprint);
     api::ServerCertificateView {
         certificate: server(one, now),
-        standing: match one.standing {
-            Standing::Trusted => api::StandingView::Trusted,
-            Standing::Rejected => api::StandingView::Rejected,
-        },
+        standing: stands(one),
         rejection,
         before,
         seen: shown.map(seen_view).collect(),
+    }
+}
+
+/// One of a client, with what is thought of it.
+pub(super) fn client(pki: &Pki, one: &Certificate, now: Timestamp) -> api::ClientCertificateView {
+    let rejection = pki.rejection(one, &[]).map(|why| match why {
+        Rejection::Unknown => api::RejectionView::Unknown,
+        Rejection::Changed { .. } => api::RejectionView::Changed,
+        Rejection::TakenBack => api::RejectionView::TakenBack,
+    });
+    api::ClientCertificateView { certificate: server(one, now), standing: stands(one), rejection }
+}
+
+fn stands(one: &Certificate) -> api::StandingView {
+    match one.standing {
+        Standing::Trusted => api::StandingView::Trusted,
+        Standing::Rejected => api::StandingView::Rejected,
     }
 }
 

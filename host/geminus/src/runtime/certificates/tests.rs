@@ -59,9 +59,11 @@ fn a_site_without_opc_ua_has_no_folder_and_nobody_to_trust() {
     let place = Place::new();
     let certificates = place.certificates(Vec::new(), end_and(-400));
     let view = certificates.view().expect("view");
-    assert!(view.own.is_empty() && view.servers.is_empty() && view.tls.is_empty());
+    assert!(view.own.is_empty() && view.servers.is_empty() && view.clients.is_empty() && view.tls.is_empty());
     assert!(matches!(certificates.own(), Err(Trouble::NotFound(_))));
     let order = certificates.order(&"ab".repeat(20), api::CertificateOrder::Trust, "ada");
+    assert!(matches!(order, Err(Trouble::NotFound(_))), "{order:?}");
+    let order = certificates.order_client(&"ab".repeat(20), api::CertificateOrder::Trust, "ada");
     assert!(matches!(order, Err(Trouble::NotFound(_))), "{order:?}");
     assert!(!place.folder.path().join("pki").exists(), "looking makes nothing");
 }
@@ -101,6 +103,82 @@ fn what_is_ordered_is_done_and_journaled_with_who_did_it() {
         [("certificate-trusted", &ada), ("certificate-rejected", &bob), ("certificate-removed", &bob)]
     );
     assert!(told.iter().all(|event| event.facts["sha256"] == sha256.as_str()), "{told:?}");
+}
+
+#[test]
+fn a_client_is_let_in_without_being_trusted_as_a_server_and_the_journal_says_which() {
+    let place = Place::new();
+    let (der, _) = made();
+    let pki = Pki::open(place.folder.path().join("pki")).expect("pki");
+    pki.clients().expect("clients");
+    // The same certificate on both sides, as that of an application which is server and client.
+    for rejected in ["pki/rejected/by-hand.der", "pki/clients/rejected/by-hand.der"] {
+        std::fs::write(place.folder.path().join(rejected), &der).expect("written");
+    }
+    let certificates = place.certificates(Vec::new(), end_and(-400));
+    let shown = certificates.view().expect("view");
+    let ([server], [client]) = sides(&shown) else { panic!("{shown:?}") };
+    let unknown = (api::StandingView::Rejected, Some(api::RejectionView::Unknown));
+    assert_eq!((client.standing, client.rejection), unknown);
+    assert_eq!(client.certificate, server.certificate);
+    let sha256 = client.certificate.sha256.clone();
+    let standings = || {
+        let shown = certificates.view().expect("view");
+        let ([server], [client]) = sides(&shown) else { panic!("{shown:?}") };
+        (server.standing, client.standing)
+    };
+    let (trusted, rejected) = (api::StandingView::Trusted, api::StandingView::Rejected);
+    let one = certificates.order_client(&sha256, api::CertificateOrder::Trust, "ada").expect("trusted");
+    assert_eq!((one.standing, one.rejection), (trusted, None));
+    assert_eq!(standings(), (rejected, trusted));
+    certificates.order(&sha256, api::CertificateOrder::Trust, "ada").expect("trusted");
+    let one = certificates.order_client(&sha256, api::CertificateOrder::Reject, "bob").expect("rejected");
+    assert_eq!((one.standing, one.rejection), (rejected, Some(api::RejectionView::TakenBack)));
+    assert_eq!(standings(), (trusted, rejected));
+    certificates.order_client(&sha256, api::CertificateOrder::Remove, "bob").expect("removed");
+    let gone = certificates.order_client(&sha256, api::CertificateOrder::Trust, "bob");
+    assert!(matches!(&gone, Err(Trouble::NotFound(why)) if why.contains("no client")), "{gone:?}");
+    assert_eq!(certificates.view().expect("view").servers.len(), 1, "that of the server stays");
+    let told = place.told();
+    let words: Vec<_> = told.iter().rev().map(|event| (&*event.kind, &event.facts["side"])).collect();
+    let (server, client) = (json!("server"), json!("client"));
+    let expect = [
+        ("certificate-trusted", &client),
+        ("certificate-trusted", &server),
+        ("certificate-rejected", &client),
+        ("certificate-removed", &client),
+    ];
+    assert_eq!(words, expect);
+    assert!(told.iter().any(|event| event.message.contains("of the OPC UA client \"")), "{told:?}");
+}
+
+fn sides(view: &api::CertificatesView) -> (&[api::ServerCertificateView], &[api::ClientCertificateView]) {
+    (&view.servers, &view.clients)
+}
+
+#[test]
+fn ends_of_trusted_clients_are_watched_apart_from_servers() {
+    let place = Place::new();
+    let (der, _) = made();
+    let pki = Pki::open(place.folder.path().join("pki")).expect("pki");
+    pki.clients().expect("clients");
+    let at = |name: &str| place.folder.path().join("pki/clients").join(name);
+    std::fs::write(at("rejected/by-hand.der"), &der).expect("written");
+    assert!(expiry::of_pki(&pki).is_empty(), "a rejected one is not in use");
+    let certificates = place.certificates(Vec::new(), end_and(-1));
+    let sha256 = certificates.view().expect("view").clients[0].certificate.sha256.clone();
+    certificates.order_client(&sha256, api::CertificateOrder::Trust, "ada").expect("trusted");
+    certificates.look();
+    let told = place.told();
+    let expiring: Vec<_> = told.iter().filter(|event| event.kind == "certificate-expiring").collect();
+    let [one] = expiring.as_slice() else { panic!("{told:?}") };
+    assert_eq!(one.facts["use"], "client");
+    assert!(one.message.contains("of the OPC UA client \""), "{}", one.message);
+    let mut out = Exposition::default();
+    certificates.measure(&mut out);
+    let text = out.text();
+    assert!(text.contains("geminus_certificate_expiry_seconds{use=\"client\"} 2208988800"), "{text}");
+    assert!(!text.contains("use=\"server\""), "{text}");
 }
 
 #[test]
