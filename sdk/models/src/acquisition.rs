@@ -77,7 +77,9 @@ mod tests {
     fn without_deviation_it_is_the_gain_and_without_numbers_there_is_none() {
         assert_eq!(expected_improvement(1.0, 0.0, 3.0, Goal::Minimise, 0.5), Some(1.5));
         assert_eq!(expected_improvement(4.0, 0.0, 3.0, Goal::Minimise, 0.5), Some(0.0));
-        for (mean, deviation, best) in [(f64::NAN, 1.0, 0.0), (0.0, f64::NAN, 0.0), (0.0, -1.0, 0.0), (0.0, 1.0, f64::INFINITY)] {
+        for (mean, deviation, best) in
+            [(f64::NAN, 1.0, 0.0), (0.0, f64::NAN, 0.0), (0.0, -1.0, 0.0), (0.0, 1.0, f64::INFINITY)]
+        {
             assert_eq!(expected_improvement(mean, deviation, best, Goal::Maximise, 0.0), None);
         }
     }

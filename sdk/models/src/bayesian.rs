@@ -170,7 +170,8 @@ impl Bayesian {
             let told = surrogate.predict(at).ok()?;
             expected_improvement(told.mean, told.latent_deviation, best, self.goal, self.xi)
         });
-        let (expected, unit) = found.ok_or(GaussianProcessError::NotPositiveDefinite { rows: self.y.len() })?;
+        let (expected, unit) =
+            found.ok_or(GaussianProcessError::NotPositiveDefinite { rows: self.y.len() })?;
         let prediction = surrogate.predict(&unit)?;
         let at = self.scaled(&unit);
         Ok(Suggestion { at, expected_improvement: Some(expected), prediction: Some(prediction) })
@@ -179,9 +180,10 @@ impl Bayesian {
     /// From the unit box to the units of the bounds, never outside them.
     fn scaled(&self, unit: &[f64]) -> Vec<f64> {
         let bounds = self.lower.iter().zip(&self.upper);
-        let scaled = unit.iter().zip(bounds).map(|(u, (lower, upper))| {
-            (lower + u * (upper - lower)).clamp(*lower, *upper)
-        });
+        let scaled = unit
+            .iter()
+            .zip(bounds)
+            .map(|(u, (lower, upper))| (lower + u * (upper - lower)).clamp(*lower, *upper));
         scaled.collect()
     }
 }

@@ -57,7 +57,12 @@ impl fmt::Display for Verdict {
                 write!(f, "input {column} is {value:.4}, the data spans {lower:.4} to {upper:.4}")
             }
             Self::Unsure { share, most } => {
-                write!(f, "{:.0} % of the prior deviation is left, at most {:.0} % may be", 100.0 * share, 100.0 * most)
+                write!(
+                    f,
+                    "{:.0} % of the prior deviation is left, at most {:.0} % may be",
+                    100.0 * share,
+                    100.0 * most
+                )
             }
         }
     }

@@ -36,7 +36,9 @@ pub enum GaussianProcessError {
     #[error(transparent)]
     Input(#[from] BadInput),
     /// `K` could not be factored.
-    #[error("the covariance of the {rows} rows is not positive definite: raise noise, or leave out rows that repeat")]
+    #[error(
+        "the covariance of the {rows} rows is not positive definite: raise noise, or leave out rows that repeat"
+    )]
     NotPositiveDefinite {
         /// How many there are.
         rows: usize,

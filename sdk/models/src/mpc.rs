@@ -10,7 +10,10 @@
 //! outputs may be softened by one excess `ε` in the outputs' unit at price `ρ`, so that a disturbance never leaves the
 //! plant without a move. The states are eliminated (condensed form), factors and buffers are made once, a step allocates
 //! nothing. Source: Maciejowski, *Predictive Control with Constraints*, ch. 2 and 3.
-#![expect(clippy::indexing_slicing, reason = "indices run over the horizon and the dimensions that stand in the types")]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "indices run over the horizon and the dimensions that stand in the types"
+)]
 #![expect(non_snake_case, reason = "F, G, C are the names of the field")]
 
 use nalgebra::{SMatrix, SVector};
@@ -153,7 +156,8 @@ impl<const N: usize, const M: usize, const P: usize> Mpc<N, M, P> {
         let output = |interval: usize| {
             let mut y = self.free[interval];
             for j in 0..=interval {
-                y += self.effects[interval - j] * SVector::<f64, M>::from_column_slice(&plan[j * M..(j + 1) * M]);
+                y += self.effects[interval - j]
+                    * SVector::<f64, M>::from_column_slice(&plan[j * M..(j + 1) * M]);
             }
             y
         };
@@ -237,7 +241,9 @@ fn check<const N: usize, const M: usize, const P: usize>(
         bad_input::within(field, values, "0 or more", |value| value >= 0.0)?;
     }
     let moved = aim.move_weight + aim.input_weight;
-    bad_input::within("move_weight", moved.as_slice(), "above 0 where input_weight is 0", |weight| weight > 0.0)?;
+    bad_input::within("move_weight", moved.as_slice(), "above 0 where input_weight is 0", |weight| {
+        weight > 0.0
+    })?;
     if let Some(price) = aim.excess_price {
         bad_input::finite("excess_price", &[price], 1)?;
         bad_input::within("excess_price", &[price], "above 0", |price| price > 0.0)?;
@@ -263,14 +269,19 @@ fn check<const N: usize, const M: usize, const P: usize>(
 }
 
 /// Twice the squares' weights, over u_0 … u_{H−1} and the excess.
-fn hessian<const M: usize, const P: usize>(aim: &Aim<M, P>, effects: &[SMatrix<f64, P, M>], n: usize) -> Vec<f64> {
+fn hessian<const M: usize, const P: usize>(
+    aim: &Aim<M, P>,
+    effects: &[SMatrix<f64, P, M>],
+    n: usize,
+) -> Vec<f64> {
     let horizon = effects.len();
     let mut hessian = vec![0.0; n * n];
     for i in 0..horizon {
         for j in 0..horizon {
             let mut block = SMatrix::<f64, M, M>::zeros();
             for k in i.max(j)..horizon {
-                let weighted = SMatrix::<f64, P, M>::from_fn(|p, m| aim.output_weight[p] * effects[k - j][(p, m)]);
+                let weighted =
+                    SMatrix::<f64, P, M>::from_fn(|p, m| aim.output_weight[p] * effects[k - j][(p, m)]);
                 block += 2.0 * effects[k - i].transpose() * weighted;
             }
             for m in 0..M {
@@ -294,7 +305,11 @@ fn hessian<const M: usize, const P: usize>(aim: &Aim<M, P>, effects: &[SMatrix<f
 }
 
 /// Inputs, moves, outputs (twice with their excess), the excess itself.
-fn rows<const M: usize, const P: usize>(aim: &Aim<M, P>, effects: &[SMatrix<f64, P, M>], n: usize) -> Vec<f64> {
+fn rows<const M: usize, const P: usize>(
+    aim: &Aim<M, P>,
+    effects: &[SMatrix<f64, P, M>],
+    n: usize,
+) -> Vec<f64> {
     let (horizon, soft) = (effects.len(), aim.excess_price.is_some());
     let mut rows = Vec::new();
     let mut row = vec![0.0; n];

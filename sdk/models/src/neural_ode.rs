@@ -8,7 +8,10 @@
 //! averaged over more than that. Training is done elsewhere (`golden/neural_ode.py`). Where state or input leaves what the
 //! training data spans, the answer says so. Buffers are made when the file is read; a step allocates nothing. Source:
 //! Chen, Rubanova, Bettencourt, Duvenaud, *Neural Ordinary Differential Equations*, NeurIPS 2018.
-#![expect(clippy::indexing_slicing, reason = "lengths are checked when weights are read and when states come in")]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "lengths are checked when weights are read and when states come in"
+)]
 
 mod weights;
 
@@ -17,8 +20,8 @@ use thiserror::Error;
 use crate::bad_input::{self, BadInput};
 use crate::ode::{OdeError, Rk4};
 use crate::triangular::dot;
-pub use weights::WeightsError;
 use weights::Weights;
+pub use weights::WeightsError;
 
 /// Most intervals of one forecast.
 pub const INTERVALS_MAX: usize = 10_000;

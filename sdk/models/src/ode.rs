@@ -32,7 +32,9 @@ pub enum OdeError {
         time: f64,
     },
     /// The limit of steps.
-    #[error("{steps} steps got no further than t = {time}: raise steps_max or the tolerances, the equations may be stiff")]
+    #[error(
+        "{steps} steps got no further than t = {time}: raise steps_max or the tolerances, the equations may be stiff"
+    )]
     Steps {
         /// The limit.
         steps: u32,
@@ -40,7 +42,9 @@ pub enum OdeError {
         time: f64,
     },
     /// Steps so short that time stands still.
-    #[error("the step at t = {time} became too short to move on: raise the tolerances, the solution may be singular there")]
+    #[error(
+        "the step at t = {time} became too short to move on: raise the tolerances, the solution may be singular there"
+    )]
     Step {
         /// Up to where it went well.
         time: f64,

@@ -7,7 +7,10 @@
 //!
 //! It is our own because of the solvers that are kept up, one needs a C compiler for the guest, another links JavaScript
 //! and starts cold each time. Source: Goldfarb and Idnani, *Mathematical Programming* 27 (1983), 1.
-#![expect(clippy::indexing_slicing, reason = "sizes are checked when the programme is made and when bounds come in")]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "sizes are checked when the programme is made and when bounds come in"
+)]
 
 mod factors;
 
@@ -34,7 +37,9 @@ pub enum QuadraticError {
     #[error("the hessian is not positive definite: give every variable a weight above 0")]
     NotPositiveDefinite,
     /// No `x` keeps all bounds.
-    #[error("no point keeps all bounds, row {row} cannot be kept along with others: loosen its bounds or theirs")]
+    #[error(
+        "no point keeps all bounds, row {row} cannot be kept along with others: loosen its bounds or theirs"
+    )]
     Infeasible {
         /// The row that could not be taken in.
         row: usize,
@@ -143,7 +148,9 @@ impl Quadratic {
             }
         }
         bad_input::within("lower", lower, "a number below infinity", |value| value < f64::INFINITY)?;
-        bad_input::within("upper", upper, "a number above minus infinity", |value| value > f64::NEG_INFINITY)?;
+        bad_input::within("upper", upper, "a number above minus infinity", |value| {
+            value > f64::NEG_INFINITY
+        })?;
         if let Some(index) = (0..lower.len()).find(|row| lower[*row] > upper[*row]) {
             let must = "at or above lower";
             return Err(BadInput::Range { field: "upper", index, value: upper[index], must }.into());
@@ -226,7 +233,9 @@ impl Quadratic {
         let (mut worst, mut found) = (0.0, None);
         for (row, a) in self.a.chunks_exact(self.n).enumerate() {
             let value = dot(a, &self.x);
-            for (miss, limit, is_upper) in [(lower[row] - value, lower[row], false), (value - upper[row], upper[row], true)] {
+            for (miss, limit, is_upper) in
+                [(lower[row] - value, lower[row], false), (value - upper[row], upper[row], true)]
+            {
                 let miss = miss / self.lengths[row];
                 if miss > worst && miss > MISS * (1.0 + limit.abs() / self.lengths[row]) {
                     let held = self.active.iter().any(|active| active.row == row);
@@ -240,7 +249,13 @@ impl Quadratic {
     }
 
     /// Steps until this row holds, or it is shown that it cannot.
-    fn take_in(&mut self, next: Active, lower: &[f64], upper: &[f64], limit: usize) -> Result<(), QuadraticError> {
+    fn take_in(
+        &mut self,
+        next: Active,
+        lower: &[f64],
+        upper: &[f64],
+        limit: usize,
+    ) -> Result<(), QuadraticError> {
         self.set_normal(next);
         let wanted = bound(next, lower, upper);
         let mut multiplier = 0.0;

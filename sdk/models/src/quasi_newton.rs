@@ -4,7 +4,10 @@
 //!
 //! Sources: Nocedal and Wright, *Numerical Optimization*, alg. 6.1 (BFGS); Bertsekas, *SIAM J. Control* 20 (1982), 221
 //! (projection with the set of held variables).
-#![expect(clippy::indexing_slicing, reason = "all lists are as long as the start, which is checked against the bounds")]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "all lists are as long as the start, which is checked against the bounds"
+)]
 
 use crate::triangular::dot;
 

@@ -26,10 +26,14 @@ pub enum SetPointError {
     #[error(transparent)]
     Input(#[from] BadInput),
     /// The present setting is where nothing is known.
-    #[error("the present settings are outside the domain of the surrogate ({0}): bring the plant back, or teach it there")]
+    #[error(
+        "the present settings are outside the domain of the surrogate ({0}): bring the plant back, or teach it there"
+    )]
     OutsideDomain(String),
     /// Between these bounds the surrogate knows nothing.
-    #[error("no setting between lower and upper is within the domain of the surrogate: widen the bounds or add data")]
+    #[error(
+        "no setting between lower and upper is within the domain of the surrogate: widen the bounds or add data"
+    )]
     NoSetting,
     /// No setting keeps the limits.
     #[error("no setting keeps the limits, the least excess is {excess}: loosen a limit or widen the bounds")]
@@ -97,7 +101,8 @@ pub fn set_point(
             *value = lower + *value * (upper - lower);
         }
     }
-    candidates.extend(present.iter().zip(lower.iter().zip(upper)).map(|(x, (low, high))| x.clamp(*low, *high)));
+    candidates
+        .extend(present.iter().zip(lower.iter().zip(upper)).map(|(x, (low, high))| x.clamp(*low, *high)));
     let rules = Search { lower, upper, starts: STARTS, step: STEP, trials_max: CLIMB_TRIALS };
     let found = search(&rules, &candidates, &mut |at| {
         let told = surrogate.predict(at).ok()?;
@@ -115,7 +120,8 @@ pub fn set_point(
     }
     let prediction = surrogate.predict(&at)?;
     let better = worth(&at, &prediction);
-    let spread = (better.gain_deviation * better.gain_deviation + now.gain_deviation * now.gain_deviation).sqrt();
+    let spread =
+        (better.gain_deviation * better.gain_deviation + now.gain_deviation * now.gain_deviation).sqrt();
     let more = better.gain - now.gain;
     let confidence = match spread > 0.0 {
         true => normal_probability(more / spread),

@@ -62,7 +62,11 @@ pub(crate) fn invert(l: &[f64], n: usize, inverse: &mut [f64]) {
     for i in 0..n {
         for j in i..n {
             let (head, tail) = inverse.split_at_mut(j * n);
-            let value = if i == j { dot(&tail[j..n], &tail[j..n]) } else { dot(&head[i * n + j..(i + 1) * n], &tail[j..n]) };
+            let value = if i == j {
+                dot(&tail[j..n], &tail[j..n])
+            } else {
+                dot(&head[i * n + j..(i + 1) * n], &tail[j..n])
+            };
             if i == j {
                 tail[i] = value;
             } else {

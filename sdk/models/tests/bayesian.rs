@@ -41,7 +41,13 @@ fn hartmann(x: &[f64]) -> f64 {
 }
 
 /// Simple regrets of ten seeds, sorted. `sign` −1 turns the function over and asks for its maximum.
-fn regrets(f: fn(&[f64]) -> f64, (lower, upper): (&[f64], &[f64]), least: f64, (first, trials): (usize, usize), sign: f64) -> Vec<f64> {
+fn regrets(
+    f: fn(&[f64]) -> f64,
+    (lower, upper): (&[f64], &[f64]),
+    least: f64,
+    (first, trials): (usize, usize),
+    sign: f64,
+) -> Vec<f64> {
     let goal = if sign > 0.0 { Goal::Minimise } else { Goal::Maximise };
     let run = |seed| {
         let mut draws = uniform(seed);
@@ -92,7 +98,8 @@ fn trials_that_cannot_be_used_are_refused() {
     refused(&[0.0], &[1.0], 0.0, 1, "first is empty, give at least 2");
     refused(&[0.0], &[1.0], 0.0, 501, "first asks for 501");
 
-    let mut search = Bayesian::new(&[0.0, 0.0], &[1.0, 2.0], Goal::Maximise, 0.0, 2, &mut draws).expect("bounds");
+    let mut search =
+        Bayesian::new(&[0.0, 0.0], &[1.0, 2.0], Goal::Maximise, 0.0, 2, &mut draws).expect("bounds");
     assert_eq!(search.best(), None);
     for (at, output, says) in [
         (vec![0.5], 1.0, "at has 1 numbers, give 2"),
@@ -120,5 +127,11 @@ fn trials_that_cannot_be_used_are_refused() {
     for _ in 4..500 {
         search.observe(&[0.5, 0.5], 9.0).expect("within the limit");
     }
-    assert!(search.observe(&[0.5, 0.5], 9.0).expect_err("too many").to_string().starts_with("trials asks for 501"));
+    assert!(
+        search
+            .observe(&[0.5, 0.5], 9.0)
+            .expect_err("too many")
+            .to_string()
+            .starts_with("trials asks for 501")
+    );
 }

@@ -57,7 +57,9 @@ fn minima_equal_those_of_osqp_and_what_has_none_is_told() {
         assert_eq!(program.iterations(), 0, "what was active still is");
         solved += 1;
     }
-    println!("{solved} minima, worst difference to osqp {worst:.1e}, KKT {worst_kkt:.1e}; {infeasible} have none");
+    println!(
+        "{solved} minima, worst difference to osqp {worst:.1e}, KKT {worst_kkt:.1e}; {infeasible} have none"
+    );
     assert_eq!(solved + infeasible, 40);
     assert!(worst < 1e-6 && worst_kkt < 1e-8, "{worst:e} {worst_kkt:e}");
 }
@@ -71,7 +73,8 @@ fn random(seed: u64) -> (usize, Vec<f64>, Vec<f64>, Vec<f64>, Vec<f64>, Vec<f64>
     let mut H = vec![0.0; n * n];
     for i in 0..n {
         for j in 0..n {
-            H[i * n + j] = (0..n).map(|k| B[i * n + k] * B[j * n + k]).sum::<f64>() + if i == j { 0.1 } else { 0.0 };
+            H[i * n + j] =
+                (0..n).map(|k| B[i * n + k] * B[j * n + k]).sum::<f64>() + if i == j { 0.1 } else { 0.0 };
         }
     }
     let q: Vec<f64> = (0..n).map(|_| 3.0 * spread()).collect();
@@ -129,7 +132,9 @@ fn programmes_that_cannot_be_are_refused() {
     assert!(new(&[1.0; 257 * 257], &[], 257).starts_with("variables asks for 257, at most 256"));
     assert!(new(&[1.0], &[1.0; 2049], 1).starts_with("rows asks for 2049, at most 2048"));
     let mut program = Quadratic::new(&[2.0], &[1.0], 1).expect("a programme");
-    let mut solve = |q: &[f64], l: &[f64], u: &[f64]| program.solve(q, l, u, Start::Cold).expect_err("refused").to_string();
+    let mut solve = |q: &[f64], l: &[f64], u: &[f64]| {
+        program.solve(q, l, u, Start::Cold).expect_err("refused").to_string()
+    };
     assert!(solve(&[f64::NAN], &[0.0], &[1.0]).starts_with("q[0] is NaN"));
     assert!(solve(&[0.0], &[], &[1.0]).starts_with("lower has 0 numbers, give 1"));
     assert!(solve(&[0.0], &[f64::NAN], &[1.0]).starts_with("lower[0] is NaN"));
@@ -140,7 +145,10 @@ fn programmes_that_cannot_be_are_refused() {
     let x = program.solve(&[-8.0], &[0.0], &[1.0], Start::Warm).expect("a minimum");
     assert!((x[0] - 1.0).abs() < 1e-12, "{x:?}");
     let mut nothing = Quadratic::new(&[2.0], &[0.0], 1).expect("a row of zeros");
-    assert!(matches!(nothing.solve(&[0.0], &[1.0], &[2.0], Start::Cold), Err(QuadraticError::Infeasible { row: 0 })));
+    assert!(matches!(
+        nothing.solve(&[0.0], &[1.0], &[2.0], Start::Cold),
+        Err(QuadraticError::Infeasible { row: 0 })
+    ));
 }
 
 /// A case of the golden file, and how many of its moves were compared.
@@ -186,7 +194,8 @@ fn moves<const N: usize, const M: usize, const P: usize>(number: f64) -> (u32, u
                 Ok(found) => {
                     assert!(there, "osqp finds no plan");
                     let found =
-                        [found.u.as_slice(), found.next.as_slice(), found.last.as_slice(), &[found.excess]].concat();
+                        [found.u.as_slice(), found.next.as_slice(), found.last.as_slice(), &[found.excess]]
+                            .concat();
                     worst = found.iter().zip(&expect).fold(worst, |worst, (a, b)| worst.max((a - b).abs()));
                     moves += 1;
                 }
@@ -237,7 +246,13 @@ fn the_reference_is_reached_within_limits_and_without_a_rest_under_a_disturbance
     let (plant, aim, limits) = tank();
     let mut control = Mpc::new(plant, aim, limits, 20).expect("a controller");
     let w = SVector::from([0.0, -0.03]);
-    let mut now = Now { x: SVector::zeros(), w, u: SVector::zeros(), reference: SVector::from([1.8]), input_wanted: SVector::zeros() };
+    let mut now = Now {
+        x: SVector::zeros(),
+        w,
+        u: SVector::zeros(),
+        reference: SVector::from([1.8]),
+        input_wanted: SVector::zeros(),
+    };
     let mut highest = 0.0_f64;
     for _ in 0..120 {
         let found = control.solve(&now, Start::Warm).expect("a move");
@@ -260,7 +275,8 @@ fn limits_that_cannot_be_kept_are_left_by_as_little_as_can_be_and_told() {
         reference: SVector::zeros(),
         input_wanted: SVector::zeros(),
     };
-    let soft = Mpc::new(plant, aim, limits, 20).expect("a controller").solve(&now, Start::Cold).expect("a move");
+    let soft =
+        Mpc::new(plant, aim, limits, 20).expect("a controller").solve(&now, Start::Cold).expect("a move");
     assert!((soft.excess - 1.0).abs() < 1e-6 && soft.u[0] < -0.4, "{soft:?}");
     let hard = Aim { excess_price: None, ..aim };
     let found = Mpc::new(plant, hard, limits, 20).expect("a controller").solve(&now, Start::Cold);
@@ -278,13 +294,37 @@ fn controllers_that_cannot_be_are_refused() {
     check(plant, aim, limits, 101, "horizon asks for 101, at most 100");
     check(Plant { F: plant.F * f64::NAN, ..plant }, aim, limits, 20, "F[0] is NaN");
     check(plant, Aim { output_weight: SVector::from([-1.0]), ..aim }, limits, 20, "output_weight[0] is -1");
-    check(plant, Aim { move_weight: SVector::zeros(), ..aim }, limits, 20, "move_weight[0] is 0, it must be above 0");
+    check(
+        plant,
+        Aim { move_weight: SVector::zeros(), ..aim },
+        limits,
+        20,
+        "move_weight[0] is 0, it must be above 0",
+    );
     check(plant, Aim { excess_price: Some(0.0), ..aim }, limits, 20, "excess_price[0] is 0");
     check(plant, aim, Limits { move_max: SVector::from([0.0]), ..limits }, 20, "move_max[0] is 0");
-    check(plant, aim, Limits { input: (limits.input.1, limits.input.0), ..limits }, 20, "input limits[0] is 1");
-    check(plant, aim, Limits { output: (SVector::from([f64::NAN]), limits.output.1), ..limits }, 20, "output limits[0] is NaN");
+    check(
+        plant,
+        aim,
+        Limits { input: (limits.input.1, limits.input.0), ..limits },
+        20,
+        "input limits[0] is 1",
+    );
+    check(
+        plant,
+        aim,
+        Limits { output: (SVector::from([f64::NAN]), limits.output.1), ..limits },
+        20,
+        "output limits[0] is NaN",
+    );
     let mut control = Mpc::new(plant, aim, limits, 20).expect("a controller");
-    let now = Now { x: SVector::zeros(), w: SVector::zeros(), u: SVector::zeros(), reference: SVector::zeros(), input_wanted: SVector::zeros() };
+    let now = Now {
+        x: SVector::zeros(),
+        w: SVector::zeros(),
+        u: SVector::zeros(),
+        reference: SVector::zeros(),
+        input_wanted: SVector::zeros(),
+    };
     for (now, says) in [
         (Now { x: SVector::from([0.0, f64::NAN]), ..now }, "x[1] is NaN"),
         (Now { reference: SVector::from([f64::INFINITY]), ..now }, "reference[0] is inf"),

@@ -20,7 +20,8 @@ fn reactor(_: f64, x: &[f64], rates: &mut [f64]) {
     let flow = 0.1 / (std::f64::consts::PI * 0.219 * 0.219 * 0.659);
     let reaction = 7.2e10 * (-8750.0 / x[1]).exp() * x[0];
     rates[0] = flow * (1.0 - x[0]) - reaction;
-    rates[1] = flow * (350.0 - x[1]) + 5e4 / 239.0 * reaction + 2.0 * 54.94 / (0.219 * 239.0) * (300.0 - x[1]);
+    rates[1] =
+        flow * (350.0 - x[1]) + 5e4 / 239.0 * reaction + 2.0 * 54.94 / (0.219 * 239.0) * (300.0 - x[1]);
 }
 
 fn driven(t: f64, x: &[f64], rates: &mut [f64]) {
@@ -58,7 +59,9 @@ fn tight_tolerances_equal_dop853_at_1e_13() {
             (t, y) = (*time, out.to_vec());
         }
         let ends = far(&out, &expect);
-        let work = solver.integrate(&mut |t, x, r| system(t, x, r), 0.0, &start, &times, &mut out).expect("a solution");
+        let work = solver
+            .integrate(&mut |t, x, r| system(t, x, r), 0.0, &start, &times, &mut out)
+            .expect("a solution");
         println!("{name}: ends {ends:.1e}, between {:.1e}, {work:?}", far(&out, &expect));
         assert!(ends < 2e-11 && far(&out, &expect) < 1e-9, "{name}: {ends:e}, {:e}", far(&out, &expect));
     }
@@ -72,8 +75,9 @@ fn looser_tolerances_are_kept() {
         for tolerance in [1e-9, 1e-6, 1e-4] {
             let mut solver = DormandPrince::new(2, tolerance, tolerance, 10_000).expect("tolerances");
             let mut out = vec![0.0; expect.len()];
-            let work =
-                solver.integrate(&mut |t, x, r| system(t, x, r), 0.0, &start, &times, &mut out).expect("a solution");
+            let work = solver
+                .integrate(&mut |t, x, r| system(t, x, r), 0.0, &start, &times, &mut out)
+                .expect("a solution");
             let error = far(&out, &expect);
             println!("{name}: tolerance {tolerance:e}, error {error:.1e}, {work:?}");
             assert!(error < 300.0 * tolerance, "{name}: {error:e}");
@@ -93,7 +97,10 @@ fn runge_kutta_has_the_errors_of_its_order() {
         let mut solver = Rk4::new(2).expect("a size");
         solver.integrate(&mut |t, x, r| van_der_pol(t, x, r), 0.0, end, steps, &mut y).expect("a solution");
         let errors = [(y[0] - last[0]).abs() / x, (y[1] - last[1]).abs() / v];
-        assert!(errors.iter().all(|e| (0.9..1.1).contains(e)), "{steps} steps: {errors:?} of what is published");
+        assert!(
+            errors.iter().all(|e| (0.9..1.1).contains(e)),
+            "{steps} steps: {errors:?} of what is published"
+        );
     }
     let mut y = vec![0.828, 327.5];
     let mut solver = Rk4::new(2).expect("a size");
@@ -121,7 +128,8 @@ fn what_has_no_solution_is_told() {
     let found = solver.integrate(&mut broken, 0.0, &[0.0], &[1.0], &mut out).expect_err("not finite");
     assert!(matches!(found, OdeError::NotFinite { time } if (0.4..=0.5).contains(&time)), "{found}");
     let mut y = [1.0];
-    let found = Rk4::new(1).expect("a size").integrate(&mut broken, 0.0, 1.0, 10, &mut y).expect_err("not finite");
+    let found =
+        Rk4::new(1).expect("a size").integrate(&mut broken, 0.0, 1.0, 10, &mut y).expect_err("not finite");
     assert!(matches!(found, OdeError::NotFinite { time } if (0.35..=0.5).contains(&time)), "{found}");
     assert!(y[0].is_finite(), "the last good value stays");
 }
@@ -132,23 +140,34 @@ fn arguments_that_do_not_fit_are_named() {
     let said = |found: Result<(), OdeError>| found.expect_err("refused").to_string();
     let mut rk4 = Rk4::new(2).expect("a size");
     assert!(said(rk4.integrate(&mut still, 0.0, 1.0, 0, &mut [0.0; 2])).starts_with("steps is empty"));
-    assert!(said(rk4.integrate(&mut still, 0.0, 1.0, 1_000_001, &mut [0.0; 2])).starts_with("steps asks for 1000001"));
-    assert!(said(rk4.integrate(&mut still, 0.0, 1.0, 1, &mut [0.0; 3])).starts_with("y has 3 numbers, give 2"));
+    assert!(
+        said(rk4.integrate(&mut still, 0.0, 1.0, 1_000_001, &mut [0.0; 2]))
+            .starts_with("steps asks for 1000001")
+    );
+    assert!(
+        said(rk4.integrate(&mut still, 0.0, 1.0, 1, &mut [0.0; 3])).starts_with("y has 3 numbers, give 2")
+    );
     assert!(said(rk4.integrate(&mut still, 0.0, f64::NAN, 1, &mut [0.0; 2])).contains("duration[1] is NaN"));
     assert!(Rk4::new(0).is_err());
     let mut adaptive = DormandPrince::new(2, 1e-6, 1e-6, 10).expect("tolerances");
-    let mut go = |y: &[f64], times: &[f64], out: &mut [f64]| said(adaptive.integrate(&mut still, 1.0, y, times, out).map(drop));
+    let mut go = |y: &[f64], times: &[f64], out: &mut [f64]| {
+        said(adaptive.integrate(&mut still, 1.0, y, times, out).map(drop))
+    };
     assert!(go(&[0.0, f64::NAN], &[2.0], &mut [0.0; 2]).starts_with("y[1] is NaN"));
     assert!(go(&[0.0; 2], &[2.0], &mut [0.0; 3]).starts_with("out has 3 numbers, give 2"));
     assert!(go(&[0.0; 2], &[3.0, 2.0], &mut [0.0; 4]).starts_with("times[1] is 2, it must be at or after"));
     assert!(go(&[0.0; 2], &[0.5], &mut [0.0; 2]).starts_with("times[0] is 0.5"));
-    for (rtol, atol, steps, says) in
-        [(0.0, 1.0, 1, "rtol[0] is 0"), (1.0, f64::NAN, 1, "atol[0] is NaN"), (1.0, 1.0, 0, "steps_max is empty")]
-    {
+    for (rtol, atol, steps, says) in [
+        (0.0, 1.0, 1, "rtol[0] is 0"),
+        (1.0, f64::NAN, 1, "atol[0] is NaN"),
+        (1.0, 1.0, 0, "steps_max is empty"),
+    ] {
         let found = DormandPrince::new(2, rtol, atol, steps).expect_err(says).to_string();
         assert!(found.starts_with(says), "{found}");
     }
-    assert!(DormandPrince::new(0, 1.0, 1.0, 1).is_err() && DormandPrince::new(1, 1.0, 1.0, 1_000_001).is_err());
+    assert!(
+        DormandPrince::new(0, 1.0, 1.0, 1).is_err() && DormandPrince::new(1, 1.0, 1.0, 1_000_001).is_err()
+    );
 }
 
 const WEIGHTS: &str = include_str!("../data/cstr.neural-ode");
@@ -169,7 +188,8 @@ fn rollouts_equal_torchdiffeq() {
             let coolant = [values[1]];
             let known = model.advance(&mut x, Course::Hold(&coolant), HOLD, 2).expect("finite");
             let begin = exact.clone();
-            let mut rates = |_: f64, x: &[f64], out: &mut [f64]| model.rates(x, &coolant, out).expect("finite");
+            let mut rates =
+                |_: f64, x: &[f64], out: &mut [f64]| model.rates(x, &coolant, out).expect("finite");
             adaptive.integrate(&mut rates, 0.0, &begin, &[HOLD], &mut exact).expect("a solution");
             worst_rk4 = worst_rk4.max(far(&x, &values[4..6]));
             worst_exact = worst_exact.max(far(&exact, &values[6..8]));
@@ -181,7 +201,9 @@ fn rollouts_equal_torchdiffeq() {
         }
     }
     let rmse = squares.map(|sum| (sum / f64::from(intervals)).sqrt());
-    println!("{intervals} intervals: RK4 {worst_rk4:.1e}, torchdiffeq dopri5 {worst_exact:.1e}, RMSE to the plant {rmse:?}");
+    println!(
+        "{intervals} intervals: RK4 {worst_rk4:.1e}, torchdiffeq dopri5 {worst_exact:.1e}, RMSE to the plant {rmse:?}"
+    );
     assert_eq!(intervals, 600);
     assert!(worst_rk4 < 1e-9 && worst_exact < 1e-6, "{worst_rk4:e} {worst_exact:e}");
     // The nearest published figures are 0.02 kmol/m³ and 2.0 K, of an LSTM.
@@ -208,7 +230,10 @@ fn inputs_are_held_or_ramped_and_never_averaged() {
     }
     assert!(far(&ramped, &steps) < 1e-5, "{ramped:?} {steps:?}");
     let mut x = vec![0.85, 325.0];
-    assert!(!model.advance(&mut x, Course::Ramp(&[300.0], &[310.0]), HOLD, 2).expect("finite"), "310 K was never seen");
+    assert!(
+        !model.advance(&mut x, Course::Ramp(&[300.0], &[310.0]), HOLD, 2).expect("finite"),
+        "310 K was never seen"
+    );
     assert!(!model.knows(&[0.85], &[300.0]) && !model.knows(&[0.85, f64::NAN], &[300.0]));
 }
 
@@ -241,7 +266,13 @@ fn a_forecast_says_how_sure_it_is() {
     assert_eq!(total, 400);
     assert!(f64::from(inside) > 0.95 * f64::from(total), "{inside} of {total}");
     let (mut means, mut deviations) = (vec![0.0; 6], vec![0.0; 6]);
-    let unsure = model.forecast((&[0.85, 325.0], &[0.01, 1.0]), &[295.0, 310.0, 295.0], (HOLD, 2), &mut means, &mut deviations);
+    let unsure = model.forecast(
+        (&[0.85, 325.0], &[0.01, 1.0]),
+        &[295.0, 310.0, 295.0],
+        (HOLD, 2),
+        &mut means,
+        &mut deviations,
+    );
     assert_eq!(unsure, Ok(1), "from the second interval on nothing is known");
 }
 
@@ -251,7 +282,10 @@ fn weights_that_are_cut_short_or_changed_are_refused() {
     for keep in 0..lines.len() {
         let cut = lines[..keep].join("\n");
         let found = NeuralOde::read(&cut).expect_err("cut short").to_string();
-        assert!(keep == 0 || found.contains("is missing, the file may be cut short"), "{keep} lines: {found}");
+        assert!(
+            keep == 0 || found.contains("is missing, the file may be cut short"),
+            "{keep} lines: {found}"
+        );
     }
     for keep in (0..WEIGHTS.len() - 4).step_by(97) {
         assert!(NeuralOde::read(&WEIGHTS[..keep]).is_err(), "{keep} bytes");
@@ -265,23 +299,40 @@ fn weights_that_are_cut_short_or_changed_are_refused() {
     check("states 2", "states 0", "number 0 of the line states of the weights is \"0\"");
     check("states 2", "states 2 2", "the line states of the weights has 2 numbers, it must have 1");
     check("states 2", "states 99999999999999999999", "number 0 of the line states");
-    check("offset 0.75", "offset NaN", "number 0 of the line offset of the weights is \"NaN\", it must be a finite number");
+    check(
+        "offset 0.75",
+        "offset NaN",
+        "number 0 of the line offset of the weights is \"NaN\", it must be a finite number",
+    );
     check("offset 0.75", "offset 0.75 1.0", "the line offset of the weights has 4 numbers, it must have 3");
     check("scale 0.25", "scale 0", "number 0 of the line scale of the weights is \"0\", it must be above 0");
-    check("upper 1.0", "upper 0.1", "number 0 of the line upper of the weights is \"0.1\", it must be above lower");
+    check(
+        "upper 1.0",
+        "upper 0.1",
+        "number 0 of the line upper of the weights is \"0.1\", it must be above lower",
+    );
     check("residual 0", "residual -0", "the line residual of the weights");
     check("layers 3", "layers 4", "number 0 of the line layers");
     check("layers 3 16", "layers 3 5000", "number 1 of the line layers");
-    check("layers 3 16 16 2", "layers 3 8 16 2", "the line weight of the weights has 48 numbers, it must have 24");
+    check(
+        "layers 3 16 16 2",
+        "layers 3 8 16 2",
+        "the line weight of the weights has 48 numbers, it must have 24",
+    );
     check("layers 3 16 16 2", "layers 3", "the line layers of the weights has 1 numbers");
     check("\nend\n", "\nend\nmore\n", "go on after their end");
     let mut model = NeuralOde::read(WEIGHTS).expect("weights");
-    let mut said = |x: &mut [f64], u: &[f64], substeps| model.advance(x, Course::Hold(u), HOLD, substeps).expect_err("refused").to_string();
+    let mut said = |x: &mut [f64], u: &[f64], substeps| {
+        model.advance(x, Course::Hold(u), HOLD, substeps).expect_err("refused").to_string()
+    };
     assert!(said(&mut [0.8], &[300.0], 2).starts_with("x has 1 numbers, give 2"));
     assert!(said(&mut [0.8, 330.0], &[f64::NAN], 2).starts_with("u[0] is NaN"));
     assert!(said(&mut [0.8, 330.0], &[300.0], 0).starts_with("steps is empty"));
     let mut forecast = |u: &[f64], means: &mut [f64], deviations: &mut [f64]| {
-        model.forecast((&[0.8, 330.0], &[0.0, 0.0]), u, (HOLD, 2), means, deviations).expect_err("refused").to_string()
+        model
+            .forecast((&[0.8, 330.0], &[0.0, 0.0]), u, (HOLD, 2), means, deviations)
+            .expect_err("refused")
+            .to_string()
     };
     assert!(forecast(&[], &mut [], &mut []).starts_with("means has 0 numbers, give 2"));
     assert!(forecast(&[300.0], &mut [0.0; 3], &mut [0.0; 2]).starts_with("means has 3 numbers"));

@@ -93,7 +93,12 @@ fn predictive_control_does_not() {
         C: SMatrix::from_row_slice(&[0.0, 1.0]),
     };
     let one = SVector::<f64, 1>::from([1.0]);
-    let aim = Aim { output_weight: one, move_weight: one * 0.1, input_weight: one * 0.0, excess_price: Some(100.0) };
+    let aim = Aim {
+        output_weight: one,
+        move_weight: one * 0.1,
+        input_weight: one * 0.0,
+        excess_price: Some(100.0),
+    };
     let limits = Limits { input: (-one, one), move_max: one * 0.3, output: (-2.0 * one, 0.4 * one) };
     let mut control = Mpc::<2, 1, 1>::new(plant, aim, limits, 20).expect("a controller");
     for start in [Start::Cold, Start::Warm] {
@@ -101,7 +106,8 @@ fn predictive_control_does_not() {
         let found = allocations(|| {
             level += 0.6;
             let x = SVector::from([0.0, level]);
-            let now = Now { x, w: SVector::zeros(), u: one * 0.0, reference: one * 0.2, input_wanted: one * 0.0 };
+            let now =
+                Now { x, w: SVector::zeros(), u: one * 0.0, reference: one * 0.2, input_wanted: one * 0.0 };
             control.solve(&now, start).expect("a move");
         });
         assert_eq!(found, 0, "{start:?}");

@@ -79,8 +79,13 @@ fn fits_are_at_least_as_likely_as_those_of_scikit_learn() {
     for fit in lines.chunks_exact(3) {
         let (inputs, theirs) = (count(fit[0].1[0]), fit[0].1[1]);
         let rules = Fit { restarts: 10, ..Fit::default() };
-        let found = GaussianProcess::fit(&fit[1].1, &fit[2].1, inputs, &rules, &mut uniform(1)).expect("a fit");
-        println!("{inputs} inputs: {:.6}, scikit-learn {theirs:.6}, {:?}", found.log_likelihood(), found.hyperparameters());
+        let found =
+            GaussianProcess::fit(&fit[1].1, &fit[2].1, inputs, &rules, &mut uniform(1)).expect("a fit");
+        println!(
+            "{inputs} inputs: {:.6}, scikit-learn {theirs:.6}, {:?}",
+            found.log_likelihood(),
+            found.hyperparameters()
+        );
         assert!(found.log_likelihood() >= theirs - 1e-3, "{} below {theirs}", found.log_likelihood());
         fits += 1;
     }
@@ -114,8 +119,10 @@ fn without_noise_it_goes_through_the_data_and_knows_less_outside() {
         let told = surrogate.predict(&[*x]).expect("finite");
         assert!((told.mean - y).abs() < 1e-6 && told.latent_deviation < 1e-3, "{told:?} at {x}, {y}");
     }
-    let deviations: Vec<f64> =
-        [1.0, 1.05, 1.1, 1.3, 1.8, 5.0].iter().map(|at| surrogate.predict(&[*at]).expect("finite").latent_deviation).collect();
+    let deviations: Vec<f64> = [1.0, 1.05, 1.1, 1.3, 1.8, 5.0]
+        .iter()
+        .map(|at| surrogate.predict(&[*at]).expect("finite").latent_deviation)
+        .collect();
     assert!(deviations.windows(2).all(|pair| pair[1] > pair[0]), "{deviations:?}");
     let far = surrogate.predict(&[100.0]).expect("finite");
     assert!((far.latent_deviation / far.prior_deviation - 1.0).abs() < 1e-9);
@@ -144,7 +151,8 @@ fn bad_data_is_named() {
     let (x, y) = wave(5);
     let check = |x: &[f64], y: &[f64], lengths: &[f64], amplitude: f64, noise: f64, says: &str| {
         let lengths = lengths.to_vec();
-        let found = GaussianProcess::new(x, y, Hyperparameters { amplitude, lengths, noise }).expect_err(says);
+        let found =
+            GaussianProcess::new(x, y, Hyperparameters { amplitude, lengths, noise }).expect_err(says);
         assert!(found.to_string().starts_with(says), "{found} instead of {says}");
     };
     check(&[], &[], &[1.0], 1.0, 0.1, "y is empty, give at least 2");
@@ -164,7 +172,8 @@ fn bad_data_is_named() {
     assert!(matches!(huge, Err(GaussianProcessError::NotPositiveDefinite { rows: 3 })), "{huge:?}");
 
     let fit = |x: &[f64], y: &[f64], restarts| {
-        GaussianProcess::fit(x, y, 2, &Fit { restarts, ..Fit::default() }, &mut uniform(1)).expect_err("refused")
+        GaussianProcess::fit(x, y, 2, &Fit { restarts, ..Fit::default() }, &mut uniform(1))
+            .expect_err("refused")
     };
     let constant = fit(&[1.0, 5.0, 2.0, 5.0, 3.0, 5.0], &[1.0, 2.0, 4.0], 0);
     assert_eq!(constant, BadInput::Constant { field: "x", column: 1 }.into());
@@ -236,13 +245,15 @@ fn the_set_point_earns_most_within_its_limits() {
         excess: at[0] + at[1] - 0.7,
     };
     let present = [0.6, 0.05];
-    let found = set_point(&mut surrogate, &domain, BOX, &present, &mut earn, &mut uniform(5)).expect("better");
+    let found =
+        set_point(&mut surrogate, &domain, BOX, &present, &mut earn, &mut uniform(5)).expect("better");
     // On the limit: d/da (−60(a−.3)² − 40(.1−a)² − 20a) = 0 at a = 24/200.
     let most = 80.0 - 60.0 * 0.18 * 0.18 - 40.0 * 0.02 * 0.02 - 20.0 * 0.12;
     assert!((found.at[0] - 0.12).abs() < 0.03 && (found.at[1] - 0.58).abs() < 0.03, "{found:?}");
     assert!((found.worth.gain - most).abs() < 0.05, "{found:?}, at most {most}");
     assert!(found.worth.excess <= 0.0 && found.worth.gain > found.present.gain && found.confidence > 0.99);
-    let again = set_point(&mut surrogate, &domain, BOX, &present, &mut earn, &mut uniform(5)).expect("better");
+    let again =
+        set_point(&mut surrogate, &domain, BOX, &present, &mut earn, &mut uniform(5)).expect("better");
     assert_eq!(again, found);
 }
 
@@ -258,12 +269,18 @@ fn where_nothing_is_known_or_allowed_no_set_point_is_named() {
         set_point(&mut surrogate, &domain, bounds, present, &mut earn, &mut uniform(6)).expect_err("refused")
     };
     let excess = seek(BOX, &[0.5, 0.5]);
-    assert!(matches!(excess, SetPointError::Infeasible { excess } if (1.9..2.2).contains(&excess)), "{excess:?}");
+    assert!(
+        matches!(excess, SetPointError::Infeasible { excess } if (1.9..2.2).contains(&excess)),
+        "{excess:?}"
+    );
     assert!(matches!(seek(BOX, &[0.5, 3.0]), SetPointError::OutsideDomain(_)));
     assert!(matches!(seek((&[4.0, 4.0], &[5.0, 5.0]), &[0.5, 0.5]), SetPointError::NoSetting));
     assert!(seek(BOX, &[0.5]).to_string().starts_with("present has 1 numbers, give 2"));
     assert!(seek((&[0.0], &[1.0]), &[0.5]).to_string().starts_with("lower has 1 numbers, give 2"));
     let mut broken = |_: &[f64], _: &_| Worth { gain: f64::NAN, gain_deviation: 0.0, excess: 0.0 };
     let found = set_point(&mut surrogate, &domain, BOX, &[0.5, 0.5], &mut broken, &mut uniform(6));
-    assert!(matches!(found, Err(SetPointError::Input(BadInput::NotFinite { field: "worth", .. }))), "{found:?}");
+    assert!(
+        matches!(found, Err(SetPointError::Input(BadInput::NotFinite { field: "worth", .. }))),
+        "{found:?}"
+    );
 }

@@ -65,7 +65,10 @@ impl GaussianProcess {
         let spreads = column_spreads(x, inputs)?;
         let normal: Vec<f64> = y.iter().map(|y| (y - centre) / spread).collect();
         let mut likelihood = Likelihood::new(x, &normal, inputs);
-        let (lower, upper) = (logarithms(&spreads, LENGTH.0, AMPLITUDE.0, NOISE.0), logarithms(&spreads, LENGTH.1, AMPLITUDE.1, NOISE.1));
+        let (lower, upper) = (
+            logarithms(&spreads, LENGTH.0, AMPLITUDE.0, NOISE.0),
+            logarithms(&spreads, LENGTH.1, AMPLITUDE.1, NOISE.1),
+        );
         let first = match &fit.start {
             Some(start) => {
                 start.check(inputs)?;

@@ -6,7 +6,10 @@
 //!
 //! and `noise` besides where both are the same observation. All are about outputs in units of their own spread.
 //! Source: Rasmussen and Williams, *Gaussian Processes for Machine Learning*, eq. 4.17 and §5.1.
-#![expect(clippy::indexing_slicing, reason = "indices run below the dimensions, which are checked when they come in")]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "indices run below the dimensions, which are checked when they come in"
+)]
 
 use crate::bad_input::{self, BadInput};
 

@@ -134,11 +134,12 @@ impl<'a> Lines<'a> {
         if words.len() != expected {
             return Err(WeightsError::Length { line, found: words.len(), expected });
         }
-        let number = |(index, word): (usize, &&str)| {
-            word.parse::<f64>().ok().filter(|number| number.is_finite()).ok_or_else(|| {
-                WeightsError::Number { line, index, word: (*word).to_owned(), must: "a finite number" }
-            })
-        };
+        let number =
+            |(index, word): (usize, &&str)| {
+                word.parse::<f64>().ok().filter(|number| number.is_finite()).ok_or_else(|| {
+                    WeightsError::Number { line, index, word: (*word).to_owned(), must: "a finite number" }
+                })
+            };
         words.iter().enumerate().map(number).collect()
     }
 
@@ -152,7 +153,13 @@ impl<'a> Lines<'a> {
         }
     }
 
-    fn whole(line: &'static str, index: usize, word: &str, least: usize, most: usize) -> Result<usize, WeightsError> {
+    fn whole(
+        line: &'static str,
+        index: usize,
+        word: &str,
+        least: usize,
+        most: usize,
+    ) -> Result<usize, WeightsError> {
         let must = "a whole number, neither too small nor too large";
         let number = word.parse().ok().filter(|number| (least..=most).contains(number));
         number.ok_or_else(|| WeightsError::Number { line, index, word: word.to_owned(), must })

@@ -19,15 +19,8 @@ const A: [[f64; 6]; 7] = [
     [35.0 / 384.0, 0.0, 500.0 / 1113.0, 125.0 / 192.0, -2187.0 / 6784.0, 11.0 / 84.0],
 ];
 /// Difference of the two orders.
-const E: [f64; 7] = [
-    71.0 / 57600.0,
-    0.0,
-    -71.0 / 16695.0,
-    71.0 / 1920.0,
-    -17253.0 / 339200.0,
-    22.0 / 525.0,
-    -1.0 / 40.0,
-];
+const E: [f64; 7] =
+    [71.0 / 57600.0, 0.0, -71.0 / 16695.0, 71.0 / 1920.0, -17253.0 / 339200.0, 22.0 / 525.0, -1.0 / 40.0];
 /// Of the continuous extension.
 const D: [f64; 7] = [
     -12715105075.0 / 11282082432.0,
@@ -142,7 +135,8 @@ impl DormandPrince {
             let last = t + 1.01 * h >= end;
             let h_now = if last { end - t } else { h };
             if t + h_now <= t || h_now.is_nan() {
-                let singular = if broken > 0 { OdeError::NotFinite { time: t } } else { OdeError::Step { time: t } };
+                let singular =
+                    if broken > 0 { OdeError::NotFinite { time: t } } else { OdeError::Step { time: t } };
                 return Err(singular);
             }
             let error = self.step(rates, t, h_now);
