@@ -1,0 +1,155 @@
+//! What is made of the levels: whether they can be relied on, what flows the model does not know, and how far its
+//! predictions were off.
+
+use std::fmt;
+
+use geminus_models::{SVector, ZeroOrderHold};
+use geminus_sdk::{Pack, Quality, State, math};
+
+use crate::tanks::Tanks;
+use crate::{Measured, TankParameters};
+
+/// A decision's levels and the speed that was in force then.
+#[derive(Clone, Copy, Debug, PartialEq, Pack)]
+pub struct Seen {
+    /// m
+    pub upper: f64,
+    /// m
+    pub lower: f64,
+    /// %
+    pub speed: f64,
+}
+
+/// The plan that stands.
+#[derive(Clone, Copy, Debug, PartialEq, Pack)]
+pub struct Plan {
+    /// Speed of the first interval, %.
+    pub speed: f64,
+    /// Lower level at its end, m.
+    pub next: f64,
+    /// Lower level at the end of the plan, m.
+    pub last: f64,
+    /// By how much it leaves the limits of a level, m.
+    pub excess: f64,
+}
+
+/// What is remembered from row to row. Schema 1.
+#[derive(Clone, Debug, Default, PartialEq, State)]
+#[state(schema = 1)]
+pub struct Watch {
+    /// At the last decision; none before the first and after a gap.
+    pub seen: Option<Seen>,
+    /// Seconds since the last decision, or since the first row.
+    pub age: f64,
+    /// Rates of the levels that the model does not know, upper and lower, m/s.
+    pub unknown: [f64; 2],
+    /// Running average of the squares of prediction errors of the lower level, m², that began with 0.
+    pub square: f64,
+    /// Part of that average that errors have filled, 0 … 1.
+    pub filled: f64,
+    /// None while nothing is known.
+    pub plan: Option<Plan>,
+}
+
+/// Levels that can be relied on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Levels {
+    pub(crate) seen: Seen,
+    /// m, within the limits.
+    pub(crate) wanted: f64,
+}
+
+/// Why nothing can be concluded from a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Doubt {
+    /// No level in this row, and none lately.
+    Silent,
+    /// An input without a number that can be relied on.
+    Unreliable(&'static str),
+    /// A number that no tank and no pump has.
+    Implausible(&'static str, f64),
+}
+
+/// Twice the highest level is what a sensor may say; more is a broken one.
+const PLAUSIBLE: f64 = 2.0;
+
+impl Measured {
+    /// What this row tells, `None` when it tells no level.
+    ///
+    /// # Errors
+    /// The doubt, when what it tells cannot be relied on.
+    pub(crate) fn levels(&self, p: &TankParameters) -> Result<Option<Levels>, Doubt> {
+        let inputs = [("upper level", self.upper_level), ("lower level", self.lower_level)];
+        if inputs.iter().all(|(_, reading)| reading.quality() == Quality::Missing) {
+            return Ok(None);
+        }
+        let good = |name, reading: geminus_sdk::Reading, most: f64| match (reading.quality(), reading.value())
+        {
+            (Quality::Good, Some(value)) if (0.0..=most).contains(&value) => Ok(value),
+            (Quality::Good, Some(value)) => Err(Doubt::Implausible(name, value)),
+            _ => Err(Doubt::Unreliable(name)),
+        };
+        let [(upper, upper_reading), (lower, lower_reading)] = inputs;
+        let highest = PLAUSIBLE * p.level_highest;
+        let seen = Seen {
+            upper: good(upper, upper_reading, highest)?,
+            lower: good(lower, lower_reading, highest)?,
+            speed: good("pump speed", self.pump_speed, 100.0)?,
+        };
+        let wanted = match self.wanted_level.quality() {
+            Quality::Missing => p.level_wanted,
+            _ => good("wanted level", self.wanted_level, highest)?,
+        };
+        Ok(Some(Levels { seen, wanted: wanted.clamp(p.level_lowest, p.level_highest) }))
+    }
+}
+
+impl Watch {
+    /// Compares with what was predicted from the last decision, over the time since then.
+    pub(crate) fn learn(
+        &mut self,
+        now: &Levels,
+        model: &ZeroOrderHold<2, 3>,
+        tanks: &Tanks,
+        p: &TankParameters,
+    ) {
+        let Some(before) = self.seen else { return };
+        let from = SVector::from([before.upper, before.lower]) - tanks.balance.levels;
+        let inputs = SVector::from([before.speed - tanks.balance.speed, self.unknown[0], self.unknown[1]]);
+        let predicted = tanks.balance.levels + model.F * from + model.G * inputs;
+        let errors = [now.seen.upper - predicted.x, now.seen.lower - predicted.y];
+        let part = -math::expm1(-self.age / p.smoothing);
+        for (unknown, error) in self.unknown.iter_mut().zip(errors) {
+            *unknown += part * error / self.age;
+        }
+        self.square += part * (errors[1] * errors[1] - self.square);
+        self.filled += part * (1.0 - self.filled);
+    }
+
+    /// After a gap all begins anew, but for what flows were not known.
+    pub(crate) fn forget(&mut self) {
+        (self.seen, self.plan) = (None, None);
+    }
+
+    /// Root mean square of prediction errors, m; none before the first.
+    pub(crate) fn error(&self) -> Option<f64> {
+        (self.filled > 0.0).then(|| math::sqrt(self.square / self.filled))
+    }
+
+    /// 1 when predictions are exact, ½ when they are off by `half`, and before there was one. A measure for an interlock
+    /// to hold a limit against, no probability.
+    pub(crate) fn confidence(&self, half: f64) -> f64 {
+        let share = self.error().map_or(1.0, |error| error / half);
+        1.0 / (1.0 + share * share)
+    }
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silent => f.write_str("no level was told"),
+            Self::Unreliable(name) => write!(f, "the {name} cannot be relied on"),
+            Self::Implausible(name, value) => write!(f, "the {name} cannot be {value:.3e}"),
+        }
+    }
+}
