@@ -89,8 +89,7 @@ impl Measured {
         if inputs.iter().all(|(_, reading)| reading.quality() == Quality::Missing) {
             return Ok(None);
         }
-        let good = |name, reading: Reading, most: f64| match (reading.quality(), reading.value())
-        {
+        let good = |name, reading: Reading, most: f64| match (reading.quality(), reading.value()) {
             (Quality::Good, Some(value)) if (0.0..=most).contains(&value) => Ok(value),
             (Quality::Good, Some(value)) => Err(Doubt::Implausible(name, value)),
             _ => Err(Doubt::Unreliable(name)),

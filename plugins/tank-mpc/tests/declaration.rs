@@ -4,7 +4,6 @@
 
 use geminus_core::Declaration;
 use geminus_core::declaration::Kind;
-use geminus_sdk::Behavior;
 use geminus_sdk::testing::case;
 use tank_mpc::TankMpc;
 
