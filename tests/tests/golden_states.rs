@@ -158,6 +158,11 @@ fn cstr_goes_on_from_every_released_state() -> anyhow::Result<()> {
 }
 
 #[test]
+fn tank_mpc_goes_on_from_every_released_state() -> anyhow::Result<()> {
+    check("plugins/tank-mpc", 500)
+}
+
+#[test]
 fn turbofan_rul_goes_on_from_every_released_state() -> anyhow::Result<()> {
     check("plugins/turbofan-rul", 150)
 }

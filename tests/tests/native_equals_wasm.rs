@@ -12,6 +12,7 @@ use geminus_sdk::{Behavior, OpeningRequest, Outcome, Random, Rows, SlotTable};
 use geminus_tests::repository;
 use motor_thermal::MotorThermal;
 use pump_health::PumpHealth;
+use tank_mpc::TankMpc;
 use throttle_policy::ThrottlePolicy;
 use turbofan_rul::TurbofanRul;
 
@@ -195,6 +196,11 @@ fn drift_calibrator_gives_the_same_bits_natively_and_in_wasm() {
 #[test]
 fn cstr_gives_the_same_bits_natively_and_in_wasm() {
     check::<Cstr>("cstr", &[51.35, 0.88, 76.85, 100.0, 26.85]);
+}
+
+#[test]
+fn tank_mpc_gives_the_same_bits_natively_and_in_wasm() {
+    check::<TankMpc>("tank-mpc", &[1.5, 1.4, 72.0, 1.5]);
 }
 
 #[test]
