@@ -31,8 +31,8 @@ const HASHING_SEED: [u64; 4] = [1, 2, 3, 4];
 /// Symbols that the parser refuses: powers whose bits depend on the platform, bits, evaluation of texts, pointers to functions,
 /// output that nobody reads, and `/=` and `%=`, which on a whole number would keep it whole.
 const DISABLED: [&str; 20] = [
-    "**", "**=", "<<", ">>", "<<=", ">>=", "&", "|", "^", "&=", "|=", "^=", "/=", "%=", "eval", "Fn", "call", "curry", "print",
-    "debug",
+    "**", "**=", "<<", ">>", "<<=", ">>=", "&", "|", "^", "&=", "|=", "^=", "/=", "%=", "eval", "Fn", "call",
+    "curry", "print", "debug",
 ];
 
 /// An alert that the script raised.
@@ -133,7 +133,9 @@ fn functions(engine: &mut Engine) {
         let (x, low, high) = (number(&x)?, number(&low)?, number(&high)?);
         match low <= high {
             true => Ok(x.clamp(low, high)),
-            false => Err(format!("clamp from {} to {}: the lower bound comes first", text(low), text(high)).into()),
+            false => {
+                Err(format!("clamp from {} to {}: the lower bound comes first", text(low), text(high)).into())
+            }
         }
     });
     engine.register_fn("text", |x: Dynamic, digits: i64| -> Answer<String> {
@@ -146,7 +148,8 @@ fn functions(engine: &mut Engine) {
 }
 
 fn alerts(engine: &mut Engine, raised: &Rc<RefCell<Vec<Raised>>>) {
-    let grades = [("alert_low", Alarm::ScriptLow), ("alert", Alarm::ScriptMedium), ("alert_high", Alarm::ScriptHigh)];
+    let grades =
+        [("alert_low", Alarm::ScriptLow), ("alert", Alarm::ScriptMedium), ("alert_high", Alarm::ScriptHigh)];
     for (name, alarm) in grades {
         let raised = Rc::clone(raised);
         engine.register_fn(name, move |value: Dynamic, text: ImmutableString| -> Answer<()> {

@@ -55,7 +55,9 @@ impl Pack for Content {
             },
             1 => i64::unpack(input).map(Self::Whole),
             2 => bool::unpack(input).map(Self::Flag),
-            other => Err(Fault::state(format!("{other} is neither number (0), whole number (1) nor flag (2)"))),
+            other => {
+                Err(Fault::state(format!("{other} is neither number (0), whole number (1) nor flag (2)")))
+            }
         }
     }
 }
@@ -77,12 +79,17 @@ pub(crate) fn shown(cells: &[Cell]) -> Map {
 pub(crate) fn kept(state: &Dynamic) -> Result<Vec<Cell>, String> {
     let Ok(members) = state.as_map_ref() else {
         let is = state.type_name();
-        return Err(format!("state was replaced by a value ({is}): assign its members, as in state.count = 1"));
+        return Err(format!(
+            "state was replaced by a value ({is}): assign its members, as in state.count = 1"
+        ));
     };
     let mut cells = Vec::new();
     for (name, value) in members.iter().filter(|(_, value)| !value.is_unit()) {
         if name.len() > CELL_NAME_BYTES_MAX {
-            return Err(format!("state.{name} has a name of {} bytes, {CELL_NAME_BYTES_MAX} are kept", name.len()));
+            return Err(format!(
+                "state.{name} has a name of {} bytes, {CELL_NAME_BYTES_MAX} are kept",
+                name.len()
+            ));
         }
         let content = match (value.as_float(), value.as_int(), value.as_bool()) {
             (Ok(number), ..) if number.is_finite() => Content::Number(number),

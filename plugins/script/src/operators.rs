@@ -39,6 +39,13 @@ pub(crate) fn register(engine: &mut Engine) {
         engine.register_fn(name, move |a: i64, b: f64| calculate(a as f64, operator, b));
     }
     engine.register_fn("/", |a: i64, b: i64| calculate(a as f64, '/', b as f64));
+    engine.register_fn("-", |a: f64| -a);
+    engine.register_fn("-", |a: i64| -> Answer<i64> {
+        a.checked_neg().ok_or_else(|| format!("-({a}) is too large a whole number").into())
+    });
+    engine.register_fn("+", |a: f64| a);
+    engine.register_fn("+", |a: i64| a);
+    engine.register_fn("!", |a: bool| !a);
     for (name, operator) in [("+=", '+'), ("-=", '-'), ("*=", '*'), ("/=", '/'), ("%=", '%')] {
         let assign = move |a: &mut f64, b: f64| calculate(*a, operator, b).map(|result| *a = result);
         engine.register_fn(name, assign);

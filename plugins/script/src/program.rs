@@ -7,11 +7,11 @@ use std::rc::{Rc, Weak};
 use geminus_sdk::{Fault, Inputs};
 use rhai::{AST, Dynamic, EvalAltResult, Position, Scope};
 
+use crate::Measured;
 use crate::language::{Language, OPERATIONS_MAX, Raised};
 use crate::memory::{self, Cell};
 use crate::operators::{MISSING, text};
 use crate::parameters::SCRIPT_BYTES_MAX;
-use crate::Measured;
 
 /// Variables that a script assigns, in the order of the outputs.
 const OUTPUTS: [&str; 4] = ["health", "x", "y", "z"];
@@ -62,7 +62,10 @@ impl Program {
     fn new(script: &str) -> Result<Self, Fault> {
         let fault = |reason: String| Fault::parameter("script", reason);
         if script.len() > SCRIPT_BYTES_MAX {
-            return Err(fault(format!("it has {} bytes, at most {SCRIPT_BYTES_MAX} are taken", script.len())));
+            return Err(fault(format!(
+                "it has {} bytes, at most {SCRIPT_BYTES_MAX} are taken",
+                script.len()
+            )));
         }
         // Every name that there may be, so that a misspelt one is found here and not in a row.
         let mut scope = Scope::new();
@@ -80,7 +83,12 @@ impl Program {
     ///
     /// # Errors
     /// `Fault::Other` with line and position, and what to mend.
-    pub(crate) fn run(&self, inputs: &Measured, elapsed: Option<f64>, cells: &[Cell]) -> Result<Given, Fault> {
+    pub(crate) fn run(
+        &self,
+        inputs: &Measured,
+        elapsed: Option<f64>,
+        cells: &[Cell],
+    ) -> Result<Given, Fault> {
         let mut scope = Scope::new();
         let names = Measured::NAMES.iter().zip(&self.reads).zip(inputs.numbers());
         for ((name, _), number) in names.filter(|((_, reads), _)| **reads) {
@@ -127,7 +135,12 @@ fn assigned(name: &str, value: Option<&Dynamic>) -> Result<Option<f64>, String> 
     let number = match (value.as_float(), value.as_int()) {
         (Ok(number), _) => number,
         (_, Ok(number)) => number as f64,
-        _ => return Err(format!("{name} was given what is no number ({}): assign a number or ()", value.type_name())),
+        _ => {
+            return Err(format!(
+                "{name} was given what is no number ({}): assign a number or ()",
+                value.type_name()
+            ));
+        }
     };
     match name {
         _ if !number.is_finite() => Err(format!("{name} was given {number}: assign a finite number or ()")),

@@ -1,13 +1,13 @@
 //! The interpreter against scripts that work, scripts that cannot, and scripts that fail in a row.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test may")]
 
-use geminus_core::declaration::{Arrival, Kind, Priority, Role};
 use geminus_core::Declaration;
+use geminus_core::declaration::{Arrival, Kind, Priority, Role};
 use geminus_sdk::testing::{Host, Stepped, case};
-use geminus_sdk::{Behavior as _, Fault, Quality, Reading};
+use geminus_sdk::{Fault, Quality, Reading};
 use script::{
-    CELL_NAME_BYTES_MAX, CELLS_MAX, EXPRESSION_DEPTH_MAX, Measured, OPERATIONS_MAX, SCRIPT_BYTES_MAX, Script, TEXT_BYTES_MAX,
-    VARIABLES_MAX,
+    CELL_NAME_BYTES_MAX, CELLS_MAX, EXPRESSION_DEPTH_MAX, Measured, OPERATIONS_MAX, SCRIPT_BYTES_MAX, Script,
+    TEXT_BYTES_MAX, VARIABLES_MAX,
 };
 
 fn parameters(script: &str) -> String {
@@ -54,6 +54,7 @@ fn a_script_calculates() {
     check("let n = 3; n += 1; n *= 2; n -= 1; x = n;", 7.0);
     check("let n = 3.0; n += 1; n *= 2; n -= 0.5; x = n;", 7.5);
     check("x = -celsius_1 + 1;", -59.0);
+    check("let n = 3; x = -n + +n + +celsius_1", 60.0);
     check("x = celsius_2 ?? 20.0;", 20.0);
     check("x = if celsius_2 == () { 1 } else { celsius_2 };", 1.0);
     check("x = if celsius_1 >= 60 && !(celsius_1 > 60) { 5 } else { 6 };", 5.0);
@@ -146,7 +147,7 @@ fn a_script_that_cannot_work_is_refused_by_field_line_and_position() {
         other => panic!("{script}: {other:?}"),
     };
     check("x = ;", "line 1, position 5: ", "");
-    check("x = 1", "line 1, position ", "");
+    check("x = 1 y = 2", "line 1, position 7: ", "");
     check("x = 1;\ny = celcius_1;", "line 2, position 5: ", "undefined variable: celcius_1");
     check("x = 1;\nif celsius_1 > 3 {\n  x = 2;\n", "line ", "");
     check("x = \"a;", "line 1, position ", "");
@@ -165,20 +166,25 @@ fn a_script_that_cannot_work_is_refused_by_field_line_and_position() {
     check("let a = 1; let a = 2;", "line 1, position 16: ", "variable already defined: a");
     let deep = format!("x = {}1{};", "(1+".repeat(EXPRESSION_DEPTH_MAX), ")".repeat(EXPRESSION_DEPTH_MAX));
     check(&deep, "line 1, position ", "complexity");
-    let blocks = format!("{}{}", "if true {".repeat(EXPRESSION_DEPTH_MAX + 1), "}".repeat(EXPRESSION_DEPTH_MAX + 1));
+    let blocks =
+        format!("{}{}", "if true {".repeat(EXPRESSION_DEPTH_MAX + 1), "}".repeat(EXPRESSION_DEPTH_MAX + 1));
     check(&blocks, "line 1, position ", "complexity");
     check(&format!("x = 0{};", "+1".repeat(2_000)), "line 1, position ", "complexity");
     check(&format!("x = {}1;", "-".repeat(2_000)), "line 1, position ", "");
     check(&format!("alert(1, \"{}\");", "a".repeat(TEXT_BYTES_MAX + 1)), "line 1, position ", "");
     check(&" ".repeat(SCRIPT_BYTES_MAX + 1), "it has 8193 bytes", "at most 8192");
     assert!(Host::<Script>::open(&parameters(&" ".repeat(SCRIPT_BYTES_MAX))).is_ok());
-    assert!(matches!(Host::<Script>::open("{\"script\": 5}"), Err(Fault::Parameter { pointer, .. }) if pointer == "/script"));
+    assert!(
+        matches!(Host::<Script>::open("{\"script\": 5}"), Err(Fault::Parameter { pointer, .. }) if pointer == "/script")
+    );
 }
 
 #[test]
 fn a_script_that_fails_in_a_row_is_a_fault_of_that_row_and_changes_nothing() {
     let check = |script: &str, says: &str| {
-        let whole = format!("state.rows = (state.rows ?? 0) + 1;\nif celsius_1 != 13.0 {{ y = state.rows; return; }}\n{script}");
+        let whole = format!(
+            "state.rows = (state.rows ?? 0) + 1;\nif celsius_1 != 13.0 {{ y = state.rows; return; }}\n{script}"
+        );
         let mut host = opened(&whole);
         host.step(0.0, warm(20.0)).expect("a row");
         let before = host.snapshot(None).expect("a snapshot");
@@ -199,7 +205,10 @@ fn a_script_that_fails_in_a_row_is_a_fault_of_that_row_and_changes_nothing() {
     check("x = ln(0);", "ln(0.0) is no number");
     check("x = exp(celsius_1 * 100);", "is no number");
     check("x = pow(10, 400);", "is no number");
-    check("x = celsius_2 * 2;", "line 3, position 15: * ((), i64) cannot be had, an input has no value in this row");
+    check(
+        "x = celsius_2 * 2;",
+        "line 3, position 15: * ((), i64) cannot be had, an input has no value in this row",
+    );
     check("x = sqrt(celsius_2);", "line 3, position 5: an input has no value");
     check("if celsius_2 > 5 { x = 1; }", "line 3, position 14: an input has no value");
     check("if 5.0 <= celsius_2 { x = 1; }", "an input has no value");
@@ -212,6 +221,8 @@ fn a_script_that_fails_in_a_row_is_a_fault_of_that_row_and_changes_nothing() {
     check("let t = \"ab\"; loop { t += t; }", "line 3, position ");
     check("let t = \"ab\"; loop { t = `${t}${t}`; }", "line 3, position ");
     check("x = 9223372036854775807 + 1;", "line 3, position ");
+    check("let n = 0 - 9223372036854775807 - 1; x = -n;", "line 3, position ");
+    check("x = -celsius_2;", "- (()) cannot be had, an input has no value");
     check("x = 1e999;", "x was given inf: assign a finite number or ()");
     check("x = \"a\";", "x was given what is no number (string)");
     check("x = true;", "x was given what is no number (bool)");
@@ -265,8 +276,12 @@ fn the_declaration_says_what_the_plugin_does() {
     };
     assert_eq!(["celsius_4", "bar_1", "g_2", "number_8"].map(unit), ["Cel", "bar", "[g]", "1"]);
     assert_eq!(declaration.outputs[0].role, Role::HealthIndex);
-    let alerts: Vec<_> = declaration.alerts.iter().map(|alert| (alert.code.as_str(), alert.priority)).collect();
+    let alerts: Vec<_> =
+        declaration.alerts.iter().map(|alert| (alert.code.as_str(), alert.priority)).collect();
     let grades = [Priority::Low, Priority::Medium, Priority::High];
-    assert_eq!(alerts, ["script-low", "script-medium", "script-high"].into_iter().zip(grades).collect::<Vec<_>>());
+    assert_eq!(
+        alerts,
+        ["script-low", "script-medium", "script-high"].into_iter().zip(grades).collect::<Vec<_>>()
+    );
     assert_eq!((declaration.state.schema, declaration.state.reads), (1, vec![1]));
 }

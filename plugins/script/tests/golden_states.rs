@@ -11,7 +11,11 @@ fn row(second: u16) -> (f64, Measured) {
     let wobble = f64::from(u32::from(second) * 7919 % 101) / 50.0 - 1.0;
     let measured = Measured {
         celsius_1: Reading::good(40.0 + f64::from(second) + wobble),
-        celsius_2: if second % 7 == 3 { Reading::without(Quality::Stale) } else { Reading::good(21.0 + wobble) },
+        celsius_2: if second % 7 == 3 {
+            Reading::without(Quality::Stale)
+        } else {
+            Reading::good(21.0 + wobble)
+        },
         number_1: Reading::good(0.9 + 0.05 * wobble),
         number_4: Reading::uncertain(0.5 + 0.1 * wobble),
         ..Measured::default()
