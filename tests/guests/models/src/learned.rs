@@ -95,11 +95,7 @@ impl Model for Watched {
         let at = self.0.follow(belief, x, y)?.x;
         let told = predicted([(at.x - 100.0) / 200.0, (at.y - 50.0) / 200.0, 0.5 + 0.1 * at.z])?;
         let score = (measured - told.mean).abs() / (SCORE_DEVIATIONS * told.deviation);
-        Ok(Said {
-            estimate: told.mean,
-            estimate_deviation: Some(told.deviation),
-            health: logistic(score),
-        })
+        Ok(Said { estimate: told.mean, estimate_deviation: Some(told.deviation), health: logistic(score) })
     }
 }
 

@@ -52,16 +52,7 @@ fn seen(x: &State) -> SVector<f64, 2> {
 fn sight(x: &State) -> SMatrix<f64, 2, 4> {
     let square = x.x * x.x + x.y * x.y;
     let range = math::sqrt(square);
-    SMatrix::from_row_slice(&[
-        x.x / range,
-        x.y / range,
-        0.0,
-        0.0,
-        -x.y / square,
-        x.x / square,
-        0.0,
-        0.0,
-    ])
+    SMatrix::from_row_slice(&[x.x / range, x.y / range, 0.0, 0.0, -x.y / square, x.x / square, 0.0, 0.0])
 }
 
 fn first_covariance() -> SMatrix<f64, 4, 4> {

@@ -19,8 +19,7 @@ fn said(kind: Kind, ticks: u64) -> Vec<[f64; 3]> {
     let mut table = opened(kind.name()).expect("opens");
     let step = |tick: u64| {
         let time = (tick + 1) * (INTERVAL_S * 1e9) as u64;
-        let rows =
-            Rows { slots: &[0], times: &[time], values: &kind.row(0, tick), quality: &[0; 3] };
+        let rows = Rows { slots: &[0], times: &[time], values: &kind.row(0, tick), quality: &[0; 3] };
         let outcome = table.step(rows).unwrap_or_else(|fault| panic!("{kind:?}, tick {tick}: {fault}"));
         outcome.values.try_into().expect("three outputs")
     };
