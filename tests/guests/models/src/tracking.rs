@@ -25,14 +25,14 @@ const FIRST: [f64; 4] = [4.0, 4.0, 9.0, 9.0];
 type State = SVector<f64, 4>;
 
 fn transition() -> SMatrix<f64, 4, 4> {
-    let mut F = SMatrix::identity();
+    let mut F = SMatrix::<f64, 4, 4>::identity();
     (F.m13, F.m24) = (INTERVAL_S, INTERVAL_S);
     F
 }
 
 fn process_noise() -> SMatrix<f64, 4, 4> {
     let (place, speed) = (0.5 * INTERVAL_S * INTERVAL_S, INTERVAL_S);
-    let mut Q = SMatrix::zeros();
+    let mut Q = SMatrix::<f64, 4, 4>::zeros();
     (Q.m11, Q.m22) = (place * place, place * place);
     (Q.m13, Q.m31, Q.m24, Q.m42) = (place * speed, place * speed, place * speed, place * speed);
     (Q.m33, Q.m44) = (speed * speed, speed * speed);
@@ -78,7 +78,7 @@ pub(crate) struct Linear(Kalman<4, 2, 1>);
 
 impl Linear {
     pub(crate) fn new() -> Self {
-        let mut H = SMatrix::zeros();
+        let mut H = SMatrix::<f64, 2, 4>::zeros();
         (H.m11, H.m22) = (1.0, 1.0);
         Self(Kalman {
             x: SVector::zeros(),

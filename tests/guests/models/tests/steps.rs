@@ -1,5 +1,6 @@
 //! Every model works natively as it is timed: it says what its Python reference says of the same rows, a cloud of particles
 //! follows its target, and what cannot be stepped is refused.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test may")]
 
 use bench_models::{BenchModels, INTERVAL_S, Kind};
 use geminus_sdk::{OpeningRequest, Rows, SlotTable};
