@@ -3,8 +3,8 @@
     python3 -m venv venv && venv/bin/pip install -r requirements.txt && venv/bin/python times.py "the machine in words"
 
 One thread, one twin, one row a call, as a service would that gets a row at a time. The rows are those of `../src/kind.rs`, the
-models those of `../src`. `us` is processor time of the thread, of the fastest run: other work on a machine only adds to it; `answer` is what the last row gives, which the
-crate's tests hold the Rust code against.
+models those of `../src`. `us` is processor time of the thread in the fastest run, since other work on a machine only adds to it;
+`answer` is what the last row gives, which the crate's tests hold the Rust code against.
 """
 import importlib.metadata
 import json
@@ -29,7 +29,7 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 HERE = pathlib.Path(__file__).parent
 TICKS, RUNS = 300, 7
-INTERVAL, WANDER, PARTICLES = 0.1, 0.5, 256
+INTERVAL, WANDER, CLOUD_WANDER, PARTICLES = 0.1, 0.5, 3.0, 256
 FIRST = np.diag([4.0, 4.0, 9.0, 9.0])
 F = np.eye(4)
 F[0, 2] = F[1, 3] = INTERVAL
@@ -130,7 +130,7 @@ def particle():
         held["w"] = np.full(PARTICLES, 1 / PARTICLES)
 
     def step(z):
-        x, w = held["x"] @ F.T + rng.normal(0, WANDER, (PARTICLES, 2)) @ G.T, held["w"]
+        x, w = held["x"] @ F.T + rng.normal(0, CLOUD_WANDER, (PARTICLES, 2)) @ G.T, held["w"]
         far, aside = z[0] - np.hypot(x[:, 0], x[:, 1]), z[1] - np.arctan2(x[:, 1], x[:, 0])
         likely = -0.5 * (far**2 / 0.25 + aside**2 / 1e-4)
         w = w * np.exp(likely - likely.max())

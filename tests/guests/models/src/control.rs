@@ -1,6 +1,5 @@
 //! Predictive control of a level by a valve that lags: limits of the valve and of its moves bind after each change of the
 //! set point.
-#![expect(non_snake_case, reason = "F, G, C are the names of the field")]
 
 use geminus_models::mpc::{Aim, Limits, Mpc, Now, Plant};
 use geminus_models::quadratic::Start;

@@ -15,6 +15,8 @@ pub const PARTICLES: usize = 256;
 
 /// Acceleration that is not modelled, 1 σ, m/s².
 const WANDER: f64 = 0.5;
+/// The same for each particle: with less, a few hundred soon agree on a wrong velocity.
+const CLOUD_WANDER: f64 = 3.0;
 /// Variance of a measured coordinate or range, m².
 const PLACE_VARIANCE: f64 = 0.25;
 /// Variance of a measured bearing, rad².
@@ -180,7 +182,7 @@ impl Model for Cloud {
             }
         };
         let moved = |x: &State, draws: &mut geminus_models::random_draws::Draws| {
-            let (across, along) = (WANDER * draws.normal(), WANDER * draws.normal());
+            let (across, along) = (CLOUD_WANDER * draws.normal(), CLOUD_WANDER * draws.normal());
             let half = 0.5 * INTERVAL_S * INTERVAL_S;
             SVector::from([
                 x.x + INTERVAL_S * x.z + half * across,
