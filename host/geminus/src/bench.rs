@@ -18,6 +18,7 @@ mod http;
 mod interlock;
 mod latency;
 mod memory;
+mod models;
 mod mqtt;
 mod nodes;
 mod obedient;
@@ -38,6 +39,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use anyhow::ensure;
+use bench_models::Kind;
 use geminus_core::{Clock, SystemClock};
 
 pub(crate) use figure::Figure;
@@ -63,6 +65,15 @@ const MEASUREMENTS: &[Measurement] = &[
     ("behavior.step.batch_1", "ns/row", |bench| step::measure(bench, 1)),
     ("behavior.step.batch_16", "ns/row", |bench| step::measure(bench, 16)),
     ("behavior.step.batch_1024", "ns/row", |bench| step::measure(bench, 1_024)),
+    ("models.kalman", "us/step", |bench| models::measure(bench, Kind::Kalman)),
+    ("models.ekf", "us/step", |bench| models::measure(bench, Kind::Extended)),
+    ("models.ukf", "us/step", |bench| models::measure(bench, Kind::Unscented)),
+    ("models.particle", "us/step", |bench| models::measure(bench, Kind::Particle)),
+    ("models.gp", "us/step", |bench| models::measure(bench, Kind::GaussianProcess)),
+    ("models.neural_ode", "us/step", |bench| models::measure(bench, Kind::NeuralOde)),
+    ("models.onnx_lstm", "us/step", |bench| models::measure(bench, Kind::Lstm)),
+    ("models.mpc", "us/step", |bench| models::measure(bench, Kind::Mpc)),
+    ("models.fleet", "% of core", models::fleet),
     ("interlock.check", "ns/check", interlock::measure),
     ("store.write", "points/s", write::measure),
     ("journal.append.single", "entries/s", |bench| append::measure(bench, 1)),

@@ -63,6 +63,38 @@ impl Figure {
         }
     }
 
+    /// The heading of the book's table, in Markdown.
+    pub(crate) const MARKDOWN_HEADING: &str =
+        "| line | measured | held against | Python reference | target |\n|---|---|---|---|---|";
+
+    /// A row of the book's table, in Markdown: what was measured, and what `detail` says of a reference and a target.
+    pub(crate) fn markdown(&self) -> String {
+        let detail = |pointer: &str| self.detail.pointer(pointer);
+        let text = |pointer: &str| detail(pointer).and_then(Value::as_str);
+        let measured = match (self.value, text("/error")) {
+            (Some(value), _) => format!("{} {}", spelt(value), unit_in_words(self.unit)),
+            (None, error) => format!("could not be measured: {}", error.unwrap_or("no reason is known")),
+        };
+        let held = match (self.baseline_name, self.baseline, self.ratio) {
+            (Some(name), Some(baseline), Some(ratio)) => {
+                format!("{name}, {}: {} ×", spelt(baseline), spelt(ratio))
+            }
+            _ => String::new(),
+        };
+        let python = match (text("/python/library"), detail("/python/us").and_then(Value::as_f64)) {
+            (Some(library), Some(us)) => format!("{library}: {} µs", spelt(us)),
+            _ => String::new(),
+        };
+        let target = match (text("/target"), detail("/within").and_then(Value::as_bool)) {
+            (Some(target), Some(true)) => format!("{target}: met"),
+            (Some(target), Some(false)) => format!("{target}: **missed**"),
+            _ => "none".to_owned(),
+        };
+        // A cell ends at a bar and a row at the end of its line, whatever an error says.
+        let cells = [format!("`{}`", self.name), measured, held, python, target];
+        format!("| {} |", cells.map(|cell| cell.replace('|', "\\|").replace('\n', " ")).join(" | "))
+    }
+
     /// The heading of the table.
     pub(crate) const HEADING: &str =
         "figure                              value  unit             baseline   ratio  held against";
@@ -89,6 +121,14 @@ impl Figure {
 /// Three digits behind the point, for details.
 pub(crate) fn rounded(value: f64) -> Value {
     json!((value * 1e3).round() / 1e3)
+}
+
+/// A unit as people write it.
+fn unit_in_words(unit: &str) -> String {
+    match unit.strip_prefix("us/") {
+        Some(rest) => format!("µs/{rest}"),
+        None => unit.to_owned(),
+    }
 }
 
 /// Big numbers whole, small ones with the digits that count.
@@ -123,6 +163,28 @@ mod tests {
         let line = serde_json::to_value(&failed).expect("json");
         assert_eq!((&line["value"], &line["detail"]["error"]), (&Value::Null, &json!("no broker")));
         assert!(failed.line().ends_with("no broker"));
+    }
+
+    #[test]
+    fn a_row_of_the_book_has_reference_target_and_verdict_and_keeps_its_cells() {
+        let detail = |within: bool| {
+            json!({
+                "target": "≤ 1.2", "within": within, "python": { "us": 41.25, "library": "filterpy 2.0.0" }
+            })
+        };
+        let row = |mut figure: Figure| {
+            figure.name("models.kalman", "us/step", Duration::ZERO, None);
+            figure.markdown()
+        };
+        let met = row(Figure::new(0.25, detail(true)).against("native slot table", 0.2));
+        let expect = "| `models.kalman` | 0.25 µs/step | native slot table, 0.20: 1.25 × | filterpy 2.0.0: 41.2 µs | ≤ 1.2: met |";
+        assert_eq!(met, expect);
+        assert!(row(Figure::new(0.25, detail(false))).ends_with("| ≤ 1.2: **missed** |"));
+        assert_eq!(row(Figure::new(7.0, json!({}))), "| `models.kalman` | 7.00 µs/step |  |  | none |");
+        let failed = row(Figure::failed(&anyhow::anyhow!("one | two\nthree")));
+        assert_eq!(failed, "| `models.kalman` | could not be measured: one \\| two three |  |  | none |");
+        let columns = |line: &str| line.matches('|').count();
+        assert_eq!(Some(columns(expect)), Figure::MARKDOWN_HEADING.lines().next().map(columns));
     }
 
     #[test]

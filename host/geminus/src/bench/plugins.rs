@@ -7,15 +7,19 @@ use anyhow::ensure;
 use geminus_registry::{Package, author};
 use tempfile::TempDir;
 
-use crate::command::demo::source;
+use crate::command::demo::{folder, source};
 
 /// What a pump rig runs.
 const NAMES: [&str; 2] = ["motor-thermal", "pump-health"];
+
+/// The guest that steps any model, in the repository.
+const MODELS: &str = "tests/guests/models";
 
 /// Built packages in a folder of their own; nothing is built before it is asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Plugins {
     built: OnceCell<Built>,
+    models: OnceCell<Package>,
 }
 
 #[derive(Debug)]
@@ -34,6 +38,17 @@ impl Plugins {
     pub(crate) fn motor_thermal(&self) -> anyhow::Result<&Package> {
         let thermal = self.built()?.packages.first();
         thermal.ok_or_else(|| anyhow::anyhow!("motor-thermal was not built"))
+    }
+
+    /// The guest that steps the model which its parameter names. It ships nowhere, so it lies in no folder of packages.
+    pub(crate) fn models(&self) -> anyhow::Result<&Package> {
+        if let Some(models) = self.models.get() {
+            return Ok(models);
+        }
+        let out = tempfile::tempdir()?;
+        eprintln!("  building {MODELS}");
+        let built = author::build(&folder(MODELS)?, Some(out.path()), |_| ())?;
+        Ok(self.models.get_or_init(|| built.package))
     }
 
     /// The same component under the next version, and so under another digest.

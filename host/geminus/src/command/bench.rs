@@ -10,6 +10,9 @@ pub(crate) struct Bench {
     /// One JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,
+    /// A table in Markdown, as the book has it.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) markdown: bool,
     /// Only figures whose name starts so.
     #[arg(long)]
     pub(crate) only: Option<String>,
@@ -33,13 +36,17 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string(&Reloads::run(&bench.reload)?)?);
         return Ok(());
     }
-    if !bench.json {
-        println!("{}", Figure::HEADING);
+    let line = |figure: &Figure| match (bench.json, bench.markdown) {
+        (true, _) => serde_json::to_string(figure).unwrap_or_default(),
+        (false, true) => figure.markdown(),
+        (false, false) => figure.line(),
+    };
+    match (bench.json, bench.markdown) {
+        (true, _) => {}
+        (false, true) => println!("{}", Figure::MARKDOWN_HEADING),
+        (false, false) => println!("{}", Figure::HEADING),
     }
-    crate::bench::run(bench.only.as_deref(), |figure| match bench.json {
-        true => println!("{}", serde_json::to_string(figure).unwrap_or_default()),
-        false => println!("{}", figure.line()),
-    })
+    crate::bench::run(bench.only.as_deref(), |figure| println!("{}", line(figure)))
 }
 
 #[cfg(not(feature = "bench"))]

@@ -67,12 +67,17 @@ fn prepare(data: Option<PathBuf>) -> anyhow::Result<PathBuf> {
 
 /// Where the sources of a plugin are: beside the binary's own sources, or below the current folder.
 pub(crate) fn source(plugin: &str) -> anyhow::Result<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins").join(plugin);
-    let here = Path::new("plugins").join(plugin);
+    folder(&format!("plugins/{plugin}"))
+}
+
+/// Where a crate of the repository lies: beside the sources that this binary was built from, else below here.
+pub(crate) fn folder(within: &str) -> anyhow::Result<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(within);
+    let here = Path::new(within).to_owned();
     let places = [beside, here];
     match places.iter().find(|place| place.join("Cargo.toml").is_file()) {
         Some(place) => Ok(place.canonicalize()?),
-        None => bail!("the sources of {plugin} are not here: run the demo in a clone of the repository"),
+        None => bail!("the sources of {within} are not here: run this in a clone of the repository"),
     }
 }
 
