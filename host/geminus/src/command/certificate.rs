@@ -207,7 +207,10 @@ mod tests {
         command(dir.path(), &format!("trust {thumbprint} --of client")).1.expect("trusted");
         let servers = pki(dir.path()).expect("pki");
         let standing = |pki: &Pki| pki.named(&thumbprint).expect("one").standing.name();
-        assert_eq!((standing(&servers), standing(&servers.clients().expect("clients"))), ("rejected", "trusted"));
+        assert_eq!(
+            (standing(&servers), standing(&servers.clients().expect("clients"))),
+            ("rejected", "trusted")
+        );
         command(dir.path(), &format!("trust {thumbprint} --of server")).1.expect("trusted");
         assert_eq!(standing(&servers), "trusted");
     }
