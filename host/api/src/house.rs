@@ -18,9 +18,9 @@ use crate::query::{
 };
 use crate::view::{
     ActivationsView, AlarmView, AlarmsView, AuthorityView, CertificateOrder, CertificatesView,
-    ClientCertificateView, CommandDetail, CommandView, CommandsView, HistoryView, JournalView, OwnCertificate,
-    PluginsView, RolloutOrder, RolloutPreview, RolloutView, RolloutsView, ServerCertificateView, SiteView,
-    TargetView, TargetsView, TwinView, TwinsView, UploadView,
+    ClientCertificateView, CommandDetail, CommandView, CommandsView, HistoryView, JournalView,
+    OwnCertificate, PluginsView, RolloutOrder, RolloutPreview, RolloutView, RolloutsView,
+    ServerCertificateView, SiteView, TargetView, TargetsView, TwinView, TwinsView, UploadView,
 };
 
 /// Why the house could not answer. The words go to the client as they are, except those of `Internal`, which

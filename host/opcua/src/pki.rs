@@ -247,7 +247,9 @@ impl Pki {
         if standing == Standing::Trusted || one.standing == Standing::Trusted {
             match (self.note_trust(&one), standing) {
                 (Err(error), Standing::Trusted) => return Err(error),
-                (Err(error), Standing::Rejected) => tracing::warn!(%error, "trust that is taken back is not noted"),
+                (Err(error), Standing::Rejected) => {
+                    tracing::warn!(%error, "trust that is taken back is not noted")
+                }
                 (Ok(()), _) => {}
             }
         }

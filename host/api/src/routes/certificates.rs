@@ -152,7 +152,11 @@ impl Ordered {
     }
 
     /// Of a request without a body.
-    pub(super) fn bare(path: Thumbprint, query: Option<&str>, principal: &Principal) -> Result<Self, Failure> {
+    pub(super) fn bare(
+        path: Thumbprint,
+        query: Option<&str>,
+        principal: &Principal,
+    ) -> Result<Self, Failure> {
         Params::read(query, &[])?;
         Ok(Self { thumbprint: whole(path)?, by: admission::signed(principal, None)? })
     }

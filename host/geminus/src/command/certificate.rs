@@ -216,11 +216,14 @@ mod tests {
         let (dir, thumbprint) = place(&["rejected", "clients/rejected"]);
         let refused = command(dir.path(), &format!("trust {thumbprint}")).1.expect_err("whose?");
         assert!(refused.to_string().contains("--of client"), "{refused}");
-        assert_eq!(words(dir.path()), []);
+        assert!(words(dir.path()).is_empty(), "nothing was done");
         command(dir.path(), &format!("trust {thumbprint} --of client")).1.expect("trusted");
         let servers = pki(dir.path()).expect("pki");
         let standing = |pki: &Pki| pki.named(&thumbprint).expect("one").standing.name();
-        assert_eq!((standing(&servers), standing(&servers.clients().expect("clients"))), ("rejected", "trusted"));
+        assert_eq!(
+            (standing(&servers), standing(&servers.clients().expect("clients"))),
+            ("rejected", "trusted")
+        );
         command(dir.path(), &format!("trust {thumbprint} --of server")).1.expect("trusted");
         assert_eq!(standing(&servers), "trusted");
     }

@@ -246,11 +246,11 @@ impl House for Rooms {
     }
 
     async fn certificates(&self) -> Result<api::CertificatesView, Trouble> {
-        self.certificates.ask(|own| own.view()).await
+        self.certificates.ask(Certificates::view).await
     }
 
     async fn own_certificate(&self) -> Result<api::OwnCertificate, Trouble> {
-        self.certificates.ask(|own| own.own()).await
+        self.certificates.ask(Certificates::own).await
     }
 
     async fn order_certificate(

@@ -96,7 +96,11 @@ impl Pki {
             return None;
         }
         if self.side == Side::Client {
-            return Some(if self.was_trusted(certificate) { Rejection::TakenBack } else { Rejection::Unknown });
+            return Some(if self.was_trusted(certificate) {
+                Rejection::TakenBack
+            } else {
+                Rejection::Unknown
+            });
         }
         let mut reason = Rejection::Unknown;
         for one in seen.iter().filter(|one| one.thumbprint == certificate.thumbprint) {
