@@ -148,7 +148,8 @@ fn compare(bench: &Workbench, kind: Kind, course: Course) -> anyhow::Result<(f64
         }
     }
     let detail = json!({
-        "model": kind.name(), "twins": course.twins, "batch": course.twins, "rows": course.rows(), "runs": RUNS,
+        "model": kind.name(), "twins": course.twins, "batch": course.twins,
+        "rows": u64::from(course.twins) * course.ticks, "runs": RUNS,
         "fuel_per_row": rounded(fuel as f64 / (course.rows() * RUNS as f64)), "outputs_equal": true, "python": python,
     });
     Ok((median(wasm_us), median(native_us), detail))
