@@ -276,6 +276,8 @@ async fn line(mut link: Link, shared: &Shared) -> (bool, String) {
             biased;
             // `shared` holds the other half until this line is taken from it.
             _ = hung_up.wait_for(|hung_up| *hung_up) => {
+                // First, so that no further order is given to it.
+                shared.set(None);
                 link.hang_up().await;
                 return (true, "the server did not answer an order".to_owned());
             }
