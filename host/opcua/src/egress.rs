@@ -275,7 +275,7 @@ async fn line(mut link: Link, shared: &Shared) -> (bool, String) {
         let notice = tokio::select! {
             biased;
             // `shared` holds the other half until this line is taken from it.
-            _ = hung_up.wait_for(|hung_up| *hung_up) => {
+            () = async { drop(hung_up.wait_for(|hung_up| *hung_up).await) } => {
                 // First, so that no further order is given to it.
                 shared.set(None);
                 link.hang_up().await;

@@ -118,7 +118,8 @@ async fn pass(listener: TcpListener, to: SocketAddr, held: watch::Receiver<bool>
             let back = tokio::spawn(async move { drop(tokio::io::copy(&mut answers, &mut hear).await) });
             let mut bytes = vec![0; 8_192];
             while let Ok(many @ 1..) = said.read(&mut bytes).await {
-                if !*held.borrow() && tell.write_all(&bytes[..many]).await.is_err() {
+                let is_held = *held.borrow();
+                if !is_held && tell.write_all(&bytes[..many]).await.is_err() {
                     break;
                 }
             }
