@@ -6,52 +6,30 @@ use std::sync::mpsc::channel;
 
 use geminus_core::{ManualClock, SystemClock, TwinIndex};
 use geminus_tests::{PATIENCE, wait_for};
-use opcua::server::diagnostics::NamespaceMetadata;
-use opcua::server::node_manager::memory::simple_node_manager;
-use opcua::server::{ServerBuilder, ServerHandle};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 use super::*;
+use crate::bench::{Field, node};
 use crate::{Security, Subscribe, User};
 
-/// A node that every server has and nobody may write: what reaches the server is declined.
-const NODE: &str = "i=2267";
 const VALID: Duration = Duration::from_mins(1);
 
 struct Place {
     runtime: Runtime,
     folder: tempfile::TempDir,
     server: SocketAddr,
-    handle: ServerHandle,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.handle.cancel();
-    }
+    _field: Field,
 }
 
 impl Place {
     fn new() -> Self {
-        let runtime = Runtime::new().expect("runtime");
         let folder = tempfile::tempdir().expect("folder");
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("listener");
-        let server = listener.local_addr().expect("address");
-        let metadata = NamespaceMetadata { namespace_uri: "urn:t".to_owned(), ..Default::default() };
-        let (made, handle) = ServerBuilder::new_anonymous("t")
-            .application_uri("urn:t")
-            .product_uri("urn:t")
-            .host("127.0.0.1")
-            .port(server.port())
-            .pki_dir(folder.path().join("server"))
-            .with_node_manager(simple_node_manager(metadata, "t"))
-            .build()
-            .expect("a server");
-        runtime.spawn(async move { made.run_with(listener).await });
-        Self { runtime, folder, server, handle }
+        let field = Field::start(&folder.path().join("server"), &["setpoint".to_owned()]).expect("a server");
+        let server = field.endpoint().trim_start_matches("opc.tcp://").parse().expect("an address");
+        Self { runtime: Runtime::new().expect("runtime"), folder, server, _field: field }
     }
 
     fn egress(&self, to: SocketAddr, answer_max: Duration, clock: Arc<dyn Clock>) -> OpcUaEgress {
@@ -80,11 +58,12 @@ impl Place {
     }
 }
 
-/// Sends an order to [`NODE`] that is valid for so long from `now` on.
+/// Sends an order to the setpoint that is valid for so long from `now` on.
 fn order(egress: &mut OpcUaEgress, now: Timestamp, valid: Duration) -> std::sync::mpsc::Receiver<Answer> {
     let expires = now.plus(valid);
+    let address = &node("setpoint");
     let order =
-        Order { id: Uuid::nil(), twin: TwinIndex(0), address: NODE, value: 7.0, unit: "1", by: "t", expires };
+        Order { id: Uuid::nil(), twin: TwinIndex(0), address, value: 7.0, unit: "1", by: "t", expires };
     let (tell, told) = channel();
     egress.send(&order, now, Reply::new(move |answer| drop(tell.send(answer))));
     told
@@ -97,11 +76,11 @@ fn an_order_whose_time_is_over_after_the_lookup_does_not_leave() {
     let mut egress = place.egress(place.server, PATIENCE, Arc::clone(&clock) as _);
     let began = clock.now();
     let answer = order(&mut egress, began, VALID).recv_timeout(PATIENCE).expect("an answer");
-    assert!(matches!(answer, Answer::Declined { .. }), "it reaches the server in time: {answer:?}");
+    assert!(matches!(answer, Answer::Acknowledged { .. }), "it reaches the server in time: {answer:?}");
     // As after a stop of the process: the order is as old as it was, the time is not.
     clock.advance(VALID - Duration::from_nanos(1));
     let answer = order(&mut egress, began, VALID).recv_timeout(PATIENCE).expect("an answer");
-    assert!(matches!(answer, Answer::Declined { .. }), "a nanosecond is left: {answer:?}");
+    assert!(matches!(answer, Answer::Acknowledged { .. }), "a nanosecond is left: {answer:?}");
     clock.advance(Duration::from_nanos(1));
     let answer = order(&mut egress, began, VALID).recv_timeout(PATIENCE).expect("an answer");
     let Answer::NotSent { reason } = answer else { panic!("{answer:?}") };
@@ -140,7 +119,7 @@ fn a_server_that_does_not_answer_an_order_is_hung_up_on_and_connected_to_anew() 
     let clock = Arc::new(SystemClock::new());
     let mut egress = place.egress(between, Duration::from_millis(300), Arc::clone(&clock) as _);
     let answer = order(&mut egress, clock.now(), VALID).recv_timeout(PATIENCE).expect("an answer");
-    assert!(matches!(answer, Answer::Declined { .. }), "{answer:?}");
+    assert!(matches!(answer, Answer::Acknowledged { .. }), "{answer:?}");
 
     let before = *gone.borrow();
     hold.send_replace(true);
@@ -156,5 +135,5 @@ fn a_server_that_does_not_answer_an_order_is_hung_up_on_and_connected_to_anew() 
         Ok((!matches!(answer, Answer::NotSent { .. })).then_some(answer))
     });
     let answer = answer.expect("an answer");
-    assert!(matches!(answer, Answer::Declined { .. }), "{answer:?}");
+    assert!(matches!(answer, Answer::Acknowledged { .. }), "{answer:?}");
 }
