@@ -1,8 +1,9 @@
 //! Orders to one server, on a session of their own.
 //!
-//! Each order leaves on the line that stands at that moment or not at all, is sent once, and gets one answer. A line that
-//! breaks is thrown away with whatever was under way on it: nobody knows what became of that. Signs of life go the same way,
-//! beside the orders; [`crate::beat`] says when one is written and whether it has left.
+//! Each order leaves on the line that stands at that moment and before it expires or not at all, is sent once, and gets one
+//! answer. A line that breaks is thrown away with whatever was under way on it: nobody knows what became of that. A server that
+//! does not answer an order in time is hung up on, so that nothing waits in the library to leave later. Signs of life go the
+//! same way, beside the orders; [`crate::beat`] says when one is written and whether it has left.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,15 +13,15 @@ use std::time::Duration;
 use geminus_core::{Clock, Timestamp};
 use geminus_dispatch::{Answer, Beat, Egress, Order, Reply};
 use opcua::client::Session;
-use opcua::types::NamespaceMap;
+use opcua::types::{Error, NamespaceMap, StatusCode};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::beat::Pulses;
 use crate::link::{self, Link, Notice};
-use crate::order::{Destination, Place};
-use crate::{OpcUaError, OpcUaOptions};
+use crate::order::{self, Destination, Place};
+use crate::{OpcUaError, OpcUaOptions, status};
 
 /// Orders under way at most.
 const WINDOW: usize = 16;
@@ -42,6 +43,15 @@ struct Line {
     window: Arc<Semaphore>,
     /// What was looked up on this line.
     places: Arc<Mutex<HashMap<Destination, Place>>>,
+    /// Ends the line, with what the library still holds of it.
+    hang_up: watch::Sender<bool>,
+}
+
+/// Until when an order may leave, and how long its answer may take.
+struct Deadline {
+    clock: Arc<dyn Clock>,
+    expires: Timestamp,
+    answer_max: Duration,
 }
 
 /// What the task of the line and the egress share.
@@ -58,6 +68,7 @@ pub struct OpcUaEgress {
     shared: Arc<Shared>,
     runtime: Handle,
     answer_max: Duration,
+    clock: Arc<dyn Clock>,
     task: JoinHandle<()>,
 }
 
@@ -79,8 +90,8 @@ impl OpcUaEgress {
             up: watch::Sender::new(false),
             pulses: Mutex::default(),
         });
-        let task = runtime.spawn(drive(options, clock, Arc::clone(&shared)));
-        Ok(Self { shared, runtime, answer_max, task })
+        let task = runtime.spawn(drive(options, Arc::clone(&clock), Arc::clone(&shared)));
+        Ok(Self { shared, runtime, answer_max, clock, task })
     }
 
     /// Whether the line stands, as it changes.
@@ -111,9 +122,11 @@ impl Egress for OpcUaEgress {
         let Ok(under_way) = Arc::clone(&line.window).try_acquire_owned() else {
             return reply.answer(not_sent(format!("{WINDOW} orders wait for the server already")));
         };
-        let (value, left, answer_max) = (order.value, order.expires.since(now), self.answer_max);
+        let (value, left) = (order.value, order.expires.since(now));
+        let (clock, expires, answer_max) = (Arc::clone(&self.clock), order.expires, self.answer_max);
+        let deadline = Deadline { clock, expires, answer_max };
         self.runtime.spawn(async move {
-            reply.answer(line.carry(&destination, value, left, answer_max).await);
+            reply.answer(line.carry(&destination, value, left, &deadline).await);
             drop(under_way);
         });
     }
@@ -145,8 +158,9 @@ impl Line {
         destination: &Destination,
         value: f64,
         left: Duration,
-        answer_max: Duration,
+        deadline: &Deadline,
     ) -> Answer {
+        let answer_max = deadline.answer_max;
         let place = match tokio::time::timeout(left.min(answer_max), self.place(destination)).await {
             Ok(Ok(place)) => place,
             Ok(Err(reason)) => return Answer::NotSent { reason },
@@ -160,11 +174,23 @@ impl Line {
             Ok(value) => value,
             Err(reason) => return Answer::NotSent { reason },
         };
-        match tokio::time::timeout(answer_max, place.send(&self.session, value)).await {
-            Ok(answer) => answer,
-            Err(_) => {
+        // A process that stood still finds the place looked up and the time over: a timeout asks what it waits for first.
+        if deadline.clock.now() >= deadline.expires {
+            return Answer::NotSent { reason: "the order expired before it could leave".to_owned() };
+        }
+        let sent = tokio::time::timeout(answer_max, place.send(&self.session, value)).await;
+        let said =
+            sent.unwrap_or_else(|_| Err(Error::new(StatusCode::BadTimeout, "the server did not answer")));
+        let silent = said.as_ref().is_err_and(|error| status::says_nothing(error.status()));
+        if silent {
+            // It may stand in the library's queue still, and must not leave it after it was called lost.
+            self.hang_up.send_replace(true);
+        }
+        match said {
+            Err(error) if error.status() == StatusCode::BadTimeout => {
                 Answer::Lost { reason: format!("the server did not answer in {} ms", answer_max.as_millis()) }
             }
+            said => order::answer(said),
         }
     }
 
@@ -172,7 +198,7 @@ impl Line {
     async fn beat(&self, destination: &Destination, sequence: u64) -> Result<(), String> {
         let place = self.place(destination).await?;
         let value = place.count(sequence)?;
-        match place.send(&self.session, value).await {
+        match order::answer(place.send(&self.session, value).await) {
             Answer::Acknowledged { .. } => Ok(()),
             Answer::NotSent { reason } | Answer::Declined { reason } | Answer::Lost { reason } => Err(reason),
         }
@@ -243,9 +269,21 @@ async fn line(mut link: Link, shared: &Shared) -> (bool, String) {
         Err(error) => return (false, crate::status::name(error.status())),
     };
     let (window, places) = (Arc::new(Semaphore::new(WINDOW)), Arc::default());
-    shared.set(Some(Line { session: Arc::clone(&link.session), namespaces, window, places }));
+    let (hang_up, mut hung_up) = watch::channel(false);
+    shared.set(Some(Line { session: Arc::clone(&link.session), namespaces, window, places, hang_up }));
     loop {
-        match link.notices.recv().await {
+        let notice = tokio::select! {
+            biased;
+            // `shared` holds the other half until this line is taken from it.
+            () = async { drop(hung_up.wait_for(|hung_up| *hung_up).await) } => {
+                // First, so that no further order is given to it.
+                shared.set(None);
+                link.hang_up().await;
+                return (true, "the server did not answer an order".to_owned());
+            }
+            notice = link.notices.recv() => notice,
+        };
+        match notice {
             Some(Notice::Lost(code) | Notice::Failed(code) | Notice::Ended(code)) => {
                 return (true, crate::status::name(code));
             }
@@ -254,3 +292,6 @@ async fn line(mut link: Link, shared: &Shared) -> (bool, String) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@
 
 mod address;
 mod beat;
-#[cfg(feature = "bench")]
+#[cfg(any(test, feature = "bench"))]
 pub mod bench;
 pub mod discover;
 mod egress;

@@ -341,6 +341,13 @@ impl Link {
         }
     }
 
+    /// Hangs up without a word, and waits until the connection is gone with all that was to be sent on it.
+    pub(crate) async fn hang_up(mut self) {
+        self.driver.abort();
+        // An error is the end that was asked for.
+        drop((&mut self.driver).await);
+    }
+
     /// Takes leave: the server forgets the subscription and the session.
     pub(crate) async fn goodbye(self, subscription: Option<u32>) {
         let leave = async {

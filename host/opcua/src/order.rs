@@ -108,8 +108,8 @@ impl Place {
         value::variant((sequence % value::turn(*wanted)) as f64, *wanted)
     }
 
-    /// Sends it, once, and says what the server said.
-    pub(crate) async fn send(self, session: &Session, value: Variant) -> Answer {
+    /// Sends it, once, and gives what the server said, if it said something; [`answer`] says what that means.
+    pub(crate) async fn send(self, session: &Session, value: Variant) -> Result<Option<StatusCode>, Error> {
         match self {
             Self::Value(node, _) => {
                 let write = WriteValue {
@@ -119,17 +119,14 @@ impl Place {
                     // Many servers refuse a value that brings a time or a status of its own.
                     value: DataValue { value: Some(value), ..DataValue::null() },
                 };
-                let response = ask(session, Write::new(session).node(write)).await;
-                answer(response.map(|response| response.results.into_iter().flatten().next()))
+                let response = ask(session, Write::new(session).node(write)).await?;
+                Ok(response.results.into_iter().flatten().next())
             }
             Self::Method(object_id, method_id, _) => {
                 let input_arguments = Some(vec![value]);
                 let call = CallMethodRequest { object_id, method_id, input_arguments };
-                let response = ask(session, Call::new(session).method(call)).await;
-                let code = |response: opcua::types::CallResponse| {
-                    response.results.into_iter().flatten().next().map(|result| result.status_code)
-                };
-                answer(response.map(code))
+                let response = ask(session, Call::new(session).method(call)).await?;
+                Ok(response.results.into_iter().flatten().next().map(|result| result.status_code))
             }
         }
     }
@@ -140,7 +137,7 @@ fn on(node: &NodeAddress, namespaces: &NamespaceMap) -> Result<NodeId, String> {
 }
 
 /// What is known of an order by what the server said of it.
-fn answer(said: Result<Option<StatusCode>, Error>) -> Answer {
+pub(crate) fn answer(said: Result<Option<StatusCode>, Error>) -> Answer {
     let code = match said {
         Ok(Some(code)) => code,
         Ok(None) => return Answer::Lost { reason: "the server answered without a result".to_owned() },

@@ -1,18 +1,20 @@
 //! The task that owns a source: connects, subscribes, asks for messages, puts them in order, watches for silence,
 //! connects again.
 //!
-//! A message is acknowledged to the server once its samples are handed on; until then the server keeps it, and one that
-//! did not arrive is asked for again by its number. So neither a lost line nor a slow store loses a value that the server
-//! still has, and none is told twice. What becomes of a line while it stands is in [`follow`].
+//! A message is acknowledged to the server once its samples are durable; until then the server keeps it, and one that
+//! did not arrive is asked for again by its number. While too many wait for the disk, none is asked for. So neither a lost
+//! line nor a store that is slow or cannot write loses a value that the server still has, and none is told twice. What
+//! becomes of a line while it stands is in [`follow`].
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use geminus_core::{Batch, Clock, Event, Severity};
+use geminus_core::ticket::TicketEnd;
+use geminus_core::{Batch, Clock, Event, Severity, TicketBook};
 use geminus_ingest::{EventSink, Sink};
 use opcua::types::{Error, StatusCode};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::intake::Intake;
 use crate::link::{self, Link, LinkError};
@@ -22,6 +24,9 @@ use crate::status;
 use crate::subscription::{self, Answer, SubscribeError, Subscription};
 
 mod follow;
+mod open;
+
+use open::Open;
 
 /// Waits before the next attempt, the first and the longest; doubled each time.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
@@ -59,6 +64,11 @@ pub(crate) struct Reader<S> {
     again: Vec<usize>,
     /// Monotonic time at which it was last told that queues of the server run over.
     overflows_told: Option<Duration>,
+    /// Messages whose samples are not durable yet.
+    open: Open,
+    book: TicketBook,
+    /// How tickets ended.
+    ends: mpsc::UnboundedReceiver<TicketEnd>,
     stopped: watch::Receiver<bool>,
 }
 
@@ -100,6 +110,9 @@ impl<S: Sink> Reader<S> {
         stopped: watch::Receiver<bool>,
     ) -> Self {
         let since = Duration::ZERO;
+        let (tell, ends) = mpsc::unbounded_channel();
+        // One that ends after its source is nobody's any more.
+        let book = TicketBook::new(move |end| drop(tell.send(end)));
         Self {
             house,
             options,
@@ -110,6 +123,9 @@ impl<S: Sink> Reader<S> {
             told_certificate: None,
             again: Vec::new(),
             overflows_told: None,
+            open: Open::default(),
+            book,
+            ends,
             stopped,
         }
     }
@@ -301,23 +317,24 @@ impl<S: Sink> Reader<S> {
         facts
     }
 
-    /// Delivers what there is. A sink that stays full does not keep a stopping reader for ever.
-    async fn deliver(&mut self) -> ControlFlow<Leave> {
+    /// Delivers what there is of message `number`, and says whether it can be acknowledged at once because there is nothing.
+    /// A sink that stays full does not keep a stopping reader for ever.
+    async fn deliver(&mut self, number: u32) -> ControlFlow<Leave, bool> {
         if self.intake.samples.is_empty() {
-            return ControlFlow::Continue(());
+            return ControlFlow::Continue(true);
         }
         let samples = std::mem::take(&mut self.intake.samples);
         self.house.stats.add_samples(samples.len() as u64);
+        let ticket = Some(self.book.open(self.open.enter(number, samples.len())));
         let Self { house, stopped, .. } = self;
         let too_late = async {
-            // An error means that nobody is left who could stop it, which is a stop too.
-            drop(stopped.wait_for(|stopped| *stopped).await);
+            stop(stopped).await;
             drop(tokio::time::timeout(STOP_GRACE, std::future::pending::<()>()).await);
         };
         tokio::select! {
             biased;
-            delivered = house.sink.deliver(Batch { samples, ticket: None }) => match delivered {
-                Ok(()) => ControlFlow::Continue(()),
+            delivered = house.sink.deliver(Batch { samples, ticket }) => match delivered {
+                Ok(()) => ControlFlow::Continue(false),
                 Err(_) => ControlFlow::Break(Leave::SinkClosed),
             },
             () = too_late => ControlFlow::Break(Leave::Stopped),
@@ -332,3 +349,11 @@ impl<S: Sink> Reader<S> {
         (self.house.events)(event);
     }
 }
+
+/// Comes when the reader is to stop. An error means that nobody is left who could stop it, which is a stop too.
+async fn stop(stopped: &mut watch::Receiver<bool>) {
+    drop(stopped.wait_for(|stopped| *stopped).await);
+}
+
+#[cfg(test)]
+mod tests;

@@ -12,8 +12,10 @@ mod nodes;
 mod options;
 mod push;
 mod reading;
+mod relay;
 mod run;
 mod space;
+mod stats;
 mod units;
 
 #[cfg(test)]
@@ -24,7 +26,8 @@ pub use catalogue::{Catalogue, Folder, Layout, Part, ShownPoint, VARIABLES_MAX};
 pub use login::{Doorkeeper, Rights, Visitor};
 pub use options::{ServerError, ServerLimits, ServerOptions};
 pub use reading::{Content, Reading};
-pub use run::{OpcUaServer, ServerStats};
+pub use run::OpcUaServer;
+pub use stats::ServerStats;
 
 /// Namespace of twins. The number at its end is that of the layout: another layout gets another one.
 pub const NAMESPACE: &str = "urn:geminus:twins:1";

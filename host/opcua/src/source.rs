@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use geminus_core::Clock;
 use geminus_ingest::refusal::RefusalCounts;
@@ -14,6 +15,9 @@ use crate::intake::{Intake, Item};
 use crate::reader::{House, Reader};
 use crate::{NodeAddress, OpcUaError, OpcUaOptions};
 
+/// How long a source may take to end when it is stopped: what it has read waits some seconds for a full house, and the
+/// server has some for its goodbye. After that it is ended where it stands.
+const STOP_MAX: Duration = Duration::from_secs(9);
 /// Nodes of one source.
 pub(crate) const NODES_MAX: usize = 100_000;
 
@@ -107,11 +111,16 @@ impl OpcUaHandle {
         Arc::clone(&self.stats)
     }
 
-    /// Delivers what was read and takes leave of the server, both in a bounded time.
+    /// Delivers what was read and takes leave of the server, both in a bounded time, whatever the server does.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
-        if let Err(error) = (&mut self.reader).await {
-            tracing::warn!(%error, "the OPC UA reader did not end by itself");
+        match tokio::time::timeout(STOP_MAX, &mut self.reader).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the OPC UA reader did not end by itself"),
+            Err(_) => {
+                tracing::warn!(stop_max_ms = STOP_MAX.as_millis(), "the OPC UA reader did not end in time");
+                self.reader.abort();
+            }
         }
     }
 }
@@ -185,5 +194,23 @@ mod tests {
         let items = items(vec![of("ns=2;s=a", 1), of("ns=2;s=b", 2), of("ns=2;s=a", 3)]);
         let names: Vec<String> = items.iter().map(|item| item.address.to_string()).collect();
         assert_eq!(names, ["ns=2;s=a", "ns=2;s=b"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_that_does_not_end_is_ended() {
+        let (stop, stopped) = watch::channel(false);
+        let (tell, ended) = tokio::sync::oneshot::channel::<()>();
+        let reader = tokio::spawn(async move {
+            // Dropped with the task.
+            let _tell = tell;
+            std::future::pending::<()>().await;
+        });
+        let clock = tokio::time::Instant::now();
+        OpcUaHandle { stats: Arc::default(), stop, reader }.stop().await;
+        let took = clock.elapsed();
+        assert!(took >= STOP_MAX && took < STOP_MAX + Duration::from_secs(1), "{took:?}");
+        assert!(stopped.has_changed().is_err(), "it was told to stop, and nobody is left");
+        assert!(*stopped.borrow());
+        ended.await.expect_err("its task is gone");
     }
 }

@@ -74,7 +74,9 @@ fn every_value_arrives_once_with_its_time_at_a_source() {
     let mut take = |count: usize| {
         while got.len() < count {
             let next = async { tokio::time::timeout(PATIENCE, batches.recv()).await };
-            got.extend(runtime.block_on(next).expect("in time").expect("a batch").samples);
+            let batch = runtime.block_on(next).expect("in time").expect("a batch");
+            got.extend(batch.samples);
+            batch.ticket.into_iter().for_each(geminus_core::Ticket::commit);
         }
         got.clone()
     };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use geminus_core::ticket::TicketEnd;
 use geminus_core::{Event, Severity};
 use geminus_ingest::Sink;
 use opcua::client::UARequest as _;
@@ -15,7 +16,8 @@ use opcua::types::{
     StatusCode, SubscriptionAcknowledgement,
 };
 
-use super::{AGAIN, Leave, Lost, Reader};
+use super::open::Open;
+use super::{AGAIN, Leave, Lost, Reader, stop};
 use crate::link::{Link, Notice, SESSION, STEP_MAX};
 use crate::sequence::{Place, Sequence};
 use crate::status;
@@ -96,11 +98,12 @@ impl Course {
         self.back_by.get_or_insert(now + BACK_MAX);
     }
 
-    /// Acknowledges once more what the server still keeps and we have.
-    fn tidy(&mut self, kept: Option<&Vec<u32>>) {
+    /// Acknowledges once more what the server still keeps and we have, and is not on its way to the disk.
+    fn tidy(&mut self, kept: Option<&Vec<u32>>, open: &Open) {
         if std::mem::take(&mut self.untidy) {
             let (sequence, kept) = (self.sequence, kept.into_iter().flatten());
-            let had = kept.copied().filter(|number| sequence.place(*number) == Place::Before);
+            let had = kept.copied();
+            let had = had.filter(|number| sequence.place(*number) == Place::Before && !open.has(*number));
             self.acks.extend(had.take(ACKS_MAX));
         }
     }
@@ -118,6 +121,7 @@ enum Step {
     Stopped,
     Notice(Notice),
     Answer(Vec<u32>, Box<Result<PublishResponse, Error>>),
+    Durable(TicketEnd),
     Due,
 }
 
@@ -128,23 +132,65 @@ impl<S: Sink> Reader<S> {
         link: &mut Link,
         subscription: &mut Option<u32>,
     ) -> ControlFlow<Leave, Lost> {
-        let mut course = match self.begin(link, subscription).await {
+        // Whatever the server is waited for, a stop ends it.
+        let mut stopped = self.stopped.clone();
+        let begun = tokio::select! {
+            biased;
+            () = stop(&mut stopped) => return ControlFlow::Break(Leave::Stopped),
+            begun = self.begin(link, subscription) => begun,
+        };
+        let mut course = match begun {
             Ok(course) => course,
             Err(lost) => return ControlFlow::Continue(lost),
         };
         loop {
-            course.ask(link);
+            let is_held = self.open.is_full();
+            if !is_held {
+                course.ask(link);
+            }
             let went = match self.step(link, &mut course).await {
                 Step::Stopped => return ControlFlow::Break(Leave::Stopped),
-                Step::Notice(notice) => self.noticed(notice, link, &mut course, subscription).await,
+                Step::Notice(notice) => tokio::select! {
+                    biased;
+                    () = stop(&mut stopped) => return ControlFlow::Break(Leave::Stopped),
+                    went = self.noticed(notice, link, &mut course, subscription) => went,
+                },
                 Step::Answer(acks, answer) => match self.answered(acks, *answer, link, &mut course).await {
                     ControlFlow::Continue(went) => went,
                     ControlFlow::Break(leave) => return ControlFlow::Break(leave),
                 },
-                Step::Due => self.due(link, &mut course).await,
+                Step::Durable(end) => {
+                    self.durable(end, &mut course);
+                    Ok(())
+                }
+                Step::Due => {
+                    // A server that is asked for nothing has nothing to say.
+                    if is_held && course.asked.is_empty() {
+                        course.heard = self.now();
+                    }
+                    tokio::select! {
+                        biased;
+                        () = stop(&mut stopped) => return ControlFlow::Break(Leave::Stopped),
+                        went = self.due(link, &mut course) => went,
+                    }
+                }
             };
+            if is_held && !self.open.is_full() {
+                course.heard = self.now();
+            }
             if let Err(lost) = went {
                 return ControlFlow::Continue(lost);
+            }
+        }
+    }
+
+    /// The samples of a message are durable, or were given up: then it is not acknowledged.
+    fn durable(&mut self, end: TicketEnd, course: &mut Course) {
+        let ends = std::iter::successors(Some(end), |_| self.ends.try_recv().ok());
+        for end in ends {
+            match self.open.ended(end) {
+                Some(number) => course.acks.push(number),
+                None => tracing::debug!(?end, "a message is not acknowledged"),
             }
         }
     }
@@ -152,6 +198,7 @@ impl<S: Sink> Reader<S> {
     async fn begin(&mut self, link: &Link, subscription: &mut Option<u32>) -> Result<Course, Lost> {
         let made = self.subscribe(link).await?;
         *subscription = Some(made.id);
+        self.open.start_over();
         self.connected();
         Ok(Course::new(made, self.now()))
     }
@@ -167,6 +214,8 @@ impl<S: Sink> Reader<S> {
                 notice = link.notices.recv() => {
                     Step::Notice(notice.unwrap_or(Notice::Ended(StatusCode::BadConnectionClosed)))
                 }
+                // The book is ours, so the channel is open.
+                Some(end) = self.ends.recv() => Step::Durable(end),
                 Some((acks, answer)) = asked.next(), if !asked.is_empty() => Step::Answer(acks, Box::new(answer)),
             }
         };
@@ -224,7 +273,7 @@ impl<S: Sink> Reader<S> {
         if response.subscription_id != course.subscription.id {
             return ControlFlow::Continue(Ok(()));
         }
-        course.tidy(response.available_sequence_numbers.as_ref());
+        course.tidy(response.available_sequence_numbers.as_ref(), &self.open);
         let went = self.heard(response.notification_message, link, course).await;
         // The wait for a full store is not the server's silence.
         course.heard = self.now();
@@ -292,10 +341,24 @@ impl<S: Sink> Reader<S> {
         course: &mut Course,
     ) -> ControlFlow<Leave, Result<(), Lost>> {
         let mut gone = 0;
+        let mut stopped = self.stopped.clone();
         for _ in 0..missing {
+            while self.open.is_full() {
+                let end = tokio::select! {
+                    biased;
+                    () = stop(&mut stopped) => return ControlFlow::Break(Leave::Stopped),
+                    end = self.ends.recv() => end,
+                };
+                end.into_iter().for_each(|end| self.durable(end, course));
+            }
             let number = course.sequence.next();
             let request = Republish::new(course.subscription.id, number, &link.session);
-            match link.ask(request).await {
+            let answer = tokio::select! {
+                biased;
+                () = stop(&mut stopped) => return ControlFlow::Break(Leave::Stopped),
+                answer = link.ask(request) => answer,
+            };
+            match answer {
                 Ok(response) if response.notification_message.sequence_number == number => {
                     self.house.stats.add_asked_again(1);
                     if let Err(lost) = self.take(response.notification_message, course).await? {
@@ -323,7 +386,7 @@ impl<S: Sink> Reader<S> {
         ControlFlow::Continue(Ok(()))
     }
 
-    /// Takes the message that is next, hands its samples on, and notes it for acknowledgement.
+    /// Takes the message that is next and hands its samples on; it is acknowledged when they are durable.
     async fn take(
         &mut self,
         message: NotificationMessage,
@@ -345,9 +408,11 @@ impl<S: Sink> Reader<S> {
         }
         self.house.stats.add_messages(1);
         self.tell_overflows();
-        self.deliver().await?;
+        let has_nothing = self.deliver(number).await?;
         course.sequence.step();
-        course.acks.push(number);
+        if has_nothing {
+            course.acks.push(number);
+        }
         ControlFlow::Continue(ended.map_or(Ok(()), |code| Err(Lost::Subscription(code))))
     }
 

@@ -1,16 +1,17 @@
 //! The library's server on a thread of its own, from its start to its end.
 //!
 //! The library keeps a note of every watched variable of subscriptions that have ended, for as long as it runs. So after a
-//! number of them it is made anew: clients lose their line for a moment and come back, and memory stays bounded.
+//! number of them it is made anew: clients lose their line for a moment and come back, and memory stays bounded. One that
+//! ends by itself is made anew after some seconds.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use geminus_core::{Clock, Event};
+use geminus_core::{Clock, Event, Severity};
 use opcua::crypto::SecurityPolicy;
 use opcua::server::node_manager::memory::InMemoryNodeManagerBuilder;
 use opcua::server::{ANONYMOUS_USER_TOKEN_ID, Server, ServerBuilder, ServerEndpoint, ServerHandle};
@@ -26,11 +27,19 @@ use super::login::{Door, Doorkeeper};
 use super::nodes::{TwinNodeManager, TwinNodesBuilder};
 use super::options::{ServerError, ServerOptions};
 use super::push::Pusher;
+use super::relay::{self, Relay, SPARE, SPARE_OF_ADDRESS};
+use super::stats::ServerStats;
 use crate::options::Security;
 use crate::pki::{APPLICATION_URI, OWN_CERTIFICATE, OWN_KEY, Pki};
 
 /// How long clients have to take leave when the server ends.
 const GOODBYE: Duration = Duration::from_secs(3);
+/// Of it, how long the last words of the server may take to leave.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How long after the library's server has ended by itself, or could not be made, another one is tried.
+const AGAIN: Duration = Duration::from_secs(5);
+/// Looks after which a server that was made anew counts as one that stands.
+const STANDS: u32 = 2;
 /// How often rejected certificates are looked at, and figures taken.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Ended watches after which the library's server is made anew.
@@ -54,34 +63,6 @@ const MESSAGES_WAITING_MAX: usize = 100;
 /// Where events go.
 type Ear = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// What a server counts. Shared, and cheap to read.
-#[derive(Debug, Default)]
-pub struct ServerStats {
-    sessions: AtomicU64,
-    subscriptions: AtomicU64,
-    pushed: AtomicU64,
-}
-
-impl ServerStats {
-    /// Sessions that are open, as of the last look.
-    #[must_use]
-    pub fn sessions(&self) -> u64 {
-        self.sessions.load(Relaxed)
-    }
-
-    /// Subscriptions of all of them.
-    #[must_use]
-    pub fn subscriptions(&self) -> u64 {
-        self.subscriptions.load(Relaxed)
-    }
-
-    /// Values that were given to subscriptions.
-    #[must_use]
-    pub fn pushed(&self) -> u64 {
-        self.pushed.load(Relaxed)
-    }
-}
-
 /// A server that runs until it is stopped or dropped.
 #[derive(Debug)]
 pub struct OpcUaServer {
@@ -89,6 +70,20 @@ pub struct OpcUaServer {
     stop: watch::Sender<bool>,
     thread: Mutex<Option<JoinHandle<()>>>,
     stats: Arc<ServerStats>,
+    /// The library's first server.
+    #[cfg(test)]
+    pub(super) first: FirstServer,
+}
+
+/// A handle that says nothing of itself.
+#[cfg(test)]
+pub(super) struct FirstServer(pub(super) ServerHandle);
+
+#[cfg(test)]
+impl std::fmt::Debug for FirstServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FirstServer")
+    }
 }
 
 impl OpcUaServer {
@@ -128,12 +123,22 @@ impl OpcUaServer {
             address,
             stopped,
             options,
+            told: AtomicBool::new(false),
         };
         // Now, so that what is in the way is said at the start.
         let first = room.build()?;
+        #[cfg(test)]
+        let handle = FirstServer(first.1.clone());
         let thread = std::thread::Builder::new().name("opcua-server".to_owned());
         let thread = thread.spawn(move || room.serve(first, strangers)).map_err(ServerError::Thread)?;
-        Ok(Self { address, stop, thread: Mutex::new(Some(thread)), stats })
+        Ok(Self {
+            address,
+            stop,
+            thread: Mutex::new(Some(thread)),
+            stats,
+            #[cfg(test)]
+            first: handle,
+        })
     }
 
     /// Where it listens.
@@ -177,6 +182,8 @@ struct Room {
     ear: Ear,
     stats: Arc<ServerStats>,
     stopped: watch::Receiver<bool>,
+    /// Whether it was told that clients are not served, and not yet that they are again.
+    told: AtomicBool,
 }
 
 impl Room {
@@ -242,31 +249,70 @@ impl Room {
 
     /// Serves, with one server of the library after the other, until it is to stop.
     fn serve(self, first: (Server, ServerHandle), mut strangers: Strangers) {
-        let mut next = Some(first);
+        let mut next = Some(Ok(first));
         while let Some(made) = next.take() {
-            let runtime = match Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime,
-                Err(error) => return tracing::error!(%error, "OPC UA clients are not served any more"),
-            };
-            let ended = self.run(&runtime, made, &mut strangers);
-            // With all that the library has left running.
-            runtime.shutdown_timeout(GOODBYE);
-            next = match ended {
-                Ok(Ended::Stopped) => None,
-                Ok(Ended::Worn) => {
-                    self.build().map_err(|error| error.to_string()).map(Some).unwrap_or_else(|error| {
-                        tracing::error!(error, "OPC UA clients are not served any more");
-                        None
-                    })
-                }
-                Err(error) => {
-                    tracing::error!(error, "OPC UA clients are not served any more");
-                    None
+            let goes_on = match self.once(made, &mut strangers) {
+                Ok(Ended::Stopped) => false,
+                Ok(Ended::Worn) => true,
+                Err(reason) => {
+                    self.tell_ended(&reason);
+                    self.rest()
                 }
             };
+            next = goes_on.then(|| self.build().map_err(|error| error.to_string()));
         }
         self.stats.sessions.store(0, Relaxed);
         self.stats.subscriptions.store(0, Relaxed);
+    }
+
+    /// One server of the library, until it ends.
+    fn once(
+        &self,
+        made: Result<(Server, ServerHandle), String>,
+        strangers: &mut Strangers,
+    ) -> Result<Ended, String> {
+        let made = made?;
+        let runtime =
+            Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+        let ended = self.run(&runtime, made, strangers);
+        // With all that the library has left running.
+        runtime.shutdown_timeout(GOODBYE);
+        ended
+    }
+
+    /// Waits before the next attempt; whether there is to be one.
+    fn rest(&self) -> bool {
+        let mut stopped = self.stopped.clone();
+        match Builder::new_current_thread().enable_time().build() {
+            Ok(runtime) => runtime
+                .block_on(async { timeout(AGAIN, stopped.wait_for(|stopped| *stopped)).await.is_err() }),
+            Err(error) => {
+                tracing::error!(%error, "OPC UA clients are not served any more");
+                false
+            }
+        }
+    }
+
+    fn tell_ended(&self, reason: &str) {
+        self.stats.sessions.store(0, Relaxed);
+        self.stats.subscriptions.store(0, Relaxed);
+        if self.told.swap(true, Relaxed) {
+            return tracing::debug!(reason, "OPC UA clients are still not served");
+        }
+        let (address, again) = (self.address, AGAIN.as_secs());
+        let message = format!(
+            "OPC UA clients are not served at {address}: {reason}; it is tried again every {again} s"
+        );
+        let facts = serde_json::json!({ "address": address.to_string(), "reason": reason });
+        (self.ear)(Event::new("opcua-server-ended", Severity::Error, message).facts(facts));
+    }
+
+    fn tell_back(&self) {
+        if self.told.swap(false, Relaxed) {
+            let message = format!("OPC UA clients are served again at {}", self.address);
+            let facts = serde_json::json!({ "address": self.address.to_string() });
+            (self.ear)(Event::new("opcua-server-back", Severity::Info, message).facts(facts));
+        }
     }
 
     fn run(
@@ -284,15 +330,27 @@ impl Room {
         let mut stopped = self.stopped.clone();
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| error.to_string())?;
-            let serving = server.run_with(listener);
+            let inside = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+            let inside = inside.map_err(|error| error.to_string())?;
+            let room = self.room();
+            let mut relay =
+                Relay::new(listener, inside.local_addr().map_err(|error| error.to_string())?, room);
+            // The library tells clients the port where it listens; they come by ours.
+            let told = || handle.info().port.store(self.address.port(), Relaxed);
+            let serving = server.run_with(inside);
             tokio::pin!(serving);
+            let mut looks = 0;
             let mut tick = interval(LOOK_EVERY);
             tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut relaying = Box::pin(relay.run(told));
             let ended = loop {
                 tokio::select! {
                     // A sender that is gone stops it too.
                     _ = stopped.wait_for(|stopped| *stopped) => break Ended::Stopped,
-                    done = &mut serving => return done.map(|()| Ended::Stopped),
+                    done = &mut serving => {
+                        return Err(done.err().unwrap_or_else(|| "the library's server has ended".to_owned()));
+                    }
+                    () = &mut relaying => {}
                     () = self.board.news.notified() => {
                         while let Some(pushed) = pusher.push() {
                             self.stats.pushed.fetch_add(pushed, Relaxed);
@@ -302,18 +360,33 @@ impl Room {
                     _ = tick.tick() => {
                         self.stats.pushed.fetch_add(pusher.catch_up(), Relaxed);
                         self.look(&handle, strangers);
+                        looks += 1;
+                        if looks == STANDS {
+                            self.tell_back();
+                        }
                         if nodes.inner().book.lock().ended >= ENDED_MAX {
                             break Ended::Worn;
                         }
                     }
                 }
             };
+            drop(relaying);
             handle.cancel();
             if timeout(GOODBYE, serving).await.is_err() {
                 tracing::info!("OPC UA clients have not taken leave in time");
             }
+            relay.finish(LAST_WORDS).await;
             Ok(ended)
         })
+    }
+
+    fn room(&self) -> relay::Room {
+        let sessions = self.options.limits.sessions as usize;
+        relay::Room {
+            connections: sessions + SPARE,
+            of_address: sessions + SPARE_OF_ADDRESS,
+            silence: Duration::from_millis(SESSION_MS),
+        }
     }
 
     fn look(&self, handle: &ServerHandle, strangers: &mut Strangers) {

@@ -211,6 +211,7 @@ fn twins_are_browsed_and_read_as_the_host_holds_them_and_not_written() {
 fn samples(got: &mut Vec<Sample>, sink: &mut mpsc::Receiver<Batch>, series: u32) -> Vec<Sample> {
     while let Ok(batch) = sink.try_recv() {
         got.extend(batch.samples);
+        batch.ticket.into_iter().for_each(geminus_core::Ticket::commit);
     }
     got.iter().filter(|sample| sample.series == SeriesId(series)).copied().collect()
 }
@@ -358,6 +359,47 @@ fn a_client_that_nobody_has_trusted_is_refused_and_told_once() {
     place.server.stop();
     let told = place.told.lock().unwrap_or_else(PoisonError::into_inner);
     assert_eq!(told.len(), 1, "{told:?}");
+}
+
+#[test]
+fn a_server_of_the_library_that_ends_is_told_and_made_anew() {
+    let place = Place::new(Security::None, 5);
+    place.server.first.0.cancel();
+    let told = |kind: &str| {
+        wait_for(kind, PATIENCE, || {
+            let told = place.told.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(told.iter().find(|event| event.kind == kind).cloned())
+        })
+        .expect("told")
+    };
+    let ended = told("opcua-server-ended");
+    assert!(ended.message.contains("has ended"), "{}", ended.message);
+    told("opcua-server-back");
+    place.put(HOT, 1.5, Quality::Good, at(1));
+    let link = place.link(Security::None, User::Anonymous).expect("a session");
+    assert_eq!(place.read(&link, "pump-1/hot", AttributeId::Value).value, Some(Variant::Double(1.5)));
+    place.server.stop();
+}
+
+#[test]
+fn clients_are_told_the_port_that_they_can_reach() {
+    let place = Place::new(Security::None, 5);
+    let url = format!("opc.tcp://{}", place.server.address());
+    let client = opcua::client::ClientBuilder::new()
+        .application_name("t")
+        .application_uri("urn:t")
+        .product_uri("urn:t")
+        .pki_dir(place.folder.path().join("client"))
+        .create_sample_keypair(false)
+        .client()
+        .expect("a client");
+    let endpoints = place.runtime.block_on(client.get_server_endpoints_from_url(url)).expect("endpoints");
+    let port = format!(":{}/", place.server.address().port());
+    assert!(!endpoints.is_empty());
+    for endpoint in endpoints {
+        assert!(endpoint.endpoint_url.as_ref().contains(&port), "{}", endpoint.endpoint_url);
+    }
+    place.server.stop();
 }
 
 #[test]

@@ -75,6 +75,7 @@ impl Field {
     pub(crate) fn of(&mut self, series: u32) -> Vec<Sample> {
         while let Ok(batch) = self.samples.try_recv() {
             self.got.extend(batch.samples);
+            batch.ticket.into_iter().for_each(geminus_core::Ticket::commit);
         }
         self.got.iter().filter(|sample| sample.series == SeriesId(series)).copied().collect()
     }
