@@ -41,6 +41,21 @@ pub(crate) fn timestamp_of_text(text: &str) -> Result<Timestamp, Reason> {
     time::of_text(text, crate::route::TimeUnit::Auto)
 }
 
+/// How a payload came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// When it was received.
+    pub received: Timestamp,
+    /// A broker had kept it: nobody knows for how long, and its source may be gone since.
+    pub retained: bool,
+}
+
+impl From<Timestamp> for Arrival {
+    fn from(received: Timestamp) -> Self {
+        Self { received, retained: false }
+    }
+}
+
 /// Raw JSON of one member.
 pub(crate) type Token<'a> = &'a [u8];
 
@@ -69,7 +84,7 @@ impl Decoder {
         Self { limits, spans: Vec::new(), untimed: 0 }
     }
 
-    /// Appends the samples of one payload.
+    /// Appends the samples of one payload. Those of one that was retained and has no time of its own are stale.
     ///
     /// # Errors
     /// Why it, or the first member of it, was refused. What other members gave stays in `samples`.
@@ -77,19 +92,19 @@ impl Decoder {
         &mut self,
         route: &Route,
         payload: &[u8],
-        received: Timestamp,
+        arrival: impl Into<Arrival>,
         samples: &mut Vec<Sample>,
     ) -> Result<(), Reason> {
         if payload.len() > self.limits.payload_bytes_max {
             return Err(Reason::TooLarge);
         }
-        let payload = payload.trim_ascii();
+        let (payload, arrival) = (payload.trim_ascii(), arrival.into());
         match &route.payload {
             Payload::Value { point, member } => {
-                samples.push(self.value(route, point, member, payload, received)?);
+                samples.push(self.value(route, point, member, payload, arrival)?);
                 Ok(())
             }
-            Payload::Object { fields } => self.object(route, fields, payload, received, samples),
+            Payload::Object { fields } => self.object(route, fields, payload, arrival, samples),
         }
     }
 
@@ -99,7 +114,7 @@ impl Decoder {
         point: &Point,
         member: &str,
         payload: &[u8],
-        received: Timestamp,
+        arrival: Arrival,
     ) -> Result<Sample, Reason> {
         let envelope = &route.envelope;
         match payload.first() {
@@ -107,15 +122,17 @@ impl Decoder {
             Some(b'{') => {
                 let members = fast::members(payload, envelope, member)
                     .map_or_else(|| general::members(payload, envelope, member), Ok)?;
-                let time = self.time(envelope, members.time, received)?;
+                let time = self.time(envelope, members.time, arrival)?;
                 let quality = token::quality(envelope, members.quality)?;
                 let reading = token::reading(point, members.value.ok_or(Reason::NoValue)?)?;
-                Ok(sample(point, reading, quality, time, received))
+                let (quality, time) = self.dated(quality, time, arrival);
+                Ok(sample(point, reading, quality, time, arrival.received))
             }
             Some(b'[') => Err(general::check(payload).map_or(Reason::Malformed, |()| Reason::WrongType)),
             Some(_) => {
                 let reading = token::text(point, payload)?;
-                Ok(sample(point, reading, envelope.quality_absent, self.untimed(received), received))
+                let (quality, time) = self.dated(envelope.quality_absent, None, arrival);
+                Ok(sample(point, reading, quality, time, arrival.received))
             }
         }
     }
@@ -125,7 +142,7 @@ impl Decoder {
         route: &Route,
         fields: &[Field],
         payload: &[u8],
-        received: Timestamp,
+        arrival: Arrival,
         samples: &mut Vec<Sample>,
     ) -> Result<(), Reason> {
         if payload.is_empty() {
@@ -136,8 +153,9 @@ impl Decoder {
             Some(members) => members,
             None => general::fields(payload, envelope, fields, &mut self.spans)?,
         };
-        let time = self.time(envelope, members.time, received)?;
+        let time = self.time(envelope, members.time, arrival)?;
         let quality = token::quality(envelope, members.quality)?;
+        let (quality, time) = self.dated(quality, time, arrival);
         let (mut found, mut refused) = (false, None);
         for (field, &(start, length)) in fields.iter().zip(&self.spans) {
             let (start, length) = (start as usize, length as usize);
@@ -146,7 +164,7 @@ impl Decoder {
             };
             found = true;
             match token::reading(&field.point, raw) {
-                Ok(reading) => samples.push(sample(&field.point, reading, quality, time, received)),
+                Ok(reading) => samples.push(sample(&field.point, reading, quality, time, arrival.received)),
                 Err(reason) => refused = refused.or(Some(reason)),
             }
         }
@@ -164,20 +182,29 @@ impl Decoder {
         Timestamp(self.untimed)
     }
 
+    /// Quality and time of a payload whose own time may be missing. A value that a broker kept for so long that nobody knows
+    /// since when must not pass for one that was measured now.
+    fn dated(&mut self, quality: Quality, own: Option<Timestamp>, arrival: Arrival) -> (Quality, Timestamp) {
+        match own {
+            Some(time) => (quality, time),
+            None if arrival.retained => (quality.worse(Quality::Stale), self.untimed(arrival.received)),
+            None => (quality, self.untimed(arrival.received)),
+        }
+    }
+
+    /// The time that the payload says; `None` if it says none.
     fn time(
-        &mut self,
+        &self,
         envelope: &Envelope,
         raw: Option<Token<'_>>,
-        received: Timestamp,
-    ) -> Result<Timestamp, Reason> {
-        let Some(raw) = raw.filter(|raw| *raw != b"null") else {
-            return Ok(self.untimed(received));
-        };
+        arrival: Arrival,
+    ) -> Result<Option<Timestamp>, Reason> {
+        let Some(raw) = raw.filter(|raw| *raw != b"null") else { return Ok(None) };
         let time = time::timestamp(raw, envelope.time_unit)?;
-        if time > received.plus(self.limits.accept_future) {
+        if time > arrival.received.plus(self.limits.accept_future) {
             return Err(Reason::FutureTime);
         }
-        Ok(time)
+        Ok(Some(time))
     }
 }
 

@@ -30,7 +30,7 @@ mod tests;
 const WINDOW: usize = 12;
 /// A connection that held as long starts the waits over.
 const HELD: Duration = Duration::from_secs(10);
-/// Between two rounds of births that are asked for.
+/// After a round of births, before one that is asked for.
 const REBIRTH_EVERY: Duration = Duration::from_secs(1);
 /// How long a client that is full is left alone, if it says nothing.
 const FULL_WAIT: Duration = Duration::from_millis(50);
@@ -63,9 +63,10 @@ pub(crate) struct Session {
     under_way: usize,
     /// Whether the client took no more when it was last asked to.
     full: bool,
-    /// When births were begun last, and when they shall be again because somebody asked.
+    /// When the last birth had left.
     born: Duration,
-    rebirth_at: Option<Duration>,
+    /// Whether somebody has asked for births since they were begun last.
+    asked: bool,
     backoff: Backoff,
     since: Duration,
     told: Option<bool>,
@@ -110,7 +111,7 @@ impl Session {
             under_way: 0,
             full: false,
             born: Duration::ZERO,
-            rebirth_at: None,
+            asked: false,
             since: Duration::ZERO,
             told: None,
             loss: Loss::default(),
@@ -190,7 +191,7 @@ impl Session {
         // What waits for the window is woken by the broker's word.
         let blocked = self.under_way >= WINDOW;
         let due = self.due.next().filter(|_| !blocked && self.births.is_empty());
-        let next = due.into_iter().chain(self.rebirth_at).min();
+        let next = due.into_iter().chain(self.rebirth_at()).min();
         next.map_or(LONG, |at| at.saturating_sub(now))
     }
 
@@ -215,10 +216,7 @@ impl Session {
                 self.stands();
             }
             Step::Message { topic, payload, .. } => {
-                if self.speaker.asks_for_births(&topic, &payload) {
-                    let now = self.house.clock.monotonic();
-                    self.rebirth_at.get_or_insert(now.max(self.born + REBIRTH_EVERY));
-                }
+                self.asked |= self.speaker.asks_for_births(&topic, &payload);
             }
             Step::Arrived => self.under_way = self.under_way.saturating_sub(1),
             Step::Declined(why) => {
@@ -252,12 +250,18 @@ impl Session {
 
     fn be_born(&mut self) {
         self.born = self.house.clock.monotonic();
-        self.rebirth_at = None;
+        self.asked = false;
         // Births say how everything stands when they leave.
         self.outlet.take_fresh(&mut self.fresh);
         self.fresh.clear();
         self.due.clear();
         self.births = self.speaker.births(&self.catalogue).into();
+    }
+
+    /// When births are begun again because somebody has asked. Those that are leaving leave first, and what has changed
+    /// has its turn after them: whoever asks all the time must not keep everybody from hearing anything but first births.
+    fn rebirth_at(&self) -> Option<Duration> {
+        (self.asked && self.births.is_empty()).then(|| self.born + REBIRTH_EVERY)
     }
 
     /// Hands over what may leave now.
@@ -266,7 +270,7 @@ impl Session {
             return;
         }
         let now = self.house.clock.monotonic();
-        if self.rebirth_at.is_some_and(|at| at <= now) {
+        if self.rebirth_at().is_some_and(|at| at <= now) {
             self.be_born();
         }
         self.outlet.take_fresh(&mut self.fresh);
@@ -284,6 +288,7 @@ impl Session {
             let fate = self.say(&work, voice);
             if is_birth && fate != Fate::Stays {
                 self.births.pop_front();
+                self.born = now;
             }
             match fate {
                 Fate::Left => self.items_of(&work).for_each(|item| self.due.said(item, now)),
@@ -357,7 +362,7 @@ impl Session {
         }
         (self.standing, self.under_way, self.full) = (false, 0, false);
         self.births.clear();
-        self.rebirth_at = None;
+        self.asked = false;
         let (name, broker, reason) = (&self.name, &self.broker, lost.to_string());
         self.told = Some(false);
         if self.loss.is_news(&reason, now) {

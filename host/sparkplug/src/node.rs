@@ -135,10 +135,14 @@ impl Node {
             self.ask(now, REORDER);
             return Err(Refusal::AfterDeath);
         }
-        let own = Table::of_birth(&payload.metrics, self.wishes.get(&None))?;
-        if own.len() > NODE_METRICS_MAX {
-            return Err(Refusal::TooMany);
-        }
+        let own = match Table::of_birth(&payload.metrics, self.wishes.get(&None)) {
+            Ok(own) if own.len() <= NODE_METRICS_MAX => own,
+            refused => {
+                // Its data would be read by the aliases of the birth before.
+                self.lose(said.moment, ear);
+                return Err(refused.err().unwrap_or(Refusal::TooMany));
+            }
+        };
         self.set_clock(payload, now);
         let before = self.session.take();
         let known = before.is_some();
@@ -303,19 +307,23 @@ impl Node {
         let done = match (kind, device) {
             (Kind::DeviceBirth, Some(device)) => {
                 let wishes = self.wishes.get(&Some(device.into()));
-                let table = Table::of_birth(&payload.metrics, wishes)?;
-                session.device_birth(device, table, (time, said.moment.received), ear)?;
-                session
-                    .devices
-                    .get(device)
-                    .ok_or(Refusal::NoBirth)
-                    .map(|table| table.tell(said, payload, true, ear))
+                let times = (time, said.moment.received);
+                let born = Table::of_birth(&payload.metrics, wishes)
+                    .and_then(|table| session.device_birth(device, table, times, ear));
+                match born {
+                    Ok(table) => {
+                        table.tell(said, payload, true, ear);
+                        Ok(())
+                    }
+                    Err(refusal) => {
+                        // Its data would be read by the aliases of the birth before.
+                        session.device_death(device, times, ear);
+                        Err(refusal)
+                    }
+                }
             }
             (Kind::DeviceDeath, Some(device)) => {
-                let table = session.devices.remove(device);
-                let pending = session.pending.remove(device).into_iter().flatten();
-                let places = table.iter().flat_map(Table::places).chain(pending);
-                places.for_each(|place| ear.stale(place, time, said.moment.received));
+                session.device_death(device, (time, said.moment.received), ear);
                 Ok(())
             }
             (Kind::DeviceData, Some(device)) => match session.devices.get(device) {

@@ -21,6 +21,12 @@ pub enum Refusal {
     /// An NBIRTH without the metric `bdSeq`: its NDEATH could not be told from an older one.
     #[error("it is an NBIRTH without the metric bdSeq")]
     NoBdSeq,
+    /// A birth that gives one name, or one alias, to two metrics: what data mean could not be told.
+    #[error("it is a birth that gives one name or alias to two metrics")]
+    Ambiguous,
+    /// A birth, a death or data that the broker had kept: how old it is nobody knows.
+    #[error("it was retained, which births, deaths and data must not be")]
+    Retained,
     /// Data of a node or device whose birth is not known.
     #[error("it came without a birth before it")]
     NoBirth,

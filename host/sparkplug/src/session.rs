@@ -43,7 +43,7 @@ impl Session {
         table: Table,
         (time, received): (Timestamp, Timestamp),
         ear: &mut impl Ear,
-    ) -> Result<(), Refusal> {
+    ) -> Result<&Table, Refusal> {
         let others: usize =
             self.devices.iter().filter(|(id, _)| &***id != device).map(|(_, one)| one.len()).sum();
         let new = !self.devices.contains_key(device);
@@ -58,8 +58,20 @@ impl Session {
         for gone in places.filter(|place| !table.has(*place)) {
             ear.stale(gone, time, received);
         }
-        self.devices.insert(device.into(), table);
-        Ok(())
+        Ok(self.devices.entry(device.into()).insert_entry(table).into_mut())
+    }
+
+    /// What is known of a device is so no more.
+    pub(crate) fn device_death(
+        &mut self,
+        device: &str,
+        (time, received): (Timestamp, Timestamp),
+        ear: &mut impl Ear,
+    ) {
+        let table = self.devices.remove(device);
+        let pending = self.pending.remove(device).into_iter().flatten();
+        let places = table.iter().flat_map(Table::places).chain(pending);
+        places.for_each(|place| ear.stale(place, time, received));
     }
 
     /// Places by device, those included that are to be born again.

@@ -28,7 +28,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// From the metrics of a birth.
+    /// From the metrics of a birth, of which no two may have one name or one alias.
     pub(crate) fn of_birth(metrics: &[Metric<'_>], wishes: Option<&Wishes>) -> Result<Self, Refusal> {
         let mut table = Self::default();
         for metric in metrics {
@@ -37,9 +37,10 @@ impl Table {
             let place = wishes.and_then(|wishes| wishes.get(name)).copied();
             let slot = Slot { datatype: metric.datatype, place };
             table.places.extend(place);
-            table.by_name.insert(name.into(), slot);
-            if let Some(alias) = metric.alias {
-                table.by_alias.insert(alias, slot);
+            let renamed = table.by_name.insert(name.into(), slot).is_some();
+            let realiased = metric.alias.is_some_and(|alias| table.by_alias.insert(alias, slot).is_some());
+            if renamed || realiased {
+                return Err(Refusal::Ambiguous);
             }
         }
         Ok(table)

@@ -443,6 +443,11 @@ fn each_message_that_breaks_a_rule_has_its_reason() {
     check("NBIRTH", "", Some(0), vec![named("Speed", 1, 1.0)], Refusal::NoBdSeq);
     check("NBIRTH", "", None, vec![bd(7)], Refusal::NoSequence);
     check("NBIRTH", "", Some(0), vec![bd(7), aliased(1, 1.0)], Refusal::UnknownMetric);
+    let one_alias = || vec![bd(7), named("Speed", 1, 1.0), named("Other", 1, 2.0)];
+    check("NBIRTH", "", Some(0), one_alias(), Refusal::Ambiguous);
+    check("DBIRTH", "/pump", Some(2), one_alias(), Refusal::Ambiguous);
+    let one_name = vec![bd(7), named("Speed", 1, 1.0), named("Speed", 2, 2.0)];
+    check("NBIRTH", "", Some(0), one_name, Refusal::Ambiguous);
     check("DDATA", "/other", Some(2), vec![], Refusal::NoBirth);
     check("NDATA", "/pump", Some(2), vec![], Refusal::Topic);
     let text = Metric { value: Some(Value::Text("fast")), ..aliased(1, 0.0) };
@@ -453,6 +458,32 @@ fn each_message_that_breaks_a_rule_has_its_reason() {
     bench.take("spBv1.0/plant/NDATA/edge-2", b"");
     bench.take("spBv1.0/plant/NCMD/edge-1", b"of others, not for us");
     assert_eq!(bench.heard(), [Refused(Refusal::Malformed, 1), Refused(Refusal::UnknownNode, 1)]);
+}
+
+#[test]
+fn a_birth_whose_data_could_mean_two_things_is_worse_than_none() {
+    // Another alias means the speed now, and the next data could follow the birth before as well.
+    let mut bench = Bench::new();
+    bench.node_birth(0, 7);
+    bench.heard();
+    bench.send("NBIRTH", "", Some(0), vec![bd(8), named("Speed", 2, 1.0), named("Other", 2, 5.0)]);
+    bench.speed(1, 99.0);
+    let expect = [stale(SPEED, 0), LOST, asked(), Refused(Refusal::Ambiguous, 1)];
+    let heard = bench.heard();
+    assert!(heard.len() == 4 && expect.iter().all(|one| heard.contains(one)), "{heard:?}");
+    assert_eq!(bench.host.alive(), 0);
+    // A device that is born so takes nobody along.
+    let mut bench = Bench::born();
+    let twice = vec![named("Motor/Temp", 3, 30.0), named("Motor/Temp", 4, 40.0)];
+    bench.send("DBIRTH", "/pump", Some(2), twice);
+    assert_eq!(bench.heard(), [stale(TEMPERATURE, 0), Refused(Refusal::Ambiguous, 1)]);
+    bench.temperature(3, 99.0);
+    bench.speed(4, 11.0);
+    let expect = [Refused(Refusal::NoBirth, 1), asked(), value(SPEED, 11.0, 0)];
+    let heard = bench.heard();
+    assert!(heard.len() == 3 && expect.iter().all(|one| heard.contains(one)), "{heard:?}");
+    bench.send("DBIRTH", "/pump", Some(5), vec![named("Motor/Temp", 3, 30.0)]);
+    assert_eq!(bench.heard(), [birth(TEMPERATURE, 30.0, 0)]);
 }
 
 #[test]

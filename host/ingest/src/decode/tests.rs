@@ -328,3 +328,33 @@ fn payloads_without_a_time_that_come_in_one_burst_stay_apart() {
         .expect("later");
     assert_eq!(samples[1_000].time, NOW.plus(std::time::Duration::from_secs(1)));
 }
+
+#[test]
+fn a_retained_value_is_fresh_only_by_a_time_of_its_own() {
+    use Quality::{Bad, Good, Stale};
+    let own = Timestamp::from_millis(1_600_000_000_000);
+    let vouched = Arc::new(Envelope { quality_absent: Good, ..Envelope::default() });
+    let value = Route { envelope: Arc::clone(&vouched), ..plain() };
+    let object = Route { envelope: vouched, ..object(&["a", "b"]) };
+    let cases: [(&Route, &str, Quality, Timestamp); 8] = [
+        (&value, "23.5", Stale, NOW),
+        (&value, r#"{"value":1,"quality":"good"}"#, Stale, NOW),
+        (&value, r#"{"value":1,"time":null}"#, Stale, NOW),
+        (&value, r#"{"value":1,"quality":"bad"}"#, Stale, NOW),
+        (&value, "null", Bad, NOW),
+        (&object, r#"{"a":1,"b":2}"#, Stale, NOW),
+        (&value, r#"{"value":1,"time":1600000000000}"#, Good, own),
+        (&object, r#"{"a":1,"b":2,"time":1600000000000}"#, Good, own),
+    ];
+    for (route, payload, quality, time) in cases {
+        let mut samples = Vec::new();
+        let kept = Arrival { received: NOW, retained: true };
+        let done = Decoder::default().decode(route, payload.as_bytes(), kept, &mut samples);
+        assert!(done.is_ok() && !samples.is_empty(), "{payload}: {done:?}");
+        for sample in samples {
+            assert_eq!((sample.quality, sample.time, sample.received), (quality, time, NOW), "{payload}");
+        }
+    }
+    let live = decode(&value, b"23.5").1;
+    assert_eq!(live.first().map(|sample| sample.quality), Some(Good), "what is published now is of now");
+}

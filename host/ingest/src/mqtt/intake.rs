@@ -3,11 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use geminus_core::{Batch, Sample, TicketBook, Timestamp};
+use geminus_core::{Batch, Sample, TicketBook};
 
 use super::House;
 use super::ledger::Ledger;
-use crate::decode::Decoder;
+use crate::decode::{Arrival, Decoder};
 use crate::refusal::{Reason, RefusalJournal};
 use crate::{Sink, SinkClosed};
 
@@ -40,14 +40,13 @@ impl Intake {
         }
     }
 
-    /// Decodes one message into the batch. `received` and `now` are the wall and monotonic time of the read.
+    /// Decodes one message into the batch. `now` is the monotonic time of its arrival.
     pub(super) fn take<S>(
         &mut self,
         house: &House<S>,
-        topic: &[u8],
-        payload: &[u8],
+        (topic, payload): (&[u8], &[u8]),
         packet: Option<u16>,
-        (received, now): (Timestamp, Duration),
+        (arrival, now): (Arrival, Duration),
     ) {
         if self.messages == 0 {
             self.opened = now;
@@ -60,7 +59,7 @@ impl Intake {
             self.refuse(house, topic, payload, Reason::UnknownTopic, now);
         }
         for route in routes {
-            if let Err(reason) = self.decoder.decode(route, payload, received, &mut self.samples) {
+            if let Err(reason) = self.decoder.decode(route, payload, arrival, &mut self.samples) {
                 self.refuse(house, topic, payload, reason, now);
             }
         }

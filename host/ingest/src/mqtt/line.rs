@@ -9,8 +9,9 @@ use bytes::Bytes;
 pub enum Step {
     /// Connected; whether the broker still had our session.
     Connected { session_present: bool },
-    /// A message; `packet` is there when it wants an acknowledgement.
-    Message { topic: Bytes, payload: Bytes, packet: Option<u16> },
+    /// A message; `packet` is there when it wants an acknowledgement. `retained`: the broker had kept it and gives it to us
+    /// because we have subscribed; what is published while a subscription stands comes without, whatever its publisher asks.
+    Message { topic: Bytes, payload: Bytes, packet: Option<u16>, retained: bool },
     /// Answer to a SUBSCRIBE: for each filter in order, why it was refused.
     Subscribed(Vec<Option<String>>),
     /// One of our QoS 1 messages arrived.

@@ -20,7 +20,7 @@ use super::line::{Line, LineError, Step, Voice};
 use super::loss::Loss;
 use super::memo::Memo;
 use super::{House, MqttOptions, QoS};
-use crate::decode::Decoder;
+use crate::decode::{Arrival, Decoder};
 use crate::refusal::QUIET;
 use crate::{Sink, SinkClosed};
 
@@ -205,8 +205,10 @@ impl<L: Line, S: Sink> Reader<L, S> {
 
     fn handle(&mut self, step: Step, now: (geminus_core::Timestamp, Duration)) {
         match step {
-            Step::Message { topic, payload, packet } => {
-                self.intake.take(&self.house, &topic, &payload, packet, now);
+            Step::Message { topic, payload, packet, retained } => {
+                let (received, now) = now;
+                let arrival = Arrival { received, retained };
+                self.intake.take(&self.house, (&topic, &payload), packet, (arrival, now));
             }
             Step::Connected { session_present } => self.connected(session_present),
             Step::Subscribed(answers) => self.subscribed(&answers),

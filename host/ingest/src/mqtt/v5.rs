@@ -198,6 +198,7 @@ fn step(event: Event) -> Step {
             packet: (publish.qos != rumqttc::QoS::AtMostOnce).then_some(publish.pkid),
             topic: publish.topic,
             payload: publish.payload,
+            retained: publish.retain,
         },
         Event::Incoming(Incoming::ConnAck(ack)) => Step::Connected { session_present: ack.session_present },
         Event::Incoming(Incoming::SubAck(ack)) => {

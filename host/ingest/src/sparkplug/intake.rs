@@ -213,12 +213,13 @@ impl Ear for Intake {
 fn reason(refusal: Refusal) -> Reason {
     match refusal {
         Refusal::Topic | Refusal::UnknownNode => Reason::UnknownTopic,
-        Refusal::Malformed | Refusal::NoSequence | Refusal::NoBdSeq => Reason::Malformed,
+        Refusal::Malformed | Refusal::NoSequence | Refusal::NoBdSeq | Refusal::Ambiguous => Reason::Malformed,
         Refusal::TooMany => Reason::TooLarge,
         Refusal::NoBirth => Reason::NoBirth,
         Refusal::BeforeBirth
         | Refusal::AfterDeath
         | Refusal::OldDeath
+        | Refusal::Retained
         | Refusal::OutOfOrder
         | Refusal::Gap => Reason::OutOfOrder,
         Refusal::UnknownAlias | Refusal::UnknownMetric => Reason::UnknownMetric,

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use geminus_core::{Batch, Clock, Event, Severity};
-use geminus_sparkplug::{Host, Moment, State, host, state};
+use geminus_sparkplug::{Ear, Host, Moment, Refusal, State, host, state};
 use tokio::sync::watch;
 
 use super::intake::Intake;
@@ -188,11 +188,13 @@ impl<S: Sink> Reader<S> {
 
     fn handle(&mut self, step: Step, voice: &impl Voice) -> Result<(), LineError> {
         match step {
-            Step::Message { topic, payload, .. } => {
+            Step::Message { topic, payload, retained, .. } => {
                 let moment = self.moment();
                 self.house.stats.messages.fetch_add(1, Ordering::Relaxed);
                 self.house.stats.payload_bytes.fetch_add(payload.len() as u64, Ordering::Relaxed);
-                if !self.intake.too_large(&topic, &payload) {
+                if retained && topic != self.state_topic.as_bytes() {
+                    self.intake.refused(&topic, &payload, Refusal::Retained, 1);
+                } else if !self.intake.too_large(&topic, &payload) {
                     self.host.take(&topic, &payload, moment, &mut self.intake);
                 }
                 Ok(())

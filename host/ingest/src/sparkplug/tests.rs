@@ -191,7 +191,7 @@ impl Rig {
 
     fn raw(&self, topic: &str, payload: Vec<u8>) {
         let (topic, payload) = (Bytes::from(topic.to_owned()), Bytes::from(payload));
-        self.give(Step::Message { topic, payload, packet: None });
+        self.give(Step::Message { topic, payload, packet: None, retained: false });
     }
 
     async fn says(&mut self) -> Said {
@@ -308,6 +308,31 @@ async fn what_is_no_number_or_no_label_is_bad_or_refused() {
         assert_eq!(rig.stats.refusals().of(reason), 1, "{reason:?}");
     }
     assert_eq!(rig.stats.refusals().total(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_broker_had_kept_is_no_birth_but_a_state() {
+    let mut rig = start();
+    let stamp = rig.connect().await;
+    let metrics =
+        vec![named("bdSeq", None, Value::Long(1), 4), named("Mode", Some(1), Value::Text("auto"), 12)];
+    let payload = Payload { timestamp: Some(START), seq: Some(0), metrics }.encode();
+    let kept = |topic: &str, payload: Vec<u8>| Step::Message {
+        topic: Bytes::from(topic.to_owned()),
+        payload: Bytes::from(payload),
+        packet: None,
+        retained: true,
+    };
+    rig.give(kept("spBv1.0/plant/NBIRTH/edge-1", payload));
+    let will = State { online: false, timestamp: stamp - 1 };
+    rig.give(kept("spBv1.0/STATE/geminus", will.to_json().into_bytes()));
+    assert_eq!(rig.says().await, state(true, stamp), "a STATE is always kept");
+    assert_eq!(rig.stats.refusals().of(Reason::OutOfOrder), 1);
+    assert!(rig.batches.try_recv().is_err(), "who may be dead long since has no values");
+    // The same birth, said now.
+    assert_eq!(rig.born().await.len(), 3);
+    let events = rig.events.lock().expect("events").clone();
+    assert_eq!(events, ["source-connected", "sample-refused", "edge-node-born"]);
 }
 
 #[tokio::test(start_paused = true)]

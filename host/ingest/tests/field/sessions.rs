@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use geminus_core::{Quality, Ticket};
 use geminus_ingest::{MqttOptions, ProtocolVersion, QoS};
 
-use crate::house::{BOTH, House, next, publish, take};
+use crate::house::{BOTH, House, PATIENCE, next, publish, take};
 use crate::peer::Mosquitto;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -144,4 +145,47 @@ async fn what_was_acknowledged_before_a_stop_does_not_come_again() {
             assert_eq!(values, [n as f64], "{version:?}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_broker_had_kept_is_not_fresh_and_what_comes_now_is() {
+    for version in BOTH {
+        let Some(broker) = Mosquitto::start().await else { return };
+        let house = House::with(&["kept"]);
+        publish_kept(&broker.url(), "1").await;
+        let options =
+            MqttOptions { version, ..MqttOptions::new(broker.url(), "late", vec!["kept".to_owned()]) };
+        let (source, mut batches) = house.spawn(options);
+        house.wait_for("source-connected", 1).await;
+        let first = next(&mut batches).await;
+        let seen: Vec<_> = first.samples.iter().map(|one| (one.value, one.quality)).collect();
+        assert_eq!(seen, [(1.0, Quality::Stale)]);
+        first.ticket.into_iter().for_each(Ticket::commit);
+        // To a subscription that stands, the same message is one of now.
+        publish_kept(&broker.url(), "2").await;
+        let second = next(&mut batches).await;
+        let seen: Vec<_> = second.samples.iter().map(|one| (one.value, one.quality)).collect();
+        assert_eq!(seen, [(2.0, Quality::Uncertain)]);
+        second.ticket.into_iter().for_each(Ticket::commit);
+        source.stop().await;
+    }
+}
+
+/// Publishes on `kept` what the broker keeps, and waits until it has it.
+async fn publish_kept(url: &str, payload: &str) {
+    let port = url.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let mut options = rumqttc_v5::MqttOptions::new("keeper", rumqttc_v5::Broker::tcp("127.0.0.1", port));
+    options.set_session_mode(rumqttc_v5::SessionMode::Clean);
+    let (client, mut events) = rumqttc_v5::AsyncClient::builder(options).capacity(4).build();
+    let kept = rumqttc_v5::PublishOptions::new(rumqttc_v5::QoS::AtLeastOnce).retain(true);
+    client.try_publish("kept", payload.to_owned(), kept).expect("room");
+    let confirmed = async {
+        loop {
+            let event = events.poll().await.expect("a broker");
+            if matches!(event, rumqttc_v5::Event::Incoming(rumqttc_v5::Incoming::PubAck(_))) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, confirmed).await.expect("an acknowledgement in time");
 }

@@ -156,6 +156,12 @@ impl Rig {
         self.step(Step::Connected { session_present: false });
     }
 
+    /// As a host application does that wants births.
+    fn ask(&self) {
+        let (topic, payload) = ("spBv1.0/g/NCMD/n".into(), host::rebirth(rig::TIME).into());
+        self.step(Step::Message { topic, payload, packet: None, retained: false });
+    }
+
     fn put(&self, item: u32, value: f64) {
         self.outlet.put([(item, rig::number(value, Quality::Good))]);
     }
@@ -302,12 +308,39 @@ async fn an_edge_node_is_born_when_it_hears_and_again_when_it_is_asked_but_not_a
     tokio::time::advance(Duration::from_secs(2)).await;
     assert_eq!(rig.rest().await, ["spBv1.0/g/DDATA/n/pump-1"], "both in one message");
     for _ in 0..20 {
-        let payload = host::rebirth(rig::TIME).into();
-        rig.step(Step::Message { topic: "spBv1.0/g/NCMD/n".into(), payload, packet: None });
+        rig.ask();
     }
     tokio::time::advance(REBIRTH_EVERY).await;
     let again = rig.rest().await;
     assert!(again.starts_with(&births.map(str::to_owned)) && again.len() <= 6, "{again:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_for_births_all_the_time_hears_all_of_them_and_data_too() {
+    let mut rig = start(sparkplug());
+    let births = ["spBv1.0/g/NBIRTH/n", "spBv1.0/g/DBIRTH/n/pump-1", "spBv1.0/g/DBIRTH/n/pump-2"];
+    *rig.room.lock().expect("room") = 0;
+    rig.connect();
+    rig.says().await;
+    rig.step(Step::Subscribed(vec![None]));
+    // A line that takes one message in a time in which births could be begun again.
+    let mut heard = Vec::new();
+    for _ in 0..3 {
+        rig.ask();
+        tokio::time::advance(REBIRTH_EVERY).await;
+        *rig.room.lock().expect("room") += 1;
+        heard.extend(rig.rest().await);
+    }
+    assert_eq!(heard, births, "none is begun again while others wait");
+    // And there is time for data before the next ones, which are not forgotten.
+    *rig.room.lock().expect("room") = usize::MAX;
+    rig.put(rig::TEMPERATURE, 1.0);
+    rig.ask();
+    assert_eq!(rig.rest().await, ["spBv1.0/g/DDATA/n/pump-1"]);
+    tokio::time::advance(REBIRTH_EVERY).await;
+    assert_eq!(rig.rest().await, births);
+    tokio::time::advance(2 * REBIRTH_EVERY).await;
+    assert!(rig.rest().await.is_empty(), "asked for once more, born once more");
 }
 
 #[tokio::test(start_paused = true)]

@@ -54,7 +54,12 @@ struct Script {
 }
 
 fn message() -> Step {
-    Step::Message { topic: Bytes::from_static(b"a"), payload: Bytes::from_static(b"1"), packet: None }
+    Step::Message {
+        topic: Bytes::from_static(b"a"),
+        payload: Bytes::from_static(b"1"),
+        packet: None,
+        retained: false,
+    }
 }
 
 impl Line for Script {
