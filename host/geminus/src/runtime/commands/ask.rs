@@ -141,7 +141,8 @@ fn confidence(record: &Record) -> f64 {
     let command = record.command();
     match command.proposer {
         Proposer::Behavior { .. } => {
-            let said = command.evidence.iter().find(|evidence| evidence.point == CONFIDENCE);
+            // The host's own entry stands last: an input of a behavior may be called like it.
+            let said = command.evidence.iter().rfind(|evidence| evidence.point == CONFIDENCE);
             said.and_then(|evidence| evidence.value).unwrap_or(f64::NAN)
         }
         Proposer::Operator { .. } | Proposer::Program { .. } => 1.0,

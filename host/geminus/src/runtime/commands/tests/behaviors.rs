@@ -8,12 +8,17 @@ use super::*;
 
 impl Rig {
     fn hear(&mut self, target: &str, value: f64, confidence: f64) {
-        let evidence = Evidence {
+        self.hear_with(target, value, &[confidence]);
+    }
+
+    /// Several entries are called `confidence`; the last one is the host's.
+    fn hear_with(&mut self, target: &str, value: f64, confidences: &[f64]) {
+        let evidence = confidences.iter().map(|confidence| Evidence {
             point: CONFIDENCE.to_owned(),
-            value: Some(confidence),
+            value: Some(*confidence),
             quality: Quality::Good,
             time: self.now.wall,
-        };
+        });
         let wish = BehaviorWish {
             twin: self.desk.plant.find("rig-1").expect("rig-1"),
             target: target.to_owned(),
@@ -24,7 +29,7 @@ impl Rig {
                 digest: Digest::of(b"x").to_string(),
             },
             reason: "warm".to_owned(),
-            evidence: vec![evidence],
+            evidence: evidence.collect(),
             row: self.now.wall,
             valid: Duration::from_secs(5),
         };
@@ -139,4 +144,14 @@ fn nobody_knows_means_a_person_has_to_look_first() {
         rig.hear("free", 5.0 + f64::from(row) * 0.1, 0.9);
     }
     assert_eq!(rig.commanded().len(), 1, "in doubt nothing follows by itself");
+}
+
+#[test]
+fn an_input_that_is_called_confidence_makes_no_behavior_surer() {
+    let mut rig = Rig::new();
+    rig.hear_with("held", 4.0, &[1.0, 0.2]);
+    assert_eq!(rig.commanded(), [(4.0, "refused".to_owned())], "the host's own entry counts");
+    rig.pass(Duration::from_secs(2));
+    rig.hear_with("held", 5.0, &[0.0, 0.9]);
+    assert_eq!(rig.commanded().last(), Some(&(5.0, "held".to_owned())));
 }
