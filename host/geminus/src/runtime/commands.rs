@@ -9,6 +9,7 @@ mod books;
 mod clocks;
 mod desk;
 pub(crate) mod egress;
+mod hear;
 mod meters;
 mod orders;
 pub(crate) mod points;

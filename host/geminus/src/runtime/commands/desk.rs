@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use geminus_api::Trouble;
 use geminus_command::{Authorities, Event as Step, Illegal, Phase, Proposer, Record, apply, waits_for};
-use geminus_core::{Event, Severity, TwinIndex};
+use geminus_core::{Event, SeriesId, Severity, TwinIndex};
 use geminus_dispatch::{Delivery, Reply};
 use geminus_interlock::Moment;
 use geminus_store::{CommandChange, CommandRow};
@@ -55,6 +55,8 @@ pub(crate) struct Desk<B> {
     pub(crate) answers: Answers,
     pub(crate) stations: Vec<Station>,
     pub(crate) places: HashMap<(TwinIndex, String), usize>,
+    /// Places of the stations whose rules read a series.
+    pub(crate) readers: HashMap<SeriesId, Vec<usize>>,
     pub(crate) open: BTreeMap<Uuid, Open>,
     pub(crate) authorities: Authorities,
     /// Grows whenever authority or owner change: a permit of an older one is void.
@@ -85,6 +87,12 @@ impl<B: Books> Desk<B> {
             .enumerate()
             .map(|(place, station)| ((station.twin, station.name.clone()), place))
             .collect();
+        let mut readers: HashMap<SeriesId, Vec<usize>> = HashMap::new();
+        for (place, station) in stations.iter().enumerate() {
+            for series in station.points.iter().flatten() {
+                readers.entry(*series).or_default().push(place);
+            }
+        }
         let configured =
             plant.twins.iter().map(|twin| (twin.id.to_string(), twin.authority)).collect::<Vec<_>>();
         Self {
@@ -95,6 +103,7 @@ impl<B: Books> Desk<B> {
             answers,
             stations,
             places,
+            readers,
             open: BTreeMap::new(),
             generation: 1,
             points,

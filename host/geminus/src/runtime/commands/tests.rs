@@ -288,13 +288,20 @@ impl Rig {
     }
 
     fn sample(&mut self, point: &str, value: f64) {
+        self.samples(point, &[value]);
+    }
+
+    /// Several samples that a shard brings in one go.
+    fn samples(&mut self, point: &str, values: &[f64]) {
         let plant = Arc::clone(&self.desk.plant);
         let twin = plant.find("rig-1").expect("rig-1");
         let series = plant.series_of(twin, point).expect("a point");
         self.jump(Duration::from_millis(10));
         let time = self.now.wall;
-        let sample = Sample { series, quality: Quality::Good, value, time, received: time };
-        self.desk.hear_samples(vec![sample], self.now);
+        let sample = |value: &f64| {
+            Sample { series, quality: Quality::Good, value: *value, time, received: time }
+        };
+        self.desk.hear_samples(values.iter().map(sample).collect(), self.now);
     }
 
     fn wish(&self, target: &str, value: f64, number: u8) -> Wish {

@@ -1,12 +1,11 @@
-//! What time, samples and the transport bring: deadlines, read-backs, trips, answers; and what a host does that could not
-//! write. What clocks tell against each other stands in `clocks`.
+//! What time brings: deadlines, trips, owners whose time is over; and what a host does that could not write. What samples and the
+//! transport bring stands in `hear`, what clocks tell against each other in `clocks`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use geminus_command::{Command, Event as Step, Phase, Proposer, ReadBack};
-use geminus_core::{Authority, Event, Sample, Severity};
-use geminus_dispatch::Answer;
+use geminus_command::{Command, Event as Step, Phase, Proposer};
+use geminus_core::{Authority, Event, Severity};
 use geminus_interlock::{Moment, Watched};
 use uuid::Uuid;
 
@@ -212,61 +211,5 @@ impl<B: Books> Desk<B> {
             let message = format!("the safe value cannot be written: {error}");
             self.books.tell(Event::new("interlock-fail-action", Severity::Error, message));
         }
-    }
-
-    /// Takes samples of points that somebody looks at: read-backs settle commands, trips are looked at.
-    pub(crate) fn hear_samples(&mut self, samples: Vec<Sample>, now: Moment) {
-        let mut touched = BTreeSet::new();
-        let mut seen = BTreeSet::new();
-        for sample in samples {
-            if !self.points.hear(sample, now) {
-                continue;
-            }
-            self.read_back(&sample, now, &mut touched);
-            seen.insert(sample.series);
-        }
-        let looks = |station: &super::station::Station| {
-            station.points.iter().flatten().any(|series| seen.contains(series))
-        };
-        let places: Vec<usize> = self
-            .stations
-            .iter()
-            .enumerate()
-            .filter(|(_, station)| looks(station))
-            .map(|(place, _)| place)
-            .collect();
-        places.into_iter().for_each(|place| self.watch(place, now));
-        touched.into_iter().for_each(|place| self.advance_station(place, now));
-    }
-
-    fn read_back(&mut self, sample: &Sample, now: Moment, touched: &mut BTreeSet<usize>) {
-        let open = self.open.values().filter(|open| open.record.feedback_counts());
-        let of = open.filter_map(|open| {
-            let place = self.place_of(&open.record)?;
-            let (series, conversion) = self.stations.get(place)?.feedback?;
-            (series == sample.series).then(|| (open.record.id(), place, conversion.apply(sample.value)))
-        });
-        for (id, place, value) in of.collect::<Vec<_>>() {
-            let Sample { quality, time, received, .. } = *sample;
-            let step = Step::ReadBack(ReadBack { value, quality, time, received });
-            if self.step(id, step, now).unwrap_or_default() {
-                touched.insert(place);
-            }
-        }
-    }
-
-    /// What the transport says of a command.
-    pub(crate) fn hear_answer(&mut self, id: Uuid, answer: Answer, now: Moment) {
-        let place = self.open.get(&id).and_then(|open| self.place_of(&open.record));
-        let step = match answer {
-            Answer::NotSent { reason } => Step::NotSent { reason },
-            Answer::Acknowledged { receipt } => Step::Acknowledge { receipt },
-            Answer::Declined { reason } => Step::Decline { reason },
-            Answer::Lost { reason } => Step::Lose { reason },
-        };
-        if let Err(error) = self.step(id, step, now) {
-            tracing::debug!(%error, command = %id, "an answer of the transport changes nothing");
-        }
-        place.into_iter().for_each(|place| self.advance_station(place, now));
     }
 }
