@@ -15,6 +15,7 @@ mod orders;
 pub(crate) mod points;
 mod propose;
 mod recovery;
+mod send;
 pub(crate) mod show;
 mod station;
 mod tick;

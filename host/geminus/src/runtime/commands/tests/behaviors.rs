@@ -155,3 +155,22 @@ fn an_input_that_is_called_confidence_makes_no_behavior_surer() {
     rig.hear_with("held", 5.0, &[0.0, 0.9]);
     assert_eq!(rig.commanded().last(), Some(&(5.0, "held".to_owned())));
 }
+
+#[test]
+fn an_approved_command_of_an_earlier_run_waits_for_the_first_samples() {
+    let mut rig = Rig::new();
+    rig.hear("free", 4.0, 0.9);
+    let id = *rig.desk.open.keys().next().expect("one");
+    let digest = rig.desk.open[&id].record.digest();
+    // The approval can be written down, and nothing after it.
+    rig.seen.seen().room = Some(1);
+    rig.desk.order(id, CommandOrder::Approve { digest }, actor("Ben"), rig.now).expect("approved");
+    let mut rig = rig.killed();
+    rig.seen.seen().room = None;
+    rig.desk.tick(rig.now);
+    assert_eq!(rig.desk.open[&id].record.phase(), Phase::Held, "its feedback has not been heard yet");
+    assert!(rig.left().is_empty());
+    rig.sample("current", 2.0);
+    rig.desk.tick(rig.now);
+    assert_eq!(rig.left(), ["left rig/rig-1/set/free 4"]);
+}

@@ -145,3 +145,32 @@ fn too_many_proposals_are_turned_away() {
     rig.pass(Duration::from_secs(61));
     assert_eq!(rig.propose("held", 4.0, 100).state, Phase::Held);
 }
+
+/// An approved command whose approval cannot be written down at that moment.
+fn with_a_stuck_approval() -> (Rig, CommandView) {
+    let mut rig = Rig::new();
+    let command = rig.propose("held", 4.0, 1);
+    rig.seen.seen().full = Some("the disk is full".to_owned());
+    assert!(rig.approve(&command, "Ben").is_err());
+    rig.seen.seen().full = None;
+    (rig, command)
+}
+
+#[test]
+fn a_newer_command_takes_the_place_of_one_whose_change_cannot_be_written_down_yet() {
+    let (mut rig, older) = with_a_stuck_approval();
+    let newer = rig.propose("held", 5.0, 2);
+    assert_eq!(newer.state, Phase::Held);
+    rig.pass(Duration::from_secs(1));
+    assert_eq!((rig.phase(&older), rig.phase(&newer)), (Phase::Superseded, Phase::Held));
+    assert!(rig.left().is_empty());
+}
+
+#[test]
+fn a_host_that_stood_still_refuses_what_could_not_be_written_down_before() {
+    let (mut rig, command) = with_a_stuck_approval();
+    rig.jump(Duration::from_secs(11));
+    rig.pass(Duration::from_secs(1));
+    assert_eq!(rig.phase(&command), Phase::Refused);
+    assert!(rig.left().is_empty());
+}

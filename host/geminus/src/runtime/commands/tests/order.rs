@@ -136,3 +136,24 @@ fn an_older_command_makes_way_when_the_host_died_before_it_did() {
     assert_eq!(rig.approve(&newer, "Ben").expect("approved").state, Phase::Sent);
     assert_eq!(rig.left(), ["left rig/rig-1/set/held 5"]);
 }
+
+#[test]
+fn who_waited_for_an_order_that_came_to_be_in_doubt_waits_for_a_person() {
+    let mut rig = Rig::new();
+    rig.arm();
+    rig.propose("free", 4.0, 1);
+    let program = Actor { is_person: false, ..actor("planner") };
+    let waits = rig.desk.propose(rig.wish("free", 5.0, 2), program, rig.now).expect("taken").0;
+    assert_eq!(waits.state, Phase::Checked, "the first one is under way");
+    rig.answer(Answer::Lost { reason: "it broke".to_owned() });
+    let view = rig.desk.known(waits.id.parse().expect("an id"), rig.now).expect("readable").expect("known").0;
+    assert!(
+        matches!(view.state(), geminus_command::State::Refused { rule, .. } if rule == "one-at-a-time"),
+        "{:?}",
+        view.state()
+    );
+    rig.pass(Duration::from_secs(20));
+    assert_eq!(rig.left().len(), 1);
+    rig.sample("temperature", 40.0);
+    assert_eq!(rig.propose("free", 6.0, 3).state, Phase::Sent, "a person may");
+}
