@@ -14,7 +14,8 @@ pub struct Config {
     /// last permitted value), in the target's unit; more than 0. Absent: any.
     #[serde(default)]
     pub step_max: Option<f64>,
-    /// Largest change a second since the last permitted value, in the target's unit; more than 0. Absent: any.
+    /// Largest change a second since the last command, from its value and from what the feedback point shows, in the target's
+    /// unit; more than 0. Absent: any.
     #[serde(default)]
     pub slope_max_per_s: Option<f64>,
     /// Least seconds between two permitted commands; 0 … 86400.

@@ -228,9 +228,19 @@ fn opinion(
     }
     let waited = now - state.since.expect("set above");
     if let Some(most) = config.slope_max_per_s {
-        match state.last.or(present) {
-            Some(from) if (wish.value - from).abs() <= most * (waited as f64 / 1000.0) => {}
-            _ => return Some("slope".into()),
+        let allowed = most * (waited as f64 / 1000.0);
+        if state.last.is_none() && present.is_none() {
+            return Some("slope".into());
+        }
+        if let Some(last) = state.last
+            && (wish.value - last).abs() > allowed
+        {
+            return Some("slope".into());
+        }
+        if let Some(now_there) = present
+            && (wish.value - now_there).abs() > allowed
+        {
+            return Some("slope".into());
         }
     }
     if state.last.is_some() && (waited as f64) < config.dwell_s * 1000.0 {

@@ -186,7 +186,8 @@ impl Plain {
             && (0.6..=1.0).contains(&wish.confidence)
             && (0.0..=100.0).contains(&wish.value)
             && (wish.value - present).abs() <= 20.0
-            && (wish.value - self.last.unwrap_or(present)).abs() <= 2.0 * waited
+            && (wish.value - present).abs() <= 2.0 * waited
+            && self.last.is_none_or(|last| (wish.value - last).abs() <= 2.0 * waited)
             && (self.last.is_none() || waited >= 1.0)
             && self.times.len() < 60
             && speed > 100.0

@@ -69,7 +69,10 @@ impl<B: Books> Desk<B> {
     fn ask_fail(&self, place: usize, authority: Authority, now: Moment) -> Result<(Permit, Memory), Refusal> {
         let life = geminus_command::ARMED_MAX;
         let permit = self.look(place, authority, now, |book, picture, memory| {
-            Some((book.fail_permit(picture, &memory, life, now)?, memory))
+            let mut memory = memory;
+            let permit = book.fail_permit(picture, &memory, life, now)?;
+            book.note_fail(&mut memory, &permit, now);
+            Some((permit, memory))
         });
         permit.flatten().ok_or_else(|| {
             let why = "no trip is active any more, or the target is not this host's to write now";

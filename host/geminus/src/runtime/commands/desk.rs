@@ -9,7 +9,7 @@ use std::sync::Arc;
 use geminus_api::Trouble;
 use geminus_command::{Authorities, Event as Step, Illegal, Phase, Proposer, Record, apply, waits_for};
 use geminus_core::{Event, SeriesId, Severity, TwinIndex};
-use geminus_interlock::Moment;
+use geminus_interlock::{Mark, Moment};
 use geminus_store::{CommandChange, CommandRow};
 use geminus_twin::Plant;
 use geminus_twin::plant::Target;
@@ -41,6 +41,8 @@ pub(crate) struct Open {
     stuck: Option<Box<(Record, CommandChange, Step)>>,
     /// What came meanwhile and cannot be said again.
     later: Vec<Step>,
+    /// What the rules of its target remembered before it was sent.
+    pub(crate) mark: Option<Mark>,
     /// Whether it is of an earlier run: it is not judged before its points have been heard, or their time is over.
     pub(crate) recovered: bool,
 }
@@ -223,7 +225,7 @@ impl<B: Books> Desk<B> {
         let Some(open) = self.open.get_mut(&id) else { return };
         let before = open.record.phase();
         open.record = next;
-        let (record, number) = (open.record.clone(), open.number);
+        let (record, number, mark) = (open.record.clone(), open.number, open.mark.clone());
         let phase = record.phase();
         self.books.show(&show::command(&record, number, now.wall));
         if let Some(event) = show::event(&record, step, before) {
@@ -243,6 +245,12 @@ impl<B: Books> Desk<B> {
                 Phase::Sent => station.ownership.wrote(value, now.wall, false),
                 Phase::Verified => station.ownership.wrote(value, now.wall, true),
                 Phase::Indeterminate => station.ownership.lost(),
+                // It did not leave, or was turned down: the field has not got its value.
+                Phase::Failed => {
+                    if let Some(mark) = mark {
+                        station.memory.roll_back(&mark);
+                    }
+                }
                 _ => return,
             }
         }
@@ -331,7 +339,8 @@ impl<B: Books> Desk<B> {
     /// Puts a command among the open ones that is kept already.
     pub(crate) fn admit_open(&mut self, record: Record, number: u64) {
         let id = record.id();
-        self.open.insert(id, Open { record, number, stuck: None, later: Vec::new(), recovered: false });
+        let open = Open { record, number, stuck: None, later: Vec::new(), mark: None, recovered: false };
+        self.open.insert(id, open);
     }
 
     /// The place of a command in the outbox, once it is kept.

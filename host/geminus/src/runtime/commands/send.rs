@@ -44,7 +44,11 @@ impl<B: Books> Desk<B> {
             return;
         }
         if let Some(station) = self.stations.get_mut(place) {
+            let mark = station.memory.mark(&memory);
             station.memory = memory;
+            if let Some(open) = self.open.get_mut(&id) {
+                open.mark = Some(mark);
+            }
         }
         if !self.keep_station(place) {
             let reason = "what its rules remember of it could not be written down".to_owned();

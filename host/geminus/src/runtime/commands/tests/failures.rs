@@ -174,3 +174,33 @@ fn a_host_that_stood_still_refuses_what_could_not_be_written_down_before() {
     assert_eq!(rig.phase(&command), Phase::Refused);
     assert!(rig.left().is_empty());
 }
+
+#[test]
+fn only_what_reached_the_field_and_the_safe_value_are_what_the_next_is_measured_from() {
+    let last = |rig: &Rig| {
+        let place = rig.desk.find("rig-1", "free").expect("a target");
+        rig.desk.stations[place].memory.last()
+    };
+    for answer in [
+        Answer::NotSent { reason: "no connection".to_owned() },
+        Answer::Declined { reason: "not authorized".to_owned() },
+    ] {
+        let mut rig = Rig::new();
+        rig.propose("free", 4.0, 1);
+        rig.acknowledge();
+        rig.sample("current", 4.0);
+        assert_eq!(last(&rig), Some(4.0));
+        rig.propose("free", 6.0, 2);
+        assert_eq!(last(&rig), Some(6.0), "it may have left");
+        rig.answer(answer);
+        assert_eq!(last(&rig), Some(4.0));
+        rig.arm();
+        rig.sample("temperature", 95.0);
+        assert_eq!(rig.left().len(), 3);
+        assert_eq!(last(&rig), Some(1.0), "the safe value");
+    }
+    let mut rig = Rig::new();
+    rig.propose("free", 6.0, 1);
+    rig.answer(Answer::Lost { reason: "it broke".to_owned() });
+    assert_eq!(last(&rig), Some(6.0), "nobody knows, so it counts as sent");
+}
