@@ -122,6 +122,12 @@ impl Memory {
         &self.latched
     }
 
+    /// Whether a trip is active or latched.
+    #[must_use]
+    pub fn is_tripped(&self) -> bool {
+        !self.tripped.is_empty() || !self.latched.is_empty()
+    }
+
     /// The last permitted value.
     #[must_use]
     pub fn last(&self) -> Option<f64> {

@@ -288,7 +288,8 @@ fn what_did_not_reach_the_field_is_not_what_follows_is_measured_from() {
 
     let hot = readings(1450.0, 156.0);
     assert!(book.watch(&picture(&hot), &mut memory, at(20, 120)).fail_due);
-    let permit = book.fail_permit(&picture(&hot), &memory, Duration::from_secs(2), at(20, 120)).expect("safe");
+    let permit =
+        book.fail_permit(&picture(&hot), &memory, Duration::from_secs(2), at(20, 120)).expect("safe");
     book.note_fail(&mut memory, &permit, at(20, 120));
     assert_eq!(memory.last(), Some(40.0), "the safe value is the last one");
 }

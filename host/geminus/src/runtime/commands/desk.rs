@@ -240,6 +240,10 @@ impl<B: Books> Desk<B> {
         self.meters.passed(&record);
         let Some(place) = self.place_of(&record) else { return };
         let value = record.command().value;
+        let has_arrived = phase == Phase::Verified || (phase == Phase::TransportAcked && record.is_over());
+        if let Some(station) = self.stations.get_mut(place).filter(|_| has_arrived && is_fail(&record)) {
+            station.safe.arrived = true;
+        }
         if let Some(station) = self.stations.get_mut(place) {
             match phase {
                 Phase::Sent => station.ownership.wrote(value, now.wall, false),

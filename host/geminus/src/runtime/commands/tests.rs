@@ -298,9 +298,8 @@ impl Rig {
         let series = plant.series_of(twin, point).expect("a point");
         self.jump(Duration::from_millis(10));
         let time = self.now.wall;
-        let sample = |value: &f64| {
-            Sample { series, quality: Quality::Good, value: *value, time, received: time }
-        };
+        let sample =
+            |value: &f64| Sample { series, quality: Quality::Good, value: *value, time, received: time };
         self.desk.hear_samples(values.iter().map(sample).collect(), self.now);
     }
 

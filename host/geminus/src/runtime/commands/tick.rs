@@ -11,12 +11,14 @@ use uuid::Uuid;
 
 use super::books::Books;
 use super::clocks::Jump;
-use super::desk::{Desk, FAIL_PROPOSER};
+use super::desk::{Desk, FAIL_PROPOSER, is_fail};
 use super::propose::id_of;
-use super::station::told;
+use super::station::{Safe, told};
 
 /// How often all trips are looked at; those of points with new values at once.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// How often the safe value is proposed while a trip is active and none has arrived.
+pub(crate) const SAFE_EVERY: Duration = Duration::from_secs(5);
 /// A loop that has not turned for so long stood still: nothing that was armed before may be sent after.
 pub(crate) const STILL_MAX: Duration = Duration::from_secs(5);
 /// After a pause of the loop longer than this, missed beats are looked for before anything that was heard is looked at.
@@ -158,8 +160,12 @@ impl<B: Books> Desk<B> {
         });
         let Some((Watched { tripped, cleared, fail_due }, memory, action)) = looked else { return };
         let is_latched = memory.latched().len() != latched;
+        let is_tripped = memory.is_tripped();
         if let Some(station) = self.stations.get_mut(place) {
             station.memory = memory;
+            if fail_due || !is_tripped {
+                station.safe = Safe::default();
+            }
         }
         for (rule, seen) in &tripped {
             let message = format!("trip \"{rule}\" of {name}: {seen}; nothing is written while it is active");
@@ -178,7 +184,23 @@ impl<B: Books> Desk<B> {
             let message = format!("the fail action of {name} is due: the host {action}");
             self.books.tell(Event::new("interlock-fail-action", Severity::Warning, message).twin(&*id));
             self.fail(place, now);
+        } else if is_tripped && self.lacks_safe_value(place, now) {
+            self.fail(place, now);
         }
+    }
+
+    /// Whether the safe value is to be proposed once more: none has arrived since the trip became active, and none is under way or in
+    /// doubt. Without a connection or a journal it would only fail again.
+    fn lacks_safe_value(&self, place: usize, now: Moment) -> bool {
+        let Some(station) = self.stations.get(place) else { return false };
+        let is_due = station.safe.tried.is_none_or(|at| now.monotonic.saturating_sub(at) >= SAFE_EVERY);
+        let goes = self.hindered.is_none()
+            && self.target(station).is_some_and(|target| self.lines.is_up(&target.source));
+        let is_open = || {
+            let mut open = self.of_station(place).into_iter().filter_map(|id| self.open.get(&id));
+            open.any(|open| is_fail(&open.record))
+        };
+        !station.safe.arrived && is_due && goes && !is_open()
     }
 
     /// The safe value of a target whose trip became active goes the way of every command; the trip that stops others is
@@ -193,6 +215,9 @@ impl<B: Books> Desk<B> {
         let (Some(value), Some(target)) = (value.flatten(), self.target(station)) else { return };
         let (twin, name, unit, class) =
             (station.id.clone(), station.name.clone(), target.unit.clone(), target.class_name.clone());
+        if let Some(station) = self.stations.get_mut(place) {
+            station.safe.tried = Some(now.monotonic);
+        }
         let Ok(random) = self.books.random() else { return };
         let command = Command {
             id: id_of(now.wall, &random),

@@ -2,6 +2,8 @@
 
 use geminus_command::ARMED_MAX;
 
+use super::super::propose::OPEN_MAX;
+use super::super::tick::SAFE_EVERY;
 use super::*;
 
 #[test]
@@ -203,4 +205,58 @@ fn only_what_reached_the_field_and_the_safe_value_are_what_the_next_is_measured_
     rig.propose("free", 6.0, 1);
     rig.answer(Answer::Lost { reason: "it broke".to_owned() });
     assert_eq!(last(&rig), Some(6.0), "nobody knows, so it counts as sent");
+}
+
+#[test]
+fn a_safe_value_that_did_not_arrive_is_proposed_again_until_one_does() {
+    const SAFE: &str = "left rig/rig-1/set/free 1";
+    let mut rig = Rig::new();
+    rig.arm();
+    rig.sample("temperature", 95.0);
+    rig.answer(Answer::NotSent { reason: "no connection".to_owned() });
+    rig.pass(SAFE_EVERY - Duration::from_secs(2));
+    assert_eq!(rig.left(), [SAFE], "not at once");
+    rig.pass(Duration::from_secs(4));
+    assert_eq!(rig.left(), [SAFE; 2]);
+    rig.answer(Answer::Declined { reason: "busy".to_owned() });
+    rig.pass(SAFE_EVERY + Duration::from_secs(2));
+    assert_eq!(rig.left(), [SAFE; 3]);
+    rig.acknowledge();
+    rig.sample("current", 1.0);
+    rig.pass(SAFE_EVERY * 4);
+    assert_eq!(rig.left(), [SAFE; 3], "one has arrived");
+    // Another trip, of which nobody knows how its safe value ended.
+    rig.sample("temperature", 40.0);
+    rig.sample("temperature", 95.0);
+    rig.answer(Answer::Lost { reason: "it broke".to_owned() });
+    rig.pass(SAFE_EVERY * 4);
+    assert_eq!(rig.left(), [SAFE; 4], "a person has to look");
+}
+
+#[test]
+fn a_twin_that_is_armed_while_it_is_tripped_gets_its_safe_value() {
+    let mut rig = Rig::new();
+    rig.sample("temperature", 95.0);
+    rig.pass(Duration::from_secs(2));
+    assert!(rig.left().is_empty(), "nobody has armed it");
+    rig.arm();
+    rig.pass(Duration::from_secs(2));
+    assert_eq!(rig.left(), ["left rig/rig-1/set/free 1"]);
+}
+
+#[test]
+fn the_safe_value_is_taken_however_many_commands_are_under_way() {
+    let mut rig = Rig::new();
+    let held = rig.propose("held", 4.0, 1);
+    let record = rig.desk.open[&held.id.parse::<Uuid>().expect("an id")].record.clone();
+    for number in 0..OPEN_MAX as u128 {
+        rig.desk.admit_open(record.clone(), 1);
+        let open = rig.desk.open.remove(&record.id()).expect("open");
+        rig.desk.open.insert(Uuid::from_u128(number), open);
+    }
+    let wish = rig.wish("two", 4.0, 2);
+    assert!(matches!(rig.desk.propose(wish, actor("Anna"), rig.now), Err(Trouble::Unavailable(_))));
+    rig.arm();
+    rig.sample("temperature", 95.0);
+    assert_eq!(rig.left(), ["left rig/rig-1/set/free 1"]);
 }

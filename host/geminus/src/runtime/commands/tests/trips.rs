@@ -122,7 +122,11 @@ fn each_sample_of_a_round_is_judged_and_not_only_the_last() {
     rig.arm();
     rig.samples("temperature", &[95.0, 41.0, 96.0, 42.0]);
     assert_eq!((rig.told("interlock-tripped"), rig.told("interlock-cleared")), (3, 3));
-    assert_eq!(rig.left().first().map(String::as_str), Some(SAFE), "the fail action is due, though it is cool again");
+    assert_eq!(
+        rig.left().first().map(String::as_str),
+        Some(SAFE),
+        "the fail action is due, though it is cool again"
+    );
     rig.samples("temperature", &[43.0, 44.0, 45.0]);
     assert_eq!(rig.told("interlock-tripped"), 3);
 }
