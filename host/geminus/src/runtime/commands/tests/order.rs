@@ -77,7 +77,15 @@ fn an_answer_that_comes_twice_or_late_changes_nothing_that_is_known() {
     let command = rig.propose("free", 4.0, 1);
     rig.jump(Duration::from_millis(100));
     rig.shows(4.0, 10);
-    assert_eq!(rig.phase(&command), Phase::Verified, "the field was faster than the broker");
+    assert_eq!(rig.phase(&command), Phase::Sent, "the field was faster than the broker, which has the say");
+    rig.says(&command, acknowledged());
+    assert_eq!(rig.phase(&command), Phase::Verified);
+    let not_sent = || Answer::NotSent { reason: "no connection".to_owned() };
+    let unsent = rig.propose("free", 4.2, 3);
+    rig.jump(Duration::from_millis(100));
+    rig.shows(4.0, 10);
+    rig.says(&unsent, not_sent());
+    assert_eq!(rig.phase(&unsent), Phase::Failed, "the field had that value anyway");
     for answer in [acknowledged(), acknowledged(), declined(), Answer::Lost { reason: "it broke".to_owned() }]
     {
         rig.says(&command, answer);
@@ -93,7 +101,7 @@ fn an_answer_that_comes_twice_or_late_changes_nothing_that_is_known() {
     rig.says(&doubtful, acknowledged());
     assert_eq!(rig.phase(&doubtful), Phase::Failed);
     rig.pass(Duration::from_secs(60));
-    assert_eq!(rig.left().len(), 2);
+    assert_eq!(rig.left().len(), 3);
 }
 
 #[test]
