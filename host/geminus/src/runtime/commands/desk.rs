@@ -3,7 +3,7 @@
 //!
 //! Without a thread and without a clock: time is an argument, and what is outside stands behind [`Books`] and [`Lines`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use geminus_api::Trouble;
@@ -84,6 +84,8 @@ pub(crate) struct Desk<B> {
     pub(crate) readers: HashMap<SeriesId, Vec<usize>>,
     pub(crate) open: BTreeMap<Uuid, Open>,
     pub(crate) authorities: Authorities,
+    /// Twins of which it could not be kept yet that a person holds them down.
+    pub(crate) unkept: BTreeSet<String>,
     /// Grows whenever authority or owner change: a permit of an older one is void.
     pub(crate) generation: u64,
     pub(crate) points: Points,
@@ -122,6 +124,7 @@ impl<B: Books> Desk<B> {
             plant.twins.iter().map(|twin| (twin.id.to_string(), twin.authority)).collect::<Vec<_>>();
         Self {
             authorities: Authorities::start(configured),
+            unkept: BTreeSet::new(),
             plant,
             books,
             lines,

@@ -70,6 +70,7 @@ impl<B: Books> Desk<B> {
     pub(crate) fn tick(&mut self, now: Moment) {
         self.look_at_books();
         self.unstick(now);
+        self.keep_unkept();
         let due: Vec<Uuid> = self
             .open
             .values()

@@ -260,3 +260,31 @@ fn the_safe_value_is_taken_however_many_commands_are_under_way() {
     rig.sample("temperature", 95.0);
     assert_eq!(rig.left(), ["left rig/rig-1/set/free 1"]);
 }
+
+#[test]
+fn a_twin_that_a_person_holds_down_stays_down_over_a_restart_until_it_is_armed() {
+    let set = |rig: &mut Rig, level| rig.desk.order_authority("rig-1", level, "", &actor("Anna"), rig.now);
+    let effective = |rig: &Rig| rig.desk.authority("rig-1").map(|view| view.effective).ok();
+    for is_full in [false, true] {
+        let mut rig = Rig::new();
+        rig.seen.seen().full = is_full.then(|| "the disk is full".to_owned());
+        assert_eq!(
+            set(&mut rig, Authority::Observe).map(|view| view.effective).ok(),
+            Some(Authority::Observe)
+        );
+        rig.seen.seen().full = None;
+        rig.pass(Duration::from_secs(1));
+        let mut rig = rig.killed();
+        assert_eq!(effective(&rig), Some(Authority::Observe), "full: {is_full}");
+        let command = rig.propose("free", 4.0, 1);
+        assert_eq!((command.state, command.rule.as_deref()), (Phase::Refused, Some("authority")));
+        // What cannot be written down does not raise it.
+        rig.seen.seen().full = Some("the disk is full".to_owned());
+        assert!(set(&mut rig, Authority::Advise).is_err());
+        assert_eq!(effective(&rig), Some(Authority::Observe));
+        rig.seen.seen().full = None;
+        rig.arm();
+        let rig = rig.killed();
+        assert_eq!(effective(&rig), Some(Authority::Advise), "it was armed, which no restart keeps");
+    }
+}
