@@ -298,7 +298,7 @@ impl Book {
             return self.refuse(Kind::Alarm, "alarms_block", "alarms are not known", "no blocking alarm");
         };
         let blocks = |priority| self.config.alarms_block.contains(&priority);
-        match alarms.iter().find(|alarm| !alarm.shelved && blocks(alarm.priority)) {
+        match alarms.iter().find(|alarm| !alarm.suppressed && blocks(alarm.priority)) {
             None => Ok(()),
             Some(alarm) => {
                 let seen = format!("alarm {} is active", alarm.name);

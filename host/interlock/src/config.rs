@@ -39,7 +39,8 @@ pub struct Config {
     /// Names of groups of targets of which at most one may be active at a time; at most 16.
     #[serde(default)]
     pub excludes: Vec<String>,
-    /// Nothing is written while an alarm of one of these priorities of the twin is active and not shelved.
+    /// Nothing is written while an alarm of one of these priorities of the twin is active, also when it is shelved or out of service;
+    /// only one that the site suppresses by design does not count.
     #[serde(default)]
     pub alarms_block: Vec<Priority>,
 }

@@ -188,7 +188,7 @@ fn opinion(
     if !config.alarms_block.is_empty() {
         let Some(alarms) = picture.alarms else { return Some("alarms_block".into()) };
         for alarm in alarms {
-            if matches!(alarm.priority, Priority::Critical | Priority::High) && !alarm.shelved {
+            if matches!(alarm.priority, Priority::Critical | Priority::High) && !alarm.suppressed {
                 return Some("alarms_block".into());
             }
         }
@@ -316,7 +316,7 @@ fn case(seed: u64) -> (u64, u64) {
         let alarms = [ActiveAlarm {
             name: "hot",
             priority: dice.of(&[Priority::Critical, Priority::High, Priority::Medium, Priority::Low]),
-            shelved: dice.one_in(2),
+            suppressed: dice.one_in(2),
         }];
         let active = [(dice.of(&["drain", "heat", "other"]), dice.of(&["load", "valve"]))];
         let picture = Picture {

@@ -54,7 +54,7 @@ fn run<M>(
     memory: &mut M,
     check: impl Fn(&mut M, &Wish<'_>, &Picture<'_>, Moment) -> bool,
 ) -> anyhow::Result<f64> {
-    let alarms = [ActiveAlarm { name: "low flow", priority: Priority::Low, shelved: false }];
+    let alarms = [ActiveAlarm { name: "low flow", priority: Priority::Low, suppressed: false }];
     let active = [("heat", "heater")];
     let picture = Picture {
         twin: TwinIndex(0),
@@ -180,7 +180,7 @@ impl Plain {
             && picture.owner.is_none_or(|owner| owner == wish.proposer)
             && !self.latched
             && picture.alarms.is_some_and(|alarms| {
-                !alarms.iter().any(|alarm| !alarm.shelved && alarm.priority == Priority::Critical)
+                !alarms.iter().any(|alarm| !alarm.suppressed && alarm.priority == Priority::Critical)
             })
             && inputs
             && (0.6..=1.0).contains(&wish.confidence)
@@ -263,7 +263,7 @@ mod tests {
             readings: &[Reading],
             says: impl FnOnce(&Wish<'_>, &Picture<'_>, Moment) -> bool,
         ) -> bool {
-            let alarms = [ActiveAlarm { name: "low flow", priority: self.alarm, shelved: false }];
+            let alarms = [ActiveAlarm { name: "low flow", priority: self.alarm, suppressed: false }];
             let active = [(self.active, "heater")];
             let span = Duration::from_secs(seconds);
             let now = Moment { wall: Timestamp(0).plus(span), monotonic: span };

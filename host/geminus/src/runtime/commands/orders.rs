@@ -245,9 +245,7 @@ impl<B: Books> Desk<B> {
 
     /// Keeps whether a person holds a twin at `observe`, where that is not kept already. Gives whether it is durable.
     fn keep_held_down(&mut self, twin: &str, holds_down: bool) -> bool {
-        let is_held =
-            self.authorities.of(twin).is_some_and(|standing| standing.limits.contains_key(HELD_DOWN));
-        if is_held == holds_down && !self.unkept.contains(twin) {
+        if self.is_held_down(twin) == holds_down && !self.unkept.contains(twin) {
             return true;
         }
         let kept = serde_json::to_string(&HeldDown { observe: holds_down })
