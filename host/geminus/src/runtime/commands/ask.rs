@@ -8,10 +8,20 @@ use geminus_interlock::{Book, By, Decision, Memory, Moment, Permit, Picture, Wis
 use super::books::Books;
 use super::desk::{CONFIDENCE, Desk, Refusal, is_fail};
 
+/// A command may go.
+#[derive(Debug)]
+pub(crate) struct Granted {
+    pub(crate) permit: Permit,
+    /// What the rules of its target remember once it is sent.
+    pub(crate) memory: Memory,
+    /// Rules that would have refused, had nobody bypassed them.
+    pub(crate) bypassed: Vec<String>,
+}
+
 impl<B: Books> Desk<B> {
     /// Asks owner, authority and interlocks about a command. Nothing is noted: the memory as it would be comes with the
     /// permit.
-    pub(crate) fn ask(&self, record: &Record, now: Moment) -> Result<(Permit, Memory), Refusal> {
+    pub(crate) fn ask(&self, record: &Record, now: Moment) -> Result<Granted, Refusal> {
         let refuse = |rule: &str, reason: String| Err((rule.to_owned(), reason));
         let Some(place) = self.place_of(record) else {
             return refuse("target", "the site has no such target any more".to_owned());
@@ -56,7 +66,7 @@ impl<B: Books> Desk<B> {
         };
         self.look(place, authority, now, |book, picture, mut memory| {
             match book.check(&wish, picture, &mut memory, now) {
-                Decision::Permitted { permit, .. } => Ok((permit, memory)),
+                Decision::Permitted { permit, bypassed } => Ok(Granted { permit, memory, bypassed }),
                 Decision::Refused(refused) => {
                     let reason = format!("{}; allowed is {}", refused.seen, refused.allowed);
                     Err((refused.rule, reason))
@@ -66,13 +76,13 @@ impl<B: Books> Desk<B> {
         .unwrap_or_else(|| refuse("target", "the site has no such target any more".to_owned()))
     }
 
-    fn ask_fail(&self, place: usize, authority: Authority, now: Moment) -> Result<(Permit, Memory), Refusal> {
+    fn ask_fail(&self, place: usize, authority: Authority, now: Moment) -> Result<Granted, Refusal> {
         let life = geminus_command::ARMED_MAX;
         let permit = self.look(place, authority, now, |book, picture, memory| {
             let mut memory = memory;
             let permit = book.fail_permit(picture, &memory, life, now)?;
             book.note_fail(&mut memory, &permit, now);
-            Some((permit, memory))
+            Some(Granted { permit, memory, bypassed: Vec::new() })
         });
         permit.flatten().ok_or_else(|| {
             let why = "no trip is active any more, or the target is not this host's to write now";

@@ -5,6 +5,7 @@ use geminus_core::{Event, Severity};
 use geminus_dispatch::{Delivery, Reply};
 use geminus_interlock::Moment;
 
+use super::ask::Granted;
 use super::books::Books;
 use super::clocks::held_up;
 use super::desk::Desk;
@@ -18,7 +19,7 @@ impl<B: Books> Desk<B> {
             // It waits armed, until it may or has expired.
             return;
         }
-        let (permit, memory) = match self.ask(record, now) {
+        let Granted { permit, memory, bypassed } = match self.ask(record, now) {
             Ok(granted) => granted,
             Err((rule, reason)) => {
                 self.step(id, Step::Refuse { rule, reason }, now).unwrap_or_default();
@@ -27,9 +28,24 @@ impl<B: Books> Desk<B> {
         };
         let Some(place) = self.place_of(record) else { return };
         let command = record.command();
-        let message =
-            format!("{} = {} {} is sent to {}", command.target, command.value, command.unit, command.twin);
-        let facts = serde_json::json!({ "command": id, "digest": record.digest().to_string() });
+        let approved: Vec<&str> = record.standing(now.wall).map(|approval| approval.by.as_str()).collect();
+        let after = |what: &str, names: &str| match names.is_empty() {
+            true => String::new(),
+            false => format!(", {what} {names}"),
+        };
+        let message = format!(
+            "{} = {} {} is sent to {}{}{}",
+            command.target,
+            command.value,
+            command.unit,
+            command.twin,
+            after("approved by", &approved.join(", ")),
+            after("past the bypassed", &bypassed.join(", ")),
+        );
+        let facts = serde_json::json!({
+            "command": id, "digest": record.digest().to_string(), "by": command.proposer.to_string(),
+            "approved_by": approved, "bypassed": bypassed,
+        });
         let event =
             Event::new("command-sending", Severity::Info, message).twin(command.twin.as_str()).facts(facts);
         if self.books.record(event).is_err() {
