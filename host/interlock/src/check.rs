@@ -170,6 +170,12 @@ impl Book {
             .then(|| Permit::of(picture.twin, picture.generation, &self.target, value, now.wall.plus(life)))
     }
 
+    /// Whether a trip has the host write a safe value.
+    #[must_use]
+    pub fn has_safe_value(&self) -> bool {
+        self.fail.action == FailAction::SafeValue && self.fail.value.is_some()
+    }
+
     /// Notes that the safe value was sent: it is what comes next that is measured from it.
     pub fn note_fail(&self, memory: &mut Memory, permit: &Permit, now: Moment) {
         memory.settle(now);

@@ -78,8 +78,7 @@ impl<B: Books> Desk<B> {
 
     fn ask_fail(&self, place: usize, authority: Authority, now: Moment) -> Result<Granted, Refusal> {
         let life = geminus_command::ARMED_MAX;
-        let permit = self.look(place, authority, now, |book, picture, memory| {
-            let mut memory = memory;
+        let permit = self.look(place, authority, now, |book, picture, mut memory| {
             let permit = book.fail_permit(picture, &memory, life, now)?;
             book.note_fail(&mut memory, &permit, now);
             Some(Granted { permit, memory, bypassed: Vec::new() })

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use geminus_api::Trouble;
 use geminus_command::{Authorities, Event as Step, Illegal, Phase, Proposer, Record, apply, waits_for};
-use geminus_core::{Event, SeriesId, Severity, TwinIndex};
+use geminus_core::{SeriesId, TwinIndex};
 use geminus_interlock::{Mark, Moment};
 use geminus_store::{CommandChange, CommandRow};
 use geminus_twin::Plant;

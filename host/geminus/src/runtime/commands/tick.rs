@@ -7,6 +7,7 @@ use std::time::Duration;
 use geminus_command::{Command, Event as Step, Phase, Proposer};
 use geminus_core::{Authority, Event, Severity};
 use geminus_interlock::{Moment, Watched};
+use geminus_twin::plant::Target;
 use uuid::Uuid;
 
 use super::books::Books;
@@ -195,8 +196,8 @@ impl<B: Books> Desk<B> {
     fn lacks_safe_value(&self, place: usize, now: Moment) -> bool {
         let Some(station) = self.stations.get(place) else { return false };
         let is_due = station.safe.tried.is_none_or(|at| now.monotonic.saturating_sub(at) >= SAFE_EVERY);
-        let goes = self.hindered.is_none()
-            && self.target(station).is_some_and(|target| self.lines.is_up(&target.source));
+        let can_go = |target: &Target| target.book.has_safe_value() && self.lines.is_up(&target.source);
+        let goes = self.hindered.is_none() && self.target(station).is_some_and(can_go);
         let is_open = || {
             let mut open = self.of_station(place).into_iter().filter_map(|id| self.open.get(&id));
             open.any(|open| is_fail(&open.record))
