@@ -81,14 +81,29 @@ pub fn admit(new: &Record, others: &[Record]) -> Result<Admission, AdmissionErro
     Ok(admission)
 }
 
+/// The command in doubt because of which `record` is not carried out: one of the same target that nobody has looked at, where no person
+/// proposed `record`. Asked before each step towards the field, as what was waited for may have come to be in doubt.
+#[must_use]
+pub fn in_doubt(record: &Record, others: &[Record]) -> Option<Uuid> {
+    if record.command().proposer.is_person() {
+        return None;
+    }
+    same_target(record, others).find(|other| other.is_in_doubt()).map(Record::id)
+}
+
+/// Other commands of the same target.
+fn same_target<'a>(record: &'a Record, others: &'a [Record]) -> impl Iterator<Item = &'a Record> {
+    let (id, command) = (record.id(), record.command());
+    others.iter().filter(move |other| {
+        let of = other.command();
+        other.id() != id && of.twin == command.twin && of.target == command.target
+    })
+}
+
 /// The command that `record` has to wait for before it may be armed: one of the same target that was sent and is not settled.
 #[must_use]
 pub fn waits_for(record: &Record, others: &[Record]) -> Option<Uuid> {
-    let (id, command) = (record.id(), record.command());
-    let same = |other: &&Record| {
-        other.id() != id && other.command().twin == command.twin && other.command().target == command.target
-    };
-    others.iter().filter(same).find(|other| other.is_in_flight()).map(Record::id)
+    same_target(record, others).find(|other| other.is_in_flight()).map(Record::id)
 }
 
 #[cfg(test)]
@@ -139,8 +154,12 @@ mod tests {
         let refused = AdmissionError::InDoubt { id: doubtful.id() };
         assert_eq!(admit(&new, std::slice::from_ref(&doubtful)), Err(refused));
         assert_eq!(admit(&by_operator(2), std::slice::from_ref(&doubtful)), Ok(Admission::default()));
+        assert_eq!(in_doubt(&new, std::slice::from_ref(&doubtful)), Some(doubtful.id()));
+        assert_eq!(in_doubt(&new, std::slice::from_ref(&flying)), None);
+        assert_eq!(in_doubt(&by_operator(2), std::slice::from_ref(&doubtful)), None);
         let seen = crate::Event::Resolve { by: "anna".to_owned(), note: "the valve is open".to_owned() };
         let seen = apply(&doubtful, &seen, NOW.plus(Duration::from_secs(30))).expect("resolved");
+        assert_eq!(in_doubt(&new, std::slice::from_ref(&seen)), None);
         assert_eq!(admit(&new, &[seen]), Ok(Admission::default()));
     }
 

@@ -196,10 +196,14 @@ impl Record {
                 let first = Receipt { text: cut(receipt), at: now };
                 self.receipt.get_or_insert(first);
                 if self.phase() == Phase::Sent {
-                    self.state = State::TransportAcked;
+                    self.state = match self.shown.take() {
+                        Some(read_back) => State::Verified { read_back },
+                        None => State::TransportAcked,
+                    };
                 }
             }
             Event::NotSent { reason } | Event::Decline { reason } => {
+                self.shown = None;
                 self.state = State::Failed { reason: cut(reason) };
             }
             Event::Lose { reason } => self.doubt(Doubt::Lost { reason: cut(reason) }, now),
@@ -243,8 +247,12 @@ impl Record {
     fn read_back(&mut self, sample: &ReadBack) -> Result<(), Illegal> {
         let Some(feedback) = &self.terms.feedback else { return Err(Illegal::NoFeedback) };
         let shown = self.sent.is_some_and(|sent| feedback.shows(sample, self.command.value, sent));
-        if shown && self.feedback_counts() {
-            self.state = State::Verified { read_back: *sample };
+        match self.phase() {
+            _ if !shown || !self.feedback_counts() => {}
+            Phase::Sent => {
+                self.shown.get_or_insert(*sample);
+            }
+            _ => self.state = State::Verified { read_back: *sample },
         }
         Ok(())
     }
@@ -285,7 +293,11 @@ impl Record {
     fn doubt(&mut self, doubt: Doubt, now: Timestamp) {
         let until = self.sent.and_then(|sent| self.terms.read_back_until(sent));
         let settle_until = if self.read_back_open(now) { until } else { None };
-        self.state = State::Indeterminate { doubt, settle_until };
+        self.state = match self.shown.take() {
+            // It may have left, and the field shows it; unless nobody can tell any more what was before and after.
+            Some(read_back) if doubt != Doubt::ClockWentBack => State::Verified { read_back },
+            _ => State::Indeterminate { doubt, settle_until },
+        };
     }
 }
 

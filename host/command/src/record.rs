@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::apply::answer_until;
-use crate::{Approval, Command, CommandError, Phase, State, Terms, TermsError, exact};
+use crate::{Approval, Command, CommandError, Phase, ReadBack, State, Terms, TermsError, exact};
 
 /// A command and what became of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Record {
     pub(crate) sent: Option<Timestamp>,
     pub(crate) receipt: Option<Receipt>,
     pub(crate) resolved: Option<Resolution>,
+    /// A sample that shows it, while the transport has not said yet whether it left at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) shown: Option<ReadBack>,
 }
 
 /// What the transport said.
@@ -96,6 +99,7 @@ impl Record {
             sent: None,
             receipt: None,
             resolved: None,
+            shown: None,
         };
         Ok(match record.lateness(crate::EventKind::Tick, now) {
             Some(cause) => Self { state: State::Expired { at: Phase::Proposed, cause }, ..record },
@@ -256,7 +260,17 @@ impl Record {
         {
             return Some("it was sent too late or without its approvals");
         }
+        if self.shown.is_some() && self.phase() != Phase::Sent {
+            return Some("a read-back waits for an answer that is not awaited");
+        }
         match (&self.state, &self.terms.feedback, self.sent) {
+            (State::Sent, feedback, Some(sent))
+                if self.shown.is_some_and(|shown| {
+                    feedback.as_ref().is_none_or(|of| !of.shows(&shown, self.command.value, sent))
+                }) =>
+            {
+                Some("its read-back does not show it")
+            }
             (State::Verified { read_back }, Some(feedback), Some(sent))
                 if feedback.shows(read_back, self.command.value, sent) =>
             {

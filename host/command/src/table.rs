@@ -28,12 +28,13 @@ pub fn outcomes(phase: Phase, event: EventKind) -> &'static [Phase] {
         // What was checked before a restart was checked against another picture.
         (P::Checked | P::Armed, E::Restart) => &[P::Proposed, P::Expired],
 
-        (P::Sent, E::Acknowledge) => &[P::TransportAcked],
+        // A read-back waits for the transport: what never left is not verified by a value that the field had anyway.
+        (P::Sent, E::Acknowledge) => &[P::TransportAcked, P::Verified],
         (P::Sent, E::NotSent) => &[P::Failed],
         (P::Sent | P::TransportAcked, E::Decline) => &[P::Failed],
-        (P::Sent, E::Lose | E::Restart) => &[P::Indeterminate],
-        (P::Sent, E::ReadBack) => &[P::Sent, P::Verified],
-        (P::Sent, E::Tick) => &[P::Sent, P::Indeterminate],
+        (P::Sent, E::Lose | E::Restart) => &[P::Verified, P::Indeterminate],
+        (P::Sent, E::ReadBack) => &[P::Sent],
+        (P::Sent, E::Tick) => &[P::Sent, P::Verified, P::Indeterminate],
         (P::TransportAcked, E::ReadBack) => &[P::TransportAcked, P::Verified],
         (P::TransportAcked, E::Tick | E::Restart) => &[P::TransportAcked, P::Indeterminate],
 

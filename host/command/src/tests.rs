@@ -53,7 +53,10 @@ pub(crate) fn terms(approvers: u8) -> Terms {
 }
 
 pub(crate) fn after(seconds: f64) -> Timestamp {
-    NOW.plus(Duration::from_secs_f64(seconds))
+    match seconds < 0.0 {
+        true => NOW.minus(Duration::from_secs_f64(-seconds)),
+        false => NOW.plus(Duration::from_secs_f64(seconds)),
+    }
 }
 
 pub(crate) fn proposed(number: u16, approvers: u8) -> Record {

@@ -106,9 +106,9 @@ pub struct GivenAlarm {
     pub name: String,
     /// Its priority.
     pub priority: Priority,
-    /// Whether it is shelved.
+    /// Whether the site suppresses it by design: what a person has put aside blocks all the same.
     #[serde(default)]
-    pub shelved: bool,
+    pub suppressed: bool,
 }
 
 /// What the rules remember.
@@ -236,7 +236,11 @@ impl Case {
         let alarms: Vec<ActiveAlarm<'_>> = self
             .alarms
             .iter()
-            .map(|given| ActiveAlarm { name: &given.name, priority: given.priority, shelved: given.shelved })
+            .map(|given| ActiveAlarm {
+                name: &given.name,
+                priority: given.priority,
+                suppressed: given.suppressed,
+            })
             .collect();
         let active: Vec<(&str, &str)> =
             self.active.iter().map(|(group, name)| (group.as_str(), name.as_str())).collect();

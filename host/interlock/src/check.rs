@@ -170,6 +170,18 @@ impl Book {
             .then(|| Permit::of(picture.twin, picture.generation, &self.target, value, now.wall.plus(life)))
     }
 
+    /// Whether a trip has the host write a safe value.
+    #[must_use]
+    pub fn has_safe_value(&self) -> bool {
+        self.fail.action == FailAction::SafeValue && self.fail.value.is_some()
+    }
+
+    /// Notes that the safe value was sent: it is what comes next that is measured from it.
+    pub fn note_fail(&self, memory: &mut Memory, permit: &Permit, now: Moment) {
+        memory.settle(now);
+        memory.permitted(permit.value(), self.config.rate_per_min, now);
+    }
+
     /// Whether the target is given back to the field now: a trip is active, and that is its fail action.
     #[must_use]
     pub fn releases(&self, memory: &Memory) -> bool {
@@ -292,7 +304,7 @@ impl Book {
             return self.refuse(Kind::Alarm, "alarms_block", "alarms are not known", "no blocking alarm");
         };
         let blocks = |priority| self.config.alarms_block.contains(&priority);
-        match alarms.iter().find(|alarm| !alarm.shelved && blocks(alarm.priority)) {
+        match alarms.iter().find(|alarm| !alarm.suppressed && blocks(alarm.priority)) {
             None => Ok(()),
             Some(alarm) => {
                 let seen = format!("alarm {} is active", alarm.name);
@@ -364,12 +376,15 @@ impl Book {
             Present::Value(value) => Some(value),
             Present::NoFeedback | Present::Unknown => None,
         };
-        let Some(from) = memory.last.or(present).filter(|value| value.is_finite()) else {
+        // The field may have moved, or never have got there: held against whatever is known of it.
+        let known = [memory.last, present].into_iter().flatten().filter(|value| value.is_finite());
+        let far = |from: &f64| (wish.value - from).abs();
+        let Some(from) = known.max_by(|a, b| far(a).total_cmp(&far(b))) else {
             let seen = "neither a last nor the present value is known";
             return self.refuse(Kind::Slope, "slope", seen, format!("at most {slope_max} a second"));
         };
         let seconds = now.monotonic.saturating_sub(memory.since).as_secs_f64();
-        let (change, most) = ((wish.value - from).abs(), slope_max * seconds);
+        let (change, most) = (far(&from), slope_max * seconds);
         if change <= most {
             return Ok(());
         }

@@ -14,7 +14,8 @@ pub struct Config {
     /// last permitted value), in the target's unit; more than 0. Absent: any.
     #[serde(default)]
     pub step_max: Option<f64>,
-    /// Largest change a second since the last permitted value, in the target's unit; more than 0. Absent: any.
+    /// Largest change a second since the last command, from its value and from what the feedback point shows, in the target's
+    /// unit; more than 0. Absent: any.
     #[serde(default)]
     pub slope_max_per_s: Option<f64>,
     /// Least seconds between two permitted commands; 0 … 86400.
@@ -38,7 +39,8 @@ pub struct Config {
     /// Names of groups of targets of which at most one may be active at a time; at most 16.
     #[serde(default)]
     pub excludes: Vec<String>,
-    /// Nothing is written while an alarm of one of these priorities of the twin is active and not shelved.
+    /// Nothing is written while an alarm of one of these priorities of the twin is active, also when it is shelved or out of service;
+    /// only one that the site suppresses by design does not count.
     #[serde(default)]
     pub alarms_block: Vec<Priority>,
 }

@@ -84,7 +84,7 @@ impl Book {
             let active = picture.alarms.map(|alarms| {
                 alarms
                     .iter()
-                    .filter(|alarm| !alarm.shelved && config.alarms_block.contains(&alarm.priority))
+                    .filter(|alarm| !alarm.suppressed && config.alarms_block.contains(&alarm.priority))
                     .map(|alarm| alarm.name)
                     .collect::<Vec<_>>()
                     .join(", ")

@@ -25,7 +25,7 @@ pub use book::{Book, BookError};
 pub use check::{Decision, Kind, Refused, Watched};
 pub use explain::Line;
 pub use gate::{Gate, Refusal};
-pub use memory::{Bypassed, HandError, Latch, Memory};
+pub use memory::{Bypassed, HandError, Latch, Mark, Memory};
 pub use permit::Permit;
 pub use picture::{ActiveAlarm, By, Moment, Picture, Present, Reading, Wish};
 

@@ -39,6 +39,13 @@ pub struct Memory {
     pub(crate) seen: Option<Duration>,
 }
 
+/// What a memory knew before a command was permitted, so that it can be as if that one had never been.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mark {
+    before: (Option<f64>, Duration),
+    noted: (Option<f64>, Duration),
+}
+
 /// A trip that is latched.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -115,10 +122,32 @@ impl Memory {
         &self.latched
     }
 
+    /// Whether a trip is active or latched.
+    #[must_use]
+    pub fn is_tripped(&self) -> bool {
+        !self.tripped.is_empty() || !self.latched.is_empty()
+    }
+
     /// The last permitted value.
     #[must_use]
     pub fn last(&self) -> Option<f64> {
         self.last
+    }
+
+    /// What `self` knew, where `after` is what it became when a command was permitted.
+    #[must_use]
+    pub fn mark(&self, after: &Self) -> Mark {
+        Mark { before: (self.last, self.since), noted: (after.last, after.since) }
+    }
+
+    /// The command of this mark did not reach the target: what follows is measured from the value before. It still counts among
+    /// those of its minute. Changes nothing when another one was permitted since; gives whether it did.
+    pub fn roll_back(&mut self, mark: &Mark) -> bool {
+        let is_last = (self.last, self.since) == mark.noted;
+        if is_last {
+            (self.last, self.since) = mark.before;
+        }
+        is_last
     }
 
     /// Bypasses that are in force.

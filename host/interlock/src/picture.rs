@@ -80,8 +80,8 @@ pub struct ActiveAlarm<'a> {
     pub name: &'a str,
     /// Its priority.
     pub priority: Priority,
-    /// Whether it is shelved.
-    pub shelved: bool,
+    /// Whether the site suppresses it by design: what a person has put aside blocks all the same.
+    pub suppressed: bool,
 }
 
 /// What the host knows of the twin and the target.

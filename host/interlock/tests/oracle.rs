@@ -188,7 +188,7 @@ fn opinion(
     if !config.alarms_block.is_empty() {
         let Some(alarms) = picture.alarms else { return Some("alarms_block".into()) };
         for alarm in alarms {
-            if matches!(alarm.priority, Priority::Critical | Priority::High) && !alarm.shelved {
+            if matches!(alarm.priority, Priority::Critical | Priority::High) && !alarm.suppressed {
                 return Some("alarms_block".into());
             }
         }
@@ -228,9 +228,19 @@ fn opinion(
     }
     let waited = now - state.since.expect("set above");
     if let Some(most) = config.slope_max_per_s {
-        match state.last.or(present) {
-            Some(from) if (wish.value - from).abs() <= most * (waited as f64 / 1000.0) => {}
-            _ => return Some("slope".into()),
+        let allowed = most * (waited as f64 / 1000.0);
+        if state.last.is_none() && present.is_none() {
+            return Some("slope".into());
+        }
+        if let Some(last) = state.last
+            && (wish.value - last).abs() > allowed
+        {
+            return Some("slope".into());
+        }
+        if let Some(now_there) = present
+            && (wish.value - now_there).abs() > allowed
+        {
+            return Some("slope".into());
         }
     }
     if state.last.is_some() && (waited as f64) < config.dwell_s * 1000.0 {
@@ -306,7 +316,7 @@ fn case(seed: u64) -> (u64, u64) {
         let alarms = [ActiveAlarm {
             name: "hot",
             priority: dice.of(&[Priority::Critical, Priority::High, Priority::Medium, Priority::Low]),
-            shelved: dice.one_in(2),
+            suppressed: dice.one_in(2),
         }];
         let active = [(dice.of(&["drain", "heat", "other"]), dice.of(&["load", "valve"]))];
         let picture = Picture {

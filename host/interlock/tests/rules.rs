@@ -245,3 +245,51 @@ fn mistakes_name_rule_and_place() {
     check(|_, fail| fail.value = None, "safe-value needs a value");
     check(|_, fail| fail.action = FailAction::Hold, "value is used with safe-value only");
 }
+
+#[test]
+fn a_slope_is_measured_from_where_the_field_is_and_from_where_it_was_sent() {
+    let config = Config { slope_max_per_s: Some(1.0), ..config() };
+    let book = compile(&config, &SAFE).expect("good");
+    let fine = readings(1450.0, 80.0);
+    let mut memory = Memory::default();
+    assert_eq!(check(&book, &mut memory, &fine, 50.0, at(0, 100)), Ok(50.0));
+    let at_panel = |memory: &mut Memory, value: f64, second: u64| {
+        let now = at(second, 100 + second);
+        let not_after = now.wall.plus(Duration::from_secs(1));
+        let wish = Wish { value, by: By::Person, proposer: "eva", confidence: f64::NAN, not_after };
+        let moved = Picture { present: Present::Value(90.0), ..picture(&fine) };
+        match book.check(&wish, &moved, memory, now) {
+            Decision::Permitted { permit, .. } => Ok(permit.value()),
+            Decision::Refused(refused) => Err((refused.kind, refused.seen)),
+        }
+    };
+    // Somebody has moved it to 90 at the machine's own panel.
+    let refused = Err((Kind::Slope, "a change of 40 from 90 in 10 s".to_owned()));
+    assert_eq!(at_panel(&mut memory, 50.0, 10), refused, "the field would jump");
+    assert!(matches!(at_panel(&mut memory, 90.0, 10), Err((Kind::Slope, _))), "and so would what was sent");
+    assert_eq!(at_panel(&mut memory, 70.0, 20), Ok(70.0));
+}
+
+#[test]
+fn what_did_not_reach_the_field_is_not_what_follows_is_measured_from() {
+    let config = Config { slope_max_per_s: Some(1.0), dwell_s: 5.0, ..config() };
+    let book = compile(&config, &SAFE).expect("good");
+    let fine = readings(1450.0, 80.0);
+    let mut memory = Memory::default();
+    assert_eq!(check(&book, &mut memory, &fine, 50.0, at(0, 100)), Ok(50.0));
+    let before = memory.clone();
+    assert_eq!(check(&book, &mut memory, &fine, 60.0, at(10, 110)), Ok(60.0));
+    let mark = before.mark(&memory);
+    assert_eq!(check(&book, &mut memory, &fine, 51.0, at(11, 111)), Err(Kind::Slope), "60 is on its way");
+    assert!(memory.roll_back(&mark));
+    assert_eq!(check(&book, &mut memory, &fine, 51.0, at(11, 111)), Ok(51.0), "60 never left");
+    assert!(!memory.roll_back(&mark), "another one was permitted since");
+    assert_eq!(memory.last(), Some(51.0));
+
+    let hot = readings(1450.0, 156.0);
+    assert!(book.watch(&picture(&hot), &mut memory, at(20, 120)).fail_due);
+    let permit =
+        book.fail_permit(&picture(&hot), &memory, Duration::from_secs(2), at(20, 120)).expect("safe");
+    book.note_fail(&mut memory, &permit, at(20, 120));
+    assert_eq!(memory.last(), Some(40.0), "the safe value is the last one");
+}

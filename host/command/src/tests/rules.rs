@@ -148,10 +148,11 @@ fn only_a_fresh_read_back_verifies_also_when_the_acknowledgement_comes_late() {
     assert_eq!(at(sample(0.0)), sent, "as old as the command");
     assert_eq!(at(ReadBack { value: 71.9, ..sample(1.0) }), sent);
     assert_eq!(at(ReadBack { quality: Quality::Uncertain, ..sample(1.0) }), sent);
-    let verified = at(sample(1.0));
-    assert_eq!(*verified.state(), State::Verified { read_back: sample(1.0) });
+    let shown = at(sample(1.0));
+    assert_eq!(shown.phase(), Phase::Sent, "it waits for the transport");
     let acked =
-        apply(&verified, &Event::Acknowledge { receipt: "PUBACK".to_owned() }, after(2.0)).expect("late");
+        apply(&shown, &Event::Acknowledge { receipt: "PUBACK".to_owned() }, after(2.0)).expect("late");
+    assert_eq!(*acked.state(), State::Verified { read_back: sample(1.0) });
     assert_eq!(
         (acked.phase(), acked.receipt().map(|receipt| receipt.at)),
         (Phase::Verified, Some(after(2.0)))
@@ -159,6 +160,28 @@ fn only_a_fresh_read_back_verifies_also_when_the_acknowledgement_comes_late() {
     let again =
         apply(&acked, &Event::Acknowledge { receipt: "again".to_owned() }, after(3.0)).expect("legal");
     assert_eq!(again, acked, "the first receipt counts");
+}
+
+#[test]
+fn what_did_not_leave_is_not_verified_by_a_value_that_the_field_had_anyway() {
+    let shown = apply(&sent(1), &Event::ReadBack(sample(1.0)), after(1.0)).expect("legal");
+    let becomes = |event: Event, seconds: f64| apply(&shown, &event, after(seconds)).expect("legal").phase();
+    assert_eq!(becomes(Event::NotSent { reason: "no connection".to_owned() }, 2.0), Phase::Failed);
+    assert_eq!(becomes(Event::Decline { reason: "not authorized".to_owned() }, 2.0), Phase::Failed);
+    // It may have left, and the field shows it.
+    assert_eq!(becomes(Event::Lose { reason: "it broke".to_owned() }, 2.0), Phase::Verified);
+    assert_eq!(becomes(Event::Tick, 4.9), Phase::Sent);
+    assert_eq!(becomes(Event::Tick, 5.0), Phase::Verified);
+    assert_eq!(becomes(Event::Tick, -3_600.0), Phase::Indeterminate);
+    assert_eq!(recover(&shown, None, after(2.0)).expect("legal").phase(), Phase::Verified);
+    // It outlives a restart, and is looked at with mistrust.
+    let text = shown.document().expect("document");
+    assert_eq!(Record::from_document(&text).expect("a true record"), shown);
+    let altered =
+        Record::from_document(&text.replace("\"72.4\"", "\"60\"")).expect_err("altered").to_string();
+    assert!(altered.contains("its read-back does not show it"), "{altered}");
+    let old = sent(1).document().expect("document");
+    assert!(!old.contains("shown"), "as an older version wrote it: {old}");
 }
 
 #[test]
@@ -242,7 +265,8 @@ fn a_person_settles_what_is_in_doubt_once() {
 
 #[test]
 fn a_document_that_was_altered_is_no_record() {
-    let verified = apply(&sent(1), &Event::ReadBack(sample(1.0)), after(1.0)).expect("verified");
+    let acked = along(&sent(1), &[Event::Acknowledge { receipt: "PUBACK".to_owned() }]);
+    let verified = apply(&acked, &Event::ReadBack(sample(1.0)), after(1.0)).expect("verified");
     let text = verified.document().expect("document");
     let altered = |from: &str, to: &str| {
         assert!(text.contains(from), "{from} is not in {text}");

@@ -23,7 +23,7 @@ fn in_phase(phase: Phase) -> Vec<Record> {
         Phase::Checked => vec![along(&proposed(1, 0), &[Event::Permit]), checked],
         Phase::Held => vec![held, approved],
         Phase::Armed => vec![armed(1), along(&approved, &[Event::Arm])],
-        Phase::Sent => vec![sent(1), bare],
+        Phase::Sent => vec![sent(1), bare, at(&sent(1), Event::ReadBack(sample(1.0)), 1.0)],
         Phase::TransportAcked => vec![acked, bare_acked],
         Phase::Verified => vec![at(&acked, Event::ReadBack(sample(1.0)), 1.0)],
         Phase::Refused => vec![

@@ -54,7 +54,7 @@ fn run<M>(
     memory: &mut M,
     check: impl Fn(&mut M, &Wish<'_>, &Picture<'_>, Moment) -> bool,
 ) -> anyhow::Result<f64> {
-    let alarms = [ActiveAlarm { name: "low flow", priority: Priority::Low, shelved: false }];
+    let alarms = [ActiveAlarm { name: "low flow", priority: Priority::Low, suppressed: false }];
     let active = [("heat", "heater")];
     let picture = Picture {
         twin: TwinIndex(0),
@@ -180,13 +180,14 @@ impl Plain {
             && picture.owner.is_none_or(|owner| owner == wish.proposer)
             && !self.latched
             && picture.alarms.is_some_and(|alarms| {
-                !alarms.iter().any(|alarm| !alarm.shelved && alarm.priority == Priority::Critical)
+                !alarms.iter().any(|alarm| !alarm.suppressed && alarm.priority == Priority::Critical)
             })
             && inputs
             && (0.6..=1.0).contains(&wish.confidence)
             && (0.0..=100.0).contains(&wish.value)
             && (wish.value - present).abs() <= 20.0
-            && (wish.value - self.last.unwrap_or(present)).abs() <= 2.0 * waited
+            && (wish.value - present).abs() <= 2.0 * waited
+            && self.last.is_none_or(|last| (wish.value - last).abs() <= 2.0 * waited)
             && (self.last.is_none() || waited >= 1.0)
             && self.times.len() < 60
             && speed > 100.0
@@ -262,7 +263,7 @@ mod tests {
             readings: &[Reading],
             says: impl FnOnce(&Wish<'_>, &Picture<'_>, Moment) -> bool,
         ) -> bool {
-            let alarms = [ActiveAlarm { name: "low flow", priority: self.alarm, shelved: false }];
+            let alarms = [ActiveAlarm { name: "low flow", priority: self.alarm, suppressed: false }];
             let active = [(self.active, "heater")];
             let span = Duration::from_secs(seconds);
             let now = Moment { wall: Timestamp(0).plus(span), monotonic: span };

@@ -1,15 +1,18 @@
-//! `geminus interlock`: recorded cases against the rules of a site, and the rules of a target in words. Needs the
-//! site's files only; nothing runs and nothing is written.
+//! `geminus interlock`: recorded cases against the rules of a site, and the rules of a target in words. Nothing is written; the
+//! site's files are enough, and where its host runs, that one says what each rule reads now.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use clap::Subcommand;
+use geminus_api::view::TargetsView;
 use geminus_interlock::Book;
 use geminus_interlock::case::{Case, Cases, Expect};
 use geminus_twin::Plant;
 
+use super::alarm::escaped;
 use super::named;
+use super::rollout::Door;
 use crate::runtime::plan;
 
 #[derive(Debug, Subcommand)]
@@ -21,24 +24,81 @@ pub(crate) enum Interlock {
         /// A file with cases (TOML or JSON), or a folder of them.
         cases: PathBuf,
     },
-    /// Says which rules guard a target and in which order, and what each reads in a recorded case.
+    /// Says which rules guard a target and in which order, and what each reads now, or in a recorded case.
     Explain {
         /// Name of the target.
         target: String,
-        /// The site's configuration.
-        #[arg(long)]
-        site: PathBuf,
-        /// A file with cases, of which the first one for the target is shown. Without it, nothing is known of any point.
+        /// Only that of this twin.
+        #[arg(long, value_name = "ID")]
+        twin: Option<String>,
+        /// A file with cases, of which the first one for the target is shown. Without it the running host is asked; when none
+        /// answers, nothing is known of any point.
         #[arg(long)]
         case: Option<PathBuf>,
+        #[command(flatten)]
+        door: Door,
     },
 }
 
 pub(crate) fn run(command: &Interlock) -> anyhow::Result<()> {
     match command {
         Interlock::Test { site, cases } => test(site, cases),
-        Interlock::Explain { target, site, case } => explain(target, site, case.as_deref()),
+        Interlock::Explain { target, twin, case: None, door } => {
+            let of = twin.as_deref().map(|twin| format!("?twin={}", escaped(twin))).unwrap_or_default();
+            let asked = door.host().and_then(|host| host.get::<TargetsView>(&format!("/api/v1/targets{of}")));
+            match asked {
+                Ok(view) => {
+                    print!("{}", now(&view, target)?);
+                    Ok(())
+                }
+                Err(error) => {
+                    println!("the host says nothing of it: {error:#}");
+                    explain(target, site(door)?, None)
+                }
+            }
+        }
+        Interlock::Explain { target, case, door, .. } => explain(target, site(door)?, case.as_deref()),
     }
+}
+
+fn site(door: &Door) -> anyhow::Result<&Path> {
+    door.site.as_deref().context("say which site: --site FILE")
+}
+
+/// What the rules of a target read now, twin by twin.
+fn now(view: &TargetsView, name: &str) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for target in view.targets.iter().filter(|target| target.name == name) {
+        text.push_str(&format!(
+            "{name} of {}: checked in this order; when a trip becomes active the host {}\n",
+            target.twin, target.fail_action
+        ));
+        text.push_str(&heading());
+        for rule in &target.rules {
+            let told = (&*rule.kind, &*rule.rule, &*rule.allowed, &*rule.reads);
+            text.push_str(&line(rule.refuses, told, rule.bypassed_by.as_deref()));
+        }
+    }
+    ensure!(!text.is_empty(), "the host has no target \"{name}\" there: see `geminus target list`");
+    Ok(text)
+}
+
+fn heading() -> String {
+    format!("{:<9} {:<12} {:<24} {:<40} reads\n", "now", "kind", "rule", "allowed")
+}
+
+fn line(
+    refuses: Option<bool>,
+    (kind, rule, allowed, reads): (&str, &str, &str, &str),
+    bypassed_by: Option<&str>,
+) -> String {
+    let now = match refuses {
+        Some(true) => "refuses",
+        Some(false) => "passes",
+        None => "depends",
+    };
+    let bypassed = bypassed_by.map_or_else(String::new, |by| format!(" (bypassed by {by})"));
+    format!("{now:<9} {kind:<12} {rule:<24} {allowed:<40} {reads}{bypassed}\n")
 }
 
 /// The plant of a site without mistakes.
@@ -111,16 +171,11 @@ fn explain(target: &str, site: &Path, file: Option<&Path>) -> anyhow::Result<()>
         }
     };
     println!("{target}: checked in this order; when a trip becomes active the host {}", book.fail_action());
-    println!("{:<9} {:<12} {:<24} {:<40} reads", "now", "kind", "rule", "allowed");
-    for line in case.explain(book).map_err(anyhow::Error::msg)? {
-        let now = match line.refuses {
-            Some(true) => "refuses",
-            Some(false) => "passes",
-            None => "depends",
-        };
-        let kind = format!("{:?}", line.kind).to_lowercase();
-        let bypassed = line.bypassed_by.map_or_else(String::new, |by| format!(" (bypassed by {by})"));
-        println!("{now:<9} {kind:<12} {:<24} {:<40} {}{bypassed}", line.rule, line.allowed, line.reads);
+    print!("{}", heading());
+    for rule in case.explain(book).map_err(anyhow::Error::msg)? {
+        let kind = format!("{:?}", rule.kind).to_lowercase();
+        let told = (&*kind, &*rule.rule, &*rule.allowed, &*rule.reads);
+        print!("{}", line(rule.refuses, told, rule.bypassed_by.as_deref()));
     }
     Ok(())
 }
@@ -145,5 +200,42 @@ fn read(file: &Path) -> anyhow::Result<Cases> {
     match file.extension().is_some_and(|ending| ending == "json") {
         true => serde_json::from_str(&text).map_err(|error| named(file, error)),
         false => toml::from_str(&text).map_err(|error| named(file, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_running_host_says_what_each_rule_reads_now() {
+        let target = |twin: &str, reads: &str| {
+            serde_json::json!({
+                "twin": twin, "name": "speed", "unit": "/min", "class": "routine", "approvers": 1, "commands": [],
+                "feedback": null, "written": null, "owner": "behavior", "holdings": [], "open": [], "latches": [],
+                "bypasses": [], "tripped": true,
+                "rules": [
+                    {"kind": "trip", "rule": "hot", "allowed": "not t > 90", "reads": reads, "refuses": true,
+                        "bypassed_by": null},
+                    {"kind": "permissive", "rule": "runs", "allowed": "s > 1", "reads": "s = 0", "refuses": false,
+                        "bypassed_by": "Ines (sensor)"},
+                ],
+                "fail_action": "holds the last value", "heartbeat": null,
+                "egress": {"source": "broker", "address": "rig/set", "up": true},
+            })
+        };
+        let view: TargetsView = serde_json::from_value(serde_json::json!({
+            "targets": [target("rig-1", "t = 99"), target("rig-2", "t = 95")], "authorities": [],
+            "dispatch": {"possible": true, "reason": null, "held": 0, "in_doubt": 0},
+        }))
+        .expect("targets");
+        let text = now(&view, "speed").expect("a target");
+        for part in
+            ["speed of rig-1: checked", "t = 99", "speed of rig-2: checked", "t = 95", "bypassed by Ines"]
+        {
+            assert!(text.contains(part), "{text}\n  does not say\n{part}");
+        }
+        assert!(text.lines().any(|line| line.starts_with("refuses   trip         hot")), "{text}");
+        assert!(now(&view, "load").is_err(), "it has no such target");
     }
 }

@@ -19,7 +19,8 @@ use geminus_api::view::{RolloutOrder, RolloutPreview, RolloutView, RolloutsView}
 use serde::Serialize;
 use serde_json::Value;
 
-use door::{Door, Host};
+pub(super) use door::Door;
+use door::Host;
 use wish::Wish;
 
 #[derive(Debug, Subcommand)]

@@ -276,7 +276,12 @@ impl Court {
     }
 }
 
-/// What the row held, and how sure the behavior is: one entry is kept for that.
+/// An input as the evidence names it. What the host itself says there stands under a name that no input has.
+fn named(input: &str) -> String {
+    if input == CONFIDENCE { format!("inputs.{input}") } else { input.to_owned() }
+}
+
+/// What the row held, and how sure the behavior is: one entry is kept for that, and it stands last.
 fn evidence(
     hearing: &Hearing<'_>,
     proposal: &Proposal,
@@ -291,7 +296,7 @@ fn evidence(
     let inputs = words.inputs.iter().zip(values).zip(quality).take(EVIDENCE_MAX - 1);
     let mut all: Vec<Evidence> = inputs
         .map(|((input, value), quality)| Evidence {
-            point: input.name.clone(),
+            point: named(&input.name),
             value: finite(*value),
             quality: *quality,
             time: row,
@@ -325,4 +330,15 @@ fn command<'a>(hearing: &Hearing<'a>, proposal: &Proposal) -> Option<&'a Command
 /// What a command is called that nobody has declared.
 fn nameless(proposal: &Proposal) -> String {
     format!("command {}", proposal.command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_input_stands_in_the_evidence_as_the_confidence() {
+        assert_eq!(named("winding_temperature"), "winding_temperature");
+        assert_ne!(named(CONFIDENCE), CONFIDENCE);
+    }
 }

@@ -40,7 +40,7 @@ pub(crate) struct Door {
     pub(super) url: Option<String>,
     /// The site's configuration: says where the host listens and where its token lies.
     #[arg(long, value_name = "FILE")]
-    pub(super) site: Option<PathBuf>,
+    pub(in crate::command) site: Option<PathBuf>,
     /// File with the token; `token` in the site's data folder unless given. A host with users wants one that
     /// `geminus token add` has made.
     #[arg(long, value_name = "FILE")]

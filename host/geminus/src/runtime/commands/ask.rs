@@ -1,17 +1,27 @@
 //! What the desk asks before each step towards the field: owner, authority and the rules of the target, with what is known at
 //! that moment. Nothing is noted here: whoever was permitted gets the memory as it would be.
 
-use geminus_command::{Phase, Precedence, Proposer, Record};
+use geminus_command::{AdmissionError, Phase, Precedence, Proposer, Record, in_doubt};
 use geminus_core::Authority;
 use geminus_interlock::{Book, By, Decision, Memory, Moment, Permit, Picture, Wish};
 
 use super::books::Books;
 use super::desk::{CONFIDENCE, Desk, Refusal, is_fail};
 
+/// A command may go.
+#[derive(Debug)]
+pub(crate) struct Granted {
+    pub(crate) permit: Permit,
+    /// What the rules of its target remember once it is sent.
+    pub(crate) memory: Memory,
+    /// Rules that would have refused, had nobody bypassed them.
+    pub(crate) bypassed: Vec<String>,
+}
+
 impl<B: Books> Desk<B> {
     /// Asks owner, authority and interlocks about a command. Nothing is noted: the memory as it would be comes with the
     /// permit.
-    pub(crate) fn ask(&self, record: &Record, now: Moment) -> Result<(Permit, Memory), Refusal> {
+    pub(crate) fn ask(&self, record: &Record, now: Moment) -> Result<Granted, Refusal> {
         let refuse = |rule: &str, reason: String| Err((rule.to_owned(), reason));
         let Some(place) = self.place_of(record) else {
             return refuse("target", "the site has no such target any more".to_owned());
@@ -29,6 +39,10 @@ impl<B: Books> Desk<B> {
         }
         if let Err(error) = station.ownership.may_command(&command.proposer, now.wall) {
             return refuse("owner", error.to_string());
+        }
+        // Whoever waited for the order that nobody knows the end of waits for a person, too.
+        if let Some(id) = in_doubt(record, &self.others(record)) {
+            return refuse("one-at-a-time", AdmissionError::InDoubt { id }.to_string());
         }
         let (by, authority) = standing(record, authority, now);
         let held = station.ownership.owner(now.wall);
@@ -52,7 +66,7 @@ impl<B: Books> Desk<B> {
         };
         self.look(place, authority, now, |book, picture, mut memory| {
             match book.check(&wish, picture, &mut memory, now) {
-                Decision::Permitted { permit, .. } => Ok((permit, memory)),
+                Decision::Permitted { permit, bypassed } => Ok(Granted { permit, memory, bypassed }),
                 Decision::Refused(refused) => {
                     let reason = format!("{}; allowed is {}", refused.seen, refused.allowed);
                     Err((refused.rule, reason))
@@ -62,10 +76,12 @@ impl<B: Books> Desk<B> {
         .unwrap_or_else(|| refuse("target", "the site has no such target any more".to_owned()))
     }
 
-    fn ask_fail(&self, place: usize, authority: Authority, now: Moment) -> Result<(Permit, Memory), Refusal> {
+    fn ask_fail(&self, place: usize, authority: Authority, now: Moment) -> Result<Granted, Refusal> {
         let life = geminus_command::ARMED_MAX;
-        let permit = self.look(place, authority, now, |book, picture, memory| {
-            Some((book.fail_permit(picture, &memory, life, now)?, memory))
+        let permit = self.look(place, authority, now, |book, picture, mut memory| {
+            let permit = book.fail_permit(picture, &memory, life, now)?;
+            book.note_fail(&mut memory, &permit, now);
+            Some(Granted { permit, memory, bypassed: Vec::new() })
         });
         permit.flatten().ok_or_else(|| {
             let why = "no trip is active any more, or the target is not this host's to write now";
@@ -141,7 +157,8 @@ fn confidence(record: &Record) -> f64 {
     let command = record.command();
     match command.proposer {
         Proposer::Behavior { .. } => {
-            let said = command.evidence.iter().find(|evidence| evidence.point == CONFIDENCE);
+            // The host's own entry stands last: an input of a behavior may be called like it.
+            let said = command.evidence.iter().rfind(|evidence| evidence.point == CONFIDENCE);
             said.and_then(|evidence| evidence.value).unwrap_or(f64::NAN)
         }
         Proposer::Operator { .. } | Proposer::Program { .. } => 1.0,

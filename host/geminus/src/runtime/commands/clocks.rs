@@ -129,7 +129,8 @@ impl<B: Books> Desk<B> {
         let ready: Vec<Uuid> = self
             .open
             .values()
-            .map(|open| &open.record)
+            // An approval that could not be written down yet has been given all the same.
+            .map(super::desk::Open::latest)
             .filter(|record| record.phase().is_before_sending())
             .filter(|record| !spares(record.phase(), record.missing_approvals(now.wall)))
             .map(geminus_command::Record::id)

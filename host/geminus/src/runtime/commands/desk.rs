@@ -3,14 +3,13 @@
 //!
 //! Without a thread and without a clock: time is an argument, and what is outside stands behind [`Books`] and [`Lines`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use geminus_api::Trouble;
 use geminus_command::{Authorities, Event as Step, Illegal, Phase, Proposer, Record, apply, waits_for};
-use geminus_core::{Event, Severity, TwinIndex};
-use geminus_dispatch::{Delivery, Reply};
-use geminus_interlock::Moment;
+use geminus_core::{SeriesId, TwinIndex};
+use geminus_interlock::{Mark, Moment};
 use geminus_store::{CommandChange, CommandRow};
 use geminus_twin::Plant;
 use geminus_twin::plant::Target;
@@ -18,7 +17,6 @@ use uuid::Uuid;
 
 use super::Answers;
 use super::books::{Books, Lines};
-use super::clocks::held_up;
 use super::meters::Meters;
 use super::points::{Alarms, Points};
 use super::show;
@@ -26,7 +24,7 @@ use super::station::Station;
 
 /// Steps that a command takes at most in one go: more than the table has in a row.
 const STEPS_MAX: usize = 8;
-/// Words of the transport and samples that wait for a change that could not be kept.
+/// Samples that wait for a change that could not be kept.
 const LATER_MAX: usize = 32;
 /// Name of the evidence in which a behavior's confidence stands.
 pub(crate) const CONFIDENCE: &str = "confidence";
@@ -43,8 +41,35 @@ pub(crate) struct Open {
     stuck: Option<Box<(Record, CommandChange, Step)>>,
     /// What came meanwhile and cannot be said again.
     later: Vec<Step>,
+    /// What the rules of its target remembered before it was sent.
+    pub(crate) mark: Option<Mark>,
     /// Whether it is of an earlier run: it is not judged before its points have been heard, or their time is over.
     pub(crate) recovered: bool,
+}
+
+impl Open {
+    /// As it will be once its last change is kept.
+    pub(crate) fn latest(&self) -> &Record {
+        self.stuck.as_ref().map_or(&self.record, |stuck| &stuck.0)
+    }
+
+    /// Keeps what cannot be said again until its last change is kept. Of samples more will come; all else comes once.
+    fn remember(&mut self, step: Step) {
+        let is_sample = matches!(step, Step::ReadBack(_));
+        let comes_once = matches!(
+            step,
+            Step::Acknowledge { .. }
+                | Step::NotSent { .. }
+                | Step::Decline { .. }
+                | Step::Lose { .. }
+                | Step::Refuse { .. }
+                | Step::Supersede { .. }
+        );
+        let has_room = comes_once || (is_sample && self.later.len() < LATER_MAX);
+        if has_room && !self.later.contains(&step) {
+            self.later.push(step);
+        }
+    }
 }
 
 /// Owns every open command, every target's owner and memory, and the authority of every twin.
@@ -55,8 +80,12 @@ pub(crate) struct Desk<B> {
     pub(crate) answers: Answers,
     pub(crate) stations: Vec<Station>,
     pub(crate) places: HashMap<(TwinIndex, String), usize>,
+    /// Places of the stations whose rules read a series.
+    pub(crate) readers: HashMap<SeriesId, Vec<usize>>,
     pub(crate) open: BTreeMap<Uuid, Open>,
     pub(crate) authorities: Authorities,
+    /// Twins of which it could not be kept yet that a person holds them down.
+    pub(crate) unkept: BTreeSet<String>,
     /// Grows whenever authority or owner change: a permit of an older one is void.
     pub(crate) generation: u64,
     pub(crate) points: Points,
@@ -85,16 +114,24 @@ impl<B: Books> Desk<B> {
             .enumerate()
             .map(|(place, station)| ((station.twin, station.name.clone()), place))
             .collect();
+        let mut readers: HashMap<SeriesId, Vec<usize>> = HashMap::new();
+        for (place, station) in stations.iter().enumerate() {
+            for series in station.points.iter().flatten() {
+                readers.entry(*series).or_default().push(place);
+            }
+        }
         let configured =
             plant.twins.iter().map(|twin| (twin.id.to_string(), twin.authority)).collect::<Vec<_>>();
         Self {
             authorities: Authorities::start(configured),
+            unkept: BTreeSet::new(),
             plant,
             books,
             lines,
             answers,
             stations,
             places,
+            readers,
             open: BTreeMap::new(),
             generation: 1,
             points,
@@ -133,17 +170,7 @@ impl<B: Books> Desk<B> {
         let unknown = || Trouble::NotFound(format!("there is no open command {id}"));
         let open = self.open.get_mut(&id).ok_or_else(unknown)?;
         if open.stuck.is_some() {
-            let cannot_be_said_again = matches!(
-                step,
-                Step::ReadBack(_)
-                    | Step::Acknowledge { .. }
-                    | Step::NotSent { .. }
-                    | Step::Decline { .. }
-                    | Step::Lose { .. }
-            );
-            if cannot_be_said_again && open.later.len() < LATER_MAX {
-                open.later.push(step);
-            }
+            open.remember(step);
             return Err(Trouble::Unavailable("its last change could not be written down yet".to_owned()));
         }
         let next = apply(&open.record, &step, now.wall).map_err(illegal)?;
@@ -201,7 +228,7 @@ impl<B: Books> Desk<B> {
         let Some(open) = self.open.get_mut(&id) else { return };
         let before = open.record.phase();
         open.record = next;
-        let (record, number) = (open.record.clone(), open.number);
+        let (record, number, mark) = (open.record.clone(), open.number, open.mark.clone());
         let phase = record.phase();
         self.books.show(&show::command(&record, number, now.wall));
         if let Some(event) = show::event(&record, step, before) {
@@ -216,11 +243,21 @@ impl<B: Books> Desk<B> {
         self.meters.passed(&record);
         let Some(place) = self.place_of(&record) else { return };
         let value = record.command().value;
+        let has_arrived = phase == Phase::Verified || (phase == Phase::TransportAcked && record.is_over());
+        if let Some(station) = self.stations.get_mut(place).filter(|_| has_arrived && is_fail(&record)) {
+            station.safe.arrived = true;
+        }
         if let Some(station) = self.stations.get_mut(place) {
             match phase {
                 Phase::Sent => station.ownership.wrote(value, now.wall, false),
                 Phase::Verified => station.ownership.wrote(value, now.wall, true),
                 Phase::Indeterminate => station.ownership.lost(),
+                // It did not leave, or was turned down: the field has not got its value.
+                Phase::Failed => {
+                    if let Some(mark) = mark {
+                        station.memory.roll_back(&mark);
+                    }
+                }
                 _ => return,
             }
         }
@@ -251,7 +288,7 @@ impl<B: Books> Desk<B> {
             let missing = record.missing_approvals(now.wall) > 0;
             let unheard = open.recovered && self.timers.is_early(now) && !self.is_heard(&record);
             let step = match record.phase() {
-                Phase::Proposed if unheard => return,
+                Phase::Proposed | Phase::Checked | Phase::Held | Phase::Armed if unheard => return,
                 Phase::Proposed => match self.ask(&record, now) {
                     // Only what the rules let through takes the place of another one.
                     Ok(_) => self.make_way(&record, now).err().unwrap_or(Step::Permit),
@@ -306,66 +343,11 @@ impl<B: Books> Desk<B> {
         self.open.values().map(|open| &open.record).filter(same).cloned().collect()
     }
 
-    /// Sends an armed command: the interlocks are asked for the last time, and give the permit; the journal and the outbox
-    /// have it before the first byte leaves.
-    fn send(&mut self, record: &Record, now: Moment) {
-        let id = record.id();
-        if self.books.hindrance().is_some() {
-            // It waits armed, until it may or has expired.
-            return;
-        }
-        let (permit, memory) = match self.ask(record, now) {
-            Ok(granted) => granted,
-            Err((rule, reason)) => {
-                self.step(id, Step::Refuse { rule, reason }, now).unwrap_or_default();
-                return;
-            }
-        };
-        let Some(place) = self.place_of(record) else { return };
-        let command = record.command();
-        let message =
-            format!("{} = {} {} is sent to {}", command.target, command.value, command.unit, command.twin);
-        let facts = serde_json::json!({ "command": id, "digest": record.digest().to_string() });
-        let event =
-            Event::new("command-sending", Severity::Info, message).twin(command.twin.as_str()).facts(facts);
-        if self.books.record(event).is_err() {
-            return;
-        }
-        match self.step(id, Step::Send, now) {
-            Ok(true) => {}
-            // Expired on the last metre, or it could not be kept.
-            Ok(false) | Err(_) => return,
-        }
-        if self.open.get(&id).is_none_or(|open| open.record.phase() != Phase::Sent) {
-            return;
-        }
-        if let Some(station) = self.stations.get_mut(place) {
-            station.memory = memory;
-        }
-        if !self.keep_station(place) {
-            let reason = "what its rules remember of it could not be written down".to_owned();
-            self.step(id, Step::NotSent { reason }, now).unwrap_or_default();
-            return;
-        }
-        // All of this waited for the disk.
-        let leaves = self.books.now(now);
-        if let Some(reason) = held_up(now, leaves) {
-            self.step(id, Step::NotSent { reason }, now).unwrap_or_default();
-            return;
-        }
-        let Some(station) = self.stations.get(place) else { return };
-        let Some(target) = self.plant.targets.get(station.target) else { return };
-        let by = command.proposer.to_string();
-        let delivery = Delivery { id, address: &station.address, unit: &target.unit, by: &by };
-        let answers = self.answers.clone();
-        let reply = Reply::new(move |answer| answers.hear(id, answer));
-        self.lines.send(&target.source, permit, &delivery, (self.generation, leaves.wall), reply);
-    }
-
     /// Puts a command among the open ones that is kept already.
     pub(crate) fn admit_open(&mut self, record: Record, number: u64) {
         let id = record.id();
-        self.open.insert(id, Open { record, number, stuck: None, later: Vec::new(), recovered: false });
+        let open = Open { record, number, stuck: None, later: Vec::new(), mark: None, recovered: false };
+        self.open.insert(id, open);
     }
 
     /// The place of a command in the outbox, once it is kept.

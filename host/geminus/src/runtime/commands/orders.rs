@@ -8,6 +8,7 @@ use geminus_api::{Actor, Role, Trouble};
 use geminus_command::{AuthorityError, Event as Step, Holding, OwnerError, Precedence};
 use geminus_core::{Authority, Event, Severity};
 use geminus_interlock::{HandError, Moment, config};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::books::Books;
@@ -194,6 +195,13 @@ impl<B: Books> Desk<B> {
                 return Err(Trouble::Conflict(message));
             }
         }
+        let was_held = self.is_held_down(twin);
+        let holds_down = level == Authority::Observe;
+        // More is not given before it is written down, or the next start would take it back.
+        if !self.keep_held_down(twin, holds_down) && !holds_down {
+            let message = "that it is not held down any more cannot be written down, so it still is";
+            return Err(Trouble::Unavailable(message.to_owned()));
+        }
         let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
         let message = format!("{twin} is set to {} by {}{why}", name(level), actor.name);
         let facts = serde_json::json!({ "level": name(level), "by": actor.name, "reason": reason });
@@ -202,6 +210,9 @@ impl<B: Books> Desk<B> {
         match (level, self.books.record(event.clone())) {
             (_, Ok(())) => {}
             (Authority::Control, Err(reason)) => {
+                if was_held {
+                    self.unkept.insert(twin.to_owned());
+                }
                 return Err(Trouble::Unavailable(format!("it cannot be journaled: {reason}")));
             }
             (_, Err(_)) => self.books.tell(event),
@@ -227,6 +238,66 @@ impl<B: Books> Desk<B> {
         places.into_iter().for_each(|place| self.advance_station(place, now));
         self.authority(twin)
     }
+
+    fn is_held_down(&self, twin: &str) -> bool {
+        self.authorities.of(twin).is_some_and(|standing| standing.limits.contains_key(HELD_DOWN))
+    }
+
+    /// Keeps whether a person holds a twin at `observe`, where that is not kept already. Gives whether it is durable.
+    fn keep_held_down(&mut self, twin: &str, holds_down: bool) -> bool {
+        if self.is_held_down(twin) == holds_down && !self.unkept.contains(twin) {
+            return true;
+        }
+        let kept = serde_json::to_string(&HeldDown { observe: holds_down })
+            .map_err(|error| error.to_string())
+            .and_then(|document| self.books.save_target(twin, OF_TWIN, &document));
+        match kept {
+            Ok(()) => {
+                self.unkept.remove(twin);
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, twin, "that a twin is held down or not cannot be kept");
+                if holds_down {
+                    self.unkept.insert(twin.to_owned());
+                }
+                false
+            }
+        }
+    }
+
+    /// Tries again to keep that twins are held down.
+    pub(crate) fn keep_unkept(&mut self) {
+        for twin in self.unkept.clone() {
+            self.keep_held_down(&twin, true);
+        }
+    }
+
+    /// A twin that a person held at `observe` in an earlier run still is.
+    pub(crate) fn hold_down_again(&mut self, twin: &str, document: &str) {
+        let is_held = match serde_json::from_str::<HeldDown>(document) {
+            Ok(kept) => kept.observe,
+            Err(error) => {
+                let message =
+                    format!("whether a person holds {twin} at observe cannot be read, so it is: {error}");
+                self.books.tell(Event::new("target-unreadable", Severity::Error, message).twin(twin));
+                true
+            }
+        };
+        if is_held && self.authorities.limit(twin, HELD_DOWN, Authority::Observe).is_err() {
+            tracing::debug!(twin, "a twin that was held at observe is not of the site any more");
+        }
+    }
+}
+
+/// In place of a target's name: what is kept of the twin itself. No target is called so.
+pub(crate) const OF_TWIN: &str = "";
+
+/// What is kept of a twin over restarts.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HeldDown {
+    observe: bool,
 }
 
 /// What holds a twin at `observe` because a person wants it so.

@@ -115,7 +115,8 @@ impl Alarms {
     }
 }
 
-/// What somebody has put aside, or the site suppresses by design, does not block; an alarm for the journal is none.
+/// What the site suppresses by design does not block; what a person has shelved or taken out of service does, as nobody said anything of
+/// commands when it was put aside. An alarm for the journal is none.
 fn active(alarm: &AlarmNow) -> Option<ActiveAlarm<'_>> {
     let priority = match alarm.priority {
         Priority::Journal => return None,
@@ -124,8 +125,8 @@ fn active(alarm: &AlarmNow) -> Option<ActiveAlarm<'_>> {
         Priority::High => Blocking::High,
         Priority::Critical => Blocking::Critical,
     };
-    let aside = [Shown::Shelved, Shown::OutOfService, Shown::SuppressedByDesign];
-    Some(ActiveAlarm { name: &alarm.name, priority, shelved: aside.contains(&alarm.shown) })
+    let suppressed = alarm.shown == Shown::SuppressedByDesign;
+    Some(ActiveAlarm { name: &alarm.name, priority, suppressed })
 }
 
 #[cfg(test)]
@@ -172,14 +173,18 @@ mod tests {
         alarms.hear(vec![alarm(true, Shown::Unacknowledged)], false);
         assert!(alarms.of(TwinIndex(1)).is_none(), "nothing is known yet");
         alarms.hear(vec![alarm(true, Shown::Unacknowledged)], true);
-        let shelved = |alarms: &Alarms| {
-            alarms.of(TwinIndex(1)).map(|all| all.iter().map(|a| a.shelved).collect::<Vec<bool>>())
+        let suppressed = |alarms: &Alarms| {
+            alarms.of(TwinIndex(1)).map(|all| all.iter().map(|a| a.suppressed).collect::<Vec<bool>>())
         };
-        assert_eq!(shelved(&alarms), Some(vec![false]));
+        assert_eq!(suppressed(&alarms), Some(vec![false]));
         assert_eq!(alarms.of(TwinIndex(2)).map(|all| all.len()), Some(0));
-        alarms.hear(vec![alarm(true, Shown::Shelved)], false);
-        assert_eq!(shelved(&alarms), Some(vec![true]));
+        for (shown, is_suppressed) in
+            [(Shown::Shelved, false), (Shown::OutOfService, false), (Shown::SuppressedByDesign, true)]
+        {
+            alarms.hear(vec![alarm(true, shown)], false);
+            assert_eq!(suppressed(&alarms), Some(vec![is_suppressed]), "{shown:?}");
+        }
         alarms.hear(vec![alarm(false, Shown::Returned)], false);
-        assert_eq!(shelved(&alarms), Some(Vec::new()));
+        assert_eq!(suppressed(&alarms), Some(Vec::new()));
     }
 }

@@ -9,6 +9,7 @@ use geminus_store::{CommandRow, TargetRow};
 
 use super::books::Books;
 use super::desk::{Desk, change};
+use super::orders::OF_TWIN;
 use super::station::Kept;
 
 impl<B: Books> Desk<B> {
@@ -45,6 +46,9 @@ impl<B: Books> Desk<B> {
     }
 
     fn put_back(&mut self, targets: Vec<TargetRow>) {
+        for row in targets.iter().filter(|row| row.target == OF_TWIN) {
+            self.hold_down_again(&row.twin, &row.document);
+        }
         let mut kept: HashMap<(String, String), String> =
             targets.into_iter().map(|row| ((row.twin, row.target), row.document)).collect();
         for station in &mut self.stations {

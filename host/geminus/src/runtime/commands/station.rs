@@ -42,10 +42,21 @@ pub(crate) struct Station {
     pub(crate) wish: Option<BehaviorWish>,
     /// What became of its behavior's last wish: the value, and when it was taken up.
     pub(crate) taken: Option<(f64, Duration)>,
+    /// What became of the safe value since a trip became active.
+    pub(crate) safe: Safe,
     /// When people and programs proposed in the last minute.
     recent: VecDeque<Duration>,
     /// Whether the last document could not be kept.
     pub(crate) unsaved: bool,
+}
+
+/// What became of the safe value of a target since a trip became active.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Safe {
+    /// When it was proposed last.
+    pub(crate) tried: Option<Duration>,
+    /// Whether one arrived.
+    pub(crate) arrived: bool,
 }
 
 /// What is kept of a station over restarts.
@@ -101,6 +112,7 @@ impl Station {
             memory: Memory::default(),
             wish: None,
             taken: None,
+            safe: Safe::default(),
             recent: VecDeque::new(),
             unsaved: false,
         }

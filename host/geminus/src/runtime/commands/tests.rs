@@ -84,6 +84,13 @@ write = { source = "broker", topic = "rig/{twin}/set/slow" }
 [target.interlock]
 range = { min = 0, max = 10 }
 [[target]]
+name = "warm"
+unit = "A"
+write = { source = "broker", topic = "rig/{twin}/set/warm" }
+[target.interlock]
+range = { min = 0, max = 10 }
+permissive = [{ name = "not cold", when = "points.temperature > 10.0", bypass = { role = "operator", max_s = 60 } }]
+[[target]]
 name = "watched"
 unit = "A"
 write = { source = "broker", topic = "rig/{twin}/set/watched" }
@@ -100,6 +107,8 @@ struct Seen {
     /// In order: `kept STATE`, `recorded KIND`, `left TOPIC VALUE`, `beat TOPIC SEQUENCE`.
     log: Vec<String>,
     told: Vec<String>,
+    /// Facts of what was journaled before something was done.
+    facts: Vec<serde_json::Value>,
     rows: BTreeMap<Uuid, CommandRow>,
     targets: BTreeMap<(String, String), String>,
     replies: Vec<Option<Reply>>,
@@ -168,6 +177,7 @@ impl Books for Fake {
             return Err(reason);
         }
         seen.log.push(format!("recorded {}", event.kind));
+        seen.facts.push(event.facts);
         Ok(())
     }
 
@@ -288,13 +298,19 @@ impl Rig {
     }
 
     fn sample(&mut self, point: &str, value: f64) {
+        self.samples(point, &[value]);
+    }
+
+    /// Several samples that a shard brings in one go.
+    fn samples(&mut self, point: &str, values: &[f64]) {
         let plant = Arc::clone(&self.desk.plant);
         let twin = plant.find("rig-1").expect("rig-1");
         let series = plant.series_of(twin, point).expect("a point");
         self.jump(Duration::from_millis(10));
         let time = self.now.wall;
-        let sample = Sample { series, quality: Quality::Good, value, time, received: time };
-        self.desk.hear_samples(vec![sample], self.now);
+        let sample =
+            |value: &f64| Sample { series, quality: Quality::Good, value: *value, time, received: time };
+        self.desk.hear_samples(values.iter().map(sample).collect(), self.now);
     }
 
     fn wish(&self, target: &str, value: f64, number: u8) -> Wish {

@@ -1,23 +1,25 @@
-//! What time, samples and the transport bring: deadlines, read-backs, trips, answers; and what a host does that could not
-//! write. What clocks tell against each other stands in `clocks`.
+//! What time brings: deadlines, trips, owners whose time is over; and what a host does that could not write. What samples and the
+//! transport bring stands in `hear`, what clocks tell against each other in `clocks`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use geminus_command::{Command, Event as Step, Phase, Proposer, ReadBack};
-use geminus_core::{Authority, Event, Sample, Severity};
-use geminus_dispatch::Answer;
+use geminus_command::{Command, Event as Step, Phase, Proposer};
+use geminus_core::{Authority, Event, Severity};
 use geminus_interlock::{Moment, Watched};
+use geminus_twin::plant::Target;
 use uuid::Uuid;
 
 use super::books::Books;
 use super::clocks::Jump;
-use super::desk::{Desk, FAIL_PROPOSER};
+use super::desk::{Desk, FAIL_PROPOSER, is_fail};
 use super::propose::id_of;
-use super::station::told;
+use super::station::{Safe, told};
 
 /// How often all trips are looked at; those of points with new values at once.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// How often the safe value is proposed while a trip is active and none has arrived.
+pub(crate) const SAFE_EVERY: Duration = Duration::from_secs(5);
 /// A loop that has not turned for so long stood still: nothing that was armed before may be sent after.
 pub(crate) const STILL_MAX: Duration = Duration::from_secs(5);
 /// After a pause of the loop longer than this, missed beats are looked for before anything that was heard is looked at.
@@ -69,6 +71,7 @@ impl<B: Books> Desk<B> {
     pub(crate) fn tick(&mut self, now: Moment) {
         self.look_at_books();
         self.unstick(now);
+        self.keep_unkept();
         let due: Vec<Uuid> = self
             .open
             .values()
@@ -159,8 +162,12 @@ impl<B: Books> Desk<B> {
         });
         let Some((Watched { tripped, cleared, fail_due }, memory, action)) = looked else { return };
         let is_latched = memory.latched().len() != latched;
+        let is_tripped = memory.is_tripped();
         if let Some(station) = self.stations.get_mut(place) {
             station.memory = memory;
+            if fail_due || !is_tripped {
+                station.safe = Safe::default();
+            }
         }
         for (rule, seen) in &tripped {
             let message = format!("trip \"{rule}\" of {name}: {seen}; nothing is written while it is active");
@@ -179,7 +186,23 @@ impl<B: Books> Desk<B> {
             let message = format!("the fail action of {name} is due: the host {action}");
             self.books.tell(Event::new("interlock-fail-action", Severity::Warning, message).twin(&*id));
             self.fail(place, now);
+        } else if is_tripped && self.lacks_safe_value(place, now) {
+            self.fail(place, now);
         }
+    }
+
+    /// Whether the safe value is to be proposed once more: none has arrived since the trip became active, and none is under way or in
+    /// doubt. Without a connection or a journal it would only fail again.
+    fn lacks_safe_value(&self, place: usize, now: Moment) -> bool {
+        let Some(station) = self.stations.get(place) else { return false };
+        let is_due = station.safe.tried.is_none_or(|at| now.monotonic.saturating_sub(at) >= SAFE_EVERY);
+        let can_go = |target: &Target| target.book.has_safe_value() && self.lines.is_up(&target.source);
+        let goes = self.hindered.is_none() && self.target(station).is_some_and(can_go);
+        let is_open = || {
+            let mut open = self.of_station(place).into_iter().filter_map(|id| self.open.get(&id));
+            open.any(|open| is_fail(&open.record))
+        };
+        !station.safe.arrived && is_due && goes && !is_open()
     }
 
     /// The safe value of a target whose trip became active goes the way of every command; the trip that stops others is
@@ -194,6 +217,9 @@ impl<B: Books> Desk<B> {
         let (Some(value), Some(target)) = (value.flatten(), self.target(station)) else { return };
         let (twin, name, unit, class) =
             (station.id.clone(), station.name.clone(), target.unit.clone(), target.class_name.clone());
+        if let Some(station) = self.stations.get_mut(place) {
+            station.safe.tried = Some(now.monotonic);
+        }
         let Ok(random) = self.books.random() else { return };
         let command = Command {
             id: id_of(now.wall, &random),
@@ -212,61 +238,5 @@ impl<B: Books> Desk<B> {
             let message = format!("the safe value cannot be written: {error}");
             self.books.tell(Event::new("interlock-fail-action", Severity::Error, message));
         }
-    }
-
-    /// Takes samples of points that somebody looks at: read-backs settle commands, trips are looked at.
-    pub(crate) fn hear_samples(&mut self, samples: Vec<Sample>, now: Moment) {
-        let mut touched = BTreeSet::new();
-        let mut seen = BTreeSet::new();
-        for sample in samples {
-            if !self.points.hear(sample, now) {
-                continue;
-            }
-            self.read_back(&sample, now, &mut touched);
-            seen.insert(sample.series);
-        }
-        let looks = |station: &super::station::Station| {
-            station.points.iter().flatten().any(|series| seen.contains(series))
-        };
-        let places: Vec<usize> = self
-            .stations
-            .iter()
-            .enumerate()
-            .filter(|(_, station)| looks(station))
-            .map(|(place, _)| place)
-            .collect();
-        places.into_iter().for_each(|place| self.watch(place, now));
-        touched.into_iter().for_each(|place| self.advance_station(place, now));
-    }
-
-    fn read_back(&mut self, sample: &Sample, now: Moment, touched: &mut BTreeSet<usize>) {
-        let open = self.open.values().filter(|open| open.record.feedback_counts());
-        let of = open.filter_map(|open| {
-            let place = self.place_of(&open.record)?;
-            let (series, conversion) = self.stations.get(place)?.feedback?;
-            (series == sample.series).then(|| (open.record.id(), place, conversion.apply(sample.value)))
-        });
-        for (id, place, value) in of.collect::<Vec<_>>() {
-            let Sample { quality, time, received, .. } = *sample;
-            let step = Step::ReadBack(ReadBack { value, quality, time, received });
-            if self.step(id, step, now).unwrap_or_default() {
-                touched.insert(place);
-            }
-        }
-    }
-
-    /// What the transport says of a command.
-    pub(crate) fn hear_answer(&mut self, id: Uuid, answer: Answer, now: Moment) {
-        let place = self.open.get(&id).and_then(|open| self.place_of(&open.record));
-        let step = match answer {
-            Answer::NotSent { reason } => Step::NotSent { reason },
-            Answer::Acknowledged { receipt } => Step::Acknowledge { receipt },
-            Answer::Declined { reason } => Step::Decline { reason },
-            Answer::Lost { reason } => Step::Lose { reason },
-        };
-        if let Err(error) = self.step(id, step, now) {
-            tracing::debug!(%error, command = %id, "an answer of the transport changes nothing");
-        }
-        place.into_iter().for_each(|place| self.advance_station(place, now));
     }
 }

@@ -1,7 +1,8 @@
 //! What one shard tells the desk: samples of points that rules and read-backs look at, and what behaviors wish. Never waits:
-//! while the queue is full, words stay here, of each point and each target the last one once there are many.
+//! while the queue is full, words stay here, and once there are many, of each target the last one and of each point those that a trip
+//! has to see.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crossbeam_channel::{Sender, TrySendError};
 use geminus_core::{Sample, SeriesId, TwinIndex};
@@ -9,7 +10,7 @@ use geminus_twin::Plant;
 
 use super::wish::BehaviorWish;
 
-/// Words kept while the queue is full before only the last of each point and target is.
+/// Words kept while the queue is full before only those that matter are.
 const KEPT_MAX: usize = 4_096;
 
 /// What a shard says in one go.
@@ -28,15 +29,29 @@ impl Told {
         self.samples.len() + self.wishes.len()
     }
 
-    /// Of each point and each target the last word, in the order of the points.
+    /// Of each target the last word, and of each point what a trip has to see: the smallest, the largest, the least known and the
+    /// last value, in the order in which they came.
     fn last_words(self) -> Self {
-        let samples: BTreeMap<SeriesId, Sample> =
-            self.samples.into_iter().map(|sample| (sample.series, sample)).collect();
+        let mut of_series: BTreeMap<SeriesId, Vec<usize>> = BTreeMap::new();
+        for (place, sample) in self.samples.iter().enumerate() {
+            of_series.entry(sample.series).or_default().push(place);
+        }
+        let told = &self.samples;
+        let value = |place: &usize| told.get(*place).map_or(f64::NAN, |sample| sample.value);
+        let quality = |place: &usize| told.get(*place).map(|sample| sample.quality);
+        let mut kept: BTreeSet<usize> = BTreeSet::new();
+        for places in of_series.into_values() {
+            kept.extend(places.iter().min_by(|a, b| value(a).total_cmp(&value(b))));
+            kept.extend(places.iter().max_by(|a, b| value(a).total_cmp(&value(b))));
+            kept.extend(places.iter().max_by_key(|place| quality(place)));
+            kept.extend(places.last());
+        }
+        let samples = kept.into_iter().filter_map(|place| told.get(place).copied()).collect();
         let mut wishes: HashMap<(TwinIndex, String), BehaviorWish> = HashMap::new();
         for wish in self.wishes {
             wishes.insert((wish.twin, wish.target.clone()), wish);
         }
-        Self { samples: samples.into_values().collect(), wishes: wishes.into_values().collect() }
+        Self { samples, wishes: wishes.into_values().collect() }
     }
 }
 
@@ -109,10 +124,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_many_words_the_last_of_each_point_and_target_is_kept() {
-        let sample = |series, value| Sample {
+    fn of_many_words_the_last_and_the_extremes_are_kept() {
+        let sample = |series, value, quality| Sample {
             series: SeriesId(series),
-            quality: Quality::Good,
+            quality,
             value,
             time: Timestamp(1),
             received: Timestamp(1),
@@ -128,12 +143,20 @@ mod tests {
             valid: std::time::Duration::from_secs(1),
         };
         let told = Told {
-            samples: vec![sample(2, 1.0), sample(1, 2.0), sample(2, 3.0)],
+            samples: vec![
+                sample(2, 5.0, Quality::Good),
+                sample(2, 6.0, Quality::Bad),
+                sample(1, 2.0, Quality::Good),
+                sample(2, 156.0, Quality::Good),
+                sample(2, 7.0, Quality::Good),
+                sample(2, -1.0, Quality::Good),
+                sample(2, 8.0, Quality::Good),
+            ],
             wishes: vec![wish(1, 1.0), wish(2, 2.0), wish(1, 3.0)],
         };
         let kept = told.last_words();
         let values: Vec<f64> = kept.samples.iter().map(|sample| sample.value).collect();
-        assert_eq!(values, [2.0, 3.0]);
+        assert_eq!(values, [6.0, 2.0, 156.0, -1.0, 8.0], "5 and 7 say nothing that the others do not");
         let mut wishes: Vec<f64> = kept.wishes.iter().map(|wish| wish.value).collect();
         wishes.sort_by(f64::total_cmp);
         assert_eq!(wishes, [2.0, 3.0]);

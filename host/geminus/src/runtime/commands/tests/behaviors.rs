@@ -8,12 +8,17 @@ use super::*;
 
 impl Rig {
     fn hear(&mut self, target: &str, value: f64, confidence: f64) {
-        let evidence = Evidence {
+        self.hear_with(target, value, &[confidence]);
+    }
+
+    /// Several entries are called `confidence`; the last one is the host's.
+    fn hear_with(&mut self, target: &str, value: f64, confidences: &[f64]) {
+        let evidence = confidences.iter().map(|confidence| Evidence {
             point: CONFIDENCE.to_owned(),
-            value: Some(confidence),
+            value: Some(*confidence),
             quality: Quality::Good,
             time: self.now.wall,
-        };
+        });
         let wish = BehaviorWish {
             twin: self.desk.plant.find("rig-1").expect("rig-1"),
             target: target.to_owned(),
@@ -24,7 +29,7 @@ impl Rig {
                 digest: Digest::of(b"x").to_string(),
             },
             reason: "warm".to_owned(),
-            evidence: vec![evidence],
+            evidence: evidence.collect(),
             row: self.now.wall,
             valid: Duration::from_secs(5),
         };
@@ -139,4 +144,33 @@ fn nobody_knows_means_a_person_has_to_look_first() {
         rig.hear("free", 5.0 + f64::from(row) * 0.1, 0.9);
     }
     assert_eq!(rig.commanded().len(), 1, "in doubt nothing follows by itself");
+}
+
+#[test]
+fn an_input_that_is_called_confidence_makes_no_behavior_surer() {
+    let mut rig = Rig::new();
+    rig.hear_with("held", 4.0, &[1.0, 0.2]);
+    assert_eq!(rig.commanded(), [(4.0, "refused".to_owned())], "the host's own entry counts");
+    rig.pass(Duration::from_secs(2));
+    rig.hear_with("held", 5.0, &[0.0, 0.9]);
+    assert_eq!(rig.commanded().last(), Some(&(5.0, "held".to_owned())));
+}
+
+#[test]
+fn an_approved_command_of_an_earlier_run_waits_for_the_first_samples() {
+    let mut rig = Rig::new();
+    rig.hear("free", 4.0, 0.9);
+    let id = *rig.desk.open.keys().next().expect("one");
+    let digest = rig.desk.open[&id].record.digest();
+    // The approval can be written down, and nothing after it.
+    rig.seen.seen().room = Some(1);
+    rig.desk.order(id, CommandOrder::Approve { digest }, actor("Ben"), rig.now).expect("approved");
+    let mut rig = rig.killed();
+    rig.seen.seen().room = None;
+    rig.desk.tick(rig.now);
+    assert_eq!(rig.desk.open[&id].record.phase(), Phase::Held, "its feedback has not been heard yet");
+    assert!(rig.left().is_empty());
+    rig.sample("current", 2.0);
+    rig.desk.tick(rig.now);
+    assert_eq!(rig.left(), ["left rig/rig-1/set/free 4"]);
 }

@@ -2,6 +2,8 @@
 
 use geminus_command::ARMED_MAX;
 
+use super::super::propose::OPEN_MAX;
+use super::super::tick::SAFE_EVERY;
 use super::*;
 
 #[test]
@@ -144,4 +146,145 @@ fn too_many_proposals_are_turned_away() {
     );
     rig.pass(Duration::from_secs(61));
     assert_eq!(rig.propose("held", 4.0, 100).state, Phase::Held);
+}
+
+/// An approved command whose approval cannot be written down at that moment.
+fn with_a_stuck_approval() -> (Rig, CommandView) {
+    let mut rig = Rig::new();
+    let command = rig.propose("held", 4.0, 1);
+    rig.seen.seen().full = Some("the disk is full".to_owned());
+    assert!(rig.approve(&command, "Ben").is_err());
+    rig.seen.seen().full = None;
+    (rig, command)
+}
+
+#[test]
+fn a_newer_command_takes_the_place_of_one_whose_change_cannot_be_written_down_yet() {
+    let (mut rig, older) = with_a_stuck_approval();
+    let newer = rig.propose("held", 5.0, 2);
+    assert_eq!(newer.state, Phase::Held);
+    rig.pass(Duration::from_secs(1));
+    assert_eq!((rig.phase(&older), rig.phase(&newer)), (Phase::Superseded, Phase::Held));
+    assert!(rig.left().is_empty());
+}
+
+#[test]
+fn a_host_that_stood_still_refuses_what_could_not_be_written_down_before() {
+    let (mut rig, command) = with_a_stuck_approval();
+    rig.jump(Duration::from_secs(11));
+    rig.pass(Duration::from_secs(1));
+    assert_eq!(rig.phase(&command), Phase::Refused);
+    assert!(rig.left().is_empty());
+}
+
+#[test]
+fn only_what_reached_the_field_and_the_safe_value_are_what_the_next_is_measured_from() {
+    let last = |rig: &Rig| {
+        let place = rig.desk.find("rig-1", "free").expect("a target");
+        rig.desk.stations[place].memory.last()
+    };
+    for answer in [
+        Answer::NotSent { reason: "no connection".to_owned() },
+        Answer::Declined { reason: "not authorized".to_owned() },
+    ] {
+        let mut rig = Rig::new();
+        rig.propose("free", 4.0, 1);
+        rig.acknowledge();
+        rig.sample("current", 4.0);
+        assert_eq!(last(&rig), Some(4.0));
+        rig.propose("free", 6.0, 2);
+        assert_eq!(last(&rig), Some(6.0), "it may have left");
+        rig.answer(answer);
+        assert_eq!(last(&rig), Some(4.0));
+        rig.arm();
+        rig.sample("temperature", 95.0);
+        assert_eq!(rig.left().len(), 3);
+        assert_eq!(last(&rig), Some(1.0), "the safe value");
+    }
+    let mut rig = Rig::new();
+    rig.propose("free", 6.0, 1);
+    rig.answer(Answer::Lost { reason: "it broke".to_owned() });
+    assert_eq!(last(&rig), Some(6.0), "nobody knows, so it counts as sent");
+}
+
+#[test]
+fn a_safe_value_that_did_not_arrive_is_proposed_again_until_one_does() {
+    const SAFE: &str = "left rig/rig-1/set/free 1";
+    let mut rig = Rig::new();
+    rig.arm();
+    rig.sample("temperature", 95.0);
+    rig.answer(Answer::NotSent { reason: "no connection".to_owned() });
+    rig.pass(SAFE_EVERY - Duration::from_secs(2));
+    assert_eq!(rig.left(), [SAFE], "not at once");
+    rig.pass(Duration::from_secs(4));
+    assert_eq!(rig.left(), [SAFE; 2]);
+    rig.answer(Answer::Declined { reason: "busy".to_owned() });
+    rig.pass(SAFE_EVERY + Duration::from_secs(2));
+    assert_eq!(rig.left(), [SAFE; 3]);
+    rig.acknowledge();
+    rig.sample("current", 1.0);
+    rig.pass(SAFE_EVERY * 4);
+    assert_eq!(rig.left(), [SAFE; 3], "one has arrived");
+    // Another trip, of which nobody knows how its safe value ended.
+    rig.sample("temperature", 40.0);
+    rig.sample("temperature", 95.0);
+    rig.answer(Answer::Lost { reason: "it broke".to_owned() });
+    rig.pass(SAFE_EVERY * 4);
+    assert_eq!(rig.left(), [SAFE; 4], "a person has to look");
+}
+
+#[test]
+fn a_twin_that_is_armed_while_it_is_tripped_gets_its_safe_value() {
+    let mut rig = Rig::new();
+    rig.sample("temperature", 95.0);
+    rig.pass(Duration::from_secs(2));
+    assert!(rig.left().is_empty(), "nobody has armed it");
+    rig.arm();
+    rig.pass(Duration::from_secs(2));
+    assert_eq!(rig.left(), ["left rig/rig-1/set/free 1"]);
+}
+
+#[test]
+fn the_safe_value_is_taken_however_many_commands_are_under_way() {
+    let mut rig = Rig::new();
+    let held = rig.propose("held", 4.0, 1);
+    let record = rig.desk.open[&held.id.parse::<Uuid>().expect("an id")].record.clone();
+    for number in 0..OPEN_MAX as u128 {
+        rig.desk.admit_open(record.clone(), 1);
+        let open = rig.desk.open.remove(&record.id()).expect("open");
+        rig.desk.open.insert(Uuid::from_u128(number), open);
+    }
+    let wish = rig.wish("two", 4.0, 2);
+    assert!(matches!(rig.desk.propose(wish, actor("Anna"), rig.now), Err(Trouble::Unavailable(_))));
+    rig.arm();
+    rig.sample("temperature", 95.0);
+    assert_eq!(rig.left(), ["left rig/rig-1/set/free 1"]);
+}
+
+#[test]
+fn a_twin_that_a_person_holds_down_stays_down_over_a_restart_until_it_is_armed() {
+    let set = |rig: &mut Rig, level| rig.desk.order_authority("rig-1", level, "", &actor("Anna"), rig.now);
+    let effective = |rig: &Rig| rig.desk.authority("rig-1").map(|view| view.effective).ok();
+    for is_full in [false, true] {
+        let mut rig = Rig::new();
+        rig.seen.seen().full = is_full.then(|| "the disk is full".to_owned());
+        assert_eq!(
+            set(&mut rig, Authority::Observe).map(|view| view.effective).ok(),
+            Some(Authority::Observe)
+        );
+        rig.seen.seen().full = None;
+        rig.pass(Duration::from_secs(1));
+        let mut rig = rig.killed();
+        assert_eq!(effective(&rig), Some(Authority::Observe), "full: {is_full}");
+        let command = rig.propose("free", 4.0, 1);
+        assert_eq!((command.state, command.rule.as_deref()), (Phase::Refused, Some("authority")));
+        // What cannot be written down does not raise it.
+        rig.seen.seen().full = Some("the disk is full".to_owned());
+        assert!(set(&mut rig, Authority::Advise).is_err());
+        assert_eq!(effective(&rig), Some(Authority::Observe));
+        rig.seen.seen().full = None;
+        rig.arm();
+        let rig = rig.killed();
+        assert_eq!(effective(&rig), Some(Authority::Advise), "it was armed, which no restart keeps");
+    }
 }

@@ -77,7 +77,15 @@ fn an_answer_that_comes_twice_or_late_changes_nothing_that_is_known() {
     let command = rig.propose("free", 4.0, 1);
     rig.jump(Duration::from_millis(100));
     rig.shows(4.0, 10);
-    assert_eq!(rig.phase(&command), Phase::Verified, "the field was faster than the broker");
+    assert_eq!(rig.phase(&command), Phase::Sent, "the field was faster than the broker, which has the say");
+    rig.says(&command, acknowledged());
+    assert_eq!(rig.phase(&command), Phase::Verified);
+    let not_sent = || Answer::NotSent { reason: "no connection".to_owned() };
+    let unsent = rig.propose("free", 4.2, 3);
+    rig.jump(Duration::from_millis(100));
+    rig.shows(4.0, 10);
+    rig.says(&unsent, not_sent());
+    assert_eq!(rig.phase(&unsent), Phase::Failed, "the field had that value anyway");
     for answer in [acknowledged(), acknowledged(), declined(), Answer::Lost { reason: "it broke".to_owned() }]
     {
         rig.says(&command, answer);
@@ -93,7 +101,7 @@ fn an_answer_that_comes_twice_or_late_changes_nothing_that_is_known() {
     rig.says(&doubtful, acknowledged());
     assert_eq!(rig.phase(&doubtful), Phase::Failed);
     rig.pass(Duration::from_secs(60));
-    assert_eq!(rig.left().len(), 2);
+    assert_eq!(rig.left().len(), 3);
 }
 
 #[test]
@@ -135,4 +143,25 @@ fn an_older_command_makes_way_when_the_host_died_before_it_did() {
     assert!(rig.approve(&older, "Ben").is_err());
     assert_eq!(rig.approve(&newer, "Ben").expect("approved").state, Phase::Sent);
     assert_eq!(rig.left(), ["left rig/rig-1/set/held 5"]);
+}
+
+#[test]
+fn who_waited_for_an_order_that_came_to_be_in_doubt_waits_for_a_person() {
+    let mut rig = Rig::new();
+    rig.arm();
+    rig.propose("free", 4.0, 1);
+    let program = Actor { is_person: false, ..actor("planner") };
+    let waits = rig.desk.propose(rig.wish("free", 5.0, 2), program, rig.now).expect("taken").0;
+    assert_eq!(waits.state, Phase::Checked, "the first one is under way");
+    rig.answer(Answer::Lost { reason: "it broke".to_owned() });
+    let view = rig.desk.known(waits.id.parse().expect("an id"), rig.now).expect("readable").expect("known").0;
+    assert!(
+        matches!(view.state(), geminus_command::State::Refused { rule, .. } if rule == "one-at-a-time"),
+        "{:?}",
+        view.state()
+    );
+    rig.pass(Duration::from_secs(20));
+    assert_eq!(rig.left().len(), 1);
+    rig.sample("temperature", 40.0);
+    assert_eq!(rig.propose("free", 6.0, 3).state, Phase::Sent, "a person may");
 }

@@ -161,3 +161,21 @@ fn the_safe_value_is_written_once_when_a_trip_becomes_active_and_the_twin_is_arm
     assert_eq!(rig.left().len(), 1, "once");
     assert_eq!(rig.told("command-verified"), 1);
 }
+
+#[test]
+fn the_journal_says_who_approved_and_which_rules_were_bypassed_before_anything_leaves() {
+    let mut rig = Rig::new();
+    rig.sample("temperature", 5.0);
+    assert_eq!(rig.propose("warm", 4.0, 1).rule.as_deref(), Some("not cold"));
+    let bypass =
+        TargetOrder::Bypass { rule: "not cold".to_owned(), for_s: 60, reason: "trial run".to_owned() };
+    rig.desk.order_target(("rig-1", "warm"), bypass, actor("Olga"), rig.now).expect("bypassed");
+    let command = rig.propose("warm", 4.0, 2);
+    assert_eq!(rig.approve(&command, "Ben").expect("approved").state, Phase::Sent);
+    let facts = rig.seen.seen().facts.last().cloned().expect("journaled");
+    let expect = serde_json::json!({
+        "command": command.id, "digest": command.digest, "by": "operator Anna",
+        "approved_by": ["Ben"], "bypassed": ["not cold"],
+    });
+    assert_eq!(facts, expect);
+}

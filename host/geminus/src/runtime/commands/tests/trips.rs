@@ -113,3 +113,20 @@ fn nothing_but_the_safe_value_leaves_while_a_trip_is_active() {
     let (wished, safe) = (0..150).map(walk).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     assert!(wished > 300 && safe > 50, "{wished} wishes and {safe} safe values left: the walks say little");
 }
+
+#[test]
+fn each_sample_of_a_round_is_judged_and_not_only_the_last() {
+    let mut rig = Rig::new();
+    rig.samples("temperature", &[40.0, 95.0, 40.0]);
+    assert_eq!((rig.told("interlock-tripped"), rig.told("interlock-cleared")), (1, 1));
+    rig.arm();
+    rig.samples("temperature", &[95.0, 41.0, 96.0, 42.0]);
+    assert_eq!((rig.told("interlock-tripped"), rig.told("interlock-cleared")), (3, 3));
+    assert_eq!(
+        rig.left().first().map(String::as_str),
+        Some(SAFE),
+        "the fail action is due, though it is cool again"
+    );
+    rig.samples("temperature", &[43.0, 44.0, 45.0]);
+    assert_eq!(rig.told("interlock-tripped"), 3);
+}
