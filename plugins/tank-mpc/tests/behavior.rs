@@ -256,3 +256,49 @@ fn a_swap_carries_on_bit_for_bit() {
         swaps.swap().expect("state carried");
     }
 }
+
+/// Weights and times at the ends of their ranges make badly scaled programmes; a twin that opened must be able to plan.
+#[test]
+fn what_opens_plans_at_both_ends_of_every_parameter() {
+    let ends = [
+        ("upper_area", 1e-4, 1e5),
+        ("lower_area", 1e-4, 1e5),
+        ("upper_outlet", 1e-8, 100.0),
+        ("lower_outlet", 1e-8, 100.0),
+        ("pump_flow", 1e-9, 1e4),
+        ("level_wanted", 0.001, 1000.0),
+        ("level_lowest", 0.0, 1000.0),
+        ("level_highest", 0.001, 1000.0),
+        ("speed_lowest", 0.0, 99.0),
+        ("speed_highest", 1.0, 100.0),
+        ("step_max", 0.01, 100.0),
+        ("level_error", 1e-6, 1000.0),
+        ("speed_move", 0.001, 1000.0),
+        ("interval", 0.1, 3600.0),
+        ("deadband", 0.0, 50.0),
+        ("smoothing", 0.1, 1e6),
+        ("prediction_error", 1e-6, 1000.0),
+        ("gap_max", 0.1, 86400.0),
+        ("valid_for", 1.0, 86400.0),
+    ];
+    let mut planned = 0;
+    for (name, least, most) in ends {
+        for value in [least, most] {
+            let parameters = format!("{{\"{name}\": {value:?}}}");
+            let mut policy = match Host::<TankMpc>::open(&parameters) {
+                Ok(policy) => policy,
+                Err(Fault::Parameter { .. }) => continue,
+                Err(other) => panic!("{parameters}: {other}"),
+            };
+            for (seconds, upper, lower) in
+                [(0.0, 1.5, 1.4), (25.0, 2.1, 0.4), (50.0, 0.2, 2.1), (75.0, 0.0, 0.0)]
+            {
+                let stepped = policy.step(seconds, row(upper, lower, 70.0));
+                let stepped = stepped.unwrap_or_else(|fault| panic!("{parameters} at {seconds} s: {fault}"));
+                planned += u32::from(stepped.value("wished_speed").is_some());
+            }
+        }
+    }
+    println!("{planned} plans at the ends of ranges");
+    assert!(planned > 60, "{planned}");
+}
