@@ -3,20 +3,25 @@
 //! Kept away from it: time, randomness, files, modules, functions of its own (so it cannot recurse), lists, evaluation of
 //! texts, printing, and every elementary function that is not the SDK's, whose bits are the same natively and in wasm.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use geminus_sdk::math;
-use rhai::{Dynamic, Engine, ImmutableString, OptimizationLevel};
+use rhai::{AST, Dynamic, Engine, EvalAltResult, ImmutableString, OptimizationLevel, Scope};
 
 use crate::Alarm;
 use crate::memory::CELLS_MAX;
 use crate::operators::{self, Answer, MISSING, finite, text};
 use crate::program::is_given;
 
-/// Most operations in a row, as Rhai counts them: about one for each name, number, operator, call and statement. The dearest
-/// of them fit into the declared fuel of a row.
-pub const OPERATIONS_MAX: u64 = 1_000;
+/// Most operations in a row: about one for each name, number, operator, call and statement, and besides what a function costs.
+pub const OPERATIONS_MAX: u64 = 500;
+/// What an elementary function costs besides, in operations.
+const FUNCTION_COST: u64 = 5;
+/// What a remainder costs: it is found bit by bit, which for numbers far apart takes long.
+pub(crate) const REMAINDER_COST: u64 = 20;
+/// What a number costs that is made a text.
+pub(crate) const TEXT_COST: u64 = 25;
 /// Deepest nesting of expressions and blocks.
 pub const EXPRESSION_DEPTH_MAX: usize = 24;
 /// Most variables at a time, those that are given included.
@@ -43,16 +48,27 @@ pub(crate) struct Raised {
     pub(crate) text: String,
 }
 
-/// The engine, and where its alerts arrive.
+/// What functions of the row have cost so far, in operations.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Effort(Rc<Cell<u64>>);
+
+impl Effort {
+    pub(crate) fn add(&self, cost: u64) {
+        self.0.set(self.0.get().saturating_add(cost));
+    }
+}
+
+/// The engine, where its alerts arrive, and what the row has cost.
 #[derive(Debug)]
 pub(crate) struct Language {
     pub(crate) engine: Engine,
-    pub(crate) raised: Rc<RefCell<Vec<Raised>>>,
+    raised: Rc<RefCell<Vec<Raised>>>,
+    effort: Effort,
 }
 
 impl Language {
     pub(crate) fn new() -> Self {
-        let raised = Rc::new(RefCell::new(Vec::new()));
+        let (raised, effort) = (Rc::new(RefCell::new(Vec::new())), Effort::default());
         // Hashes decide nothing that a script could see, but the same work shall cost the same in every build. A second engine
         // of the process finds them set.
         if rhai::config::hashing::get_hashing_seed().is_none() {
@@ -73,10 +89,21 @@ impl Language {
         for symbol in DISABLED {
             engine.disable_symbol(symbol);
         }
-        operators::register(&mut engine);
-        functions(&mut engine);
+        operators::register(&mut engine, &effort);
+        functions(&mut engine, &effort);
         alerts(&mut engine, &raised);
-        Self { engine, raised }
+        let spent = effort.clone();
+        let too_much = move |done: u64| done.saturating_add(spent.0.get()) > OPERATIONS_MAX;
+        engine.on_progress(move |done| too_much(done).then_some(Dynamic::UNIT));
+        Self { engine, raised, effort }
+    }
+
+    /// Runs a program with these variables; gives the alerts that it raised.
+    pub(crate) fn run(&self, scope: &mut Scope<'_>, ast: &AST) -> Result<Vec<Raised>, Box<EvalAltResult>> {
+        self.raised.borrow_mut().clear();
+        self.effort.0.set(0);
+        self.engine.run_ast_with_scope(scope, ast)?;
+        Ok(self.raised.take())
     }
 }
 
@@ -96,7 +123,7 @@ fn number(value: &Dynamic) -> Answer {
     }
 }
 
-fn functions(engine: &mut Engine) {
+fn functions(engine: &mut Engine, effort: &Effort) {
     type One = (&'static str, fn(f64) -> f64);
     const ONES: [One; 15] = [
         ("abs", math::abs),
@@ -118,13 +145,17 @@ fn functions(engine: &mut Engine) {
     type Two = (&'static str, fn(f64, f64) -> f64);
     const TWOS: [Two; 4] = [("min", f64::min), ("max", f64::max), ("pow", math::pow), ("atan2", math::atan2)];
     for (name, function) in ONES {
+        let effort = effort.clone();
         engine.register_fn(name, move |x: Dynamic| -> Answer {
+            effort.add(FUNCTION_COST);
             let x = number(&x)?;
             finite(function(x), || format!("{name}({})", text(x)))
         });
     }
     for (name, function) in TWOS {
+        let effort = effort.clone();
         engine.register_fn(name, move |a: Dynamic, b: Dynamic| -> Answer {
+            effort.add(FUNCTION_COST);
             let (a, b) = (number(&a)?, number(&b)?);
             finite(function(a, b), || format!("{name}({}, {})", text(a), text(b)))
         });
@@ -138,7 +169,9 @@ fn functions(engine: &mut Engine) {
             }
         }
     });
-    engine.register_fn("text", |x: Dynamic, digits: i64| -> Answer<String> {
+    let effort = effort.clone();
+    engine.register_fn("text", move |x: Dynamic, digits: i64| -> Answer<String> {
+        effort.add(TEXT_COST);
         let x = number(&x)?;
         match usize::try_from(digits).ok().filter(|_| digits <= DIGITS_MAX) {
             Some(digits) => Ok(format!("{x:.digits$}")),

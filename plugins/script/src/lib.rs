@@ -57,7 +57,7 @@ pub struct Script {
     program: Rc<Program>,
 }
 
-#[health_rule(budget(fuel_per_row = 1_500_000, memory_bytes = 67_108_864))]
+#[health_rule(budget(fuel_per_row = 2_000_000, memory_bytes = 67_108_864))]
 impl Behavior for Script {
     fn open(parameters: ScriptParameters, _: &Opening<'_>) -> Result<Self, Fault> {
         Ok(Self { program: Program::parsed(&parameters.script)? })

@@ -4,6 +4,8 @@
 use geminus_sdk::math;
 use rhai::{Engine, EvalAltResult, ImmutableString};
 
+use crate::language::{Effort, REMAINDER_COST, TEXT_COST};
+
 /// What a function of the language gives.
 pub(crate) type Answer<T = f64> = Result<T, Box<EvalAltResult>>;
 
@@ -20,7 +22,10 @@ pub(crate) fn text(number: f64) -> String {
     format!("{number:?}")
 }
 
-fn calculate(a: f64, operator: char, b: f64) -> Answer {
+fn calculate(effort: &Effort, a: f64, operator: char, b: f64) -> Answer {
+    if operator == '%' {
+        effort.add(REMAINDER_COST);
+    }
     let result = match operator {
         '+' => a + b,
         '-' => a - b,
@@ -32,13 +37,17 @@ fn calculate(a: f64, operator: char, b: f64) -> Answer {
 }
 
 /// Registers all of them.
-pub(crate) fn register(engine: &mut Engine) {
+pub(crate) fn register(engine: &mut Engine, effort: &Effort) {
+    let effort = || effort.clone();
     for (name, operator) in [("+", '+'), ("-", '-'), ("*", '*'), ("/", '/'), ("%", '%')] {
-        engine.register_fn(name, move |a: f64, b: f64| calculate(a, operator, b));
-        engine.register_fn(name, move |a: f64, b: i64| calculate(a, operator, b as f64));
-        engine.register_fn(name, move |a: i64, b: f64| calculate(a as f64, operator, b));
+        let calculate = |effort: Effort| move |a: f64, b: f64| calculate(&effort, a, operator, b);
+        let (both, second, first) = (calculate(effort()), calculate(effort()), calculate(effort()));
+        engine.register_fn(name, both);
+        engine.register_fn(name, move |a: f64, b: i64| second(a, b as f64));
+        engine.register_fn(name, move |a: i64, b: f64| first(a as f64, b));
     }
-    engine.register_fn("/", |a: i64, b: i64| calculate(a as f64, '/', b as f64));
+    let divided = effort();
+    engine.register_fn("/", move |a: i64, b: i64| calculate(&divided, a as f64, '/', b as f64));
     engine.register_fn("-", |a: f64| -a);
     engine.register_fn("-", |a: i64| -> Answer<i64> {
         a.checked_neg().ok_or_else(|| format!("-({a}) is too large a whole number").into())
@@ -46,15 +55,25 @@ pub(crate) fn register(engine: &mut Engine) {
     engine.register_fn("+", |a: f64| a);
     engine.register_fn("+", |a: i64| a);
     engine.register_fn("!", |a: bool| !a);
-    for (name, operator) in [("+=", '+'), ("-=", '-'), ("*=", '*'), ("/=", '/'), ("%=", '%')] {
-        let assign = move |a: &mut f64, b: f64| calculate(*a, operator, b).map(|result| *a = result);
-        engine.register_fn(name, assign);
-        engine.register_fn(name, move |a: &mut f64, b: i64| assign(a, b as f64));
+    for (name, operator) in [("+=", '+'), ("-=", '-'), ("*=", '*')] {
+        let assign = |effort: Effort| {
+            move |a: &mut f64, b: f64| calculate(&effort, *a, operator, b).map(|result| *a = result)
+        };
+        let (number, whole) = (assign(effort()), assign(effort()));
+        engine.register_fn(name, number);
+        engine.register_fn(name, move |a: &mut f64, b: i64| whole(a, b as f64));
     }
-    engine.register_fn("+", |a: ImmutableString, b: f64| format!("{a}{}", text(b)));
+    let texted = |effort: Effort| {
+        move |number: f64| {
+            effort.add(TEXT_COST);
+            text(number)
+        }
+    };
+    let (joined, shown) = (texted(effort()), texted(effort()));
+    engine.register_fn("+", move |a: ImmutableString, b: f64| format!("{a}{}", joined(b)));
     engine.register_fn("+", |a: ImmutableString, b: i64| format!("{a}{b}"));
     engine.register_fn("+", |a: ImmutableString, b: bool| format!("{a}{b}"));
-    engine.register_fn("to_string", text);
+    engine.register_fn("to_string", shown);
     for name in ["<", "<=", ">", ">="] {
         engine.register_fn(name, |(): (), (): ()| missing());
         engine.register_fn(name, |(): (), _: f64| missing());

@@ -95,12 +95,8 @@ impl Program {
             scope.push_constant_dynamic(*name, shown(number));
         }
         surroundings(&mut scope, elapsed, cells);
-        let (ran, raised) = LANGUAGE.with(|language| {
-            language.raised.borrow_mut().clear();
-            let ran = language.engine.run_ast_with_scope(&mut scope, &self.ast);
-            (ran, language.raised.take())
-        });
-        ran.map_err(|error| Fault::other(format!("script, {}", explained(*error))))?;
+        let ran = LANGUAGE.with(|language| language.run(&mut scope, &self.ast));
+        let raised = ran.map_err(|error| Fault::other(format!("script, {}", explained(*error))))?;
         let fault = |reason: String| Fault::other(format!("script: {reason}"));
         let mut outputs = [None; OUTPUTS.len()];
         for (output, name) in outputs.iter_mut().zip(OUTPUTS) {
@@ -156,7 +152,7 @@ fn explained(error: EvalAltResult) -> String {
     let mut error = error;
     let position = error.take_position();
     let words = match &error {
-        EvalAltResult::ErrorTooManyOperations(_) => {
+        EvalAltResult::ErrorTooManyOperations(_) | EvalAltResult::ErrorTerminated(..) => {
             format!("more than {OPERATIONS_MAX} operations in a row: end the loop earlier, or do less")
         }
         EvalAltResult::ErrorFunctionNotFound(signature, _) if signature.contains("()") => {
