@@ -84,7 +84,7 @@ pub fn admit(new: &Record, others: &[Record]) -> Result<Admission, AdmissionErro
 /// The command in doubt because of which `record` is not carried out: one of the same target that nobody has looked at, where no person
 /// proposed `record`. Asked before each step towards the field, as what was waited for may have come to be in doubt.
 #[must_use]
-pub fn in_doubt(record: &Record, others: &[Record]) -> Option<Uuid> {
+pub fn blocked_by_doubt(record: &Record, others: &[Record]) -> Option<Uuid> {
     if record.command().proposer.is_person() {
         return None;
     }
@@ -154,12 +154,12 @@ mod tests {
         let refused = AdmissionError::InDoubt { id: doubtful.id() };
         assert_eq!(admit(&new, std::slice::from_ref(&doubtful)), Err(refused));
         assert_eq!(admit(&by_operator(2), std::slice::from_ref(&doubtful)), Ok(Admission::default()));
-        assert_eq!(in_doubt(&new, std::slice::from_ref(&doubtful)), Some(doubtful.id()));
-        assert_eq!(in_doubt(&new, std::slice::from_ref(&flying)), None);
-        assert_eq!(in_doubt(&by_operator(2), std::slice::from_ref(&doubtful)), None);
+        assert_eq!(blocked_by_doubt(&new, std::slice::from_ref(&doubtful)), Some(doubtful.id()));
+        assert_eq!(blocked_by_doubt(&new, std::slice::from_ref(&flying)), None);
+        assert_eq!(blocked_by_doubt(&by_operator(2), std::slice::from_ref(&doubtful)), None);
         let seen = crate::Event::Resolve { by: "anna".to_owned(), note: "the valve is open".to_owned() };
         let seen = apply(&doubtful, &seen, NOW.plus(Duration::from_secs(30))).expect("resolved");
-        assert_eq!(in_doubt(&new, std::slice::from_ref(&seen)), None);
+        assert_eq!(blocked_by_doubt(&new, std::slice::from_ref(&seen)), None);
         assert_eq!(admit(&new, &[seen]), Ok(Admission::default()));
     }
 

@@ -25,7 +25,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
-pub use admission::{Admission, AdmissionError, admit, in_doubt, waits_for};
+pub use admission::{Admission, AdmissionError, admit, blocked_by_doubt, waits_for};
 pub use apply::{ANSWER_MAX, APPROVALS_MAX, ARMED_MAX, CLOCK_BACK_MAX, Illegal, apply, recover};
 pub use approval::{APPROVERS_MAX, Approval, ApprovalError, Class, ClassError, Classes};
 pub use authority::{Armed, Authorities, AuthorityError, Standing, UNARMED_MAX};

@@ -1,7 +1,7 @@
 //! What the desk asks before each step towards the field: owner, authority and the rules of the target, with what is known at
 //! that moment. Nothing is noted here: whoever was permitted gets the memory as it would be.
 
-use geminus_command::{AdmissionError, Phase, Precedence, Proposer, Record, in_doubt};
+use geminus_command::{AdmissionError, Phase, Precedence, Proposer, Record, blocked_by_doubt};
 use geminus_core::Authority;
 use geminus_interlock::{Book, By, Decision, Memory, Moment, Permit, Picture, Wish};
 
@@ -41,7 +41,7 @@ impl<B: Books> Desk<B> {
             return refuse("owner", error.to_string());
         }
         // Whoever waited for the order that nobody knows the end of waits for a person, too.
-        if let Some(id) = in_doubt(record, &self.others(record)) {
+        if let Some(id) = blocked_by_doubt(record, &self.others(record)) {
             return refuse("one-at-a-time", AdmissionError::InDoubt { id }.to_string());
         }
         let (by, authority) = standing(record, authority, now);
