@@ -40,9 +40,9 @@ impl Plant {
         let (speed, leak) = (self.speed, self.leak);
         let mut rates = |_: f64, h: &[f64], out: &mut [f64]| {
             let flow = |level: f64| 0.004 * (2.0 * 9.806_65 * level.max(0.0)).sqrt();
-            let [upper, lower] = [h[0], h[1]];
-            out[0] = (0.03 * speed / 100.0 - flow(upper)) / 1.5;
-            out[1] = (flow(upper) - flow(lower) - leak) / 1.5;
+            let ([upper, lower], [up, down]) = (h, out) else { return };
+            *up = (0.03 * speed / 100.0 - flow(*upper)) / 1.5;
+            *down = (flow(*upper) - flow(*lower) - leak) / 1.5;
         };
         Rk4::new(2)
             .expect("a size")

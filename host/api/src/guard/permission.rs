@@ -20,7 +20,7 @@ pub(crate) enum Need {
 use Need::{Login, Nothing, Site, Twins};
 use Permission::{Administer, Alarms, Approve, Certificates, Command, Interlocks, Plugins, Read};
 
-const TABLE: [(&str, &str, Need); 60] = [
+const TABLE: [(&str, &str, Need); 63] = [
     ("get", "/api/v1/session", Login),
     ("post", "/api/v1/session", Nothing),
     ("delete", "/api/v1/session", Login),

@@ -9,7 +9,7 @@ use opcua::client::DataChangeCallback;
 use opcua::types::{Error, StatusCode, TimestampsToReturn, Variant};
 
 use crate::link::{self, Link};
-use crate::order::{Destination, Place};
+use crate::order::{self, Destination, Place};
 use crate::{NodeAddress, OpcUaOptions, status, subscription};
 
 /// Items in one request.
@@ -103,7 +103,7 @@ impl Bare {
     pub async fn order(&self, value: f64) -> Result<(), BareError> {
         let place = self.order.clone().ok_or_else(|| BareError::Order("it was given no node".to_owned()))?;
         let value = place.variant(value).map_err(BareError::Order)?;
-        match place.send(&self.link.session, value).await {
+        match order::answer(place.send(&self.link.session, value).await) {
             Answer::Acknowledged { .. } => Ok(()),
             Answer::NotSent { reason } | Answer::Declined { reason } | Answer::Lost { reason } => {
                 Err(BareError::Order(reason))
