@@ -139,7 +139,10 @@ mod tests {
         }
         let left = pending.0.values().filter(|login| login.address == address(0)).count();
         assert_eq!(left, 1, "the busiest network has made room");
-        assert!(pending.take(fair.state.reveal(), fair.binding.reveal(), now).is_ok(), "others are left alone");
+        assert!(
+            pending.take(fair.state.reveal(), fair.binding.reveal(), now).is_ok(),
+            "others are left alone"
+        );
         assert!(pending.begin(address(0), PENDING_LIFE).is_ok(), "what is over makes room");
     }
 }

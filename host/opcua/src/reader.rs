@@ -112,7 +112,11 @@ impl<S: Sink> Reader<S> {
         let since = Duration::ZERO;
         let (tell, ends) = mpsc::unbounded_channel();
         // One that ends after its source is nobody's any more.
-        let book = TicketBook::new(move |end| drop(tell.send(end)));
+        let book = TicketBook::new(move |end| {
+            if tell.send(end).is_err() {
+                tracing::debug!("a message ended after its source");
+            }
+        });
         Self {
             house,
             options,

@@ -1,4 +1,5 @@
 //! The interpreter against scripts that work, scripts that cannot, and scripts that fail in a row.
+#![expect(clippy::panic, reason = "a test may")]
 
 use geminus_core::Declaration;
 use geminus_core::declaration::{Arrival, Kind, Priority, Role};

@@ -220,7 +220,8 @@ async fn which_side_is_ordered_of_is_told_by_the_address() {
     assert_eq!(fits("post", &format!("{ROUTE}/reject"), &rejected)["rejection"], "taken-back");
     assert_eq!(order("DELETE", &format!("clients/{CLIENT}"), "").await.status, 204);
     assert_eq!(order("POST", &format!("clients/{CLIENT}/trust"), r#"{"who":"Anna"}"#).await.status, 400);
-    let unsigned = send(served.at, "POST", &format!("/api/v1/certificates/clients/{CLIENT}/trust"), &[], b"");
+    let path = format!("/api/v1/certificates/clients/{CLIENT}/trust");
+    let unsigned = send(served.at, "POST", &path, &[], b"");
     assert_eq!(unsigned.await.status, 401);
     let asked = served.house.asked.lock().expect("asked").join("\n");
     let expect = [
