@@ -89,7 +89,7 @@ pub struct TankMpc {
     over: Memo<ZeroOrderHold<2, 3>>,
 }
 
-#[command_policy(warm_up_rows = 0, budget(fuel_per_row = 5_000_000, memory_bytes = 33_554_432))]
+#[command_policy(warm_up_rows = 0, budget(fuel_per_row = 2_000_000, memory_bytes = 33_554_432))]
 impl Behavior for TankMpc {
     fn open(parameters: TankParameters, _: &Opening<'_>) -> Result<Self, Fault> {
         parameters.check()?;

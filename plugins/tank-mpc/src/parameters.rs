@@ -47,8 +47,8 @@ pub struct TankParameters {
     /// A move of the speed that weighs as much as level_error: larger ones are quicker.
     #[parameter(unit = "%", default = 5.0, min = 0.001, max = 1000.0)]
     pub speed_move: f64,
-    /// Time from one decision to the next, and of one interval of the plan. There are twenty of them in it.
-    #[parameter(unit = "s", default = 20.0, min = 0.1, max = 3600.0)]
+    /// Time from one decision to the next, and of one interval of the plan. There are ten of them in it.
+    #[parameter(unit = "s", default = 30.0, min = 0.1, max = 3600.0)]
     pub interval: f64,
     /// What differs less from the speed in force is not proposed.
     #[parameter(unit = "%", default = 0.5, min = 0.0, max = 50.0)]

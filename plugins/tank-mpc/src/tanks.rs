@@ -17,7 +17,7 @@ use crate::TankParameters;
 /// m/s²
 const GRAVITY: f64 = 9.806_65;
 /// Intervals of a plan.
-const HORIZON: u16 = 20;
+const HORIZON: u16 = 10;
 /// Price of leaving the limits of a level by `level_error`, in errors of that size.
 const EXCESS_PRICE: f64 = 100.0;
 
