@@ -12,7 +12,6 @@ use geminus_sdk::{Behavior, OpeningRequest, Outcome, Random, Rows, SlotTable};
 use geminus_tests::repository;
 use motor_thermal::MotorThermal;
 use pump_health::PumpHealth;
-use script::Script;
 use tank_mpc::TankMpc;
 use throttle_policy::ThrottlePolicy;
 use turbofan_rul::TurbofanRul;
@@ -218,28 +217,4 @@ fn turbofan_rul_gives_the_same_bits_natively_and_in_wasm() {
             38.8, 23.3,
         ],
     );
-}
-
-/// Every operator, function and kind of state of the language, over inputs that are now and then missing.
-const RULE: &str = r#"{"script": "
-state.rows = (state.rows ?? 0) + 1;
-let t = celsius_1 ?? 20.0;
-state.smooth = (state.smooth ?? t) + (t - (state.smooth ?? t)) * (1 - exp(0 - (elapsed ?? 0.0) / 30));
-state.odd = state.rows % 2 == 1;
-x = sin(t) + cos(t) + tan(t) + atan2(t, 3) + tanh(t / 100) + asin(tanh(t)) + acos(tanh(t / 9)) + atan(t);
-y = pow(abs(t), 0.37) + ln(abs(t) + 1) + log10(abs(t) + 1) + sqrt(abs(t)) + floor(t) + ceil(t) + round(t);
-z = if state.odd { max(t, state.smooth) % 7 } else { min(t, 7.5) / 3 };
-health = clamp(1 - abs(t - state.smooth) / 100, 0, 1);
-if t > state.smooth * 1.02 { alert(t, `${text(t, 3)} over ${state.smooth} in row ${state.rows}`); }
-if bar_1 == () { return; }
-let n = 0;
-while n < 5 { n += 1; if bar_1 * n > 9.5 { alert_high(bar_1, \"pressure \" + bar_1); break; } }
-"}"#;
-
-#[test]
-fn script_gives_the_same_bits_natively_and_in_wasm() {
-    let parameters = RULE.replace('\n', "\\n");
-    let mut usual = [1.0; 32];
-    (usual[0], usual[4]) = (60.0, 1.9);
-    check_with::<Script>("script", &parameters, &usual);
 }
