@@ -205,7 +205,8 @@ fn cools(host: &Host, line: &Line, mut meanwhile: impl FnMut() -> anyhow::Result
         let drive = line.look()?;
         let (now, limit, hottest) = (drive.motor.winding, drive.limit, drive.hottest);
         ensure!(
-            limit < 90.0 && now < hottest - 3.0 && estimate < highest - 2.0,
+            // The policy takes back as much as keeps the winding below its limit, and no more.
+            limit < 90.0 && now < hottest - 0.4 && estimate < highest - 0.4,
             "{now:.1} °C of {hottest:.1}, estimated {estimate:.1} of {highest:.1}, at {limit} %"
         );
         Ok(Some(()))

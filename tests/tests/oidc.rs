@@ -172,7 +172,8 @@ fn people_log_in_over_a_provider_and_programs_bring_its_tokens() -> anyhow::Resu
     let (refused, _) = log_in(&host, &mut stranger)?;
     ensure!(refused.status == 403 && refused.text.contains("oidc:mallory has no role here"), "{refused:?}");
     provider.be("19", "grace", &["operators"])?;
-    let (taken, _) = log_in(&host, &mut stranger)?;
+    // Another browser: the provider knows the one before as mallory.
+    let (taken, _) = log_in(&host, &mut Visitor::default())?;
     ensure!(taken.status == 401 && taken.text.contains("name of another subject"), "{taken:?}");
     hears(&host, &ada, "login-failed", |entry| {
         entry["message"].as_str().is_some_and(|text| text.contains("mallory"))
