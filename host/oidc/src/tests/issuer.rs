@@ -32,11 +32,15 @@ impl Signer {
     pub(super) fn rsa(bits: u32) -> Self {
         let bits = format!("rsa_keygen_bits:{bits}");
         let made = Command::new("openssl")
-            .args(["genpkey", "-quiet", "-algorithm", "RSA", "-outform", "DER", "-pkeyopt", &bits])
+            .args(["genpkey", "-quiet", "-algorithm", "RSA", "-pkeyopt", &bits])
             .output()
             .expect("openssl is needed");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        Self::Rsa(Box::new(RsaKeyPair::from_pkcs8(&made.stdout).expect("a key")))
+        // As PEM: older versions write another format as DER.
+        let pem = String::from_utf8(made.stdout).expect("PEM");
+        let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+        let der = STANDARD.decode(body).expect("base64");
+        Self::Rsa(Box::new(RsaKeyPair::from_pkcs8(&der).expect("a key")))
     }
 
     pub(super) fn ec() -> Self {

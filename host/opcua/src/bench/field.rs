@@ -87,7 +87,11 @@ impl Field {
         limits.max_monitored_item_queue_size = VALUES_MAX;
         limits.max_queued_notifications = MESSAGES_MAX;
         limits.max_monitored_items_per_sub = NODES_MAX;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // The library leaves work of its own on the runtime in which it is made.
+        let inside = runtime.enter();
         let (server, handle) = builder.build().map_err(FieldError::Setup)?;
+        drop(inside);
         let lacks = || FieldError::Setup("it has no nodes of its own".to_owned());
         let nodes = handle.node_managers().get_of_type::<SimpleNodeManager>().ok_or_else(lacks)?;
         let namespace = handle.get_namespace_index(NAMESPACE).ok_or_else(lacks)?;
@@ -107,7 +111,6 @@ impl Field {
             }
         }
         let (stop, stopped) = oneshot::channel::<()>();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name("opcua-server".to_owned()).spawn(move || {
             runtime.block_on(async move {
                 let run = async {

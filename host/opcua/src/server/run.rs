@@ -128,7 +128,7 @@ impl OpcUaServer {
         // Now, so that what is in the way is said at the start.
         let first = room.build()?;
         #[cfg(test)]
-        let handle = FirstServer(first.1.clone());
+        let handle = FirstServer(first.2.clone());
         let thread = std::thread::Builder::new().name("opcua-server".to_owned());
         let thread = thread.spawn(move || room.serve(first, strangers)).map_err(ServerError::Thread)?;
         Ok(Self {
@@ -169,6 +169,9 @@ impl Drop for OpcUaServer {
     }
 }
 
+/// A server of the library, and the runtime in which it was made and is to be served.
+type Made = (Runtime, Server, ServerHandle);
+
 /// Everything that one server after the other is made of.
 struct Room {
     options: ServerOptions,
@@ -187,7 +190,7 @@ struct Room {
 }
 
 impl Room {
-    fn build(&self) -> Result<(Server, ServerHandle), ServerError> {
+    fn build(&self) -> Result<Made, ServerError> {
         let nodes = TwinNodesBuilder {
             catalogue: Arc::clone(&self.catalogue),
             board: Arc::clone(&self.board),
@@ -244,11 +247,24 @@ impl Room {
         if let Some(safest) = safest {
             builder = builder.default_endpoint(safest.policy().to_string());
         }
-        builder.build().map_err(ServerError::Library)
+        // The library leaves work of its own on the runtime in which it is made.
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(ServerError::Thread)?;
+        let made = {
+            let _inside = runtime.enter();
+            builder.build()
+        };
+        match made {
+            Ok((server, handle)) => Ok((runtime, server, handle)),
+            Err(reason) => {
+                // Whoever starts the host may be inside of another one, where none may be waited for.
+                runtime.shutdown_background();
+                Err(ServerError::Library(reason))
+            }
+        }
     }
 
     /// Serves, with one server of the library after the other, until it is to stop.
-    fn serve(self, first: (Server, ServerHandle), mut strangers: Strangers) {
+    fn serve(self, first: Made, mut strangers: Strangers) {
         let mut next = Some(Ok(first));
         while let Some(made) = next.take() {
             let goes_on = match self.once(made, &mut strangers) {
@@ -266,15 +282,9 @@ impl Room {
     }
 
     /// One server of the library, until it ends.
-    fn once(
-        &self,
-        made: Result<(Server, ServerHandle), String>,
-        strangers: &mut Strangers,
-    ) -> Result<Ended, String> {
-        let made = made?;
-        let runtime =
-            Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-        let ended = self.run(&runtime, made, strangers);
+    fn once(&self, made: Result<Made, String>, strangers: &mut Strangers) -> Result<Ended, String> {
+        let (runtime, server, handle) = made?;
+        let ended = self.run(&runtime, (server, handle), strangers);
         // With all that the library has left running.
         runtime.shutdown_timeout(GOODBYE);
         ended
