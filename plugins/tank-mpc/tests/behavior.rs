@@ -1,6 +1,6 @@
 //! The policy as the host sees it, and the loop closed over two simulated tanks that are not linear.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test may")]
+#![expect(clippy::expect_used, reason = "a test may")]
 
 use geminus_models::ode::Rk4;
 use geminus_sdk::testing::{Host, Stepped};
