@@ -30,12 +30,14 @@ enum Key {
     Pair(String, IpAddr),
     Address(IpAddr),
     Name(String),
+    /// A name over protocols that tell no addresses: apart, so that guesses there hold nobody up who comes with one.
+    Distant(String),
 }
 
 impl Key {
     fn free(&self) -> u32 {
         match self {
-            Self::Pair(..) => FREE_PAIR,
+            Self::Pair(..) | Self::Distant(_) => FREE_PAIR,
             Self::Address(_) => FREE_ADDRESS,
             Self::Name(_) => FREE_NAME,
         }
@@ -44,7 +46,7 @@ impl Key {
     fn delay_max(&self) -> Duration {
         match self {
             Self::Pair(..) | Self::Address(_) => DELAY_MAX,
-            Self::Name(_) => DELAY_NAME_MAX,
+            Self::Name(_) | Self::Distant(_) => DELAY_NAME_MAX,
         }
     }
 }
@@ -110,9 +112,7 @@ impl Throttle {
 
     /// An attempt over such a protocol was right.
     pub(crate) fn forgive_named(&mut self, name: &str) {
-        if let Some(failures) = self.0.get_mut(&name_key(Some(name))) {
-            failures.count = failures.count.saturating_sub(1);
-        }
+        self.0.remove(&name_key(Some(name)));
     }
 
     /// An attempt without a name was right.
@@ -177,7 +177,7 @@ fn keys(name: &str, address: IpAddr) -> [Key; 3] {
 
 fn name_key(name: Option<&str>) -> Key {
     match name {
-        Some(name) => Key::Name(name.to_owned()),
+        Some(name) => Key::Distant(name.to_owned()),
         None => Key::Address(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)),
     }
 }
@@ -261,11 +261,12 @@ mod tests {
     #[test]
     fn without_addresses_a_name_holds_up_itself_alone() {
         let mut throttle = Throttle::default();
-        for _ in 0..FREE_NAME {
+        for _ in 0..FREE_PAIR {
             assert_eq!(throttle.begin_named(Some("old"), second(1)), Ok(()));
         }
         assert_eq!(throttle.begin_named(Some("old"), second(1)), Err(DELAY_FIRST));
         assert_eq!(throttle.begin_named(Some("ada"), second(1)), Ok(()));
+        assert_eq!(throttle.begin("old", HERE, second(1)), Ok(()), "with an address it is another matter");
         throttle.forgive_named("old");
         assert_eq!(throttle.begin_named(Some("old"), second(1)), Ok(()));
         for _ in 0..FREE_ADDRESS {
