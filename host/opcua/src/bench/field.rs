@@ -70,7 +70,8 @@ impl Field {
         let port = listener.local_addr()?.port();
         let metadata = NamespaceMetadata { namespace_uri: NAMESPACE.to_owned(), ..Default::default() };
         let mut builder = ServerBuilder::new_anonymous("geminus bench")
-            .application_uri(NAMESPACE)
+            // Another one than that of the nodes: the library keeps its diagnostics under it, and would look for nodes there.
+            .application_uri(format!("{NAMESPACE}:server"))
             .product_uri(NAMESPACE)
             .host("127.0.0.1")
             .port(port)
