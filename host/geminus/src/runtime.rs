@@ -45,6 +45,7 @@ mod shard;
 mod shares;
 mod site_change;
 mod start;
+mod storage;
 mod substitutes;
 mod swaps;
 #[cfg(feature = "bench")]
@@ -157,12 +158,7 @@ impl Running {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let site = plan::load(&options.site)?;
         let data = site.data_folder();
-        let mut settings = geminus_store::Options {
-            group_commit_ms: site.document.store.group_commit_ms.into(),
-            ..geminus_store::Options::default()
-        };
-        settings.retention_hours = u64::from(site.document.store.retention_days) * 24;
-        let store = Store::open(&data, settings, Arc::clone(&clock))?;
+        let store = Store::open(&data, storage::options(&site.document.store), Arc::clone(&clock))?;
         let listen = match options.listen {
             Some(address) => address,
             None => site.document.http.listen.parse().context("http.listen is no address")?,

@@ -35,7 +35,7 @@ pub use journal::{
     Audit, CHECKPOINTS_FILE, Chain, Entry, Format, Journal, Kept, PublicKey, audit, audit_export, export,
     rotate_key,
 };
-pub use options::Options;
+pub use options::{Keep, Options};
 pub use outbox::{
     COMMANDS_KEPT_MIN, CommandChange, CommandFilter, CommandRow, Outbox, OutboxReader, TargetRow, Transition,
 };

@@ -1,8 +1,10 @@
 //! The store's knobs, each with its unit, its default and its bounds.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::StoreError;
+use crate::{Class, StoreError};
 
 /// How the store writes, keeps and forgets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +32,8 @@ pub struct Options {
     pub seal_after_s: u64,
     /// History older than this many hours (by source time) is removed; 0 keeps it for ever. Default 0.
     pub retention_hours: u64,
+    /// What is kept of each class of series, where that differs.
+    pub keep: BTreeMap<Class, Keep>,
     /// The oldest history is removed when hot.db holds more than this many mebibytes; 0 sets no bound. Default 0.
     pub retention_mib: u64,
     /// Hardest bound of hot.db in mebibytes: beyond it writing stops as on a full disk. 0 sets no bound. Default 0.
@@ -46,6 +50,16 @@ pub struct Options {
     pub journal_checkpoint_s: u64,
 }
 
+/// What is kept of a class of series.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Keep {
+    /// Hours; 0: as [`Options::retention_hours`] says.
+    pub hours: u64,
+    /// Mebibytes of its files, of which the oldest are removed beyond it; 0 sets no bound.
+    pub mib: u64,
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -58,6 +72,7 @@ impl Default for Options {
             fold_slice_ms: 3,
             seal_after_s: 900,
             retention_hours: 0,
+            keep: BTreeMap::new(),
             retention_mib: 0,
             quota_mib: 0,
             check_mib_max: 256,
@@ -69,6 +84,13 @@ impl Default for Options {
 }
 
 impl Options {
+    /// What is kept of a class; 0 hours are for ever.
+    #[must_use]
+    pub fn kept(&self, class: Class) -> Keep {
+        let keep = self.keep.get(&class).copied().unwrap_or_default();
+        Keep { hours: if keep.hours > 0 { keep.hours } else { self.retention_hours }, ..keep }
+    }
+
     /// Refuses values that cannot work.
     ///
     /// # Errors

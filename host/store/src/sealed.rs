@@ -17,6 +17,7 @@ mod makers;
 pub(crate) mod manifest;
 pub(crate) mod order;
 mod place;
+mod retain;
 pub(crate) mod sealer;
 mod sweep;
 

@@ -43,6 +43,8 @@ pub struct Stats {
     pub bytes_sealed: u64,
     /// Those files.
     pub files_sealed: u64,
+    /// Files that retention removed.
+    pub files_retired: u64,
     /// Attempts to move history into files that failed.
     pub seals_failed: u64,
     /// Pages of hot.db in use, in bytes, as last looked at.
@@ -186,6 +188,7 @@ pub(crate) struct Gauges {
     pub(crate) points_sealed: AtomicU64,
     pub(crate) bytes_sealed: AtomicU64,
     pub(crate) files_sealed: AtomicU64,
+    pub(crate) files_retired: AtomicU64,
     pub(crate) seals_failed: AtomicU64,
     pub(crate) file_bytes: AtomicU64,
     pub(crate) commits: AtomicU64,
@@ -219,6 +222,7 @@ impl Gauges {
             points_sealed: of(&self.points_sealed),
             bytes_sealed: of(&self.bytes_sealed),
             files_sealed: of(&self.files_sealed),
+            files_retired: of(&self.files_retired),
             seals_failed: of(&self.seals_failed),
             file_bytes: of(&self.file_bytes),
             commits: of(&self.commits),

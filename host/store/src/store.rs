@@ -11,11 +11,11 @@ use geminus_core::{Clock, SeriesId};
 use rusqlite::Connection;
 
 use crate::hot::recorder::{Recorder, Work};
-use crate::sealed::Class;
-use crate::sealed::sealer::{Ask, Parts, Sealer};
 use crate::hot::writer::Writer;
 use crate::journal::Journal;
 use crate::outbox::Outbox;
+use crate::sealed::Class;
+use crate::sealed::sealer::{Ask, Parts, Sealer};
 use crate::stats::{Gauges, Stats};
 use crate::{Control, Options, Reader, Snapshots, StoreError, hot};
 

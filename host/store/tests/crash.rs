@@ -12,6 +12,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use geminus_core::ticket::TicketEnd;
@@ -50,12 +51,44 @@ fn a_writer_says_what_is_durable() {
     let dir = given.as_ref().map_or_else(|| own.path().to_owned(), PathBuf::from);
     let from: u64 = std::env::var(FROM).map_or(0, |text| text.parse().expect("number"));
     let store = Store::open(&dir, options(), Arc::new(SystemClock::new())).expect("store");
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| seal_on(&store, &over));
+        // Dropped also by a panic, so that this thread does not wait for the other one for ever.
+        let _over = Over(&over);
+        write_on(&store, given.is_some(), from);
+    });
+    assert!(store.stats().writable);
+}
+
+/// Says when dropped that it is over.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// Seals what there is, over and over, so that a kill and a broken disk meet files in every stage, too. Each time what
+/// came meanwhile is merged into them.
+fn seal_on(store: &Store, over: &AtomicBool) {
+    while !over.load(Ordering::Acquire) {
+        if let Err(error) = store.seal() {
+            eprintln!("{error}");
+        }
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+}
+
+/// Writes a little, or for ever.
+fn write_on(store: &Store, forever: bool, from: u64) {
     let (tell, heard) = std::sync::mpsc::sync_channel(WINDOW as usize * 2);
     let book = TicketBook::new(move |end| tell.send(end).unwrap_or(()));
     let (recorder, journal) = (store.recorder(), store.journal());
     let (mut sent, mut ended) = (from, 0u64);
     let mut out = std::io::stdout();
-    while given.is_some() || ended < 200 {
+    while forever || ended < 200 {
         while sent < from + ended + WINDOW {
             recorder.record(parcel(sent), vec![book.open(sent)]);
             sent += 1;
@@ -79,7 +112,6 @@ fn a_writer_says_what_is_durable() {
         }
         out.flush().expect("pipe");
     }
-    assert!(store.stats().writable);
 }
 
 fn start(dir: &Path, from: u64) -> Child {
@@ -120,6 +152,19 @@ fn check(reader: &Reader, acked: &BTreeSet<u64>) {
     assert!(reader.damage().is_empty());
 }
 
+/// The files are those that `hot.db` names, no more and no less.
+fn check_files(dir: &Path) {
+    let connection = rusqlite::Connection::open(dir.join("hot.db")).expect("file");
+    let mut select = connection.prepare("SELECT file FROM sealed").expect("statement");
+    let named = select.query_map([], |row| row.get::<_, String>(0)).expect("rows");
+    let named: BTreeSet<PathBuf> = named.map(|name| dir.join("history").join(name.expect("name"))).collect();
+    let inside = |folder: PathBuf| {
+        std::fs::read_dir(folder).expect("folder").map(|entry| entry.expect("entry").path())
+    };
+    let found: BTreeSet<PathBuf> = inside(dir.join("history")).flat_map(inside).collect();
+    assert_eq!(found, named);
+}
+
 #[test]
 fn nothing_acknowledged_is_lost_or_doubled_when_the_writer_is_killed() {
     let dir = tempfile::tempdir().expect("folder");
@@ -150,6 +195,9 @@ fn nothing_acknowledged_is_lost_or_doubled_when_the_writer_is_killed() {
             store.fold().expect("fold");
             check(&store.reader(), &all);
         }
+        store.seal().expect("seal");
+        check(&store.reader(), &all);
+        check_files(dir.path());
         store.close().expect("close");
     }
     assert!(all.len() as u64 > ROUNDS * 150);

@@ -347,12 +347,49 @@ pub struct Store {
     pub group_commit_ms: u32,
     /// Days that history is kept; 0 keeps everything.
     pub retention_days: u32,
+    /// Seconds that an hour must be over, and nothing more have come for it, before its samples are moved from `hot.db`
+    /// into Parquet files below `history` in the data folder; 0 leaves them in `hot.db`.
+    pub seal_after_s: u32,
+    /// What is kept of each kind of point, where that differs from `retention_days`.
+    pub keep: KeepOfAll,
     /// Seconds between two snapshots of behavior state; 1 … 86400.
     pub snapshot_s: u32,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { group_commit_ms: 5, retention_days: 0, snapshot_s: 60 }
+        Self {
+            group_commit_ms: 5,
+            retention_days: 0,
+            seal_after_s: 900,
+            keep: KeepOfAll::default(),
+            snapshot_s: 60,
+        }
     }
+}
+
+/// What is kept of each kind of point.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeepOfAll {
+    /// What the field sent.
+    pub measured: Keep,
+    /// What behaviors computed.
+    pub estimated: Keep,
+    /// What behaviors said of what will be.
+    pub predicted: Keep,
+    /// What was wished for.
+    pub set_point: Keep,
+    /// What behaviors were given and who answered, for replay.
+    pub record: Keep,
+}
+
+/// What is kept of one kind of point.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keep {
+    /// Days; 0: as `retention_days` says.
+    pub days: u32,
+    /// Mebibytes of its files, of which the oldest are removed beyond it; 0 sets no bound.
+    pub mib: u32,
 }

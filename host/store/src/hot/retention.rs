@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 
 use super::{FILE, PAGE_BYTES};
-use crate::StoreError;
 use crate::sqlite::number;
+use crate::{Class, StoreError};
 
 /// Blocks that one slice removes.
 const REMOVED_AT_ONCE: i64 = 256;
@@ -23,6 +23,21 @@ pub(crate) fn remove_older(connection: &Connection, cutoff: i64) -> Result<(usiz
         (SELECT id FROM folded WHERE t_max < ?1 ORDER BY t_max LIMIT ?2)";
     let gone = connection
         .execute(statement, (cutoff, REMOVED_AT_ONCE))
+        .map_err(StoreError::database(FILE.name, "removing old blocks"))?;
+    Ok((gone, gone as u64 >= REMOVED_AT_ONCE.cast_unsigned()))
+}
+
+/// The same for the blocks of one class of series.
+pub(crate) fn remove_older_of(
+    connection: &Connection,
+    class: Class,
+    cutoff: i64,
+) -> Result<(usize, bool), StoreError> {
+    let statement = "DELETE FROM folded WHERE id IN
+        (SELECT f.id FROM folded f JOIN series s ON s.id = f.series WHERE f.t_max < ?1 AND s.class = ?2
+         ORDER BY f.t_max LIMIT ?3)";
+    let gone = connection
+        .execute(statement, (cutoff, class.number(), REMOVED_AT_ONCE))
         .map_err(StoreError::database(FILE.name, "removing old blocks"))?;
     Ok((gone, gone as u64 >= REMOVED_AT_ONCE.cast_unsigned()))
 }

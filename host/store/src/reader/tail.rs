@@ -49,7 +49,9 @@ impl Tail {
             .split_at_checked(samples.partition_point(|sample| sample.time < from))
             .unwrap_or_default();
         self.since.splice(0..0, since.iter().copied());
-        if let Some(last) = before.last().filter(|last| self.before.is_none_or(|known| last.time >= known.time)) {
+        if let Some(last) =
+            before.last().filter(|last| self.before.is_none_or(|known| last.time >= known.time))
+        {
             self.before = Some(*last);
         }
     }
@@ -99,6 +101,7 @@ pub(super) fn tails(
             }
         }
     }
+    tails.iter_mut().for_each(|tail| tail.trim(limit));
     sealed((connection, archive), wanted, limit, &mut tails, damaged)?;
     for tail in &mut tails {
         tail.trim(limit);
@@ -115,15 +118,19 @@ fn sealed(
     tails: &mut [Tail],
     damaged: &mut dyn FnMut(Damage),
 ) -> Result<(), StoreError> {
-    // Ends sooner for whoever has a sample before its time that no file reaches.
-    let lacks = |tail: &Tail| tail.before.is_none() && !tail.cut;
+    // The latest file comes first: over for whoever has as many as it takes, or a sample before its time, and no file
+    // reaches further back.
     let mut samples = Vec::new();
     for (t_max, number) in manifest::latest_first(connection, 0)? {
         let reaches = |from: &Timestamp, tail: &Tail| {
-            let known = tail.before.map_or(0, |before| column_from_time(before.time));
-            lacks(tail) || t_max >= column_from_time(*from) || t_max >= known
+            let since = match tail.cut {
+                true => tail.since.first().map(|first| first.time),
+                false => tail.before.map(|before| before.time).map(|before| before.min(*from)),
+            };
+            since.is_none_or(|since| t_max >= column_from_time(since))
         };
-        let mut open = wanted.iter().zip(tails.iter_mut()).filter(|((_, from), tail)| reaches(from, tail)).peekable();
+        let mut open =
+            wanted.iter().zip(tails.iter_mut()).filter(|((_, from), tail)| reaches(from, tail)).peekable();
         if open.peek().is_none() {
             break;
         }

@@ -109,7 +109,8 @@ pub(crate) fn get(connection: &Connection, id: i64) -> Result<Option<Sealed>, St
 pub(crate) fn of_hour(connection: &Connection, hour: u64) -> Result<Vec<Sealed>, StoreError> {
     let statement = format!("SELECT {COLUMNS} FROM sealed WHERE hour = ?1 ORDER BY id");
     let mut select = connection.prepare(&statement).map_err(failed("reading what is sealed"))?;
-    let rows = select.query_map([hour.cast_signed()], sealed_from_row).map_err(failed("reading what is sealed"))?;
+    let rows =
+        select.query_map([hour.cast_signed()], sealed_from_row).map_err(failed("reading what is sealed"))?;
     rows.collect::<Result<_, _>>().map_err(failed("reading what is sealed"))
 }
 
@@ -151,11 +152,54 @@ pub(crate) fn latest_first(connection: &Connection, from: i64) -> Result<Vec<(i6
 /// Where the first hour ends that has a sealed file with a sample at `from` or later.
 pub(crate) fn first_hour_end(connection: &Connection, from: i64) -> Result<Option<u64>, StoreError> {
     let step = "looking for sealed files";
-    let mut select = connection
-        .prepare("SELECT min(t_max) FROM sealed WHERE t_max >= ?1")
-        .map_err(failed(step))?;
+    let mut select =
+        connection.prepare("SELECT min(t_max) FROM sealed WHERE t_max >= ?1").map_err(failed(step))?;
     let first: Option<i64> = select.query_row([from], |row| row.get(0)).map_err(failed(step))?;
     Ok(first.map(|end| (super::hour_of(end.cast_unsigned()) + 1).saturating_mul(super::HOUR_NS)))
+}
+
+/// Some files of a class that end before a time, the oldest first.
+pub(crate) fn older(
+    connection: &Connection,
+    class: Class,
+    cutoff: i64,
+    most: usize,
+) -> Result<Vec<(i64, String)>, StoreError> {
+    let step = "looking for old files";
+    let mut select = connection
+        .prepare("SELECT id, file FROM sealed WHERE t_max < ?1 AND class = ?2 ORDER BY t_max LIMIT ?3")
+        .map_err(failed(step))?;
+    let rows = select
+        .query_map((cutoff, class.number(), column_from_count(most)), |row| Ok((row.get(0)?, row.get(1)?)))
+        .map_err(failed(step))?;
+    rows.collect::<Result<_, _>>().map_err(failed(step))
+}
+
+/// Bytes of all files of a class.
+pub(crate) fn bytes(connection: &Connection, class: Class) -> Result<u64, StoreError> {
+    let sum = "SELECT coalesce(sum(bytes), 0) FROM sealed WHERE class = ?1";
+    let found: i64 = connection
+        .query_row(sum, [class.number()], |row| row.get(0))
+        .map_err(failed("measuring sealed files"))?;
+    Ok(found.cast_unsigned())
+}
+
+/// Number, name and bytes of some files of a class, the oldest first.
+pub(crate) fn oldest(
+    connection: &Connection,
+    class: Class,
+    most: usize,
+) -> Result<Vec<(i64, String, u64)>, StoreError> {
+    let step = "looking for the oldest files";
+    let mut select = connection
+        .prepare("SELECT id, file, bytes FROM sealed WHERE class = ?1 ORDER BY t_max, id LIMIT ?2")
+        .map_err(failed(step))?;
+    let rows = select
+        .query_map((class.number(), column_from_count(most)), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.cast_unsigned()))
+        })
+        .map_err(failed(step))?;
+    rows.collect::<Result<_, _>>().map_err(failed(step))
 }
 
 /// Names of all files, for telling which files nobody knows.
@@ -174,7 +218,8 @@ pub(crate) fn next_number(connection: &Connection) -> Result<i64, StoreError> {
 
 /// Adds a file. Called inside the transaction that deletes what it holds.
 pub(crate) fn insert(connection: &Connection, sealed: &Sealed) -> rusqlite::Result<()> {
-    let statement = format!("INSERT INTO sealed({COLUMNS}) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)");
+    let statement =
+        format!("INSERT INTO sealed({COLUMNS}) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)");
     connection.prepare(&statement)?.execute((
         sealed.id,
         sealed.hour.cast_signed(),

@@ -21,7 +21,7 @@ use super::gather::{self, Gathered};
 use super::makers::Makers;
 use super::manifest::{self, Directory, Sealed};
 use super::order::Order;
-use super::{Class, HISTORY_FOLDER, PASSING_FOLDER, place, sweep};
+use super::{Class, HISTORY_FOLDER, PASSING_FOLDER, place, retain, sweep};
 use crate::block::Unpacker;
 use crate::hot::FILE;
 use crate::hot::recorder::Work;
@@ -70,6 +70,8 @@ pub(crate) struct Sealer {
     replaced: VecDeque<(Duration, PathBuf)>,
     /// Files may lie there that nobody knows.
     unswept: bool,
+    /// The number that was given last.
+    number: i64,
 }
 
 impl Sealer {
@@ -82,12 +84,14 @@ impl Sealer {
         let (archive, unpacker) = (Archive::new(&parts.dir), Unpacker::new().map_err(failed)?);
         let connection = FILE.open_reader(&parts.dir)?;
         let (seen, replaced) = (HashMap::new(), VecDeque::new());
-        Ok(Self { parts, disk, archive, connection, unpacker, seen, replaced, unswept: true })
+        Ok(Self { parts, disk, archive, connection, unpacker, seen, replaced, unswept: true, number: 0 })
     }
 
     /// Runs until the store closes.
     pub(crate) fn run(mut self) {
-        self.tell(self.sweep());
+        let swept = self.sweep();
+        self.unswept = swept.is_err();
+        self.tell(swept);
         loop {
             match self.parts.asks.recv_timeout(LOOK_EVERY) {
                 Ok(Ask::All(reply)) => {
@@ -95,11 +99,10 @@ impl Sealer {
                         tracing::debug!("an answer of the sealer came too late");
                     }
                 }
-                Err(RecvTimeoutError::Timeout) if self.parts.options.seal_after_s > 0 => {
+                Err(RecvTimeoutError::Timeout) => {
                     let looked = self.look(false);
                     self.tell(looked);
                 }
-                Err(RecvTimeoutError::Timeout) => (),
                 Ok(Ask::End) | Err(RecvTimeoutError::Disconnected) => return,
             }
         }
@@ -115,15 +118,22 @@ impl Sealer {
         }
     }
 
-    /// Seals hours that are due, or all that are closed.
+    /// Seals hours that are due, or all that are closed, and forgets files that are kept no longer.
     pub(super) fn look(&mut self, all: bool) -> Result<(), StoreError> {
         if self.unswept {
+            // A commit that was said to have failed may turn out to have been made once the writer has opened its file
+            // anew. Only when it writes again is it known which files count.
+            self.ask(|reply| Work::Seal(Box::default(), reply))?;
             self.sweep()?;
+            self.replaced.clear();
             self.unswept = false;
         }
         self.remove_replaced();
         let after = Duration::from_secs(if all { 0 } else { self.parts.options.seal_after_s });
-        let closed = choose::closed_hours(&self.connection, self.parts.clock.now().minus(after).0)?;
+        let closed = match all || !after.is_zero() {
+            true => choose::closed_hours(&self.connection, self.parts.clock.now().minus(after).0)?,
+            false => Vec::new(),
+        };
         self.seen.retain(|hour, _| closed.iter().any(|(closed, _)| closed == hour));
         for (hour, mark) in closed {
             if (all || self.is_quiet(hour, mark, after)) && !self.closing() {
@@ -131,6 +141,21 @@ impl Sealer {
                 self.unswept |= sealed.is_err();
                 sealed?;
             }
+        }
+        self.forget()
+    }
+
+    /// Removes files that are kept no longer, some at a time.
+    fn forget(&mut self) -> Result<(), StoreError> {
+        while !self.closing() {
+            let due = retain::due(&self.connection, &self.parts.options, self.parts.clock.now().0)?;
+            if due.is_empty() {
+                break;
+            }
+            let removes = due.iter().map(|(number, _)| *number).collect();
+            self.ask(|reply| Work::Seal(Box::new(Order { removes, ..Order::default() }), reply))?;
+            add(&self.parts.gauges.files_retired, due.len());
+            due.iter().for_each(|(_, file)| self.replace(file));
         }
         Ok(())
     }
@@ -187,14 +212,15 @@ impl Sealer {
         (order.blocks, order.damaged) = (blocks, damaged);
         gather::merge(&mut samples);
         if samples.len() > earlier {
-            let mut number = manifest::next_number(&self.connection)?;
             for part in gather::cut(&samples) {
-                order.adds.push(self.make(hour, job, part, number)?);
-                number += 1;
+                // Nor is a number used again whose file was made in vain, for the same reason.
+                self.number = manifest::next_number(&self.connection)?.max(self.number + 1);
+                order.adds.push(self.make(hour, job, part, self.number)?);
             }
             order.removes.extend(job.replaces.iter().filter(|_| earlier > 0).map(|file| file.id));
         }
-        let (points, bytes) = (samples.len() - earlier, order.adds.iter().map(|file| file.bytes as usize).sum());
+        let (points, bytes) =
+            (samples.len() - earlier, order.adds.iter().map(|file| file.bytes as usize).sum());
         let (files, replaces) = (order.adds.len(), !order.removes.is_empty());
         self.ask(|reply| Work::Seal(Box::new(order), reply))?;
         add(&self.parts.gauges.points_sealed, points);
@@ -210,7 +236,11 @@ impl Sealer {
     fn earlier(&self, job: &Job, order: &mut Order) -> Vec<Sample> {
         let Some(file) = &job.replaces else { return Vec::new() };
         self.archive.read_all(file).unwrap_or_else(|finding| {
-            tracing::error!(file = file.file, finding, "damaged file of history: what came late gets one of its own");
+            tracing::error!(
+                file = file.file,
+                finding,
+                "damaged file of history: what came late gets one of its own"
+            );
             order.leaves.push(file.id);
             Vec::new()
         })
@@ -305,7 +335,9 @@ impl Sealer {
 
     fn remove_replaced(&mut self) {
         let now = self.parts.clock.monotonic();
-        while let Some((_, path)) = self.replaced.pop_front_if(|(at, _)| now.saturating_sub(*at) > REPLACED_KEPT) {
+        while let Some((_, path)) =
+            self.replaced.pop_front_if(|(at, _)| now.saturating_sub(*at) > REPLACED_KEPT)
+        {
             if let Err(error) = self.disk.remove(&path) {
                 tracing::warn!(%error, file = %path.display(), "a replaced file could not be removed");
                 self.unswept = true;
@@ -340,3 +372,6 @@ fn write(sink: Box<dyn Sink>, runs: &[Run<'_>]) -> std::io::Result<(u64, Vec<u8>
     sink.sync()?;
     Ok((bytes, sums))
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,11 +4,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Awaited, Writer};
-use crate::StoreError;
 use crate::hot::fold::Fold;
 use crate::hot::{FILE, retention};
 use crate::sqlite::column_from_time;
 use crate::stats::add;
+use crate::{Class, StoreError};
 
 /// How often retention, folding by age and the file's size are looked at.
 const UPKEEP_EVERY: Duration = Duration::from_secs(1);
@@ -116,9 +116,18 @@ impl Writer {
     pub(super) fn retain(&mut self) -> Result<bool, StoreError> {
         let Some(connection) = self.connection.as_ref() else { return Ok(false) };
         let mut removed = (0, false);
-        if self.options.retention_hours > 0 {
-            let kept = Duration::from_secs(self.options.retention_hours.saturating_mul(3600));
-            removed = retention::remove_older(connection, column_from_time(self.clock.now().minus(kept)))?;
+        let cutoff = |hours: u64| {
+            let kept = Duration::from_secs(hours.saturating_mul(3600));
+            column_from_time(self.clock.now().minus(kept))
+        };
+        if self.options.keep.is_empty() && self.options.retention_hours > 0 {
+            removed = retention::remove_older(connection, cutoff(self.options.retention_hours))?;
+        } else if !self.options.keep.is_empty() {
+            let kept = Class::ALL.map(|class| (class, self.options.kept(class).hours));
+            for (class, hours) in kept.into_iter().filter(|(_, hours)| *hours > 0) {
+                let (gone, more) = retention::remove_older_of(connection, class, cutoff(hours))?;
+                removed = (removed.0 + gone, removed.1 || more);
+            }
         }
         if !removed.1 && self.options.retention_mib > 0 {
             let above =
