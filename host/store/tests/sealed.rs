@@ -156,8 +156,10 @@ fn files_that_nobody_knows_are_removed_or_set_aside() {
     fs::copy(dir.path().join("history").join(&known[0]), day.join("05-measured-00000002.parquet"))
         .expect("copied");
     fs::write(day.join("notes.txt"), "not ours").expect("written");
-    // Of an hour that hot.db knows nothing of, as after a restore of an older one.
+    // Of an hour of which hot.db knows less, as after a restore of an older one.
     fs::write(day.join("07-measured-00000009.parquet"), "all there is").expect("written");
+    fs::copy(day.join("05-measured-00000001.parquet"), day.join("08-measured-00000010.parquet"))
+        .expect("copied");
     let store = open(dir.path());
     store.seal().expect("seal");
     let expect = [
@@ -167,10 +169,9 @@ fn files_that_nobody_knows_are_removed_or_set_aside() {
     ];
     assert_eq!(names(dir.path()), expect);
     assert_eq!(files(dir.path(), "sealing"), [] as [PathBuf; 0]);
-    assert_eq!(
-        files(dir.path(), "unclaimed"),
-        [dir.path().join("unclaimed/1970-01-01_07-measured-00000009.parquet")]
-    );
+    let set_aside = ["1970-01-01_07-measured-00000009.parquet", "1970-01-01_08-measured-00000010.parquet"];
+    let unclaimed = dir.path().join("unclaimed");
+    assert_eq!(files(dir.path(), "unclaimed"), set_aside.map(|name| unclaimed.join(name)));
     assert_eq!(count(&store.reader(), one), 7200);
 }
 

@@ -113,6 +113,12 @@ impl Archive {
     }
 }
 
+/// Rows that a file says it has; `None` when it is not one of ours that is whole.
+pub(super) fn rows(path: &Path) -> Option<i64> {
+    let footer = ParquetMetaDataReader::new().parse_and_finish(&File::open(path).ok()?).ok()?;
+    Some(footer.file_metadata().num_rows())
+}
+
 fn finding(error: &ParquetError) -> &'static str {
     match error {
         ParquetError::General(text) if text.contains("checksum") => "checksum does not match",

@@ -34,6 +34,13 @@ pub(crate) fn hour(name: &str) -> Option<u64> {
     Some(day * 24 + within)
 }
 
+/// The class that a name says.
+pub(crate) fn class(name: &str) -> Option<Class> {
+    let (_, rest) = name.split_once('/')?.1.split_once('-')?;
+    let (word, _) = rest.rsplit_once('-')?;
+    Class::ALL.into_iter().find(|class| class.name() == word)
+}
+
 /// The path of a file that counts.
 pub(crate) fn path(dir: &Path, name: &str) -> PathBuf {
     name.split('/').fold(dir.join(HISTORY_FOLDER), |path, part| path.join(part))
@@ -76,7 +83,9 @@ mod tests {
     fn a_name_says_when_and_what() {
         let name = name(20_787 * 24 + 9, Class::SetPoint, 17);
         assert_eq!(name, "2026-11-30/09-set-point-00000017.parquet");
-        assert_eq!(hour(&name), Some(20_787 * 24 + 9));
+        assert_eq!((hour(&name), class(&name)), (Some(20_787 * 24 + 9), Some(Class::SetPoint)));
+        assert_eq!(class("2026-11-30/09-measured-1.parquet"), Some(Class::Measured));
+        assert_eq!((class("2026-11-30/09-other-1.parquet"), class("x/y")), (None, None));
         assert_eq!(hour("1970-01-01/00-measured-00000001.parquet"), Some(0));
         for strange in ["", "x", "2026-13-01/00", "2026-11-30/24-x", "2026-11-30/a", "1969-12-31/00-x"] {
             assert_eq!(hour(strange), None, "{strange}");

@@ -1,6 +1,6 @@
 //! Files that nobody knows: left by a host that was killed between writing a file and saying so, or between saying so
-//! and removing the one before. They are removed, because their samples are in `hot.db` or in a later file. A file
-//! whose hour is known nowhere else is set aside instead: `hot.db` may have been restored from before it was sealed.
+//! and removing the one before. They are removed, because their samples are in `hot.db` or in a later file. A file that
+//! has more than is known of its hour is set aside instead: `hot.db` may have been restored from before it was sealed.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use super::disk::Disk;
 use super::place::{self, ENDING, HISTORY_FOLDER, PASSING_FOLDER, UNCLAIMED_FOLDER};
-use super::{choose, manifest};
+use super::{archive, choose, manifest};
 use crate::StoreError;
 use crate::hot::FILE;
 
@@ -44,7 +44,7 @@ pub(super) fn sweep(dir: &Path, connection: &Connection, disk: &dyn Disk) -> Res
             if known.contains(&name) {
                 continue;
             }
-            if is_elsewhere(connection, &name)? {
+            if is_elsewhere(connection, &path, &name)? {
                 disk.remove(&path).map_err(failed(&path))?;
                 swept.removed += 1;
             } else {
@@ -69,14 +69,22 @@ fn name_of(path: &Path) -> Option<String> {
     Some(format!("{day}/{}", path.file_name()?.to_str()?))
 }
 
-/// Whether `hot.db` has something of the file's hour, in blocks or as another file.
-fn is_elsewhere(connection: &Connection, name: &str) -> Result<bool, StoreError> {
-    let Some(hour) = place::hour(name) else { return Ok(false) };
+/// Whether `hot.db` has at least as many points of the file's hour and class, in blocks or as other files. What a killed
+/// host left is there; a file that has more was sealed after the moment of which `hot.db` is.
+fn is_elsewhere(connection: &Connection, path: &Path, name: &str) -> Result<bool, StoreError> {
+    let (Some(hour), Some(class), Some(rows)) = (place::hour(name), place::class(name), archive::rows(path))
+    else {
+        return Ok(false);
+    };
     let (start, end) = choose::bounds(hour);
-    let statement = "SELECT EXISTS(SELECT 1 FROM folded WHERE t_max >= ?1 AND t_max < ?2)
-        OR EXISTS(SELECT 1 FROM sealed WHERE hour = ?3)";
-    let row = connection.query_row(statement, (start, end, hour.cast_signed()), |row| row.get(0));
-    row.map_err(StoreError::database(FILE.name, "looking for what a file holds"))
+    let statement = "SELECT coalesce((SELECT sum(f.points) FROM folded f INDEXED BY folded_by_age
+            LEFT JOIN series s ON s.id = f.series
+            WHERE f.t_max >= ?1 AND f.t_max < ?2 AND coalesce(s.class, 0) = ?4), 0)
+        + coalesce((SELECT sum(points) FROM sealed WHERE hour = ?3 AND class = ?4), 0)";
+    let points: i64 = connection
+        .query_row(statement, (start, end, hour.cast_signed(), class.number()), |row| row.get(0))
+        .map_err(StoreError::database(FILE.name, "looking for what a file holds"))?;
+    Ok(points >= rows)
 }
 
 fn set_aside(dir: &Path, path: &Path, name: &str, disk: &dyn Disk) -> io::Result<()> {
@@ -86,7 +94,7 @@ fn set_aside(dir: &Path, path: &Path, name: &str, disk: &dyn Disk) -> io::Result
     disk.rename(path, &to)?;
     tracing::error!(
         file = %path.display(), to = %to.display(),
-        "hot.db knows nothing of this file nor of its hour: set aside. Was hot.db restored from an older backup?"
+        "hot.db knows less of this hour than this file has: set aside. Was hot.db restored from an older backup?"
     );
     Ok(())
 }
