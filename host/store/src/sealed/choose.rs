@@ -166,8 +166,7 @@ fn of_class(class: Class, files: &[&Sealed], blocks: &[BlockKey]) -> Vec<Job> {
 fn home(files: &[&Sealed], series: u32) -> Option<usize> {
     let has = |file: &&Sealed| file.directory.rows(SeriesId(series)).is_some();
     let reaches = |file: &&Sealed| (file.series.0..=file.series.1).contains(&series);
-    let within = |file: &&&Sealed| reaches(file);
-    let holder = files.iter().position(|file| within(&file) && has(file));
+    let holder = files.iter().position(|file| reaches(file) && has(file));
     holder.or_else(|| files.iter().position(reaches))
 }
 
