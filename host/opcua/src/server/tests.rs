@@ -362,6 +362,35 @@ fn a_client_that_nobody_has_trusted_is_refused_and_told_once() {
 }
 
 #[test]
+fn a_client_that_is_rejected_is_hung_up_on_and_the_others_come_back() {
+    let place = Place::new(SECURED, 5);
+    introduce(place.folder.path());
+    let user = || User::Named { name: "ada".to_owned(), password: "correct".to_owned() };
+    let link = place.link(SECURED, user()).expect("let in");
+    place.put(HOT, 1.5, Quality::Good, at(1));
+    assert_eq!(place.read(&link, "pump-1/hot", AttributeId::Value).value, Some(Variant::Double(1.5)));
+    let clients =
+        Pki::open(place.folder.path().join("server")).and_then(|pki| pki.clients()).expect("clients");
+    let listed = clients.list().expect("list");
+    let [one] = listed.as_slice() else { panic!("one client") };
+    clients.reject(&one.thumbprint).expect("rejected");
+    let node = ReadValueId {
+        node_id: NodeId::new(2, "pump-1/hot"),
+        attribute_id: AttributeId::Value as u32,
+        ..ReadValueId::default()
+    };
+    wait_for("its session to end", PATIENCE, || {
+        let asked = link.session.read(std::slice::from_ref(&node), TimestampsToReturn::Both, 0.0);
+        Ok(place.runtime.block_on(asked).is_err().then_some(()))
+    })
+    .expect("it ends");
+    assert!(place.link(SECURED, user()).is_err(), "and it is not let in again");
+    clients.trust(&one.thumbprint).expect("trusted again");
+    wait_for("it to be let in", PATIENCE, || Ok(place.link(SECURED, user()).ok().map(drop))).expect("let in");
+    place.server.stop();
+}
+
+#[test]
 fn a_server_of_the_library_that_ends_is_told_and_made_anew() {
     let place = Place::new(Security::None, 5);
     place.server.first.0.cancel();
