@@ -369,12 +369,13 @@ impl Room {
                     }
                     _ = tick.tick() => {
                         self.stats.pushed.fetch_add(pusher.catch_up(), Relaxed);
+                        let lost_trust = has_lost_trust(strangers);
                         self.look(&handle, strangers);
                         looks += 1;
                         if looks == STANDS {
                             self.tell_back();
                         }
-                        if nodes.inner().book.lock().ended >= ENDED_MAX || has_lost_trust(strangers) {
+                        if nodes.inner().book.lock().ended >= ENDED_MAX || lost_trust {
                             break Ended::Worn;
                         }
                     }
