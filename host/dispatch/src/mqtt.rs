@@ -7,6 +7,7 @@
 
 mod v4;
 mod v5;
+mod window;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,15 +15,14 @@ use std::time::Duration;
 use geminus_core::Timestamp;
 use geminus_tls::Tls;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinHandle;
 
+use self::window::{UNDER_WAY_MAX, Window};
 use crate::{Answer, Beat, Egress, Order, Reply};
 
-/// Orders under way at most: fewer than the 20 that brokers customarily take, so that none waits in the library.
-const WINDOW: u16 = 16;
 /// Orders and signs of life that the library holds at most while the line takes none; more are turned away.
-const HELD_MAX: usize = WINDOW as usize + 1_024;
+const HELD_MAX: usize = UNDER_WAY_MAX as usize + 1_024;
 /// Longest topic, as the protocol has it.
 const TOPIC_BYTES_MAX: usize = 65_535;
 /// Why nothing leaves while the broker is away.
@@ -79,8 +79,7 @@ enum Client {
 #[derive(Clone)]
 struct Line {
     client: Client,
-    /// Places for orders under way.
-    window: Arc<Semaphore>,
+    window: Window,
     /// Ends the connection.
     hang_up: watch::Sender<bool>,
 }
@@ -89,6 +88,14 @@ struct Line {
 struct Shared {
     line: Mutex<Option<Line>>,
     up: watch::Sender<bool>,
+}
+
+impl Line {
+    /// Ends the connection, with what the library still holds of it.
+    fn hang_up(&self) {
+        self.window.close();
+        self.hang_up.send_replace(true);
+    }
 }
 
 /// An egress that writes to one broker. Dropping it ends the connection.
@@ -124,9 +131,7 @@ impl MqttEgress {
         let payload = order.payload()?;
         let line = self.shared.line.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let line = line.ok_or_else(|| NO_LINE.to_owned())?;
-        let place = Arc::clone(&line.window)
-            .try_acquire_owned()
-            .map_err(|_| format!("{WINDOW} orders wait for the broker already"))?;
+        let place = line.window.order()?;
         let fate = match &line.client {
             Client::V4(client) => Fate::V4(v4::publish(client, order, payload)?),
             Client::V5(client) => Fate::V5(v5::publish(client, order, payload, now)?),
@@ -146,7 +151,7 @@ impl Egress for MqttEgress {
             let answer = match tokio::time::timeout(answer_max, fate.known()).await {
                 Ok(answer) => answer,
                 Err(_) => {
-                    line.hang_up.send_replace(true);
+                    line.hang_up();
                     Answer::Lost {
                         reason: format!("the broker did not answer in {} ms", answer_max.as_millis()),
                     }
@@ -219,8 +224,8 @@ async fn drive(options: MqttOptions, shared: Arc<Shared>) {
     let mut wait = RETRY.0;
     loop {
         let (hang_up, hung_up) = watch::channel(false);
-        let connected = |client| {
-            let window = Arc::new(Semaphore::new(usize::from(WINDOW)));
+        let connected = |client, receive_maximum| {
+            let window = Window::of(receive_maximum);
             shared.connected(Line { client, window, hang_up: hang_up.clone() });
         };
         let reason = match options.version {

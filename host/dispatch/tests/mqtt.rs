@@ -209,6 +209,43 @@ async fn a_broker_that_never_answers_is_hung_up_on() {
 }
 
 #[tokio::test]
+async fn a_broker_that_takes_few_at_once_gets_no_more_and_none_late() {
+    for takes in [1, 2, 5] {
+        let mut fake = Fake::listen(SocketAddr::from(([127, 0, 0, 1], 0))).await;
+        let mut egress = MqttEgress::start(options(fake.address(), MqttVersion::V5), Handle::current());
+        let mut line = fake.accept_with(MqttVersion::V5, &[0x20, 6, 0, 0, 3, 0x21, 0, takes]).await;
+        until(&egress, true).await;
+        let (mut waiting, mut first) = (Vec::new(), None);
+        let refused = loop {
+            let id = waiting.len() as u128;
+            let mut answer = send(&mut egress, &order(id, TOPIC));
+            // One that has no place is answered at once.
+            if let Ok(refused) = answer.try_recv() {
+                break refused;
+            }
+            assert_eq!(line.published().await, Uuid::from_u128(id), "{takes}");
+            first.get_or_insert(line.packet);
+            waiting.push(answer);
+        };
+        assert!(!waiting.is_empty() && waiting.len() <= usize::from(takes), "{takes}: {}", waiting.len());
+        let told = format!("{} orders wait", waiting.len());
+        assert!(matches!(&refused, Answer::NotSent { reason } if reason.contains(&told)), "{refused:?}");
+        // What was turned away does not come when there is room again. Brokers answer in the order of what they were sent.
+        line.packet = first.expect("one was taken");
+        line.acknowledge().await;
+        let mut looks = tokio::time::interval(Duration::from_millis(1));
+        let mut last = send(&mut egress, &order(99, TOPIC));
+        while last.try_recv().is_ok() {
+            looks.tick().await;
+            last = send(&mut egress, &order(99, TOPIC));
+        }
+        assert_eq!(line.published().await, Uuid::from_u128(99), "{takes}");
+        line.acknowledge().await;
+        assert!(matches!(soon("the answer", last).await, Ok(Answer::Acknowledged { .. })));
+    }
+}
+
+#[tokio::test]
 async fn a_broker_that_turns_an_order_down_is_heard() {
     let mut fake = Fake::listen(SocketAddr::from(([127, 0, 0, 1], 0))).await;
     let mut egress = MqttEgress::start(options(fake.address(), MqttVersion::V5), Handle::current());
@@ -300,16 +337,21 @@ impl Fake {
     }
 
     async fn accept(&mut self, version: MqttVersion) -> FakeLine {
+        let accepted: &[u8] = match version {
+            MqttVersion::V5 => &[0x20, 3, 0, 0, 0],
+            MqttVersion::V311 => &[0x20, 2, 0, 0],
+        };
+        self.accept_with(version, accepted).await
+    }
+
+    /// With this CONNACK.
+    async fn accept_with(&mut self, version: MqttVersion, accepted: &[u8]) -> FakeLine {
         let (stream, _) = soon("a client", self.0.accept()).await.expect("accept");
         let mut line = FakeLine { stream, packet: [0; 2], version };
         let (first, body) = line.packet().await;
         assert_eq!(first >> 4, 1, "CONNECT");
         // Protocol name (6 bytes), level, flags: clean start, whatever else.
         assert_eq!(body[7] & 2, 2, "it must start clean");
-        let accepted: &[u8] = match version {
-            MqttVersion::V5 => &[0x20, 3, 0, 0, 0],
-            MqttVersion::V311 => &[0x20, 2, 0, 0],
-        };
         line.stream.write_all(accepted).await.expect("CONNACK");
         line
     }
