@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::window::{UNDER_WAY_MAX, UNSAID};
 use super::{Client, HELD_MAX, MqttOptions};
-use crate::{Answer, Beat, Order};
+use crate::{Answer, Order};
 
 /// One connection, from its first attempt to its end; gives why it ended. `connected` hears how many messages the broker takes at
 /// once.
@@ -64,10 +64,10 @@ pub(super) fn publish(
         .map_err(|error| error.to_string())
 }
 
-/// Hands a sign of life to the library: QoS 0, and nobody tells whether it arrived.
-pub(super) fn beat(client: &AsyncClient, beat: &Beat<'_>, payload: Vec<u8>) -> Result<(), String> {
+/// Hands a sign of life to the library; in this version of the protocol it cannot expire.
+pub(super) fn beat(client: &AsyncClient, topic: &str, payload: Vec<u8>) -> Result<PublishNotice, String> {
     client
-        .try_publish(beat.address, payload, PublishOptions::at_most_once())
+        .try_publish_tracked(topic, payload, PublishOptions::at_least_once())
         .map_err(|error| error.to_string())
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::window::UNDER_WAY_MAX;
 use super::{Client, HELD_MAX, MqttOptions};
-use crate::{Answer, Beat, Order};
+use crate::{Answer, Order};
 
 /// One connection, from its first attempt to its end; gives why it ended. `connected` hears how many messages the broker takes at
 /// once.
@@ -77,16 +77,21 @@ pub(super) fn publish(
     client.try_publish_tracked(order.address, payload, options).map_err(|error| error.to_string())
 }
 
-/// Hands a sign of life to the library: QoS 0, and nobody tells whether it arrived.
-pub(super) fn beat(client: &AsyncClient, beat: &Beat<'_>, payload: Vec<u8>) -> Result<(), String> {
+/// Hands a sign of life to the library.
+pub(super) fn beat(
+    client: &AsyncClient,
+    topic: &str,
+    payload: Vec<u8>,
+    expiry_s: u32,
+) -> Result<PublishNotice, String> {
     let properties = PublishProperties {
         payload_format_indicator: Some(1),
-        message_expiry_interval: Some(beat.expiry_s()),
+        message_expiry_interval: Some(expiry_s),
         content_type: Some("application/json".to_owned()),
         ..PublishProperties::default()
     };
-    let options = PublishOptions::at_most_once().properties(properties);
-    client.try_publish(beat.address, payload, options).map_err(|error| error.to_string())
+    let options = PublishOptions::at_least_once().properties(properties);
+    client.try_publish_tracked(topic, payload, options).map_err(|error| error.to_string())
 }
 
 /// What the broker says of it, in the end.
