@@ -2,9 +2,9 @@
 //!
 //! Each order leaves on the line that stands at that moment, before it expires and within a second of being handed over, or not at all:
 //! whoever locks the target out, or commands it anew, has no older order behind him. It is sent once, and gets one answer. What
-//! destinations take is looked up when the line comes up, so that orders need not wait for it. A line that breaks is thrown away with whatever was under way on it: nobody knows what became of that. A server that
-//! does not answer an order in time is hung up on, so that nothing waits in the library to leave later. Signs of life go the
-//! same way, beside the orders; [`crate::beat`] says when one is written and whether it has left.
+//! destinations take is looked up when the line comes up, so that orders need not wait for it. A line that breaks is thrown away with
+//! whatever was under way on it: nobody knows what became of that. A server that does not answer an order in time is hung up on,
+//! so that nothing waits in the library to leave later. Signs of life go the same way, beside the orders; [`Pulses`] says when one is written and whether it has left.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,14 +12,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use geminus_core::{Clock, Timestamp};
-use geminus_dispatch::{Answer, Beat, Egress, Order, Reply};
+use geminus_dispatch::{Answer, BEAT_MAX, Beat, Egress, Order, Pulses, Reply};
 use opcua::client::Session;
 use opcua::types::{Error, NamespaceMap, StatusCode};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use crate::beat::Pulses;
 use crate::link::{self, Link, Notice};
 use crate::order::{self, Destination, Place};
 use crate::{OpcUaError, OpcUaOptions, status};
@@ -30,8 +29,6 @@ const WINDOW: usize = 16;
 const PLACES_MAX: usize = 10_000;
 /// How long after it was handed over an order may leave.
 const LEAVES_WITHIN: Duration = Duration::from_secs(1);
-/// How long a server may take for a sign of life: then the field has taken its fail action, and the next one is tried.
-const BEAT_MAX: Duration = Duration::from_secs(5);
 /// Why nothing leaves while the server is away.
 const NO_LINE: &str = "there is no connection to the server";
 /// How long after a lost line the next one is tried, at first and at most.
