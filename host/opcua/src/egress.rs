@@ -4,7 +4,8 @@
 //! whoever locks the target out, or commands it anew, has no older order behind him. It is sent once, and gets one answer. What
 //! destinations take is looked up when the line comes up, so that orders need not wait for it. A line that breaks is thrown away with
 //! whatever was under way on it: nobody knows what became of that. A server that does not answer an order in time is hung up on,
-//! so that nothing waits in the library to leave later. Signs of life go the same way, beside the orders; [`Pulses`] says when one is written and whether it has left.
+//! so that nothing waits in the library to leave later. Signs of life go the same way, beside the orders; [`Pulses`] says when one is
+//! written and whether it has left.
 
 use std::collections::HashMap;
 use std::fmt;
