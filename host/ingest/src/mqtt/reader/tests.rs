@@ -16,6 +16,9 @@ use crate::{Route, Routes};
 /// Longer than anything here takes; only a failing test waits as long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Topics and payloads, as they were published.
+type Published = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+
 #[derive(Clone, Default)]
 struct Said {
     goodbye: Arc<AtomicBool>,
@@ -23,7 +26,7 @@ struct Said {
     /// The last filter of all.
     last: Arc<Mutex<String>>,
     /// Topics and payloads.
-    published: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    published: Published,
     unsubscribed: Arc<Mutex<Vec<String>>>,
 }
 
