@@ -189,8 +189,8 @@ impl Running {
             .with_context(|| format!("cannot listen on {listen}: choose another address with --listen"))?;
         let snapshot_every = Duration::from_secs(site.document.store.snapshot_s.into());
         let (control, store) = (store.control(), Arc::new(store));
-        if let Err(error) = site_change::tell(&options.site, &data, &chronicle) {
-            tracing::warn!(%error, "whether the site file changed since the last start cannot be told");
+        if let Err(error) = site_change::tell(&options.site, &site.types_folder(), &data, &chronicle) {
+            tracing::warn!(%error, "whether the site changed since the last start cannot be told");
         }
         let past = start::past(&control, &data, (&site.document.containment, clock.now()), &chronicle);
         control.mark_running()?;
