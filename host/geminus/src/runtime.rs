@@ -52,6 +52,7 @@ pub(crate) mod tap;
 mod tls;
 mod token;
 mod view;
+mod vitals;
 mod worked;
 
 use std::net::SocketAddr;
@@ -325,7 +326,11 @@ impl Running {
         })?;
         let manager = Manager::new(Arc::clone(&floor), heard, heard_in.clone());
         let thread = std::thread::Builder::new().name("plugins".to_owned());
-        threads.push(thread.spawn(move || manager.run())?);
+        let (plugins_vital, alive) = vitals::Vital::waiting("plugins");
+        threads.push(thread.spawn(move || {
+            manager.run();
+            drop(alive);
+        })?);
         // What can still be in the way comes before the first connection, which others notice.
         let replays = field::replays(&plant, &mut routes, &beside, &lanes, &clock, &chronicle)?;
         let folders = (data.as_path(), beside.as_path());
@@ -348,6 +353,7 @@ impl Running {
             manager: heard_in.clone(),
             alarms: alarms.asks,
             commands: commands.asks.clone(),
+            vitals: vec![alarms.vital, commands.vital, plugins_vital, keeper.vital()],
             command_meters: commands.meters,
             sources: Arc::clone(&sources),
             replayed: replays.refusals,
