@@ -37,6 +37,7 @@ pub use journal::{
 pub use options::Options;
 pub use outbox::{
     COMMANDS_KEPT_MIN, CommandChange, CommandFilter, CommandRow, Outbox, OutboxReader, TargetRow, Transition,
+    Untold,
 };
 pub use reader::buckets::Bucket;
 pub use reader::rows::{Row, Rows};

@@ -46,6 +46,7 @@ use super::opcua_server::Exhibit;
 use super::plugins::Board;
 use super::proposals;
 use super::rollouts::Document;
+use super::vitals::Vital;
 
 /// A loop that has not turned for this long is not alive.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
@@ -64,6 +65,8 @@ pub(crate) struct Rooms {
     pub(crate) manager: Sender<Heard>,
     pub(crate) alarms: Sender<alarms::Ask>,
     pub(crate) commands: Sender<commands::Ask>,
+    /// Threads beside the shards.
+    pub(crate) vitals: Vec<Arc<Vital>>,
     pub(crate) command_meters: Arc<commands::Meters>,
     pub(crate) sources: Arc<Vec<Source>>,
     pub(crate) certificates: Certificates,
@@ -437,10 +440,9 @@ impl House for Rooms {
     fn alive(&self) -> Result<(), String> {
         let now = self.clock.monotonic();
         let silent = self.meters.iter().position(|meters| meters.silence(now) > SILENCE_MAX);
-        match silent {
-            None => Ok(()),
-            Some(number) => Err(format!("shard {number} has not turned for {SILENCE_MAX:?}")),
-        }
+        let trouble = silent.map(|number| format!("shard {number} has not turned for {SILENCE_MAX:?}"));
+        let other = || self.vitals.iter().find_map(|vital| vital.trouble(now, SILENCE_MAX));
+        trouble.or_else(other).map_or(Ok(()), Err)
     }
 
     fn metrics(&self, out: &mut Exposition) {

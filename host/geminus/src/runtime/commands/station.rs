@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use geminus_command::{HandOver, Ownership};
+use geminus_command::{Destination, HandOver, Ownership};
 use geminus_core::unit::Conversion;
 use geminus_core::{SeriesId, TwinIndex};
 use geminus_interlock::{Memory, Moment, Present};
 use geminus_twin::Plant;
+use geminus_twin::plant::Target;
 use serde::{Deserialize, Serialize};
 
 use super::beat::Heart;
@@ -153,6 +154,11 @@ impl Station {
             self.recent.push_back(now.monotonic);
         }
         takes
+    }
+
+    /// Where `target`, which is its own, is written.
+    pub(crate) fn destination(&self, target: &Target) -> Destination {
+        Destination { source: target.source.clone(), address: self.address.clone() }
     }
 
     /// What is kept of it.
