@@ -168,6 +168,11 @@ fn turbofan_rul_goes_on_from_every_released_state() -> anyhow::Result<()> {
 }
 
 #[test]
+fn script_goes_on_from_every_released_state() -> anyhow::Result<()> {
+    check("plugins/script", 120)
+}
+
+#[test]
 fn the_first_behavior_goes_on_from_every_released_state() -> anyhow::Result<()> {
     check("examples/first-behavior", 10)
 }

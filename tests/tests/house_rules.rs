@@ -64,6 +64,7 @@ fn a_library_is_named_by_the_one_room_that_may() {
         ("cel", vec!["geminus-interlock"]),
         ("async-opcua", vec!["geminus-opcua"]),
         ("jsonwebtoken", vec!["geminus-oidc"]),
+        ("rhai", vec!["script"]),
     ];
     let dependencies = dependencies();
     assert!(dependencies.contains_key("geminus-core"), "manifests are not read");

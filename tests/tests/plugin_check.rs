@@ -49,7 +49,7 @@ fn verdicts(report: &Value) -> anyhow::Result<Vec<(String, String, String)>> {
 
 #[test]
 fn the_shipped_plugins_conform() -> anyhow::Result<()> {
-    for plugin in ["motor-thermal", "pump-health", "throttle-policy"] {
+    for plugin in ["motor-thermal", "pump-health", "throttle-policy", "script"] {
         let report = said(&["check"], &repository().join("plugins").join(plugin))?;
         assert!(report.ends_with("conforms\n"), "{report}");
         assert!(report.contains("kept    snapshot") && report.contains("kept    golden"), "{report}");

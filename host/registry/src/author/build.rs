@@ -24,6 +24,10 @@ const PROFILE: [&str; 7] = [
     "profile.guest.debug=0",
 ];
 
+/// Crates that draw their randomness while they are compiled (`const-random`, for the hashes of `ahash`) draw it from
+/// this: a package follows from its sources.
+const COMPILE_TIME_SEED: (&str, &str) = ("CONST_RANDOM_SEED", "geminus");
+
 /// A finished package.
 #[derive(Debug)]
 pub struct Built {
@@ -136,6 +140,7 @@ fn compile(crate_dir: &Path, place: &Place, progress: &mut impl FnMut(&str)) -> 
         .arg(crate_dir.join("Cargo.toml"))
         .env_remove("RUSTFLAGS")
         .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(&place.workspace))
+        .env(COMPILE_TIME_SEED.0, COMPILE_TIME_SEED.1)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
