@@ -18,7 +18,7 @@ use geminus_models::latin_hypercube::latin_hypercube;
 use geminus_sdk::prelude::*;
 use knowledge::Expected;
 pub use knowledge::{Batch, Knowledge, Learned};
-pub use parameters::{BATCHES_MAX, FurnaceParameters};
+pub use parameters::FurnaceParameters;
 use settings::{Point, Settings, bounds};
 
 /// Settings of a batch, and what came of it.
@@ -196,7 +196,7 @@ impl Behavior for HeatTreatment {
                     self.finish(memory, row, settings, hardness)?;
                 }
                 Err(doubt) => {
-                    let told = row.inputs.hardness.value().unwrap_or(0.0);
+                    let told = row.inputs.hardness.value().unwrap_or(f64::NAN);
                     row.alert(
                         Alarm::Unused,
                         told,

@@ -5,9 +5,6 @@
 
 use geminus_sdk::{Fault, Parameters};
 
-/// Most batches that are remembered: what a decision may cost a host is reached there.
-pub const BATCHES_MAX: u8 = 24;
-
 /// Parameters of one furnace.
 #[derive(Clone, Copy, Debug, Parameters)]
 pub struct FurnaceParameters {
@@ -50,7 +47,7 @@ pub struct FurnaceParameters {
     /// How many batches are spread over the whole range first, to learn from.
     #[parameter(default = 8, min = 3, max = 20)]
     pub first_batches: u8,
-    /// How many batches are remembered. Of two that are alike the newer stays.
+    /// How many batches are remembered. Of two that are alike the newer stays. With 24 a decision costs what a host gives.
     #[parameter(default = 24, min = 4, max = 24)]
     pub batches_kept: u8,
     /// A batch that is older than so many others no longer counts: after that long the furnace may have changed.

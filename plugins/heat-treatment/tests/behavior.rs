@@ -1,5 +1,5 @@
 //! The policy as the host sees it: rows in, proposals, outputs and alerts out, on the code paths that run in wasm.
-#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test may")]
 
 #[path = "process/steel.rs"]
 #[expect(dead_code, reason = "other steels are for other tests")]

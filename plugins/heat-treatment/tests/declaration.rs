@@ -1,5 +1,4 @@
 //! What the plugin declares to the host, and the cases that need no Rust.
-#![expect(clippy::expect_used, reason = "a test may")]
 
 use geminus_core::Declaration;
 use geminus_core::declaration::Kind;

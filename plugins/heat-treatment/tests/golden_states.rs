@@ -1,5 +1,4 @@
 //! States as released versions saved them: every later build restores them and gives the same, bit for bit.
-#![expect(clippy::expect_used, reason = "a test may")]
 
 use geminus_sdk::testing::golden::{Case, GoldenError, hold};
 use geminus_sdk::{Quality, Reading};
