@@ -164,8 +164,8 @@ fn nothing_is_learned_from_what_cannot_be_relied_on() {
         assert_eq!(stepped.value("innovation"), None);
     }
     let after = policy.snapshot(None).expect("a state");
-    // All but the time of the last row.
-    assert_eq!(before.bytes[8..], after.bytes[8..]);
+    // All but the time of the last row, which comes first.
+    assert!(before.bytes[10..] == after.bytes[10..], "the state is another");
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_furnace_that_changes_is_told_and_followed() {
     let (mut policy, mut settings, last) = taught("{}", &Steel::default(), 40);
     assert!(!codes(&last).contains(&"unfit"), "{last:?}");
     // A quench bath that has aged: the slow quench of cheap batches no longer hardens as much.
-    let (steel, mut random) = (Steel { critical_rate: 12.0, ..Steel::default() }, Random::new(9));
+    let (steel, mut random) = (Steel { critical_rate: 16.0, ..Steel::default() }, Random::new(9));
     let (mut unfit, mut missed) = (None, Vec::new());
     for number in 0..40_u32 {
         let hardness = steel.hardness(settings) + 0.5 * random.normal();
