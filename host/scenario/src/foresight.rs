@@ -147,8 +147,9 @@ impl ForecastAsk {
     /// The times to look at, after the last row.
     #[must_use]
     pub fn times(&self, start: Timestamp) -> Vec<Timestamp> {
-        let step_ns = self.horizon_s * 1e9 / f64::from(self.times.max(1));
-        let ahead = (1..=self.times).map(|number| (step_ns * f64::from(number)).round() as u64);
+        // Equal to the nanosecond: a model that is made for an interval is then made once.
+        let step_ns = ((self.horizon_s * 1e9 / f64::from(self.times.max(1))).round() as u64).max(1);
+        let ahead = (1..=u64::from(self.times)).map(|number| step_ns.saturating_mul(number));
         ahead.map(|ahead| Timestamp(start.0.saturating_add(ahead))).collect()
     }
 
