@@ -46,6 +46,12 @@ pub(crate) struct Subject {
     pub(crate) behavior: String,
 }
 
+impl std::fmt::Display for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of {}", self.behavior, self.twin)
+    }
+}
+
 /// Rows that all runs of a study get.
 #[derive(Debug)]
 pub(crate) struct Rows {

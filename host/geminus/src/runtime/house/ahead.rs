@@ -22,8 +22,10 @@ impl Rooms {
     pub(super) async fn foresee(&self, id: String, ask: ForecastAsk) -> Result<ForecastReport, Trouble> {
         let forecasts = |binding: &Binding| binding.declaration.forecast;
         let (forked, subject) = self.fork(id, ask.behavior.as_deref(), &forecasts).await?;
+        let whose = subject.to_string();
         let done = spawn_blocking(move || ahead::forecast(&forked.origin, &ask, &subject)).await;
-        done.map_err(|error| Trouble::Internal(error.to_string()))?.map_err(trouble)
+        let done = done.map_err(|error| Trouble::Internal(error.to_string()))?;
+        done.map_err(|error| trouble(&whose, error))
     }
 
     pub(super) async fn explore(&self, id: String, study: Study) -> Result<StudyReport, Trouble> {
@@ -31,7 +33,7 @@ impl Rooms {
             return Err(Trouble::Unavailable("another study is under way; try again when it is done".to_owned()));
         };
         let (forked, subject) = self.fork(id, study.behavior.as_deref(), &|_| true).await?;
-        let clock = Arc::clone(&self.clock);
+        let (clock, whose) = (Arc::clone(&self.clock), subject.to_string());
         let work = move || {
             // Also when whoever asked has gone: the place is free when the machine is.
             let _place = place;
@@ -42,7 +44,8 @@ impl Rooms {
             ahead::study(&origin, &study, &rows, &subject, &is_over).map(|(report, _)| report)
         };
         let done = spawn_blocking(work).await;
-        done.map_err(|error| Trouble::Internal(error.to_string()))?.map_err(trouble)
+        let done = done.map_err(|error| Trouble::Internal(error.to_string()))?;
+        done.map_err(|error| trouble(&whose, error))
     }
 
     /// A copy of the behavior that is named, or of the only one that is `meant`.
@@ -55,8 +58,9 @@ impl Rooms {
         let twin = self.known(&id)?;
         let (index, name) = self.behavior_of(twin, &id, behavior, meant)?;
         let forked = self.ask(twin, |reply| Ask::Fork(twin, index, reply)).await?;
-        let forked = forked.map_err(|why| Trouble::Conflict(format!("{name} of {id}: {why}")))?;
-        Ok((forked, Subject { twin: id, behavior: name }))
+        let subject = Subject { twin: id, behavior: name };
+        let forked = forked.map_err(|why| Trouble::Conflict(format!("{subject}: {why}")))?;
+        Ok((forked, subject))
     }
 
     fn behavior_of(
@@ -90,10 +94,11 @@ impl Rooms {
     }
 }
 
-fn trouble(error: Unable) -> Trouble {
+fn trouble(whose: &str, error: Unable) -> Trouble {
+    let words = format!("{whose}: {error}");
     match error {
-        Unable::Asked(why) => Trouble::Invalid(why),
-        Unable::Stands(why) => Trouble::Conflict(why),
-        Unable::Failed(why) => Trouble::Internal(why),
+        Unable::Asked(_) => Trouble::Invalid(words),
+        Unable::Stands(_) => Trouble::Conflict(words),
+        Unable::Failed(_) => Trouble::Internal(words),
     }
 }
