@@ -63,10 +63,12 @@ fn of_output<'a>(course: &'a Value, name: &str) -> anyhow::Result<&'a Value> {
 #[test]
 fn a_fork_goes_where_its_twin_goes_and_recorded_rows_go_otherwise() -> anyhow::Result<()> {
     let broker = Broker::start(100_000)?;
-    let site = SiteFolder::from_example("pump-rig", |text| text.replace("mqtt://127.0.0.1:1883", &broker.url()))?;
+    let site =
+        SiteFolder::from_example("pump-rig", |text| text.replace("mqtt://127.0.0.1:1883", &broker.url()))?;
     let host = Host::start(&site.site())?;
     host.entry("source-connected", |_| true)?;
-    let early = host.post(&format!("/twins/{TWIN}/what-if"), &json!({"behavior": "thermal", "horizon_s": 5}))?;
+    let early =
+        host.post(&format!("/twins/{TWIN}/what-if"), &json!({"behavior": "thermal", "horizon_s": 5}))?;
     assert_eq!(
         (early.0, early.1["error"]["message"].as_str()),
         (409, Some("thermal of pump-rig-1: it has had no row yet")),
@@ -99,7 +101,8 @@ fn a_fork_goes_where_its_twin_goes_and_recorded_rows_go_otherwise() -> anyhow::R
     let (status, report) = host.post(&format!("/twins/{TWIN}/what-if"), &study)?;
     assert_eq!(status, 200, "{report:#}");
     assert_eq!((&report["rows"], report["draws"].as_array().map(Vec::len)), (&AHEAD.into(), Some(16)));
-    let last = |course: &Value| of_output(course, "winding_temperature").map(|output| output["last"].as_f64());
+    let last =
+        |course: &Value| of_output(course, "winding_temperature").map(|output| output["last"].as_f64());
     let mut draws = Vec::new();
     for draw in report["draws"].as_array().context("draws")? {
         draws.push((draw["drawn"]["inputs.current"].as_f64(), last(draw)?));
@@ -112,7 +115,9 @@ fn a_fork_goes_where_its_twin_goes_and_recorded_rows_go_otherwise() -> anyhow::R
     await_rows(&host, TWIN, "thermal", before + AHEAD)?;
     let course = &report["scenarios"][0];
     let span = (START_MS + before * 1_000, START_MS + (before + AHEAD) * 1_000);
-    for name in ["winding_temperature", "winding_temperature_deviation", "bearing_temperature", "nis", "innovation"] {
+    for name in
+        ["winding_temperature", "winding_temperature_deviation", "bearing_temperature", "nis", "innovation"]
+    {
         let foreseen: Vec<Option<u64>> = of_output(course, name)?["values"]
             .as_array()
             .context("values")?
@@ -136,24 +141,45 @@ fn forecast_of(host: &Host, site: &Path) -> anyhow::Result<()> {
     let asked = json!({"horizon_s": 600, "times": 10, "inputs": {"current": {"points": [[0, 3.5]]}},
         "thresholds": [{"output": "winding_temperature", "above": 30.0}, {"output": "bearing_temperature", "above": 500.0}]});
     let (status, report) = host.post(&format!("/twins/{TWIN}/forecast"), &asked)?;
-    assert_eq!((status, &report["behavior"]), (200, &"thermal".into()), "the only one that forecasts: {report:#}");
+    assert_eq!(
+        (status, &report["behavior"]),
+        (200, &"thermal".into()),
+        "the only one that forecasts: {report:#}"
+    );
     let winding = of_output(&report, "winding_temperature")?;
     let column = |name: &str| -> Vec<f64> {
         winding[name].as_array().into_iter().flatten().filter_map(Value::as_f64).collect()
     };
     let (low, mean, high) = (column("low"), column("mean"), column("high"));
     assert_eq!((low.len(), mean.len(), high.len()), (10, 10, 10), "{winding:#}");
-    assert!(low.iter().zip(&mean).zip(&high).all(|((low, mean), high)| low < mean && mean < high), "{winding:#}");
+    assert!(
+        low.iter().zip(&mean).zip(&high).all(|((low, mean), high)| low < mean && mean < high),
+        "{winding:#}"
+    );
     assert!(mean.is_sorted(), "with so much current it warms up: {mean:?}");
     assert_eq!(report["thresholds"][0]["at_s"], 60.0, "{report:#}");
     assert_eq!(report["thresholds"][1]["at_s"], Value::Null, "{report:#}");
 
     let (url, token) = (host.url(""), site.with_file_name("data").join("token"));
     let token = token.to_str().context("path")?;
-    let line = ["forecast", TWIN, "--horizon", "10m", "--times", "10", "--input", "current=3.5", "--url", &url, "--token-file", token];
+    let line = [
+        "forecast",
+        TWIN,
+        "--horizon",
+        "10m",
+        "--times",
+        "10",
+        "--input",
+        "current=3.5",
+        "--url",
+        &url,
+        "--token-file",
+        token,
+    ];
     let (well, shown, errors) = ask(&line)?;
     assert!(well && shown.contains("winding_temperature [Cel]"), "{errors}\n{shown}");
-    let (well, _, errors) = ask(&["forecast", TWIN, "--behavior", "health", "--horizon", "10m", "--url", &url])?;
+    let (well, _, errors) =
+        ask(&["forecast", TWIN, "--behavior", "health", "--horizon", "10m", "--url", &url])?;
     assert!(!well && errors.contains("declares no forecast"), "{errors}");
     Ok(())
 }
@@ -190,7 +216,8 @@ fn recorded(site: &Path, file: &Path) -> anyhow::Result<()> {
     let (well, shown, errors) = ask(&[&line[..], &["--no-alerts"]].concat())?;
     assert!(!well && errors.contains("off by 40 K would raise alerts"), "{errors}");
     assert!(shown.contains("would alert inconsistent") && shown.contains("as the baseline"), "{shown}");
-    let (well, _, errors) = ask(&["what-if", TWIN, "--site", site, "--behavior", "thermal", "--from", &from, "--set", "load=1"])?;
+    let (well, _, errors) =
+        ask(&["what-if", TWIN, "--site", site, "--behavior", "thermal", "--from", &from, "--set", "load=1"])?;
     assert!(!well && errors.contains("has no input load"), "{errors}");
     Ok(())
 }
@@ -198,16 +225,20 @@ fn recorded(site: &Path, file: &Path) -> anyhow::Result<()> {
 #[test]
 fn what_a_policy_wishes_for_in_a_fork_is_counted_and_leaves_nowhere() -> anyhow::Result<()> {
     let broker = Broker::start(100_000)?;
-    let site = SiteFolder::from_example("motor-guard", |text| text.replace("mqtt://127.0.0.1:1883", &broker.url()))?;
+    let site =
+        SiteFolder::from_example("motor-guard", |text| text.replace("mqtt://127.0.0.1:1883", &broker.url()))?;
     let ear = Listener::open(broker.port, "ear", "drive/+/set/#")?;
     let host = Host::start(&site.site())?;
     host.entry("source-connected", |_| true)?;
     let mut field = Publisher::connect(broker.port, "drive")?;
     let rounds = 60;
     for round in 0..rounds {
-        for (point, value) in
-            [("load_limit", 100.0), ("current", 1.0), ("ambient_temperature", 25.0), ("surface_temperature", 40.0)]
-        {
+        for (point, value) in [
+            ("load_limit", 100.0),
+            ("current", 1.0),
+            ("ambient_temperature", 25.0),
+            ("surface_temperature", 40.0),
+        ] {
             let time = START_MS + round * 1_000;
             let payload = format!(r#"{{"value":{value},"time":{time},"quality":"good"}}"#);
             field.publish(&format!("drive/motor-1/{point}"), payload.as_bytes(), 1)?;

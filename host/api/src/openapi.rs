@@ -15,8 +15,8 @@ use crate::bus::values::{HelloEvent, ResyncEvent, TwinEvent, ValuesEvent};
 use crate::error::{ErrorDetail, ErrorView};
 use crate::request::{BY_CHARS_MAX, BY_DEFAULT, OrderRequest};
 use crate::routes::{
-    access, ahead, alarms, certificates, clients, commands, elsewhere, events, health, house, plugins, rollouts,
-    targets,
+    access, ahead, alarms, certificates, clients, commands, elsewhere, events, health, house, plugins,
+    rollouts, targets,
 };
 use crate::view::{AlarmView, RolloutEvent};
 

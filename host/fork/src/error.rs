@@ -34,7 +34,4 @@ pub enum ForkError {
     /// It was told to stop.
     #[error("it takes too long: ask for fewer rows or fewer runs")]
     TimeUp,
-    /// A thread of a study ended without an answer.
-    #[error("a thread of the study ended early")]
-    Thread,
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use geminus_behavior::{
-    Cohort, Compiled, HostCalls, Opening, Prediction, Refused, Series, Snapshot, Standing, StartError, Stepped,
+    Cohort, Compiled, HostCalls, Opening, Prediction, Refused, Series, Snapshot, Standing, StartError,
+    Stepped,
 };
 use geminus_core::{Frame, Timestamp, TwinIndex};
 

@@ -4,6 +4,7 @@
 //! made, `fork` computes, the answer gets its names. Nothing here knows where the copy is from; it blocks for as long as the
 //! computation takes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
 
@@ -89,7 +90,9 @@ pub(crate) fn forecast(
     let declaration = origin.declaration();
     if !declaration.forecast {
         let label = declaration.label();
-        return Err(Unable::Stands(format!("{label} declares no forecast: ask what-if, which steps it ahead")));
+        return Err(Unable::Stands(format!(
+            "{label} declares no forecast: ask what-if, which steps it ahead"
+        )));
     }
     let misfits = ask.misfits(declaration);
     if !misfits.is_empty() {
@@ -125,12 +128,12 @@ pub(crate) fn study(
     let (scenarios, drawn) = planned.map_err(|wrong| Unable::Asked(wrong.join("; ")))?;
     let written = scenarios.into_iter().map(|scenario| (scenario, None));
     let drawn = drawn.into_iter().map(|Drawn { values, scenario }| (scenario, Some(values)));
-    let run = |(scenario, values): (Scenario, Option<_>)| {
+    let run = |(scenario, values): (Scenario, Option<BTreeMap<String, f64>>)| -> Result<Run, Unable> {
         let parameters = parameters(origin, &scenario)?;
         let (traced, drawn) = (values.is_none(), values.unwrap_or_default());
         Ok(Run { scenario, drawn, parameters, traced })
     };
-    let runs: Vec<Run> = written.chain(drawn).map(run).collect::<Result<_, Unable>>()?;
+    let runs: Vec<Run> = written.chain(drawn).map(run).collect::<Result<_, _>>()?;
     let work = Work {
         origin,
         start: rows.start,

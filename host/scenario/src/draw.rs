@@ -74,7 +74,9 @@ fn column(dice: &mut Dice, count: u32, [low, high]: [f64; 2]) -> Vec<f64> {
 fn turn(scenario: &mut Scenario, path: &str, value: f64) -> Result<(), String> {
     let parts: Vec<&str> = path.split('.').collect();
     match parts.as_slice() {
-        ["inputs", name] => scenario.inputs.entry((*name).to_owned()).or_default().points = vec![[0.0, value]],
+        ["inputs", name] => {
+            scenario.inputs.entry((*name).to_owned()).or_default().points = vec![[0.0, value]]
+        }
         ["inputs", name, "scale"] => scenario.inputs.entry((*name).to_owned()).or_default().scale = value,
         ["inputs", name, "add"] => scenario.inputs.entry((*name).to_owned()).or_default().add = value,
         ["parameters", name] => {
@@ -137,7 +139,8 @@ mod tests {
 
     #[test]
     fn each_part_of_each_range_has_one_draw() {
-        let sample = sample("count = 50\n[over]\n\"inputs.load\" = [1.0, 3.0]\n\"parameters.gain\" = [-1, 1]\n");
+        let sample =
+            sample("count = 50\n[over]\n\"inputs.load\" = [1.0, 3.0]\n\"parameters.gain\" = [-1, 1]\n");
         let draws = sample.draw().expect("draws");
         assert_eq!(draws, sample.draw().expect("again"), "the same seed");
         for (path, low) in [("inputs.load", 1.0), ("parameters.gain", -1.0)] {

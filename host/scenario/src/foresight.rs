@@ -183,11 +183,8 @@ impl ForecastAsk {
             .iter()
             .enumerate()
             .map(|(place, output)| {
-                let mut seen = Foreseen {
-                    name: output.name.clone(),
-                    unit: output.unit.clone(),
-                    ..Foreseen::default()
-                };
+                let mut seen =
+                    Foreseen { name: output.name.clone(), unit: output.unit.clone(), ..Foreseen::default() };
                 for at in (0..times.len()).map(|time| time * width + place) {
                     let mean = number(mean, at);
                     let deviation = number(deviation, at).filter(|deviation| *deviation >= 0.0);

@@ -84,12 +84,10 @@ mod tests {
         assert_eq!(frames.iter().map(Frame::rows).collect::<Vec<_>>(), [ROWS_PER_CALL, 1]);
         assert_eq!(frames[0].times[..2], [Timestamp(1_500_000_000), Timestamp(2_000_000_000)]);
         assert_eq!(frames[1].twins, [TwinIndex(3)]);
-        assert_eq!(frames[0].quality[..4], [
-            Quality::Uncertain,
-            Quality::Missing,
-            Quality::Uncertain,
-            Quality::Missing
-        ]);
+        assert_eq!(
+            frames[0].quality[..4],
+            [Quality::Uncertain, Quality::Missing, Quality::Uncertain, Quality::Missing]
+        );
         assert!(frames[0].values[0] == 2.5 && frames[0].values[1].is_nan());
         outlook.measurements = Measurements::Held;
         assert_eq!(outlook.frames(&declaration())[0].values[..4], [2.5, 7.0, 2.5, 7.0]);

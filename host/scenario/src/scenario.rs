@@ -133,9 +133,8 @@ impl Scenario {
         let unknown = |name: &str| {
             let known: Vec<&str> = declaration.inputs.iter().map(|input| input.name.as_str()).collect();
             let missing = !known.contains(&name);
-            missing.then(|| {
-                format!("{} has no input {name}; it has {}", declaration.label(), known.join(", "))
-            })
+            missing
+                .then(|| format!("{} has no input {name}; it has {}", declaration.label(), known.join(", ")))
         };
         for (name, change) in &self.inputs {
             found.extend(unknown(name).or_else(|| Some(format!("input {name} {}", change.misfit()?))));

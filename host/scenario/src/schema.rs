@@ -40,8 +40,7 @@ mod tests {
 
     #[test]
     fn schemas_stand_alone_and_say_what_is_needed() {
-        for schema in
-            [forecast_ask_schema(), forecast_report_schema(), study_schema(), study_report_schema()]
+        for schema in [forecast_ask_schema(), forecast_report_schema(), study_schema(), study_report_schema()]
         {
             assert!(!schema.to_string().contains("$ref"), "{schema:#}");
             assert_eq!(schema["type"], "object");

@@ -134,7 +134,11 @@ impl Study {
     ///
     /// # Errors
     /// Everything that cannot be, in words.
-    pub fn plan(&self, declaration: &Declaration, rows: u64) -> Result<(Vec<Scenario>, Vec<Drawn>), Vec<String>> {
+    pub fn plan(
+        &self,
+        declaration: &Declaration,
+        rows: u64,
+    ) -> Result<(Vec<Scenario>, Vec<Drawn>), Vec<String>> {
         let mut wrong = Vec::new();
         if self.scenarios.len() > SCENARIOS_MAX {
             wrong.push(format!("{} scenarios, {SCENARIOS_MAX} are allowed", self.scenarios.len()));
@@ -171,7 +175,9 @@ impl Study {
         let outputs = declaration.outputs.len() as u64;
         let cells = (1 + scenarios.len() as u64) * outputs * u64::from(self.points).min(rows);
         if cells > CELLS_MAX {
-            wrong.push(format!("{cells} numbers would be in the answer, {CELLS_MAX} are allowed: ask for fewer points"));
+            wrong.push(format!(
+                "{cells} numbers would be in the answer, {CELLS_MAX} are allowed: ask for fewer points"
+            ));
         }
         if wrong.is_empty() { Ok((scenarios, drawn)) } else { Err(wrong) }
     }
@@ -218,7 +224,11 @@ mod tests {
         check("[[scenarios]]\n[scenarios.inputs.x]\n", 10, "scenario 1: ahead@1.0.0 has no input x");
         check("[sample]\ncount = 3\n", 10, "over has 0 ranges");
         check("[sample]\ncount = 3\nover = { \"inputs.x\" = [0, 1] }\n", 10, "draw 1 of the sample");
-        check("[sample]\ncount = 100\nover = { \"inputs.load\" = [0, 1] }\n", 20_000, "101 runs of 20000 rows");
+        check(
+            "[sample]\ncount = 100\nover = { \"inputs.load\" = [0, 1] }\n",
+            20_000,
+            "101 runs of 20000 rows",
+        );
         check("points = 0\n", 10, "points is 0");
         check("points = 1001\n", 10, "1 to 1000");
         let many = "[[scenarios]]\n".repeat(SCENARIOS_MAX + 1);
@@ -232,7 +242,9 @@ mod tests {
     fn an_answer_has_a_largest_size() {
         let mut wide = (*declaration()).clone();
         let output = wide.outputs[0].clone();
-        wide.outputs = (0..250).map(|at| geminus_core::declaration::Output { name: format!("o{at}"), ..output.clone() }).collect();
+        wide.outputs = (0..250)
+            .map(|at| geminus_core::declaration::Output { name: format!("o{at}"), ..output.clone() })
+            .collect();
         let study = Study { points: POINTS_MAX, scenarios: vec![Scenario::default(); 2], ..Study::default() };
         let found = study.plan(&wide, 1_000).expect_err("too much").join("; ");
         assert!(found.contains("750000 numbers would be in the answer"), "{found}");

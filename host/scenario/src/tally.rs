@@ -77,8 +77,8 @@ impl Tally {
         let width = outcome.outputs;
         for (row, time) in times.iter().enumerate() {
             let (at_s, number) = (seconds(self.start, *time), self.rows + row as u64);
-            let keep = self.stride > 0
-                && ((number + 1).is_multiple_of(self.stride) || number + 1 == self.rows_all);
+            let keep =
+                self.stride > 0 && ((number + 1).is_multiple_of(self.stride) || number + 1 == self.rows_all);
             if keep {
                 self.at_s.push(at_s);
             }
@@ -246,7 +246,10 @@ mod tests {
         assert_eq!(at_s, [3.0, 5.0]);
         let heat = &course.outputs[0];
         assert_eq!(heat.values, [Some(4.0), Some(3.0)]);
-        assert_eq!((heat.min, heat.min_s, heat.max, heat.max_s), (Some(1.0), Some(4.0), Some(4.0), Some(3.0)));
+        assert_eq!(
+            (heat.min, heat.min_s, heat.max, heat.max_s),
+            (Some(1.0), Some(4.0), Some(4.0), Some(3.0))
+        );
         assert_eq!((heat.mean, heat.last, &heat.difference), (Some(2.5), Some(3.0), &None));
         let rate = &course.outputs[1];
         assert_eq!((rate.mean, rate.min, rate.last, &rate.values[..]), (None, None, None, &[None, None][..]));

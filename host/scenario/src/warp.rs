@@ -113,13 +113,7 @@ fn within(fault: &SensorFault, at_s: f64) -> bool {
     at_s >= fault.from_s && fault.to_s.is_none_or(|to_s| at_s < to_s)
 }
 
-fn changed(
-    change: &InputChange,
-    at_s: f64,
-    value: &mut f64,
-    quality: &mut Quality,
-    age: Option<&mut u32>,
-) {
+fn changed(change: &InputChange, at_s: f64, value: &mut f64, quality: &mut Quality, age: Option<&mut u32>) {
     if let Some(given) = value_at(&change.points, change.between, at_s) {
         (*value, *quality) = (given, Quality::Good);
         if let Some(age) = age {

@@ -362,7 +362,9 @@ fn a_forecast_is_what_comes_when_nobody_measures_and_the_current_holds() {
     let width = 10;
     for (place, seconds) in ahead.iter().enumerate() {
         let stepped = step(&mut motor, *seconds, without_surface(3.0));
-        for (column, output) in [(0, "winding_temperature"), (2, "bearing_temperature"), (4, "surface_estimate")] {
+        for (column, output) in
+            [(0, "winding_temperature"), (2, "bearing_temperature"), (4, "surface_estimate")]
+        {
             let at = place * width + column;
             assert_eq!(seen.mean[at].to_bits(), value(&stepped, output).to_bits(), "{output} at {seconds}");
             let deviation = value(&stepped, &format!("{output}_deviation"));

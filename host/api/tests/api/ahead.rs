@@ -1,10 +1,10 @@
 //! Forecasts and what-if over HTTP: questions reach the house as given, answers fit the document, and who may ask what.
 
+use geminus_core::declaration::Priority;
 use geminus_scenario::{
     AlertCount, Course, Crossing, Difference, ForecastAsk, ForecastReport, Foreseen, OutputCourse,
     ProposalCount, Scenario, Spread, Study, StudyReport, TimeTo,
 };
-use geminus_core::declaration::Priority;
 use serde_json::{Value, json};
 
 use crate::client::send;
@@ -75,8 +75,13 @@ pub(crate) fn study(twin: String, study: &Study) -> StudyReport {
         fault: Some("fault: no".to_owned()),
         ..Course::default()
     };
-    let spread =
-        Spread { output: "winding".to_owned(), unit: "Cel".to_owned(), last: [Some(1.0); 3], min: [None; 3], max: [None; 3] };
+    let spread = Spread {
+        output: "winding".to_owned(),
+        unit: "Cel".to_owned(),
+        last: [Some(1.0); 3],
+        min: [None; 3],
+        max: [None; 3],
+    };
     StudyReport {
         twin,
         rows: study.rows().unwrap_or(0),
@@ -108,7 +113,8 @@ async fn questions_reach_the_house_and_answers_fit_the_document() {
         let answer = send(served.at, "POST", &path, &token, asked.to_string().as_bytes()).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         let shown = answer.json();
-        let fits = &document["paths"][route]["post"]["responses"]["200"]["content"]["application/json"]["schema"];
+        let fits =
+            &document["paths"][route]["post"]["responses"]["200"]["content"]["application/json"]["schema"];
         schema::check(&document, fits, &shown);
         assert_eq!(shown.pointer(expect["at"].as_str().expect("pointer")), Some(&expect["is"]), "{shown:#}");
     }
@@ -119,7 +125,11 @@ async fn a_question_that_is_none_is_refused_and_only_a_forecast_is_open_to_reade
     let served = served().await;
     let bearer = format!("Bearer {TOKEN}");
     let token = &[("Authorization", bearer.as_str())][..];
-    let check = async |route: &str, twin: &str, headers: &[(&str, &str)], body: Value, expect: (u16, &str)| {
+    let check = async |route: &str,
+                       twin: &str,
+                       headers: &[(&str, &str)],
+                       body: Value,
+                       expect: (u16, &str)| {
         let path = route.replace("{id}", twin);
         let answer = send(served.at, "POST", &path, headers, body.to_string().as_bytes()).await;
         let message = if answer.status == 200 { String::new() } else { answer.error().1 };
@@ -131,5 +141,6 @@ async fn a_question_that_is_none_is_refused_and_only_a_forecast_is_open_to_reade
     check(WHAT_IF, "fan-9", token, json!({"horizon_s": 1}), (404, "no twin fan-9")).await;
     check(FORECAST, "pump-1", token, json!({}), (400, "horizon_s")).await;
     check(FORECAST, "pump-1", token, json!({"horizon_s": 1, "hours": 2}), (400, "unknown field")).await;
-    check(WHAT_IF, "pump-1", token, json!({"scenarios": [{"faults": [{"kind": "gone"}]}]}), (400, "gone")).await;
+    check(WHAT_IF, "pump-1", token, json!({"scenarios": [{"faults": [{"kind": "gone"}]}]}), (400, "gone"))
+        .await;
 }

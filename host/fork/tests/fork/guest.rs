@@ -37,7 +37,8 @@ fn component() -> Vec<u8> {
     let world = "package test:probe; world probe { include geminus:behavior/plugin@0.1.0; }";
     let package = resolve.push_str("probe.wit", world).expect("world");
     let world = resolve.select_world(&[package], Some("probe")).expect("world");
-    wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("embed");
+    wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
+        .expect("embed");
     let encoder = ComponentEncoder::default().module(&module).expect("module");
     encoder.validate(true).encode().expect("component")
 }

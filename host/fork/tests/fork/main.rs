@@ -39,10 +39,7 @@ fn a_fork_fed_the_twins_rows_gives_the_same_to_the_bit_and_leaves_no_trace() {
     assert_eq!(bits(&forked), bits(&lived));
     let without: Vec<Outcome> = (51..=150).map(|second| step(&mut untouched, &rows(second, 1))).collect();
     assert_eq!(bits(&without), bits(&lived), "the twin does not know of its forks");
-    assert_eq!(
-        live.snapshot(None).expect("state").twins,
-        untouched.snapshot(None).expect("state").twins
-    );
+    assert_eq!(live.snapshot(None).expect("state").twins, untouched.snapshot(None).expect("state").twins);
 }
 
 #[test]
@@ -70,8 +67,11 @@ fn who_is_not_at_work_is_not_copied() {
     frame.values[0] = 666.0;
     live.step(&frame).expect("rows");
     assert!(matches!(Origin::of(&mut live, TwinIndex(1)), Err(ForkError::Twin)));
-    let refused = Origin::of(&mut live, TWIN).expect("a copy").fork(Some(&Arc::from(br#"{"m":"p"}"#.as_slice())));
-    assert!(matches!(refused, Err(ForkError::Refused { ref message, .. }) if message.contains("not this value")));
+    let refused =
+        Origin::of(&mut live, TWIN).expect("a copy").fork(Some(&Arc::from(br#"{"m":"p"}"#.as_slice())));
+    assert!(
+        matches!(refused, Err(ForkError::Refused { ref message, .. }) if message.contains("not this value"))
+    );
 }
 
 const HELD: [Held; 2] = [(1.0, Quality::Good), (0.5, Quality::Good)];
@@ -105,7 +105,11 @@ fn study(runs: &[Run], threads: usize, is_over: &(dyn Fn() -> bool + Sync)) -> R
 
 fn run(name: &str, b: f64) -> Run {
     let inputs = BTreeMap::from([("b".to_owned(), InputChange::constant(b))]);
-    Run { scenario: Scenario { name: name.to_owned(), inputs, ..Scenario::default() }, traced: true, ..Run::default() }
+    Run {
+        scenario: Scenario { name: name.to_owned(), inputs, ..Scenario::default() },
+        traced: true,
+        ..Run::default()
+    }
 }
 
 #[test]
@@ -129,7 +133,8 @@ fn a_study_holds_each_run_against_the_baseline() {
 
 #[test]
 fn threads_make_no_difference() {
-    let runs: Vec<Run> = (0..24).map(|number| run(&format!("run {number}"), f64::from(number) * 0.1)).collect();
+    let runs: Vec<Run> =
+        (0..24).map(|number| run(&format!("run {number}"), f64::from(number) * 0.1)).collect();
     let (one, many) = (study(&runs, 1, &|| false).expect("one"), study(&runs, 8, &|| false).expect("many"));
     assert_eq!((one.runs.len(), &one.runs), (24, &many.runs));
     assert_eq!((one.fuel, one.baseline), (many.fuel, many.baseline));
@@ -159,5 +164,5 @@ fn a_study_ends_when_its_time_is_up() {
     let over = || asked.fetch_add(1, Relaxed) >= 6;
     let runs: Vec<Run> = (0..100).map(|number| run(&format!("run {number}"), 1.0)).collect();
     assert!(matches!(study(&runs, 2, &over), Err(ForkError::TimeUp)));
-    assert!(asked.load(Relaxed) < 200, "no run goes on after it");
+    assert!(asked.load(Relaxed) < 12, "no run goes on after it");
 }

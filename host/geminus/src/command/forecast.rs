@@ -113,7 +113,9 @@ fn line(report: &ForecastReport, seen: &Foreseen, at: usize) -> String {
 
 fn time_to(found: &TimeTo) -> String {
     let limit = limit(&found.output, found.above, found.below);
-    let when = |at_s: Option<f64>| at_s.map_or("not within the horizon".to_owned(), |at_s| format!("+{} s", number(Some(at_s))));
+    let when = |at_s: Option<f64>| {
+        at_s.map_or("not within the horizon".to_owned(), |at_s| format!("+{} s", number(Some(at_s))))
+    };
     format!(
         "{limit}: {}; earliest {}, latest {}\n",
         when(found.at_s),

@@ -85,7 +85,10 @@ fn obey(what_if: &WhatIf, out: &mut impl Write) -> anyhow::Result<()> {
     let report = match what_if.from {
         Some(from) => what_if.past(&study, from)?,
         None => {
-            ensure!(study.horizon_s.is_some(), "say how far ahead with --horizon, or which recorded rows with --from");
+            ensure!(
+                study.horizon_s.is_some(),
+                "say how far ahead with --horizon, or which recorded rows with --from"
+            );
             let path = format!("/api/v1/twins/{}/what-if", escaped(&what_if.twin));
             what_if.answer.door.host()?.post(&path, &study)?
         }
@@ -126,8 +129,10 @@ impl WhatIf {
 
     /// The study of recorded rows.
     fn past(&self, study: &Study, from: Timestamp) -> anyhow::Result<StudyReport> {
-        let path = self.answer.door.site.as_deref().context("recorded rows are read from a site: give --site")?;
-        let site = Site::load(path).map_err(|problems| anyhow::anyhow!("{}", problems.to_string().trim_end()))?;
+        let path =
+            self.answer.door.site.as_deref().context("recorded rows are read from a site: give --site")?;
+        let site =
+            Site::load(path).map_err(|problems| anyhow::anyhow!("{}", problems.to_string().trim_end()))?;
         let mut archive = Archive::open(&site)?;
         let behavior = self.behavior_of(&site, study, &archive)?;
         let (site, twin) = (site.document.site.name.clone(), self.twin.clone());
@@ -212,7 +217,8 @@ mod tests {
         let file = folder.path().join("study.toml");
         std::fs::write(&file, "horizon_s = 10\nevery_s = 2\n[[scenarios]]\nname = \"hot\"\n").expect("study");
         let file = file.to_str().expect("path");
-        let found = study(&["--study", file, "--horizon", "1m", "--set", "load=3", "--parameter", "gain=2.5"]);
+        let found =
+            study(&["--study", file, "--horizon", "1m", "--set", "load=3", "--parameter", "gain=2.5"]);
         let found = found.expect("study");
         assert_eq!((found.horizon_s, found.every_s, found.scenarios.len()), (Some(60.0), 2.0, 2));
         assert_eq!(found.scenarios[1].inputs["load"], InputChange::constant(3.0));

@@ -141,7 +141,8 @@ impl Host {
         body: &impl Serialize,
     ) -> anyhow::Result<T> {
         let body = serde_json::to_vec(body).context("the request as JSON")?;
-        let request = self.agent.post(format!("{}{path}", self.url)).header("content-type", "application/json");
+        let request =
+            self.agent.post(format!("{}{path}", self.url)).header("content-type", "application/json");
         let token = self.token_file.as_deref().and_then(|path| read_token(path).ok());
         let request = match token {
             Some(token) => request.header("authorization", format!("Bearer {token}")),

@@ -81,19 +81,15 @@ fn output(output: &OutputCourse) -> String {
 fn spread(spread: &Spread) -> String {
     let shown = |values: [Option<f64>; 3]| values.map(number).join(" / ");
     let Spread { output, unit, last, min, max } = spread;
-    format!(
-        "  {output:34}  last {} {unit}, lowest {}, highest {}\n",
-        shown(*last),
-        shown(*min),
-        shown(*max)
-    )
+    format!("  {output:34}  last {} {unit}, lowest {}, highest {}\n", shown(*last), shown(*min), shown(*max))
 }
 
 fn draw(course: &Course) -> String {
     let drawn: Vec<String> =
         course.drawn.iter().map(|(path, value)| format!("{path} = {}", number(Some(*value)))).collect();
     let alerts: Vec<&str> = course.alerts.iter().map(|alert| alert.code.as_str()).collect();
-    let alerts = if alerts.is_empty() { String::new() } else { format!("; would alert {}", alerts.join(", ")) };
+    let alerts =
+        if alerts.is_empty() { String::new() } else { format!("; would alert {}", alerts.join(", ")) };
     let fault = course.fault.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
     format!("  {}: {}{alerts}{fault}\n", course.name, drawn.join(", "))
 }
@@ -128,8 +124,7 @@ mod tests {
             detail: "too hot".to_owned(),
         };
         let crossing = Crossing { output: "heat".to_owned(), above: Some(2.0), below: None, at_s: None };
-        let differs =
-            Difference { rows: 2, from_s: Some(3.0), largest: Some(-0.5), ..Difference::default() };
+        let differs = Difference { rows: 2, from_s: Some(3.0), largest: Some(-0.5), ..Difference::default() };
         let course = |name: &str, difference| Course {
             name: name.to_owned(),
             outputs: vec![output(difference)],
@@ -141,7 +136,10 @@ mod tests {
             rows: 9,
             baseline: course("baseline", None),
             scenarios: vec![hot, course("same", Some(Difference::default()))],
-            draws: vec![Course { drawn, faults: 1, fault: Some("no".to_owned()), ..course("draw 1", None) }; 12],
+            draws: vec![
+                Course { drawn, faults: 1, fault: Some("no".to_owned()), ..course("draw 1", None) };
+                12
+            ],
             ..StudyReport::default()
         };
         let text = text(&report);

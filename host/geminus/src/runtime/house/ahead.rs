@@ -30,7 +30,9 @@ impl Rooms {
 
     pub(super) async fn explore(&self, id: String, study: Study) -> Result<StudyReport, Trouble> {
         let Ok(place) = Arc::clone(&self.studies).try_acquire_owned() else {
-            return Err(Trouble::Unavailable("another study is under way; try again when it is done".to_owned()));
+            return Err(Trouble::Unavailable(
+                "another study is under way; try again when it is done".to_owned(),
+            ));
         };
         let (forked, subject) = self.fork(id, study.behavior.as_deref(), &|_| true).await?;
         let (clock, whose) = (Arc::clone(&self.clock), subject.to_string());

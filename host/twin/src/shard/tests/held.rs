@@ -12,7 +12,8 @@ fn inputs_are_told_as_they_stand_now_whether_or_not_they_count_once() {
     let rows = ready(&mut shard);
     let core = rows.iter().find(|(binding, ..)| *binding == CORE).expect("a row").clone();
     let held = asked(&shard, 1000);
-    let values: Vec<Option<f64>> = held.iter().map(|(value, _)| Some(*value).filter(|value| !value.is_nan())).collect();
+    let values: Vec<Option<f64>> =
+        held.iter().map(|(value, _)| Some(*value).filter(|value| !value.is_nan())).collect();
     assert_eq!((values, held.len()), (core.3, core.4.len()), "in the declared units, as in the row");
     let later = asked(&shard, 3_600_000);
     let qualities: Vec<Quality> = later.iter().map(|(_, quality)| *quality).collect();
