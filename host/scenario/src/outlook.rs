@@ -7,8 +7,8 @@ use geminus_core::{Declaration, Frame, Quality, Timestamp, TwinIndex};
 
 use crate::study::Measurements;
 
-/// Rows in one frame: bounds how long a call of the behavior takes, and is a part of what is computed nowhere.
-pub const ROWS_PER_CALL: usize = 1_024;
+/// Rows in one frame: bounds how long a call of the behavior takes. No outcome depends on it.
+pub const ROWS_PER_CALL: usize = 256;
 
 /// What an input held when the fork was taken, in the declared unit; NaN and missing when nothing.
 pub type Held = (f64, Quality);
