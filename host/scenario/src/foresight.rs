@@ -118,7 +118,7 @@ impl ForecastAsk {
     #[must_use]
     pub fn misfits(&self, declaration: &Declaration) -> Vec<String> {
         let mut wrong = Vec::new();
-        if !(self.horizon_s >= 1e-3 && self.horizon_s <= SPAN_S_MAX) {
+        if !(1e-3..=SPAN_S_MAX).contains(&self.horizon_s) {
             wrong.push(format!("horizon_s must be from a millisecond to {SPAN_S_MAX} s"));
         }
         if self.times == 0 || self.times > TIMES_MAX {

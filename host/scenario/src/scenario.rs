@@ -215,6 +215,8 @@ mod tests {
         check("[[faults]]\nkind = \"clock-skew\"\nby = 1\ninput = \"load\"\n", "of all inputs");
         check("[[faults]]\nkind = \"dropout\"\ninput = \"load\"\nby = 1.5\n", "from 0 to 1");
         check("[[faults]]\nkind = \"delay\"\ninput = \"load\"\nby = -1\n", "not negative");
+        check("[[faults]]\nkind = \"delay\"\ninput = \"load\"\nby = 86401\n", "at most a day");
+        check("[[faults]]\nkind = \"clock-skew\"\nby = -86401\n", "at most a day");
         check("[[faults]]\nkind = \"stuck\"\ninput = \"load\"\nby = 1\n", "has no `by`");
         check("[[faults]]\nkind = \"stuck\"\ninput = \"load\"\nfrom_s = 5\nto_s = 5\n", "before it begins");
         check("[[faults]]\nkind = \"gone\"\ninput = \"load\"\n", "unknown variant");

@@ -1,7 +1,7 @@
 //! Forks of a twin at work: they go where the twin goes when they get its rows, change nothing of it, and many of them side
 //! by side give what each gives alone.
 
-#![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may")]
+#![expect(clippy::expect_used, reason = "a test may")]
 
 mod guest;
 
