@@ -6,6 +6,7 @@
 mod ask;
 mod beat;
 mod books;
+mod bumpless;
 mod clocks;
 mod desk;
 pub(crate) mod egress;
@@ -43,6 +44,7 @@ use uuid::Uuid;
 
 use super::chronicle::Chronicle;
 use books::HouseBooks;
+pub(crate) use bumpless::FirstCommands;
 use clocks::now;
 pub(crate) use desk::CONFIDENCE;
 use desk::Desk;

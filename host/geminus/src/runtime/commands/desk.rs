@@ -249,7 +249,10 @@ impl<B: Books> Desk<B> {
         }
         if let Some(station) = self.stations.get_mut(place) {
             match phase {
-                Phase::Sent => station.ownership.wrote(value, now.wall, false),
+                Phase::Sent => {
+                    station.ownership.wrote(value, now.wall, false);
+                    station.turn.sent(&record.command().proposer);
+                }
                 Phase::Verified => station.ownership.wrote(value, now.wall, true),
                 Phase::Indeterminate => station.ownership.lost(),
                 // It did not leave, or was turned down: the field has not got its value.

@@ -60,12 +60,12 @@ impl<B: Books> Desk<B> {
     ) -> Result<TargetView, Trouble> {
         let place = self.find(twin, name)?;
         let Some(station) = self.stations.get(place) else { return Err(gone()) };
-        let before = (station.ownership.clone(), station.memory.clone());
+        let before = (station.ownership.clone(), station.memory.clone(), station.turn.clone());
         let said = self.change_target(place, order, &actor, now)?;
         self.generation += 1;
         if !self.keep_station(place) {
             if let Some(station) = self.stations.get_mut(place) {
-                (station.ownership, station.memory) = before;
+                (station.ownership, station.memory, station.turn) = before;
             }
             let message = "it cannot be written down, so it is not done".to_owned();
             return Err(Trouble::Unavailable(message));
@@ -107,7 +107,9 @@ impl<B: Books> Desk<B> {
             TargetOrder::Release { level } => {
                 let station = self.stations.get_mut(place).ok_or_else(gone)?;
                 let handed = station.ownership.release(precedence(level), &actor.name, present, now.wall);
-                let handed = over(handed.map_err(owner)?);
+                let handed = handed.map_err(owner)?;
+                handed.iter().for_each(|over| station.turn.handed(over));
+                let handed = over(handed);
                 Ok(("target-released", format!("released as {}{handed}", level.name())))
             }
             TargetOrder::Reset { rule } => {

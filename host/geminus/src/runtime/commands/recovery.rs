@@ -54,7 +54,9 @@ impl<B: Books> Desk<B> {
         for station in &mut self.stations {
             let Some(document) = kept.remove(&(station.id.clone(), station.name.clone())) else { continue };
             match serde_json::from_str::<Kept>(&document) {
-                Ok(Kept { ownership, memory }) => (station.ownership, station.memory) = (ownership, memory),
+                Ok(Kept { ownership, memory, turn }) => {
+                    (station.ownership, station.memory, station.turn) = (ownership, memory, turn);
+                }
                 Err(error) => {
                     let message = format!(
                         "who owned {} and which of its trips were latched cannot be read, it begins anew: {error}",

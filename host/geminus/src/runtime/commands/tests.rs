@@ -25,6 +25,7 @@ use uuid::Uuid;
 
 use super::Answers;
 use super::books::{Books, Line, Lines};
+use super::bumpless::FirstCommands;
 use super::desk::Desk;
 use super::meters::Meters;
 use super::propose::id_of;
@@ -228,6 +229,8 @@ struct Rig {
     heard: crossbeam_channel::Receiver<super::Ask>,
     now: Moment,
     meters: Arc<Meters>,
+    /// How the first commands of behaviors are limited: not at all, but where a test says so.
+    first: FirstCommands,
 }
 
 fn plant() -> Arc<Plant> {
@@ -268,7 +271,8 @@ impl Rig {
         };
         desk.recover(open, targets, now);
         desk.alarms.hear(Vec::new(), true);
-        let mut rig = Self { desk, seen, heard, now, meters };
+        let first = FirstCommands { step_max: 1.0, count: 0 };
+        let mut rig = Self { desk, seen, heard, now, meters, first };
         rig.sample("temperature", 40.0);
         rig
     }
