@@ -1,6 +1,6 @@
 //! Plugins that are broken in every way a file or its code can be: the incumbent goes on or comes back, other twins do
-//! not notice, and the journal and the list of plugins say what happened. `forecast` is missing here because the host does not
-//! call it yet; in-process tests of the behavior room hold that export.
+//! not notice, and the journal and the list of plugins say what happened. `forecast` is missing here because the host calls
+//! it in forks only; in-process tests of the behavior room hold that export.
 
 use std::fs;
 use std::path::{Path, PathBuf};

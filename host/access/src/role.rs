@@ -36,6 +36,8 @@ pub enum Permission {
     Command,
     /// Reset latched trips and pass over permissives; the rule itself says which roles.
     Interlocks,
+    /// Ask forks of twins what would be, which takes the machine's time and changes nothing.
+    Explore,
     /// Bring plugins; begin, promote, cancel and roll back rollouts.
     Plugins,
     /// Approve commands of others.
@@ -58,7 +60,10 @@ impl Role {
             (Self::Operator, Permission::Alarms | Permission::Command) => true,
             (Self::Engineer, Permission::Alarms | Permission::Plugins | Permission::Certificates) => true,
             (Self::Approver, Permission::Approve) => true,
-            (Self::Operator | Self::Engineer | Self::Approver, Permission::Interlocks) => true,
+            (
+                Self::Operator | Self::Engineer | Self::Approver,
+                Permission::Interlocks | Permission::Explore,
+            ) => true,
             (Self::Viewer | Self::Operator | Self::Engineer | Self::Approver, _) => false,
         }
     }
@@ -94,6 +99,7 @@ impl Permission {
             Self::Alarms => "handle alarms",
             Self::Command => "command",
             Self::Interlocks => "handle interlocks",
+            Self::Explore => "ask what would be",
             Self::Plugins => "change plugins and rollouts",
             Self::Approve => "approve",
             Self::Certificates => "trust and reject certificates",
@@ -165,17 +171,19 @@ mod tests {
 
     #[test]
     fn each_role_may_what_the_table_says_and_nothing_else() {
-        use Permission::{Administer, Alarms, Approve, Certificates, Command, Interlocks, Plugins, Read};
-        let all = [Read, Alarms, Command, Interlocks, Plugins, Approve, Certificates, Administer];
+        use Permission::{
+            Administer, Alarms, Approve, Certificates, Command, Explore, Interlocks, Plugins, Read,
+        };
+        let all = [Read, Alarms, Command, Interlocks, Explore, Plugins, Approve, Certificates, Administer];
         let check = |role: Role, expect: &[Permission]| {
             for permission in all {
                 assert_eq!(role.may(permission), expect.contains(&permission), "{role:?} {permission:?}");
             }
         };
         check(Role::Viewer, &[Read]);
-        check(Role::Operator, &[Read, Alarms, Command, Interlocks]);
-        check(Role::Engineer, &[Read, Alarms, Interlocks, Plugins, Certificates]);
-        check(Role::Approver, &[Read, Approve, Interlocks]);
+        check(Role::Operator, &[Read, Alarms, Command, Interlocks, Explore]);
+        check(Role::Engineer, &[Read, Alarms, Interlocks, Explore, Plugins, Certificates]);
+        check(Role::Approver, &[Read, Approve, Interlocks, Explore]);
         check(Role::Admin, &all);
     }
 

@@ -8,6 +8,7 @@ use geminus_access::Scope;
 use geminus_alarm::Order;
 use geminus_core::Authority;
 use geminus_rollout::Plan;
+use geminus_scenario::{ForecastAsk, ForecastReport, Study, StudyReport};
 use uuid::Uuid;
 
 use crate::actor::Actor;
@@ -74,6 +75,28 @@ pub trait House: Send + Sync + 'static {
     /// # Errors
     /// `NotFound` when there is no such twin or point.
     fn history(&self, query: HistoryQuery) -> impl Future<Output = Result<HistoryView, Trouble>> + Send;
+
+    /// What a behavior of a twin foresees, asked of a copy of it.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such twin or behavior, `Invalid` when the question does not fit it, `Conflict` when it
+    /// does not forecast or has had no row yet.
+    fn forecast(
+        &self,
+        twin: String,
+        ask: ForecastAsk,
+    ) -> impl Future<Output = Result<ForecastReport, Trouble>> + Send;
+
+    /// What would be if: computed by copies of a twin, from which nothing leads to the field.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such twin or behavior, `Invalid` when the study does not fit it or asks for too much,
+    /// `Conflict` when it has had no row yet, `Unavailable` while another study is under way.
+    fn what_if(
+        &self,
+        twin: String,
+        study: Study,
+    ) -> impl Future<Output = Result<StudyReport, Trouble>> + Send;
 
     /// Certificates that the host shows, trusts and rejects.
     ///

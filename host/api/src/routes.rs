@@ -3,6 +3,7 @@
 //! The router is built from one table, and a test holds the table against the OpenAPI document.
 
 pub(crate) mod access;
+pub(crate) mod ahead;
 pub(crate) mod alarms;
 mod body;
 pub(crate) mod certificates;
@@ -103,6 +104,8 @@ fn table<H: House>() -> Vec<Route<H>> {
         get_("/api/v1/twins", get(house::twins::<H>)),
         get_("/api/v1/twins/{id}", get(house::twin::<H>)),
         get_("/api/v1/twins/{id}/history", get(house::history::<H>)),
+        post_("/api/v1/twins/{id}/forecast", post(ahead::forecast::<H>)),
+        post_("/api/v1/twins/{id}/what-if", post(ahead::what_if::<H>)),
         get_("/api/v1/plugins", get(plugins::plugins::<H>)),
         post_("/api/v1/plugins", post(plugins::upload::<H>)),
         get_("/api/v1/rollouts", get(rollouts::rollouts::<H>)),

@@ -9,6 +9,7 @@ mod commands;
 pub(crate) mod demo;
 mod discover;
 mod feed;
+mod forecast;
 mod history;
 mod interlock;
 mod journal;
@@ -20,6 +21,7 @@ mod span;
 mod target;
 mod token;
 mod user;
+mod what_if;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -105,6 +107,10 @@ pub(crate) enum Command {
     Interlock(interlock::Interlock),
     /// Computes recorded rows again: proves that they come out as recorded, or shows where another version would differ.
     Replay(replay::Replay),
+    /// Asks the running host what a behavior foresees of a twin: means, intervals, times to thresholds.
+    Forecast(Box<forecast::Forecast>),
+    /// Asks what would be if: copies of a twin step ahead of it, or step recorded rows again otherwise. Commands nothing.
+    WhatIf(Box<what_if::WhatIf>),
     /// Measures this build on this machine, each figure against its baseline in the same run.
     Bench(bench::Bench),
     /// Reads history.
@@ -171,6 +177,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Target(target) => target::run(*target),
         Command::Interlock(interlock) => interlock::run(&interlock),
         Command::Replay(replay) => replay::run(&replay),
+        Command::Forecast(forecast) => forecast::run(&forecast),
+        Command::WhatIf(what_if) => what_if::run(&what_if),
         Command::Bench(bench) => bench::run(&bench),
         Command::History(history) => history::run(history),
         Command::Journal(journal) => journal::run(journal),

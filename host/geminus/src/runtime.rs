@@ -74,7 +74,7 @@ use geminus_registry::Watcher;
 use geminus_store::Store;
 use geminus_twin::site::Isolation;
 use geminus_twin::{Plant, Shard};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle as Task;
 
 use alarms::watch::Watch;
@@ -358,6 +358,7 @@ impl Running {
             sources: Arc::clone(&sources),
             replayed: replays.refusals,
             opcua_server: opcua_server.as_ref().map(|server| (Arc::clone(server.stats()), exhibit)),
+            studies: Arc::new(Semaphore::new(1)),
             clock: Arc::clone(&clock),
             started: clock.now(),
             plugins: plugins_folder,

@@ -18,7 +18,9 @@ use geminus_api::view::*;
 use geminus_api::{Actor, House, Trouble};
 use geminus_core::{Authority, Digest, Timestamp};
 use geminus_rollout::{Phase, Plan};
+use geminus_scenario::{ForecastAsk, ForecastReport, Study, StudyReport};
 
+use crate::ahead;
 use crate::certificates;
 use crate::commands::{self, ID};
 use crate::trial::{known, rollout};
@@ -231,6 +233,20 @@ impl House for FakeHouse {
             }
             ("load-limit", _) => Ok(commands::target()),
             _ => Err(Trouble::NotFound(format!("{twin} has no target {name}"))),
+        }
+    }
+
+    async fn forecast(&self, twin: String, ask: ForecastAsk) -> Result<ForecastReport, Trouble> {
+        match self.has_twin(&twin) {
+            true => Ok(ahead::forecast(twin, &ask)),
+            false => Err(Trouble::NotFound(format!("there is no twin {twin}"))),
+        }
+    }
+
+    async fn what_if(&self, twin: String, study: Study) -> Result<StudyReport, Trouble> {
+        match self.has_twin(&twin) {
+            true => Ok(ahead::study(twin, &study)),
+            false => Err(Trouble::NotFound(format!("there is no twin {twin}"))),
         }
     }
 

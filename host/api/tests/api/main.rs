@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod ahead;
 mod alarms;
 mod certificates;
 mod client;

@@ -1,5 +1,6 @@
 //! The house as the API sees it: questions go to shards as messages, to the store on blocking threads.
 
+mod ahead;
 mod glance;
 mod history;
 mod kept_commands;
@@ -29,10 +30,11 @@ use geminus_ingest::refusal::RefusalCounts;
 use geminus_opcua::server::ServerStats;
 use geminus_registry::{Package, store_bytes};
 use geminus_rollout::Plan;
+use geminus_scenario::{ForecastAsk, ForecastReport, Study, StudyReport};
 use geminus_store::{ActivationFilter, Stats, Store};
 use geminus_twin::Plant;
 use geminus_twin::shard::Counters;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use uuid::Uuid;
 
 use super::alarms;
@@ -74,6 +76,8 @@ pub(crate) struct Rooms {
     pub(crate) replayed: Vec<Arc<RefusalCounts>>,
     /// The OPC UA server of the site, if it has one, and what it shows.
     pub(crate) opcua_server: Option<(Arc<ServerStats>, Arc<Exhibit>)>,
+    /// The one place for a study.
+    pub(crate) studies: Arc<Semaphore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) started: Timestamp,
     pub(crate) plugins: PathBuf,
@@ -246,6 +250,14 @@ impl House for Rooms {
 
     async fn history(&self, query: HistoryQuery) -> Result<api::HistoryView, Trouble> {
         self.past(query).await
+    }
+
+    async fn forecast(&self, twin: String, ask: ForecastAsk) -> Result<ForecastReport, Trouble> {
+        self.foresee(twin, ask).await
+    }
+
+    async fn what_if(&self, twin: String, study: Study) -> Result<StudyReport, Trouble> {
+        self.explore(twin, study).await
     }
 
     async fn certificates(&self) -> Result<api::CertificatesView, Trouble> {
