@@ -11,7 +11,7 @@ use wit_parser::Resolve;
 use super::{Sources, run, write};
 use crate::PackageError;
 use crate::author::build::BuildError;
-use crate::author::componentize_bare;
+use crate::author::componentize::{componentize, stamped};
 
 const HINT: &str = "install clang with a WASI libc (Debian: clang lld wasi-libc libclang-rt-14-dev-wasm32)";
 
@@ -34,7 +34,7 @@ pub(super) fn build(sources: &Sources, progress: &mut impl FnMut(&str)) -> Resul
     for (name, bytes) in generated(&sources.wit)?.iter() {
         let path = bindings.join(name);
         write(&path, bytes)?;
-        units.extend(name.ends_with(".c").then_some(path));
+        units.extend((!name.ends_with(".h")).then_some(path));
     }
     let toolchain = run(Command::new("clang").arg("--version"), HINT)?;
     progress("compiling with clang");
@@ -46,7 +46,7 @@ pub(super) fn build(sources: &Sources, progress: &mut impl FnMut(&str)) -> Resul
     progress("making the component");
     let bytes = std::fs::read(&module).map_err(|cause| BuildError::Io { path: module, cause })?;
     let toolchain = toolchain.lines().next().unwrap_or("clang");
-    Ok(componentize_bare(&bytes, &sources.declaration, toolchain)?)
+    Ok(componentize(&stamped(bytes, &sources.declaration, toolchain)?)?)
 }
 
 /// The author's sources, in an order that does not hang on the disk.
@@ -64,16 +64,15 @@ fn c_files(folder: &Path) -> Result<Vec<PathBuf>, BuildError> {
     }
 }
 
-/// `plugin.h` and `plugin.c`.
+/// `plugin.h`, `plugin.c`, and an object that puts the contract's types into the module.
 fn generated(wit: &str) -> Result<Files, BuildError> {
     let malformed = |error: &str| PackageError::Malformed(error.to_owned());
     let mut resolve = Resolve::default();
     let package = resolve.push_str("behavior.wit", wit).map_err(|error| malformed(&format!("{error:#}")))?;
     let world =
         resolve.select_world(&[package], Some("plugin")).map_err(|error| malformed(&format!("{error:#}")))?;
-    let options = wit_bindgen_c::Opts { no_object_file: true, ..wit_bindgen_c::Opts::default() };
     let mut files = Files::default();
-    let made = options.build().generate(&mut resolve, world, &mut files);
+    let made = wit_bindgen_c::Opts::default().build().generate(&mut resolve, world, &mut files);
     made.map_err(|error| malformed(&format!("{error:#}")))?;
     Ok(files)
 }
@@ -87,7 +86,7 @@ mod tests {
     fn the_contract_becomes_a_header_and_its_glue() {
         let files = generated(WIT).expect("generates");
         let names: Vec<&str> = files.iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["plugin.c", "plugin.h"]);
+        assert_eq!(names, ["plugin.c", "plugin.h", "plugin_component_type.o"]);
         let header = files.iter().find(|(name, _)| *name == "plugin.h").map(|(_, bytes)| bytes);
         let header = String::from_utf8_lossy(header.expect("a header"));
         assert!(header.contains("bool exports_geminus_behavior_behavior_step("), "{header}");
