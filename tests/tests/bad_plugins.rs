@@ -125,9 +125,9 @@ fn a_file_that_is_no_plugin_leaves_the_incumbent_running() -> anyhow::Result<()>
         ),
         (
             "forbidden import",
-            patched(&good, log, "wasi:cli/environment@0.2.0"),
+            patched(&good, log, "wasi:messaging/types@0.2.0"),
             "plugin-refused",
-            "wasi:cli/environment",
+            "wasi:messaging/types",
         ),
     ];
     for (name, bytes, kind, says) in cases {

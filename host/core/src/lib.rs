@@ -15,6 +15,7 @@ pub mod sample;
 pub mod ticket;
 pub mod time;
 pub mod unit;
+pub mod wasi;
 
 pub use authority::Authority;
 pub use clock::{Clock, ManualClock, SystemClock};
