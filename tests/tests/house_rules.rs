@@ -52,6 +52,7 @@ fn a_library_is_named_by_the_one_room_that_may() {
     let owners = [
         ("wasmtime", vec!["geminus-behavior"]),
         ("rusqlite", vec!["geminus-store"]),
+        ("parquet", vec!["geminus-store"]),
         // Reading and writing the field are two connections, of two rooms.
         ("rumqttc-v4", vec!["geminus-dispatch", "geminus-ingest"]),
         ("rumqttc-v5", vec!["geminus-dispatch", "geminus-ingest"]),

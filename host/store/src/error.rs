@@ -126,6 +126,16 @@ pub enum StoreError {
         /// What it must be.
         must: &'static str,
     },
+    /// A file of sealed history could not be made.
+    #[error("cannot seal history: {step} {path}: {cause}")]
+    Seal {
+        /// What was being done.
+        step: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's words.
+        cause: String,
+    },
     /// The writer is not able to write now; it keeps trying by itself.
     #[error("{file} cannot be written: {reason}")]
     NotWritable {

@@ -17,6 +17,7 @@ mod journal;
 mod options;
 mod outbox;
 mod reader;
+mod sealed;
 mod snapshots;
 mod sqlite;
 mod stats;
@@ -42,6 +43,7 @@ pub use outbox::{
 pub use reader::buckets::Bucket;
 pub use reader::rows::{Row, Rows};
 pub use reader::{Damage, Reader, Tail};
+pub use sealed::Class;
 pub use snapshots::{Generation, Loaded, Snapshots, StateSnapshot};
 pub use stats::{JournalStats, Spread, Stats};
 pub use store::{Store, check_free};

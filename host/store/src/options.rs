@@ -25,6 +25,9 @@ pub struct Options {
     pub fold_every_s: u64,
     /// Longest time that folding takes from one commit, in milliseconds. 1 … 1,000; default 3.
     pub fold_slice_ms: u64,
+    /// How long an hour must be over, and nothing more have come for it, before it is moved into files (see
+    /// `sealed`), in seconds. 0 seals nothing by itself. Default 900.
+    pub seal_after_s: u64,
     /// History older than this many hours (by source time) is removed; 0 keeps it for ever. Default 0.
     pub retention_hours: u64,
     /// The oldest history is removed when hot.db holds more than this many mebibytes; 0 sets no bound. Default 0.
@@ -53,6 +56,7 @@ impl Default for Options {
             fold_blocks: 1_024,
             fold_every_s: 60,
             fold_slice_ms: 3,
+            seal_after_s: 900,
             retention_hours: 0,
             retention_mib: 0,
             quota_mib: 0,

@@ -1,9 +1,11 @@
-//! Reading history: mixed and folded blocks of one series, merged in order of time, the first stored winning.
+//! Reading history: sealed files, folded and mixed blocks of one series, merged in order of time, the first stored
+//! winning.
 //!
-//! Each call reads one consistent moment of the file. A damaged block is skipped, named in the log and kept in
+//! Each call reads one consistent moment of the file. A damaged block or file is skipped, named in the log and kept in
 //! a list; the rest is served. Everything here blocks on the file: call it from `spawn_blocking`.
 
 pub(crate) mod buckets;
+mod files;
 mod merge;
 pub(crate) mod rows;
 mod tail;
@@ -17,6 +19,7 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::StoreError;
 use crate::block::Unpacker;
 use crate::hot::FILE;
+use crate::sealed::archive::Archive;
 use buckets::{Bucket, Buckets};
 use rows::Rows;
 
@@ -32,9 +35,9 @@ const BUCKETS_MAX: usize = 1_000_000;
 /// A block that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
-    /// Table of `hot.db` that holds it: `mixed` or `folded`.
+    /// Table of `hot.db` that holds it or, for a file, names it: `mixed`, `folded` or `sealed`.
     pub table: &'static str,
-    /// Its row.
+    /// Its row; of a file also the number in its name.
     pub block: i64,
     /// What is wrong.
     pub finding: &'static str,
@@ -49,6 +52,7 @@ pub struct Reader {
 #[derive(Debug)]
 struct Shared {
     dir: PathBuf,
+    archive: Archive,
     idle: Mutex<Vec<Handle>>,
     damage: Mutex<Vec<Damage>>,
 }
@@ -66,7 +70,12 @@ impl Reader {
     /// # Errors
     /// When there is none, or a newer version wrote it.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        let shared = Shared { dir: dir.to_owned(), idle: Mutex::default(), damage: Mutex::default() };
+        let shared = Shared {
+            dir: dir.to_owned(),
+            archive: Archive::new(dir),
+            idle: Mutex::default(),
+            damage: Mutex::default(),
+        };
         let reader = Self { shared: Arc::new(shared) };
         let first = reader.shared.handle()?;
         reader.shared.give_back(first);
@@ -183,7 +192,8 @@ impl Reader {
     /// When the file cannot be read.
     pub fn newest(&self, series: SeriesId) -> Result<Option<Sample>, StoreError> {
         self.shared.with(|handle| {
-            merge::newest(&handle.connection, &mut handle.unpacker, series, &mut |damage| {
+            let from = (&handle.connection, &self.shared.archive);
+            merge::newest(from, &mut handle.unpacker, series, &mut |damage| {
                 self.shared.remember(damage);
             })
         })
@@ -200,7 +210,8 @@ impl Reader {
         sorted.dedup_by_key(|(series, _)| *series);
         let found = self.shared.with(|handle| {
             let mut damaged = |damage| self.shared.remember(damage);
-            tail::tails(&handle.connection, &mut handle.unpacker, &sorted, limit, &mut damaged)
+            let from = (&handle.connection, &self.shared.archive);
+            tail::tails(from, &mut handle.unpacker, &sorted, limit, &mut damaged)
         })?;
         let place = |series: &SeriesId| sorted.binary_search_by_key(series, |(known, _)| *known).ok();
         let of =
@@ -234,7 +245,8 @@ impl Reader {
     ) -> Result<(), StoreError> {
         self.shared.with(|handle| {
             let wanted = merge::Wanted { series, from, to };
-            merge::scan(&handle.connection, &mut handle.unpacker, wanted, &mut each, &mut |damage| {
+            let from = (&handle.connection, &self.shared.archive);
+            merge::scan(from, &mut handle.unpacker, wanted, &mut each, &mut |damage| {
                 self.shared.remember(damage);
             })
         })
@@ -286,7 +298,7 @@ impl Shared {
                 table = damage.table,
                 block = damage.block,
                 finding = damage.finding,
-                "damaged block skipped"
+                "damaged block or file skipped"
             );
             known.push(damage);
         }

@@ -37,6 +37,14 @@ pub struct Stats {
     pub blocks_retired: u64,
     /// Blocks found damaged while folding: set aside in the table `damaged`, named in the log.
     pub blocks_damaged: u64,
+    /// Points that were moved from hot.db into files.
+    pub points_sealed: u64,
+    /// Bytes of those files; what was replaced by a later revision counts again.
+    pub bytes_sealed: u64,
+    /// Those files.
+    pub files_sealed: u64,
+    /// Attempts to move history into files that failed.
+    pub seals_failed: u64,
     /// Pages of hot.db in use, in bytes, as last looked at.
     pub file_bytes: u64,
     /// Commits that succeeded.
@@ -175,6 +183,10 @@ pub(crate) struct Gauges {
     pub(crate) mixed_points: AtomicU64,
     pub(crate) blocks_retired: AtomicU64,
     pub(crate) blocks_damaged: AtomicU64,
+    pub(crate) points_sealed: AtomicU64,
+    pub(crate) bytes_sealed: AtomicU64,
+    pub(crate) files_sealed: AtomicU64,
+    pub(crate) seals_failed: AtomicU64,
     pub(crate) file_bytes: AtomicU64,
     pub(crate) commits: AtomicU64,
     pub(crate) commit: Durations,
@@ -204,6 +216,10 @@ impl Gauges {
             mixed_points: of(&self.mixed_points),
             blocks_retired: of(&self.blocks_retired),
             blocks_damaged: of(&self.blocks_damaged),
+            points_sealed: of(&self.points_sealed),
+            bytes_sealed: of(&self.bytes_sealed),
+            files_sealed: of(&self.files_sealed),
+            seals_failed: of(&self.seals_failed),
             file_bytes: of(&self.file_bytes),
             commits: of(&self.commits),
             commit: self.commit.spread(),

@@ -2,6 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -10,6 +11,8 @@ use geminus_core::{Clock, SeriesId};
 use rusqlite::Connection;
 
 use crate::hot::recorder::{Recorder, Work};
+use crate::sealed::Class;
+use crate::sealed::sealer::{Ask, Parts, Sealer};
 use crate::hot::writer::Writer;
 use crate::journal::Journal;
 use crate::outbox::Outbox;
@@ -28,6 +31,10 @@ pub struct Store {
     control: Control,
     outbox: Outbox,
     gauges: Arc<Gauges>,
+    sealer: Sender<Ask>,
+    /// Tells the sealer, in the midst of its work, that it is over.
+    closing: Arc<AtomicBool>,
+    sealing: Mutex<Option<JoinHandle<()>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held, not used: the lock ends with the handle.
     _lock: File,
@@ -53,12 +60,39 @@ impl Store {
         let reader = Reader::open(dir)?;
         let (work, queue) = unbounded();
         let queue_points_max = options.queue_points_max as u64;
+        let (sealer, asks) = unbounded();
+        let closing = Arc::new(AtomicBool::new(false));
+        let parts = Parts {
+            dir: dir.to_owned(),
+            options: options.clone(),
+            clock: Arc::clone(&clock),
+            gauges: Arc::clone(&gauges),
+            reader: reader.clone(),
+            control: control.clone(),
+            work: work.clone(),
+            asks,
+            closing: Arc::clone(&closing),
+        };
         let writer =
             Writer::new(dir.to_owned(), options, Arc::clone(&clock), Arc::clone(&gauges), queue, connection)?;
         let writer_thread = spawn("store-history", move || writer.run())?;
+        let seals = Sealer::new(parts)?;
+        let sealing = Mutex::new(Some(spawn("store-sealer", move || seals.run())?));
         let recorder = Recorder { work, gauges: Arc::clone(&gauges), clock, queue_points_max };
         let threads = Mutex::new(vec![writer_thread, journal_thread, outbox_thread]);
-        Ok(Self { recorder, reader, journal, control, outbox, gauges, threads, _lock: lock })
+        Ok(Self {
+            recorder,
+            reader,
+            journal,
+            control,
+            outbox,
+            gauges,
+            sealer,
+            closing,
+            sealing,
+            threads,
+            _lock: lock,
+        })
     }
 
     /// The numbers of these (twin, point), new ones where there were none. They never change. Blocks.
@@ -134,6 +168,27 @@ impl Store {
         self.ask(Work::Fold)?
     }
 
+    /// Moves every hour that is over into files, what is mixed first folded, and merges what came late into those that
+    /// there are. Blocks until done.
+    ///
+    /// # Errors
+    /// When it cannot be done now; what is not in a file stays in `hot.db`.
+    pub fn seal(&self) -> Result<(), StoreError> {
+        self.fold()?;
+        let (reply, answer) = bounded(1);
+        self.sealer.send(Ask::All(reply)).map_err(|_| StoreError::Closed)?;
+        answer.recv().map_err(|_| StoreError::Closed)?
+    }
+
+    /// Says of series who makes their values; what nobody said follows from their names. It decides into which files
+    /// they are sealed, and how long they are kept. Blocks.
+    ///
+    /// # Errors
+    /// When it cannot be written, or the store is closed.
+    pub fn classify(&self, classes: &[(SeriesId, Class)]) -> Result<(), StoreError> {
+        self.ask(|reply| Work::Classes(classes.to_vec(), reply))?
+    }
+
     /// Changes the quota of `hot.db` (see [`Options::quota_mib`]) while running; 0 sets no bound.
     ///
     /// # Errors
@@ -168,6 +223,15 @@ impl Store {
     fn end(&self) {
         self.journal.end();
         self.outbox.end();
+        self.closing.store(true, Ordering::Release);
+        if self.sealer.send(Ask::End).is_err() {
+            tracing::debug!("the sealer had ended already");
+        }
+        // Before the history writer, of which it may be waiting for an answer.
+        let sealing = self.sealing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if sealing.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the sealer panicked");
+        }
         self.control.close();
         if self.recorder.work.send(Work::Close).is_err() {
             tracing::debug!("history was closed already");

@@ -1,5 +1,5 @@
-//! History against a naive model: whatever is written, however often, late or folded, each (series, time) is there
-//! once, with the value that came first.
+//! History against a naive model: whatever is written, however often, late, folded or sealed, each (series, time) is
+//! there once, with the value that came first.
 
 #![allow(
     clippy::expect_used,
@@ -27,6 +27,7 @@ enum Step {
     Record(Vec<Sample>),
     Flush,
     Fold,
+    Seal,
     Reopen,
 }
 
@@ -71,7 +72,38 @@ fn check(reader: &Reader, model: &Model, windows: &[(u64, u64)]) {
         let newest = reader.newest(id).expect("newest");
         assert_eq!(newest.as_ref().map(bits), expected(model, series, 0, u64::MAX).last().map(bits));
     }
+    for (from, to) in windows {
+        check_rows(reader, model, *from, *to);
+        check_tails(reader, model, *from);
+    }
     assert!(reader.damage().is_empty());
+}
+
+/// All series side by side.
+fn check_rows(reader: &Reader, model: &Model, from: u64, to: u64) {
+    let series: Vec<SeriesId> = (0..SERIES).map(SeriesId).collect();
+    let mut expect: BTreeMap<u64, Vec<Option<Sample>>> = BTreeMap::new();
+    for ((series, time), sample) in model.iter().filter(|((_, time), _)| (from..to).contains(time)) {
+        expect.entry(*time).or_insert_with(|| vec![None; SERIES as usize])[*series as usize] = Some(*sample);
+    }
+    let rows = reader.rows(&series, Timestamp(from), Timestamp(to)).expect("rows");
+    let plain = |values: &[Option<Sample>]| values.iter().map(|v| v.as_ref().map(bits)).collect::<Vec<_>>();
+    let found: Vec<_> = rows.map(|row| row.expect("row")).map(|row| (row.time.0, plain(&row.values))).collect();
+    let expect: Vec<_> = expect.iter().map(|(time, values)| (*time, plain(values))).collect();
+    assert_eq!(found, expect);
+}
+
+/// The end of each series: what comes from a time on, and the last before it.
+fn check_tails(reader: &Reader, model: &Model, from: u64) {
+    let wanted: Vec<(SeriesId, Timestamp)> = (0..SERIES).map(|id| (SeriesId(id), Timestamp(from))).collect();
+    let tails = reader.tails(&wanted, 100_000).expect("tails");
+    for (series, tail) in (0..SERIES).zip(tails) {
+        let before = expected(model, series, 0, from);
+        let since = expected(model, series, from, u64::MAX);
+        assert_eq!(tail.before.as_ref().map(bits), before.last().map(bits));
+        assert_eq!(tail.since.iter().map(bits).collect::<Vec<_>>(), since.iter().map(bits).collect::<Vec<_>>());
+        assert!(!tail.cut);
+    }
 }
 
 /// Each part must say what the samples between its edges say, and no sample may lie in none.
@@ -101,7 +133,12 @@ fn check_buckets(parts: &[Bucket], expect: &[Sample]) {
 }
 
 fn any_sample() -> impl Strategy<Value = Sample> {
-    let time = prop_oneof![(0u64..40).prop_map(|at| at * 1_000_000), 0u64..60_000_000];
+    let time = prop_oneof![
+        (0u64..40).prop_map(|at| at * 1_000_000),
+        0u64..60_000_000,
+        // Some hours later, so that files of several hours come to be.
+        (1u64..4, 0u64..3).prop_map(|(hour, at)| hour * 3_600_000_000_000 + at * 1_000_000),
+    ];
     let value = prop_oneof![5 => -1e6..1e6f64, 1 => Just(f64::NAN), 3 => (-500i32..500).prop_map(|v| f64::from(v) / 10.0)];
     (0..SERIES, time, value, 0u8..4)
         .prop_map(|(series, time, value, quality)| sample(series, time, value, quality))
@@ -112,6 +149,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         6 => prop::collection::vec(any_sample(), 0..90).prop_map(Step::Record),
         1 => Just(Step::Flush),
         2 => Just(Step::Fold),
+        2 => Just(Step::Seal),
         1 => Just(Step::Reopen),
     ]
 }
@@ -121,7 +159,7 @@ proptest! {
     #[test]
     fn history_is_what_a_naive_model_says(
         steps in prop::collection::vec(any_step(), 1..14),
-        windows in prop::collection::vec((0u64..60_000_000, 0u64..60_000_000), 3),
+        windows in prop::collection::vec((0u64..60_000_000, prop_oneof![0u64..60_000_000, Just(ALL.1.0)]), 3),
     ) {
         let dir = tempfile::tempdir().expect("folder");
         let mut store = open(dir.path());
@@ -136,6 +174,7 @@ proptest! {
                 }
                 Step::Flush => store.flush().expect("flush"),
                 Step::Fold => store.fold().expect("fold"),
+                Step::Seal => store.seal().expect("seal"),
                 Step::Reopen => {
                     store.close().expect("close");
                     store = open(dir.path());
@@ -148,8 +187,17 @@ proptest! {
         store.fold().expect("fold");
         prop_assert_eq!(store.stats().mixed_blocks, 0);
         check(&store.reader(), &model, &windows);
+        store.seal().expect("seal");
+        prop_assert_eq!(blocks(dir.path()), 0, "all is in files");
+        check(&store.reader(), &model, &windows);
         store.close().expect("close");
     }
+}
+
+/// Folded blocks that are left in `hot.db`.
+fn blocks(dir: &Path) -> i64 {
+    let file = rusqlite::Connection::open(dir.join("hot.db")).expect("file");
+    file.query_row("SELECT count(*) FROM folded", [], |row| row.get(0)).expect("count")
 }
 
 /// Enough points for many folded blocks, in an order that makes each fold meet blocks before, after and around.
@@ -180,6 +228,10 @@ fn late_samples_find_their_place_among_many_blocks() {
     store.fold().expect("fold");
     check(&store.reader(), &model, &[(5_000_000_000_000, 9_000_000_000_001)]);
     assert_eq!(model.len(), 24_000);
+    // Once more as files: 24,000 s are seven hours.
+    store.seal().expect("seal");
+    assert_eq!((store.stats().points_sealed, store.stats().files_sealed), (24_000, 7));
+    check(&store.reader(), &model, &[(5_000_000_000_000, 9_000_000_000_001)]);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::commit::bounds;
 use super::fold::set_aside;
 use crate::StoreError;
 use crate::block::{Block, Packer, Packing, Unpacker};
+use crate::sealed::hour_of;
 use crate::sqlite::{column_from_count, column_from_time};
 
 /// Most points of a folded block: a query decodes a whole one for any part of it.
@@ -25,6 +26,8 @@ pub(crate) struct Placer {
     packer: Packer,
     pub(crate) unpacker: Unpacker,
     merged: Vec<Sample>,
+    /// Blocks keep to hours, because hours are sealed one by one.
+    by_hour: bool,
 }
 
 /// What placing came to.
@@ -53,8 +56,8 @@ struct Neighbour {
 }
 
 impl Placer {
-    pub(crate) fn new() -> std::io::Result<Self> {
-        Ok(Self { packer: Packer::new()?, unpacker: Unpacker::new()?, merged: Vec::new() })
+    pub(crate) fn new(by_hour: bool) -> std::io::Result<Self> {
+        Ok(Self { packer: Packer::new()?, unpacker: Unpacker::new()?, merged: Vec::new(), by_hour })
     }
 
     pub(crate) fn statements<'c>(&self, connection: &'c Connection) -> Result<Statements<'c>, StoreError> {
@@ -88,16 +91,32 @@ impl Placer {
             let count = samples.partition_point(|sample| column_from_time(sample.time) < end);
             let (segment, rest) = samples.split_at_checked(count.max(1)).unwrap_or((samples, &[]));
             self.merged.clear();
-            if let Some(block) = before.filter(|block| joins(*block, time, segment.len())) {
+            if let Some(block) = before.filter(|block| self.joins(*block, time, segment.len())) {
                 placed.damaged += self.take_out(statements, block)?;
             }
             self.merged.extend_from_slice(segment);
             self.merged.sort_by_key(|sample| sample.time);
             self.merged.dedup_by(|later, first| later.time == first.time);
-            placed.bytes += self.write(statements, series)?;
+            placed.bytes += self.write(statements, series, self.by_hour)?;
             samples = rest;
         }
         Ok(placed)
+    }
+
+    /// Makes blocks of one hour each of a block, if it is still there.
+    pub(crate) fn split(&mut self, statements: &mut Statements<'_>, id: i64) -> Result<Placed, StoreError> {
+        let mut placed = Placed::default();
+        let Some((series, block)) = statements.one(id)? else { return Ok(placed) };
+        self.merged.clear();
+        placed.damaged = self.take_out(statements, block)?;
+        placed.bytes = self.write(statements, series, true)?;
+        Ok(placed)
+    }
+
+    fn joins(&self, block: Neighbour, time: i64, count: usize) -> bool {
+        let reaches = block.t_max >= time;
+        let apart = self.by_hour && hour(block.t_max) != hour(time);
+        reaches || (!apart && block.points <= JOIN_RATIO * count && block.points + count <= POINTS_MAX)
     }
 
     /// Takes a block's samples out of the file; a damaged one is set aside and counted.
@@ -129,25 +148,44 @@ impl Placer {
         }
     }
 
-    /// Writes the merged samples as blocks of about equal size.
-    fn write(&mut self, statements: &mut Statements<'_>, series: i64) -> Result<usize, StoreError> {
+    /// Writes the merged samples as blocks of about equal size, or those of each hour so.
+    fn write(
+        &mut self,
+        statements: &mut Statements<'_>,
+        series: i64,
+        by_hour: bool,
+    ) -> Result<usize, StoreError> {
         let failed = StoreError::database(FILE.name, "inserting a folded block");
-        let blocks = self.merged.len().div_ceil(POINTS_MAX).max(1);
         let mut bytes = 0;
-        for samples in self.merged.chunks(self.merged.len().div_ceil(blocks).max(1)) {
-            let data = self.packer.pack(samples, Packing::Tight);
-            let (first, last) = bounds(samples);
-            statements
-                .insert
-                .execute((series, first, last, column_from_count(samples.len()), &data))
-                .map_err(&failed)?;
-            bytes += data.len();
+        let together = |a: &Sample, b: &Sample| !by_hour || hour_of(a.time.0) == hour_of(b.time.0);
+        for stretch in self.merged.chunk_by(together) {
+            let blocks = stretch.len().div_ceil(POINTS_MAX).max(1);
+            for samples in stretch.chunks(stretch.len().div_ceil(blocks).max(1)) {
+                let data = self.packer.pack(samples, Packing::Tight);
+                let (first, last) = bounds(samples);
+                statements
+                    .insert
+                    .execute((series, first, last, column_from_count(samples.len()), &data))
+                    .map_err(&failed)?;
+                bytes += data.len();
+            }
         }
         Ok(bytes)
     }
 }
 
 impl Statements<'_> {
+    /// One block and the series whose it is.
+    fn one(&mut self, id: i64) -> Result<Option<(i64, Neighbour)>, StoreError> {
+        self.connection
+            .query_row("SELECT series, t_max, points FROM folded WHERE id = ?1", [id], |row| {
+                let points = usize::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
+                Ok((row.get(0)?, Neighbour { id, t_max: row.get(1)?, points }))
+            })
+            .optional()
+            .map_err(StoreError::database(FILE.name, "looking for a block to split"))
+    }
+
     /// The last block that begins at or before `time`.
     fn before(&mut self, series: i64, time: i64) -> Result<Option<Neighbour>, StoreError> {
         self.before
@@ -169,6 +207,6 @@ impl Statements<'_> {
     }
 }
 
-fn joins(block: Neighbour, time: i64, count: usize) -> bool {
-    block.t_max >= time || (block.points <= JOIN_RATIO * count && block.points + count <= POINTS_MAX)
+fn hour(column: i64) -> u64 {
+    hour_of(column.cast_unsigned())
 }

@@ -8,6 +8,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use geminus_core::ticket::TicketEnd;
 use geminus_core::{Clock, Sample, SeriesId, Ticket, TicketBook};
 
+use crate::sealed::Class;
+use crate::sealed::order::Order;
 use crate::StoreError;
 use crate::stats::{Gauges, add};
 
@@ -21,6 +23,12 @@ pub(crate) enum Work {
     Flush(Sender<Result<(), StoreError>>),
     /// Fold all that is mixed, then answer.
     Fold(Sender<Result<(), StoreError>>),
+    /// Make blocks of one hour each of these, then answer.
+    Split(Vec<i64>, Sender<Result<(), StoreError>>),
+    /// Put down what was sealed, then answer.
+    Seal(Box<Order>, Sender<Result<(), StoreError>>),
+    /// Say of these series who makes their values, then answer.
+    Classes(Vec<(SeriesId, Class)>, Sender<Result<(), StoreError>>),
     /// A new quota in mebibytes, 0 for none.
     Quota(u64),
     /// Commit what came before and end.

@@ -6,6 +6,7 @@
 //! stays queued and is tried again each second; after a failure of the disk the connection is opened anew first.
 
 mod names;
+mod seal;
 mod upkeep;
 
 use std::collections::VecDeque;
@@ -81,7 +82,8 @@ impl Writer {
         connection: Connection,
     ) -> Result<Self, StoreError> {
         let failed = |cause| StoreError::Folder { path: dir.join(FILE.name), cause };
-        let (packer, placer) = (Packer::new().map_err(failed)?, Placer::new().map_err(failed)?);
+        let placer = Placer::new(options.seal_after_s > 0).map_err(failed)?;
+        let packer = Packer::new().map_err(failed)?;
         set_quota(&connection, options.quota_mib)?;
         let upkeep_at = clock.monotonic();
         let writer = Self {
@@ -184,6 +186,21 @@ impl Writer {
                     None => Err(self.not_writable()),
                 };
                 answer_one(&reply, numbers);
+            }
+            Work::Classes(classes, reply) => {
+                let done = match self.connection.as_mut() {
+                    Some(connection) => names::classify(connection, &classes),
+                    None => Err(self.not_writable()),
+                };
+                answer_one(&reply, done);
+            }
+            Work::Split(blocks, reply) => {
+                let done = self.split(&blocks);
+                answer_one(&reply, self.sealed(done));
+            }
+            Work::Seal(order, reply) => {
+                let done = self.seal(&order);
+                answer_one(&reply, self.sealed(done));
             }
             Work::Flush(reply) => self.flushes.push(reply),
             Work::Fold(reply) => self.folds.push(reply),

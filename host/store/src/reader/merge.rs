@@ -1,16 +1,20 @@
-//! One series out of two kinds of blocks. Folded blocks are in order and do not overlap; the mixed ones that
-//! hold the series are few, so their samples are gathered and sorted, and then merged in. Folded samples were
-//! stored before mixed ones, so at the same time they win.
+//! One series out of files and two kinds of blocks. Files are drawn as they are needed. Folded blocks are in order and
+//! do not overlap; the mixed ones that hold the series are few, so their samples are gathered and sorted, and then merged
+//! in. Sealed samples were stored before folded ones and those before mixed ones, so at the same time they win.
 
+use std::iter::Peekable;
 use std::ops::Range;
 
 use geminus_core::{Sample, SeriesId, Timestamp};
 use rusqlite::Connection;
 
 use super::Damage;
+use super::files::Files;
 use crate::StoreError;
 use crate::block::{Block, Unpacker};
 use crate::hot::FILE;
+use crate::sealed::archive::Archive;
+use crate::sealed::manifest;
 use crate::sqlite::column_from_time;
 
 /// What is looked for: `from` ≤ time < `to`.
@@ -22,7 +26,7 @@ pub(crate) struct Wanted {
 }
 
 pub(crate) fn scan(
-    connection: &Connection,
+    (connection, archive): (&Connection, &Archive),
     unpacker: &mut Unpacker,
     wanted: Wanted,
     each: &mut dyn FnMut(Sample) -> bool,
@@ -32,24 +36,55 @@ pub(crate) fn scan(
         return Ok(());
     }
     let mixed = mixed(connection, unpacker, wanted, damaged)?;
-    let mut mixed = mixed.into_iter().peekable();
+    let files = Files::new(connection, archive, wanted)?;
+    let mut around = Around { files, mixed: mixed.into_iter().peekable() };
     let mut goes_on = true;
     folded(connection, unpacker, wanted, damaged, &mut |block| {
         for folded in block {
-            while let Some(earlier) = mixed.next_if(|sample| sample.time < folded.time) {
-                goes_on = goes_on && each(earlier);
+            while goes_on && let Some(earlier) = around.before(folded.time) {
+                goes_on = each(earlier);
             }
-            while mixed.next_if(|sample| sample.time == folded.time).is_some() {}
-            goes_on = goes_on && each(*folded);
+            let sealed = around.at(folded.time);
+            goes_on = goes_on && each(sealed.unwrap_or(*folded));
+            if !goes_on {
+                break;
+            }
         }
         goes_on
     })?;
-    for sample in mixed {
-        if !goes_on || !each(sample) {
-            break;
+    while goes_on && let Some(sample) = around.before(Timestamp(u64::MAX)) {
+        goes_on = each(sample);
+    }
+    around.files.damage.into_iter().for_each(damaged);
+    around.files.failed.map_or(Ok(()), Err)
+}
+
+/// What stands around folded blocks: sealed samples, which come before them, and mixed ones, which come after.
+struct Around<'a> {
+    files: Files<'a>,
+    mixed: Peekable<std::vec::IntoIter<Sample>>,
+}
+
+impl Around<'_> {
+    /// The next sample that is earlier than `time`.
+    fn before(&mut self, time: Timestamp) -> Option<Sample> {
+        let sealed = self.files.time().filter(|sealed| *sealed < time);
+        let mixed = self.mixed.peek().map(|sample| sample.time).filter(|mixed| *mixed < time);
+        match (sealed, mixed) {
+            (Some(sealed), mixed) if mixed.is_none_or(|mixed| sealed <= mixed) => {
+                self.mixed.next_if(|sample| sample.time == sealed);
+                self.files.next()
+            }
+            (_, Some(_)) => self.mixed.next(),
+            _ => None,
         }
     }
-    Ok(())
+
+    /// The sealed sample of this time, if there is one. A mixed one of this time is passed over.
+    fn at(&mut self, time: Timestamp) -> Option<Sample> {
+        self.mixed.next_if(|sample| sample.time == time);
+        self.files.time().filter(|sealed| *sealed == time).and_then(|_| self.files.next())
+    }
 }
 
 /// The series' samples in folded blocks, block by block in order of time, until `each` returns false.
@@ -109,9 +144,10 @@ fn mixed(
     Ok(samples)
 }
 
-/// The latest sample of a series: from its last folded block, and from the mixed blocks that reach beyond.
+/// The latest sample of a series: from its last folded block, from the mixed blocks that reach beyond, and from files
+/// when those reach as far.
 pub(crate) fn newest(
-    connection: &Connection,
+    (connection, archive): (&Connection, &Archive),
     unpacker: &mut Unpacker,
     series: SeriesId,
     damaged: &mut dyn FnMut(Damage),
@@ -142,6 +178,21 @@ pub(crate) fn newest(
                     newest = Some(*sample);
                 }
             }
+        }
+    }
+    let since = newest.map_or(0, |sample| column_from_time(sample.time));
+    for (t_max, number) in manifest::latest_first(connection, since)? {
+        if newest.is_some_and(|sample| t_max < column_from_time(sample.time)) {
+            break;
+        }
+        let Some(file) = manifest::get(connection, number)? else { continue };
+        samples.clear();
+        if let Err(finding) = archive.read(&file, series, all.from..all.to, &mut samples) {
+            damaged(Damage { table: "sealed", block: number, finding });
+        }
+        // What is sealed was stored first.
+        if let Some(last) = samples.last().filter(|last| newest.is_none_or(|newest| last.time >= newest.time)) {
+            newest = Some(*last);
         }
     }
     Ok(newest)

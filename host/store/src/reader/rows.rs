@@ -15,6 +15,8 @@ use super::merge::{self, Wanted};
 use super::{Damage, Handle, Shared};
 use crate::StoreError;
 use crate::hot::FILE;
+use crate::sealed::manifest::{self, Sealed};
+use crate::sealed::{HOUR_NS, hour_of};
 use crate::sqlite::{column_from_count, column_from_time};
 
 /// Most series of one reading.
@@ -93,11 +95,18 @@ impl Rows {
             let mut damaged = |damage| shared.remember(damage);
             self.next = self.shared.with(|handle| {
                 let end = window(handle, &self.series, &times, self.points_max)?;
+                let (end, files) = sealed_window(handle, &self.series, times.start..end, self.points_max)?;
                 let times = times.start..end;
                 let mut mixed = Vec::new();
                 let end = gather(handle, &self.series, times, self.points_max, &mut mixed, &mut damaged)?;
                 for (series, column) in self.series.iter().zip(&mut columns) {
                     let wanted = Wanted { series: *series, from: self.next, to: end };
+                    for file in &files {
+                        if let Err(finding) = shared.archive.read(file, *series, self.next..end, column) {
+                            damaged(Damage { table: "sealed", block: file.id, finding });
+                        }
+                    }
+                    let sealed = column.len();
                     merge::folded(
                         &handle.connection,
                         &mut handle.unpacker,
@@ -112,8 +121,8 @@ impl Rows {
                     let own = mixed.get(own..).unwrap_or_default();
                     let own =
                         own.get(..own.partition_point(|sample| sample.series == *series)).unwrap_or_default();
-                    if !own.is_empty() {
-                        // Stable, so that folded samples, which were stored before, stay first.
+                    if !own.is_empty() || sealed > 0 {
+                        // Stable, so that sealed samples, and then folded ones, which were stored before, stay first.
                         column.extend_from_slice(own);
                         column.sort_by_key(|sample| sample.time);
                         column.dedup_by(|later, first| later.time == first.time);
@@ -182,6 +191,31 @@ fn window(
         }
     }
     Ok(end)
+}
+
+/// Where a chunk ends, so that it reaches into one sealed hour at most, and into that so far that its files give about
+/// `points_max` points; and those files.
+fn sealed_window(
+    handle: &Handle,
+    series: &[SeriesId],
+    times: Range<Timestamp>,
+    points_max: usize,
+) -> Result<(Timestamp, Vec<Sealed>), StoreError> {
+    let Some(end) = manifest::first_hour_end(&handle.connection, column_from_time(times.start))? else {
+        return Ok((times.end, Vec::new()));
+    };
+    let files = manifest::of_hour(&handle.connection, hour_of(end - 1))?;
+    let wanted = |file: &Sealed| -> usize {
+        let of = |(known, count): &(SeriesId, usize)| series.binary_search(known).map_or(0, |_| *count);
+        file.directory.0.iter().map(of).sum()
+    };
+    let points = files.iter().map(wanted).sum::<usize>();
+    let mut end = times.end.min(Timestamp(end));
+    if points > points_max {
+        let part = u128::from(HOUR_NS) * points_max as u128 / points as u128;
+        end = end.min(Timestamp(times.start.0.saturating_add(u64::try_from(part).unwrap_or(u64::MAX).max(1))));
+    }
+    Ok((end, files))
 }
 
 /// Gathers from mixed blocks, in order of series, time and arrival, and returns where the chunk ends: sooner than

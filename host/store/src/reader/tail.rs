@@ -9,6 +9,9 @@ use super::merge::unpack_some;
 use crate::StoreError;
 use crate::block::Unpacker;
 use crate::hot::FILE;
+use crate::sealed::archive::Archive;
+use crate::sealed::manifest;
+use crate::sqlite::column_from_time;
 
 /// The end of one series.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,6 +43,17 @@ impl Tail {
         }
     }
 
+    /// The same for samples, in order of time, that were stored before those that are there.
+    fn add_earlier(&mut self, samples: &[Sample], from: Timestamp) {
+        let (before, since) = samples
+            .split_at_checked(samples.partition_point(|sample| sample.time < from))
+            .unwrap_or_default();
+        self.since.splice(0..0, since.iter().copied());
+        if let Some(last) = before.last().filter(|last| self.before.is_none_or(|known| last.time >= known.time)) {
+            self.before = Some(*last);
+        }
+    }
+
     fn trim(&mut self, limit: usize) {
         self.since.sort_by_key(|sample| sample.time);
         self.since.dedup_by(|later, first| later.time == first.time);
@@ -51,7 +65,7 @@ impl Tail {
 
 /// `wanted` are series in their order, each once, with the time from which on all samples are asked for.
 pub(super) fn tails(
-    connection: &Connection,
+    (connection, archive): (&Connection, &Archive),
     unpacker: &mut Unpacker,
     wanted: &[(SeriesId, Timestamp)],
     limit: usize,
@@ -85,11 +99,46 @@ pub(super) fn tails(
             }
         }
     }
+    sealed((connection, archive), wanted, limit, &mut tails, damaged)?;
     for tail in &mut tails {
         tail.trim(limit);
         tail.before = tail.before.filter(|_| !tail.cut);
     }
     Ok(tails)
+}
+
+/// Adds what files have: all that is not older than the time asked for, and the last before it where blocks have none.
+fn sealed(
+    (connection, archive): (&Connection, &Archive),
+    wanted: &[(SeriesId, Timestamp)],
+    limit: usize,
+    tails: &mut [Tail],
+    damaged: &mut dyn FnMut(Damage),
+) -> Result<(), StoreError> {
+    // Ends sooner for whoever has a sample before its time that no file reaches.
+    let lacks = |tail: &Tail| tail.before.is_none() && !tail.cut;
+    let mut samples = Vec::new();
+    for (t_max, number) in manifest::latest_first(connection, 0)? {
+        let reaches = |from: &Timestamp, tail: &Tail| {
+            let known = tail.before.map_or(0, |before| column_from_time(before.time));
+            lacks(tail) || t_max >= column_from_time(*from) || t_max >= known
+        };
+        let mut open = wanted.iter().zip(tails.iter_mut()).filter(|((_, from), tail)| reaches(from, tail)).peekable();
+        if open.peek().is_none() {
+            break;
+        }
+        let Some(file) = manifest::get(connection, number)? else { continue };
+        for ((series, from), tail) in open.filter(|((series, _), _)| file.directory.rows(*series).is_some()) {
+            samples.clear();
+            let all = Timestamp(0)..Timestamp(u64::MAX);
+            if let Err(finding) = archive.read(&file, *series, all, &mut samples) {
+                damaged(Damage { table: "sealed", block: number, finding });
+            }
+            tail.add_earlier(&samples, *from);
+            tail.trim(limit);
+        }
+    }
+    Ok(())
 }
 
 /// Adds what folded blocks have, the latest first, until one reaches before the time asked for.
