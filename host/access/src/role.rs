@@ -21,6 +21,8 @@ pub enum Role {
     Engineer,
     /// Approves what others propose.
     Approver,
+    /// Brings records of other systems: work orders, batches, inspections.
+    Recorder,
     /// Everything, users and tokens among it.
     Admin,
 }
@@ -42,13 +44,16 @@ pub enum Permission {
     Approve,
     /// Trust and reject certificates of servers and clients.
     Certificates,
+    /// Bring records of other systems.
+    Records,
     /// Make and remove users and tokens.
     Administer,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Viewer, Self::Operator, Self::Engineer, Self::Approver, Self::Admin];
+    pub const ALL: [Self; 6] =
+        [Self::Viewer, Self::Operator, Self::Engineer, Self::Approver, Self::Recorder, Self::Admin];
 
     /// Whether this role alone allows it. What is not named here is denied.
     #[must_use]
@@ -58,8 +63,9 @@ impl Role {
             (Self::Operator, Permission::Alarms | Permission::Command) => true,
             (Self::Engineer, Permission::Alarms | Permission::Plugins | Permission::Certificates) => true,
             (Self::Approver, Permission::Approve) => true,
+            (Self::Recorder | Self::Operator | Self::Engineer, Permission::Records) => true,
             (Self::Operator | Self::Engineer | Self::Approver, Permission::Interlocks) => true,
-            (Self::Viewer | Self::Operator | Self::Engineer | Self::Approver, _) => false,
+            (Self::Viewer | Self::Operator | Self::Engineer | Self::Approver | Self::Recorder, _) => false,
         }
     }
 
@@ -71,6 +77,7 @@ impl Role {
             Self::Operator => "operator",
             Self::Engineer => "engineer",
             Self::Approver => "approver",
+            Self::Recorder => "recorder",
             Self::Admin => "admin",
         }
     }
@@ -96,6 +103,7 @@ impl Permission {
             Self::Interlocks => "handle interlocks",
             Self::Plugins => "change plugins and rollouts",
             Self::Approve => "approve",
+            Self::Records => "bring records",
             Self::Certificates => "trust and reject certificates",
             Self::Administer => "manage users and tokens",
         }
@@ -165,17 +173,20 @@ mod tests {
 
     #[test]
     fn each_role_may_what_the_table_says_and_nothing_else() {
-        use Permission::{Administer, Alarms, Approve, Certificates, Command, Interlocks, Plugins, Read};
-        let all = [Read, Alarms, Command, Interlocks, Plugins, Approve, Certificates, Administer];
+        use Permission::{
+            Administer, Alarms, Approve, Certificates, Command, Interlocks, Plugins, Read, Records,
+        };
+        let all = [Read, Alarms, Command, Interlocks, Plugins, Approve, Certificates, Records, Administer];
         let check = |role: Role, expect: &[Permission]| {
             for permission in all {
                 assert_eq!(role.may(permission), expect.contains(&permission), "{role:?} {permission:?}");
             }
         };
         check(Role::Viewer, &[Read]);
-        check(Role::Operator, &[Read, Alarms, Command, Interlocks]);
-        check(Role::Engineer, &[Read, Alarms, Interlocks, Plugins, Certificates]);
+        check(Role::Operator, &[Read, Alarms, Command, Interlocks, Records]);
+        check(Role::Engineer, &[Read, Alarms, Interlocks, Plugins, Certificates, Records]);
         check(Role::Approver, &[Read, Approve, Interlocks]);
+        check(Role::Recorder, &[Read, Records]);
         check(Role::Admin, &all);
     }
 

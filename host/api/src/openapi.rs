@@ -16,7 +16,7 @@ use crate::error::{ErrorDetail, ErrorView};
 use crate::request::{BY_CHARS_MAX, BY_DEFAULT, OrderRequest};
 use crate::routes::{
     access, alarms, certificates, clients, commands, elsewhere, events, health, house, plugins, rollouts,
-    targets,
+    targets, thread,
 };
 use crate::view::{AlarmView, RolloutEvent};
 
@@ -56,6 +56,8 @@ use crate::view::{AlarmView, RolloutEvent};
         house::twins,
         house::twin,
         house::history,
+        thread::thread,
+        thread::keep,
         plugins::plugins,
         plugins::upload,
         rollouts::rollouts,

@@ -13,6 +13,7 @@ use crate::hot::recorder::{Recorder, Work};
 use crate::hot::writer::Writer;
 use crate::journal::Journal;
 use crate::outbox::Outbox;
+use crate::records::Records;
 use crate::stats::{Gauges, Stats};
 use crate::{Control, Options, Reader, Snapshots, StoreError, hot};
 
@@ -27,6 +28,7 @@ pub struct Store {
     journal: Journal,
     control: Control,
     outbox: Outbox,
+    records: Records,
     gauges: Arc<Gauges>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held, not used: the lock ends with the handle.
@@ -50,6 +52,7 @@ impl Store {
         let (journal, journal_thread) = Journal::open(dir, &options, Arc::clone(&clock))?;
         let control = Control::open(dir, &options, Arc::clone(&clock))?;
         let (outbox, outbox_thread) = Outbox::open(dir, &options, Arc::clone(&clock))?;
+        let records = Records::open(dir)?;
         let reader = Reader::open(dir)?;
         let (work, queue) = unbounded();
         let queue_points_max = options.queue_points_max as u64;
@@ -58,7 +61,7 @@ impl Store {
         let writer_thread = spawn("store-history", move || writer.run())?;
         let recorder = Recorder { work, gauges: Arc::clone(&gauges), clock, queue_points_max };
         let threads = Mutex::new(vec![writer_thread, journal_thread, outbox_thread]);
-        Ok(Self { recorder, reader, journal, control, outbox, gauges, threads, _lock: lock })
+        Ok(Self { recorder, reader, journal, control, outbox, records, gauges, threads, _lock: lock })
     }
 
     /// The numbers of these (twin, point), new ones where there were none. They never change. Blocks.
@@ -108,6 +111,12 @@ impl Store {
     #[must_use]
     pub fn outbox(&self) -> Outbox {
         self.outbox.clone()
+    }
+
+    /// Records of other systems.
+    #[must_use]
+    pub fn records(&self) -> Records {
+        self.records.clone()
     }
 
     /// Counts and gauges. Does not block.
@@ -169,6 +178,7 @@ impl Store {
         self.journal.end();
         self.outbox.end();
         self.control.close();
+        self.records.close();
         if self.recorder.work.send(Work::Close).is_err() {
             tracing::debug!("history was closed already");
         }

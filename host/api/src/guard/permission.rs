@@ -18,9 +18,9 @@ pub(crate) enum Need {
 }
 
 use Need::{Login, Nothing, Site, Twins};
-use Permission::{Administer, Alarms, Approve, Certificates, Command, Interlocks, Plugins, Read};
+use Permission::{Administer, Alarms, Approve, Certificates, Command, Interlocks, Plugins, Read, Records};
 
-const TABLE: [(&str, &str, Need); 63] = [
+const TABLE: [(&str, &str, Need); 65] = [
     ("get", "/api/v1/session", Login),
     ("post", "/api/v1/session", Nothing),
     ("delete", "/api/v1/session", Login),
@@ -46,6 +46,8 @@ const TABLE: [(&str, &str, Need); 63] = [
     ("get", "/api/v1/twins", Twins(Read)),
     ("get", "/api/v1/twins/{id}", Twins(Read)),
     ("get", "/api/v1/twins/{id}/history", Twins(Read)),
+    ("get", "/api/v1/twins/{id}/thread", Twins(Read)),
+    ("post", "/api/v1/twins/{id}/records", Twins(Records)),
     ("get", "/api/v1/plugins", Site(Read)),
     ("post", "/api/v1/plugins", Site(Plugins)),
     ("get", "/api/v1/rollouts", Site(Read)),
