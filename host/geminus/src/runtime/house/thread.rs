@@ -72,7 +72,8 @@ impl Rooms {
 impl Thread {
     /// Blocks on files.
     fn page(self) -> Result<api::ThreadView, StoreError> {
-        let versions = Versions::read(&self.store.control(), &self.plant, self.twin, &self.query.twin)?;
+        let (control, reader) = (self.store.control(), self.store.reader());
+        let versions = Versions::read((&control, &reader), &self.plant, self.twin, &self.query.twin)?;
         let mut parts = vec![self.journal(&versions)?, self.records()?];
         let bindings = self.plant.bindings.iter().filter(|binding| binding.twins.contains(&self.twin));
         let bindings: Vec<&str> = bindings.map(|binding| binding.name.as_str()).collect();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use geminus_api::view::{ExplainView, RowsView, ThreadKind};
 use geminus_command::{Proposer, Record};
 use geminus_core::{Event, Timestamp, TwinIndex};
-use geminus_store::{Control, Entry, Incarnation, StoreError};
+use geminus_store::{Control, Entry, Incarnation, Reader, StoreError};
 use geminus_twin::Plant;
 use uuid::Uuid;
 
@@ -40,9 +40,9 @@ pub(super) struct Course {
 }
 
 impl Versions {
-    /// From the books. Blocks.
+    /// From the books, and from history where a course begins. Blocks.
     pub(super) fn read(
-        control: &Control,
+        (control, reader): (&Control, &Reader),
         plant: &Plant,
         twin: TwinIndex,
         id: &str,
@@ -52,20 +52,19 @@ impl Versions {
         let mut courses = Vec::new();
         for binding in plant.bindings.iter().filter(|binding| binding.twins.contains(&twin)) {
             let borders = control.borders(&binding.name, id)?;
-            let steps = borders.into_iter().map(|(time, _, incarnation)| match time {
-                // Before the first row there is no time of a row.
-                Timestamp(0) => (known.get(&incarnation).map_or(time, |known| known.since), incarnation),
-                _ => (time, incarnation),
-            });
-            let mut course = Course {
+            let mut steps: Vec<(Timestamp, u32)> =
+                borders.into_iter().map(|(time, _, incarnation)| (time, incarnation)).collect();
+            if steps.first().is_some_and(|(time, _)| *time == Timestamp(0)) {
+                let first = first_row(reader, id, &binding.name)?;
+                begin(&mut steps, first, |incarnation| known.get(&incarnation).map(|known| known.since));
+            }
+            steps.dedup_by_key(|(_, incarnation)| *incarnation);
+            courses.push(Course {
                 behavior: binding.name.clone(),
                 plugin: binding.declaration.name.clone(),
                 is_recorded: binding.record,
-                steps: steps.collect(),
-            };
-            course.steps.sort_by_key(|(time, _)| *time);
-            course.steps.dedup_by_key(|(_, incarnation)| *incarnation);
-            courses.push(course);
+                steps,
+            });
         }
         Ok(Self { courses, known })
     }
@@ -197,6 +196,25 @@ impl<'a> Explainer<'a> {
     }
 }
 
+/// Time of the first row of a behavior that is recorded.
+fn first_row(reader: &Reader, twin: &str, behavior: &str) -> Result<Option<Timestamp>, StoreError> {
+    let Some(series) = reader.series(twin, &format!("{behavior}/by"))? else { return Ok(None) };
+    let first = reader.range(series, Timestamp(0), Timestamp(u64::MAX), 1)?;
+    Ok(first.first().map(|sample| sample.time))
+}
+
+/// Gives steps from before the first row, which have no time of a row, that of the first one; where no row is recorded, that at
+/// which the host first had whoever answers. Never later than the step after it, whatever the source's clock says.
+fn begin(steps: &mut [(Timestamp, u32)], first: Option<Timestamp>, since: impl Fn(u32) -> Option<Timestamp>) {
+    let mut next = Timestamp(u64::MAX);
+    for (time, incarnation) in steps.iter_mut().rev() {
+        if *time == Timestamp(0) {
+            *time = first.or_else(|| since(*incarnation)).unwrap_or_default().min(next);
+        }
+        next = *time;
+    }
+}
+
 /// How a command stands, and who approved it.
 fn verdict(record: &Record, number: u64, now: Timestamp) -> String {
     let view = show::command(record, number, now);
@@ -263,6 +281,20 @@ mod tests {
         let versions = versions();
         let at = |time: u64| versions.at(&versions.courses[0], Timestamp(time)).map(|known| known.id);
         assert_eq!([at(5), at(10), at(19), at(20), at(99)], [Some(1), Some(1), Some(1), Some(2), Some(2)]);
+    }
+
+    #[test]
+    fn what_began_before_the_first_row_stands_at_it_and_never_after_what_followed() {
+        let check = |first: Option<u64>, steps: &[(u64, u32)], expect: &[(u64, u32)]| {
+            let mut steps: Vec<_> = steps.iter().map(|(time, number)| (Timestamp(*time), *number)).collect();
+            begin(&mut steps, first.map(Timestamp), |number| Some(Timestamp(u64::from(number) * 1_000)));
+            let found: Vec<_> = steps.iter().map(|(time, number)| (time.0, *number)).collect();
+            assert_eq!(found, expect);
+        };
+        check(Some(5), &[(0, 1), (20, 2)], &[(5, 1), (20, 2)]);
+        check(Some(30), &[(0, 1), (20, 2)], &[(20, 1), (20, 2)]);
+        check(None, &[(0, 1), (0, 2)], &[(1_000, 1), (2_000, 2)]);
+        check(None, &[(0, 1), (20, 2)], &[(20, 1), (20, 2)]);
     }
 
     #[test]

@@ -55,7 +55,11 @@ fn step(behavior: &str, before: Option<&Incarnation>, now: &Incarnation, time: T
         }
         None => (ThreadKind::Version, "version", format!("{behavior}: {} answers", now.plugin)),
     };
-    let id = format!("border-{behavior}-{}-{}", now.id, time.0);
+    // Where a course begins moves with what history still has.
+    let id = match before {
+        Some(_) => format!("border-{behavior}-{}-{}", now.id, time.0),
+        None => format!("border-{behavior}-first"),
+    };
     let from = before.map(|before| json!({ "plugin": before.plugin, "digest": before.digest }));
     ThreadEntryView {
         facts: json!({ "behavior": behavior, "from": from, "parameters": changed }),
