@@ -21,6 +21,8 @@ pub enum Role {
     Engineer,
     /// Approves what others propose.
     Approver,
+    /// Brings records of other systems: work orders, batches, inspections.
+    Recorder,
     /// Everything, users and tokens among it.
     Admin,
 }
@@ -44,13 +46,16 @@ pub enum Permission {
     Approve,
     /// Trust and reject certificates of servers and clients.
     Certificates,
+    /// Bring records of other systems.
+    Records,
     /// Make and remove users and tokens.
     Administer,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Viewer, Self::Operator, Self::Engineer, Self::Approver, Self::Admin];
+    pub const ALL: [Self; 6] =
+        [Self::Viewer, Self::Operator, Self::Engineer, Self::Approver, Self::Recorder, Self::Admin];
 
     /// Whether this role alone allows it. What is not named here is denied.
     #[must_use]
@@ -60,11 +65,12 @@ impl Role {
             (Self::Operator, Permission::Alarms | Permission::Command) => true,
             (Self::Engineer, Permission::Alarms | Permission::Plugins | Permission::Certificates) => true,
             (Self::Approver, Permission::Approve) => true,
+            (Self::Recorder | Self::Operator | Self::Engineer, Permission::Records) => true,
             (
                 Self::Operator | Self::Engineer | Self::Approver,
                 Permission::Interlocks | Permission::Explore,
             ) => true,
-            (Self::Viewer | Self::Operator | Self::Engineer | Self::Approver, _) => false,
+            (Self::Viewer | Self::Operator | Self::Engineer | Self::Approver | Self::Recorder, _) => false,
         }
     }
 
@@ -76,6 +82,7 @@ impl Role {
             Self::Operator => "operator",
             Self::Engineer => "engineer",
             Self::Approver => "approver",
+            Self::Recorder => "recorder",
             Self::Admin => "admin",
         }
     }
@@ -102,6 +109,7 @@ impl Permission {
             Self::Explore => "ask what would be",
             Self::Plugins => "change plugins and rollouts",
             Self::Approve => "approve",
+            Self::Records => "bring records",
             Self::Certificates => "trust and reject certificates",
             Self::Administer => "manage users and tokens",
         }
@@ -172,18 +180,20 @@ mod tests {
     #[test]
     fn each_role_may_what_the_table_says_and_nothing_else() {
         use Permission::{
-            Administer, Alarms, Approve, Certificates, Command, Explore, Interlocks, Plugins, Read,
+            Administer, Alarms, Approve, Certificates, Command, Explore, Interlocks, Plugins, Read, Records,
         };
-        let all = [Read, Alarms, Command, Interlocks, Explore, Plugins, Approve, Certificates, Administer];
+        let all =
+            [Read, Alarms, Command, Interlocks, Explore, Plugins, Approve, Certificates, Records, Administer];
         let check = |role: Role, expect: &[Permission]| {
             for permission in all {
                 assert_eq!(role.may(permission), expect.contains(&permission), "{role:?} {permission:?}");
             }
         };
         check(Role::Viewer, &[Read]);
-        check(Role::Operator, &[Read, Alarms, Command, Interlocks, Explore]);
-        check(Role::Engineer, &[Read, Alarms, Interlocks, Explore, Plugins, Certificates]);
+        check(Role::Operator, &[Read, Alarms, Command, Interlocks, Explore, Records]);
+        check(Role::Engineer, &[Read, Alarms, Interlocks, Explore, Plugins, Certificates, Records]);
         check(Role::Approver, &[Read, Approve, Interlocks, Explore]);
+        check(Role::Recorder, &[Read, Records]);
         check(Role::Admin, &all);
     }
 

@@ -6,7 +6,7 @@ use std::future::Future;
 use bytes::Bytes;
 use geminus_access::Scope;
 use geminus_alarm::Order;
-use geminus_core::Authority;
+use geminus_core::{Authority, ContextRecord};
 use geminus_rollout::Plan;
 use geminus_scenario::{ForecastAsk, ForecastReport, Study, StudyReport};
 use uuid::Uuid;
@@ -15,13 +15,14 @@ use crate::actor::Actor;
 use crate::metrics::Exposition;
 use crate::orders::{CommandOrder, TargetOrder, Wish};
 use crate::query::{
-    ActivationsQuery, AlarmsQuery, CommandsQuery, HistoryQuery, JournalQuery, TargetsQuery, TwinsQuery,
+    ActivationsQuery, AlarmsQuery, CommandsQuery, HistoryQuery, JournalQuery, TargetsQuery, ThreadQuery,
+    TwinsQuery,
 };
 use crate::view::{
     ActivationsView, AlarmView, AlarmsView, AuthorityView, CertificateOrder, CertificatesView,
     ClientCertificateView, CommandDetail, CommandView, CommandsView, HistoryView, JournalView,
-    OwnCertificate, PluginsView, RolloutOrder, RolloutPreview, RolloutView, RolloutsView,
-    ServerCertificateView, SiteView, TargetView, TargetsView, TwinView, TwinsView, UploadView,
+    OwnCertificate, PluginsView, RecordsFiledView, RolloutOrder, RolloutPreview, RolloutView, RolloutsView,
+    ServerCertificateView, SiteView, TargetView, TargetsView, ThreadView, TwinView, TwinsView, UploadView,
 };
 
 /// Why the house could not answer. The words go to the client as they are, except those of `Internal`, which
@@ -97,6 +98,25 @@ pub trait House: Send + Sync + 'static {
         twin: String,
         study: Study,
     ) -> impl Future<Output = Result<StudyReport, Trouble>> + Send;
+
+    /// A page of everything that happened to an asset.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such twin.
+    fn thread(&self, query: ThreadQuery) -> impl Future<Output = Result<ThreadView, Trouble>> + Send;
+
+    /// Keeps records of another system about an asset, at most [`RECORDS_MAX`](crate::RECORDS_MAX), each of which was checked:
+    /// all of them or none. `by` is who brings them.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such twin, `Conflict` when there are too many already, `Unavailable` when they cannot be
+    /// written.
+    fn keep_records(
+        &self,
+        twin: String,
+        records: Vec<ContextRecord>,
+        by: String,
+    ) -> impl Future<Output = Result<RecordsFiledView, Trouble>> + Send;
 
     /// Certificates that the host shows, trusts and rejects.
     ///

@@ -16,7 +16,7 @@ use crate::error::{ErrorDetail, ErrorView};
 use crate::request::{BY_CHARS_MAX, BY_DEFAULT, OrderRequest};
 use crate::routes::{
     access, ahead, alarms, certificates, clients, commands, elsewhere, events, health, house, plugins,
-    rollouts, targets,
+    rollouts, targets, thread,
 };
 use crate::view::{AlarmView, RolloutEvent};
 
@@ -58,6 +58,8 @@ use crate::view::{AlarmView, RolloutEvent};
         house::history,
         ahead::forecast,
         ahead::what_if,
+        thread::thread,
+        thread::keep,
         plugins::plugins,
         plugins::upload,
         rollouts::rollouts,

@@ -16,6 +16,7 @@ pub(crate) mod house;
 pub(crate) mod plugins;
 pub(crate) mod rollouts;
 pub(crate) mod targets;
+pub(crate) mod thread;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -106,6 +107,8 @@ fn table<H: House>() -> Vec<Route<H>> {
         get_("/api/v1/twins/{id}/history", get(house::history::<H>)),
         post_("/api/v1/twins/{id}/forecast", post(ahead::forecast::<H>)),
         post_("/api/v1/twins/{id}/what-if", post(ahead::what_if::<H>)),
+        get_("/api/v1/twins/{id}/thread", get(thread::thread::<H>)),
+        post_("/api/v1/twins/{id}/records", post(thread::keep::<H>)),
         get_("/api/v1/plugins", get(plugins::plugins::<H>)),
         post_("/api/v1/plugins", post(plugins::upload::<H>)),
         get_("/api/v1/rollouts", get(rollouts::rollouts::<H>)),

@@ -14,11 +14,13 @@ mod history;
 mod interlock;
 mod journal;
 mod plugin;
+mod record;
 mod replay;
 mod rollout;
 pub(crate) mod run;
 mod span;
 mod target;
+mod thread;
 mod token;
 mod user;
 mod what_if;
@@ -116,6 +118,11 @@ pub(crate) enum Command {
     /// Reads history.
     #[command(subcommand)]
     History(history::History),
+    /// Shows everything about an asset on one line: design, versions, calibrations, alerts, decisions, work orders.
+    Thread(Box<thread::Thread>),
+    /// Brings records of other systems about assets: work orders, batches, inspections, calibrations.
+    #[command(subcommand)]
+    Record(Box<record::Record>),
     /// Verifies and exports the journal, and shows or changes the key that signs it.
     #[command(subcommand)]
     Journal(journal::Journal),
@@ -181,6 +188,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::WhatIf(what_if) => what_if::run(&what_if),
         Command::Bench(bench) => bench::run(&bench),
         Command::History(history) => history::run(history),
+        Command::Thread(thread) => thread::run(&thread),
+        Command::Record(record) => record::run(*record),
         Command::Journal(journal) => journal::run(journal),
         Command::User(user) => user::run(user),
         Command::Token(token) => token::run(token),

@@ -88,7 +88,8 @@ fn check_rows(reader: &Reader, model: &Model, from: u64, to: u64) {
     }
     let rows = reader.rows(&series, Timestamp(from), Timestamp(to)).expect("rows");
     let plain = |values: &[Option<Sample>]| values.iter().map(|v| v.as_ref().map(bits)).collect::<Vec<_>>();
-    let found: Vec<_> = rows.map(|row| row.expect("row")).map(|row| (row.time.0, plain(&row.values))).collect();
+    let found: Vec<_> =
+        rows.map(|row| row.expect("row")).map(|row| (row.time.0, plain(&row.values))).collect();
     let expect: Vec<_> = expect.iter().map(|(time, values)| (*time, plain(values))).collect();
     assert_eq!(found, expect);
 }
@@ -101,7 +102,10 @@ fn check_tails(reader: &Reader, model: &Model, from: u64) {
         let before = expected(model, series, 0, from);
         let since = expected(model, series, from, u64::MAX);
         assert_eq!(tail.before.as_ref().map(bits), before.last().map(bits));
-        assert_eq!(tail.since.iter().map(bits).collect::<Vec<_>>(), since.iter().map(bits).collect::<Vec<_>>());
+        assert_eq!(
+            tail.since.iter().map(bits).collect::<Vec<_>>(),
+            since.iter().map(bits).collect::<Vec<_>>()
+        );
         assert!(!tail.cut);
     }
 }

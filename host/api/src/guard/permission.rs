@@ -18,7 +18,9 @@ pub(crate) enum Need {
 }
 
 use Need::{Login, Nothing, Site, Twins};
-use Permission::{Administer, Alarms, Approve, Certificates, Command, Explore, Interlocks, Plugins, Read};
+use Permission::{
+    Administer, Alarms, Approve, Certificates, Command, Explore, Interlocks, Plugins, Read, Records,
+};
 
 const TABLE: [(&str, &str, Need); 65] = [
     ("get", "/api/v1/session", Login),
@@ -48,6 +50,8 @@ const TABLE: [(&str, &str, Need); 65] = [
     ("get", "/api/v1/twins/{id}/history", Twins(Read)),
     ("post", "/api/v1/twins/{id}/forecast", Twins(Read)),
     ("post", "/api/v1/twins/{id}/what-if", Twins(Explore)),
+    ("get", "/api/v1/twins/{id}/thread", Twins(Read)),
+    ("post", "/api/v1/twins/{id}/records", Twins(Records)),
     ("get", "/api/v1/plugins", Site(Read)),
     ("post", "/api/v1/plugins", Site(Plugins)),
     ("get", "/api/v1/rollouts", Site(Read)),

@@ -26,5 +26,6 @@ mod rollouts;
 mod schema;
 mod shapes;
 mod streams;
+mod thread;
 mod tls;
 mod trial;

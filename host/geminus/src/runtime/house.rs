@@ -7,6 +7,7 @@ mod kept_commands;
 mod marks;
 mod metrics;
 mod plugins;
+mod thread;
 
 pub(crate) use metrics::pause_histogram;
 
@@ -21,10 +22,11 @@ use geminus_alarm::Order;
 use geminus_api::metrics::Exposition;
 use geminus_api::orders::{CommandOrder, TargetOrder, Wish};
 use geminus_api::query::{
-    ActivationsQuery, AlarmsQuery, CommandsQuery, HistoryQuery, JournalQuery, TargetsQuery, TwinsQuery,
+    ActivationsQuery, AlarmsQuery, CommandsQuery, HistoryQuery, JournalQuery, TargetsQuery, ThreadQuery,
+    TwinsQuery,
 };
 use geminus_api::{Actor, House, Trouble, view as api};
-use geminus_core::{Authority, Clock, Event, Severity, Timestamp, TwinIndex};
+use geminus_core::{Authority, Clock, ContextRecord, Event, Severity, Timestamp, TwinIndex};
 use geminus_ingest::Reason;
 use geminus_ingest::refusal::RefusalCounts;
 use geminus_opcua::server::ServerStats;
@@ -258,6 +260,19 @@ impl House for Rooms {
 
     async fn what_if(&self, twin: String, study: Study) -> Result<StudyReport, Trouble> {
         self.explore(twin, study).await
+    }
+
+    async fn thread(&self, query: ThreadQuery) -> Result<api::ThreadView, Trouble> {
+        self.page_of_thread(query).await
+    }
+
+    async fn keep_records(
+        &self,
+        twin: String,
+        records: Vec<ContextRecord>,
+        by: String,
+    ) -> Result<api::RecordsFiledView, Trouble> {
+        self.file_records(twin, records, by).await
     }
 
     async fn certificates(&self) -> Result<api::CertificatesView, Trouble> {

@@ -8,9 +8,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use geminus_core::ticket::TicketEnd;
 use geminus_core::{Clock, Sample, SeriesId, Ticket, TicketBook};
 
+use crate::StoreError;
 use crate::sealed::Class;
 use crate::sealed::order::Order;
-use crate::StoreError;
 use crate::stats::{Gauges, add};
 
 /// What the writer is asked to do.

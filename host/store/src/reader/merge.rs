@@ -191,7 +191,8 @@ pub(crate) fn newest(
             damaged(Damage { table: "sealed", block: number, finding });
         }
         // What is sealed was stored first.
-        if let Some(last) = samples.last().filter(|last| newest.is_none_or(|newest| last.time >= newest.time)) {
+        if let Some(last) = samples.last().filter(|last| newest.is_none_or(|newest| last.time >= newest.time))
+        {
             newest = Some(*last);
         }
     }

@@ -213,7 +213,8 @@ fn sealed_window(
     let mut end = times.end.min(Timestamp(end));
     if points > points_max {
         let part = u128::from(HOUR_NS) * points_max as u128 / points as u128;
-        end = end.min(Timestamp(times.start.0.saturating_add(u64::try_from(part).unwrap_or(u64::MAX).max(1))));
+        end =
+            end.min(Timestamp(times.start.0.saturating_add(u64::try_from(part).unwrap_or(u64::MAX).max(1))));
     }
     Ok((end, files))
 }

@@ -49,7 +49,9 @@ impl Tail {
             .split_at_checked(samples.partition_point(|sample| sample.time < from))
             .unwrap_or_default();
         self.since.splice(0..0, since.iter().copied());
-        if let Some(last) = before.last().filter(|last| self.before.is_none_or(|known| last.time >= known.time)) {
+        if let Some(last) =
+            before.last().filter(|last| self.before.is_none_or(|known| last.time >= known.time))
+        {
             self.before = Some(*last);
         }
     }
@@ -123,7 +125,8 @@ fn sealed(
             let known = tail.before.map_or(0, |before| column_from_time(before.time));
             lacks(tail) || t_max >= column_from_time(*from) || t_max >= known
         };
-        let mut open = wanted.iter().zip(tails.iter_mut()).filter(|((_, from), tail)| reaches(from, tail)).peekable();
+        let mut open =
+            wanted.iter().zip(tails.iter_mut()).filter(|((_, from), tail)| reaches(from, tail)).peekable();
         if open.peek().is_none() {
             break;
         }

@@ -79,7 +79,8 @@ impl Archive {
     fn open(&self, sealed: &Sealed) -> std::result::Result<Open, &'static str> {
         let file = self.file(&sealed.file)?;
         let file = Arc::new(Checked::new(file, sealed.bytes, sealed.sums.clone())?);
-        let known = self.footers().iter().find(|(id, _)| *id == sealed.id).map(|(_, footer)| Arc::clone(footer));
+        let known =
+            self.footers().iter().find(|(id, _)| *id == sealed.id).map(|(_, footer)| Arc::clone(footer));
         if let Some(footer) = known {
             return Ok(Open { file, footer });
         }
@@ -143,7 +144,8 @@ impl Open {
         let received = self.whole(RECEIVED, rows.clone())?;
         let values = self.values(rows.clone())?;
         let qualities = self.qualities(rows)?;
-        let mut series = runs.iter().flat_map(|(series, rows)| std::iter::repeat_n(*series, rows.len())).skip(from);
+        let mut series =
+            runs.iter().flat_map(|(series, rows)| std::iter::repeat_n(*series, rows.len())).skip(from);
         let columns = found.get(from..to).unwrap_or_default().iter().zip(received).zip(values).zip(qualities);
         for (((nanos, received), value), quality) in columns {
             let Some(series) = series.next() else { break };
@@ -182,7 +184,9 @@ impl Open {
     }
 
     fn qualities(&self, rows: Range<usize>) -> Result<Vec<Quality>> {
-        let ColumnReader::ByteArrayColumnReader(mut column) = self.column(QUALITY)? else { return Err(shape()) };
+        let ColumnReader::ByteArrayColumnReader(mut column) = self.column(QUALITY)? else {
+            return Err(shape());
+        };
         let mut found: Vec<ByteArray> = Vec::with_capacity(rows.len());
         column.skip_records(rows.start)?;
         column.read_records(rows.len(), None, None, &mut found)?;

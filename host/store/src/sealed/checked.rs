@@ -173,7 +173,8 @@ mod tests {
         let (_dir, path, mut data, sums) = written(count);
         data[SECTION_BYTES + 9] ^= 1;
         std::fs::write(&path, &data).expect("written");
-        let file = Checked::new(File::open(&path).expect("file"), count as u64, sums.clone()).expect("as long");
+        let file =
+            Checked::new(File::open(&path).expect("file"), count as u64, sums.clone()).expect("as long");
         assert!(file.get_bytes(0, SECTION_BYTES).is_ok());
         assert!(file.get_bytes(2 * SECTION_BYTES as u64, 10).is_ok());
         let refused = file.get_bytes(SECTION_BYTES as u64 - 1, 2).expect_err("changed").to_string();

@@ -50,8 +50,9 @@ fn failed(error: rusqlite::Error) -> StoreError {
 /// Hours that end at `before` (nanoseconds) or sooner and have folded blocks, the oldest first.
 pub(super) fn closed_hours(connection: &Connection, before: u64) -> Result<Vec<(u64, Mark)>, StoreError> {
     let end = i64::try_from(hour_of(before) * HOUR_NS).unwrap_or(i64::MAX);
-    let mut first =
-        connection.prepare("SELECT min(t_max) FROM folded WHERE t_max >= ?1 AND t_max < ?2").map_err(failed)?;
+    let mut first = connection
+        .prepare("SELECT min(t_max) FROM folded WHERE t_max >= ?1 AND t_max < ?2")
+        .map_err(failed)?;
     let mut mark = connection
         .prepare("SELECT max(id), count(*) FROM folded WHERE t_max >= ?1 AND t_max < ?2")
         .map_err(failed)?;
@@ -152,7 +153,12 @@ fn of_class(class: Class, files: &[&Sealed], blocks: &[BlockKey]) -> Vec<Job> {
     }
     close(&mut fresh, &mut jobs);
     let late = files.iter().zip(late).filter(|(_, blocks)| !blocks.is_empty());
-    jobs.extend(late.map(|(file, blocks)| Job { class, replaces: Some((*file).clone()), blocks, whole: true }));
+    jobs.extend(late.map(|(file, blocks)| Job {
+        class,
+        replaces: Some((*file).clone()),
+        blocks,
+        whole: true,
+    }));
     jobs
 }
 

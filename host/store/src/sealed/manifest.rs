@@ -109,7 +109,8 @@ pub(crate) fn get(connection: &Connection, id: i64) -> Result<Option<Sealed>, St
 pub(crate) fn of_hour(connection: &Connection, hour: u64) -> Result<Vec<Sealed>, StoreError> {
     let statement = format!("SELECT {COLUMNS} FROM sealed WHERE hour = ?1 ORDER BY id");
     let mut select = connection.prepare(&statement).map_err(failed("reading what is sealed"))?;
-    let rows = select.query_map([hour.cast_signed()], sealed_from_row).map_err(failed("reading what is sealed"))?;
+    let rows =
+        select.query_map([hour.cast_signed()], sealed_from_row).map_err(failed("reading what is sealed"))?;
     rows.collect::<Result<_, _>>().map_err(failed("reading what is sealed"))
 }
 
@@ -151,9 +152,8 @@ pub(crate) fn latest_first(connection: &Connection, from: i64) -> Result<Vec<(i6
 /// Where the first hour ends that has a sealed file with a sample at `from` or later.
 pub(crate) fn first_hour_end(connection: &Connection, from: i64) -> Result<Option<u64>, StoreError> {
     let step = "looking for sealed files";
-    let mut select = connection
-        .prepare("SELECT min(t_max) FROM sealed WHERE t_max >= ?1")
-        .map_err(failed(step))?;
+    let mut select =
+        connection.prepare("SELECT min(t_max) FROM sealed WHERE t_max >= ?1").map_err(failed(step))?;
     let first: Option<i64> = select.query_row([from], |row| row.get(0)).map_err(failed(step))?;
     Ok(first.map(|end| (super::hour_of(end.cast_unsigned()) + 1).saturating_mul(super::HOUR_NS)))
 }
@@ -174,7 +174,8 @@ pub(crate) fn next_number(connection: &Connection) -> Result<i64, StoreError> {
 
 /// Adds a file. Called inside the transaction that deletes what it holds.
 pub(crate) fn insert(connection: &Connection, sealed: &Sealed) -> rusqlite::Result<()> {
-    let statement = format!("INSERT INTO sealed({COLUMNS}) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)");
+    let statement =
+        format!("INSERT INTO sealed({COLUMNS}) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)");
     connection.prepare(&statement)?.execute((
         sealed.id,
         sealed.hour.cast_signed(),

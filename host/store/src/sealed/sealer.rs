@@ -194,7 +194,8 @@ impl Sealer {
             }
             order.removes.extend(job.replaces.iter().filter(|_| earlier > 0).map(|file| file.id));
         }
-        let (points, bytes) = (samples.len() - earlier, order.adds.iter().map(|file| file.bytes as usize).sum());
+        let (points, bytes) =
+            (samples.len() - earlier, order.adds.iter().map(|file| file.bytes as usize).sum());
         let (files, replaces) = (order.adds.len(), !order.removes.is_empty());
         self.ask(|reply| Work::Seal(Box::new(order), reply))?;
         add(&self.parts.gauges.points_sealed, points);
@@ -210,7 +211,11 @@ impl Sealer {
     fn earlier(&self, job: &Job, order: &mut Order) -> Vec<Sample> {
         let Some(file) = &job.replaces else { return Vec::new() };
         self.archive.read_all(file).unwrap_or_else(|finding| {
-            tracing::error!(file = file.file, finding, "damaged file of history: what came late gets one of its own");
+            tracing::error!(
+                file = file.file,
+                finding,
+                "damaged file of history: what came late gets one of its own"
+            );
             order.leaves.push(file.id);
             Vec::new()
         })
@@ -305,7 +310,9 @@ impl Sealer {
 
     fn remove_replaced(&mut self) {
         let now = self.parts.clock.monotonic();
-        while let Some((_, path)) = self.replaced.pop_front_if(|(at, _)| now.saturating_sub(*at) > REPLACED_KEPT) {
+        while let Some((_, path)) =
+            self.replaced.pop_front_if(|(at, _)| now.saturating_sub(*at) > REPLACED_KEPT)
+        {
             if let Err(error) = self.disk.remove(&path) {
                 tracing::warn!(%error, file = %path.display(), "a replaced file could not be removed");
                 self.unswept = true;

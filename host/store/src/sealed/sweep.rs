@@ -37,7 +37,8 @@ pub(super) fn sweep(dir: &Path, connection: &Connection, disk: &dyn Disk) -> Res
     let history = dir.join(HISTORY_FOLDER);
     for day in entries(&history).map_err(failed(&history))?.into_iter().filter(|path| path.is_dir()) {
         for path in entries(&day).map_err(failed(&day))? {
-            let (Some(name), true) = (name_of(&path), path.extension().is_some_and(|end| end == ENDING)) else {
+            let (Some(name), true) = (name_of(&path), path.extension().is_some_and(|end| end == ENDING))
+            else {
                 continue;
             };
             if known.contains(&name) {
