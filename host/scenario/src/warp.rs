@@ -177,10 +177,10 @@ impl Failing {
     fn arrived(&mut self, time: u64, by_s: f64) -> (f64, Quality) {
         let sent = moved(Timestamp(time), -by_s).0;
         let here = self.under_way.partition_point(|(at, ..)| *at <= sent);
-        let news = self.under_way.iter().take(here);
+        let mut news = self.under_way.iter().take(here);
         let found = match self.counts_once {
             true => news.rev().find(|(.., quality)| *quality != Quality::Missing).copied(),
-            false => news.last().copied(),
+            false => news.next_back().copied(),
         };
         self.under_way.drain(..if self.counts_once { here } else { here.saturating_sub(1) });
         let found = found.map(|(_, value, quality)| (value, quality));

@@ -22,7 +22,7 @@ use Permission::{
     Administer, Alarms, Approve, Certificates, Command, Explore, Interlocks, Plugins, Read, Records,
 };
 
-const TABLE: [(&str, &str, Need); 65] = [
+const TABLE: [(&str, &str, Need); 67] = [
     ("get", "/api/v1/session", Login),
     ("post", "/api/v1/session", Nothing),
     ("delete", "/api/v1/session", Login),

@@ -169,14 +169,11 @@ fn record(columns: &BTreeMap<&str, &str>, import: &Import) -> anyhow::Result<(St
 
 /// A number where it is one that says the same when it is written again, so that `007` stays what it is.
 fn fact(text: &str) -> Value {
+    let whole = text.parse::<i64>().ok().map(|whole| (whole.to_string(), json!(whole)));
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
-    match number.map(|number| json!(number)) {
-        Some(_) if text.parse::<i64>().is_ok_and(|whole| whole.to_string() == text) => {
-            json!(text.parse::<i64>().unwrap_or_default())
-        }
-        Some(number) if number.to_string() == text => number,
-        _ => json!(text),
-    }
+    let number = number.map(|number| json!(number)).map(|number| (number.to_string(), number));
+    let same = |(written, _): &(String, Value)| written == text;
+    whole.filter(same).or(number.filter(same)).map_or_else(|| json!(text), |(_, number)| number)
 }
 
 #[cfg(test)]

@@ -187,10 +187,9 @@ impl Sealer {
         (order.blocks, order.damaged) = (blocks, damaged);
         gather::merge(&mut samples);
         if samples.len() > earlier {
-            let mut number = manifest::next_number(&self.connection)?;
-            for part in gather::cut(&samples) {
+            let first = manifest::next_number(&self.connection)?;
+            for (number, part) in (first..).zip(gather::cut(&samples)) {
                 order.adds.push(self.make(hour, job, part, number)?);
-                number += 1;
             }
             order.removes.extend(job.replaces.iter().filter(|_| earlier > 0).map(|file| file.id));
         }
