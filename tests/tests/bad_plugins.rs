@@ -1,6 +1,6 @@
 //! Plugins that are broken in every way a file or its code can be: the incumbent goes on or comes back, other twins do
-//! not notice, and the journal and the list of plugins say what happened. `forecast` is missing here because the host does not
-//! call it yet; in-process tests of the behavior room hold that export.
+//! not notice, and the journal and the list of plugins say what happened. `forecast` is missing here because the host calls
+//! it in forks only; in-process tests of the behavior room hold that export.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -125,9 +125,9 @@ fn a_file_that_is_no_plugin_leaves_the_incumbent_running() -> anyhow::Result<()>
         ),
         (
             "forbidden import",
-            patched(&good, log, "wasi:cli/environment@0.2.0"),
+            patched(&good, log, "wasi:messaging/types@0.2.0"),
             "plugin-refused",
-            "wasi:cli/environment",
+            "wasi:messaging/types",
         ),
     ];
     for (name, bytes, kind, says) in cases {

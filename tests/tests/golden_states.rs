@@ -163,8 +163,18 @@ fn tank_mpc_goes_on_from_every_released_state() -> anyhow::Result<()> {
 }
 
 #[test]
+fn heat_treatment_goes_on_from_every_released_state() -> anyhow::Result<()> {
+    check("plugins/heat-treatment", 500)
+}
+
+#[test]
 fn turbofan_rul_goes_on_from_every_released_state() -> anyhow::Result<()> {
     check("plugins/turbofan-rul", 150)
+}
+
+#[test]
+fn script_goes_on_from_every_released_state() -> anyhow::Result<()> {
+    check("plugins/script", 120)
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! House rules that Cargo's dependency lists cannot keep.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -65,6 +65,7 @@ fn a_library_is_named_by_the_one_room_that_may() {
         ("cel", vec!["geminus-interlock"]),
         ("async-opcua", vec!["geminus-opcua"]),
         ("jsonwebtoken", vec!["geminus-oidc"]),
+        ("rhai", vec!["script"]),
     ];
     let dependencies = dependencies();
     assert!(dependencies.contains_key("geminus-core"), "manifests are not read");
@@ -88,6 +89,7 @@ fn pure_rooms_have_nothing_to_do_io_with() {
         "geminus-interlock",
         "geminus-command",
         "geminus-rollout",
+        "geminus-scenario",
         "geminus-alarm",
         "geminus-access",
         "geminus-sparkplug",
@@ -112,6 +114,43 @@ fn rooms_do_not_reach_into_each_other() {
         assert!(others.is_empty(), "{room} names {others:?}: pass a type of core instead");
     }
     assert!(dependencies["geminus-dispatch"].contains(&"geminus-interlock".to_owned()));
+}
+
+/// Everything of ours that a crate depends on, itself or through others.
+fn reached<'d>(dependencies: &'d BTreeMap<String, Vec<String>>, from: &str) -> BTreeSet<&'d str> {
+    let (mut reached, mut ahead) = (BTreeSet::new(), vec![from]);
+    while let Some((room, needs)) = ahead.pop().and_then(|room| dependencies.get_key_value(room)) {
+        if reached.insert(room.as_str()) {
+            ahead.extend(needs.iter().map(String::as_str).filter(|need| dependencies.contains_key(*need)));
+        }
+    }
+    reached
+}
+
+#[test]
+fn no_command_can_leave_a_fork() {
+    let dependencies = dependencies();
+    let reached = reached(&dependencies, "geminus-fork");
+    // Whoever adds a room here looks whether anything leads from it to the field, to a broker, a disk or a socket.
+    let expect = ["geminus-behavior", "geminus-core", "geminus-fork", "geminus-scenario"];
+    assert_eq!(reached.into_iter().collect::<Vec<_>>(), expect);
+    let doors = ["tokio", "rusqlite", "rumqttc-v4", "rumqttc-v5", "async-opcua", "ureq", "axum", "hyper"];
+    for room in expect {
+        for library in &dependencies[room] {
+            assert!(!doors.contains(&library.as_str()), "{room} names {library}");
+        }
+    }
+    // Forks are made of a copy: what asks for it in a shard is the one place where both meet.
+    let named = |path: &PathBuf| fs::read_to_string(path).expect("source").contains("geminus_fork");
+    let inside = |path: &PathBuf| path.starts_with(repository().join("host/geminus/src"));
+    let users: Vec<PathBuf> = files(".rs").into_iter().filter(|path| inside(path) && named(path)).collect();
+    for path in &users {
+        let text = fs::read_to_string(path).expect("source");
+        for banned in ["geminus_dispatch", "geminus_command", "geminus_interlock"] {
+            assert!(!text.contains(banned), "{} names {banned} beside forks", path.display());
+        }
+    }
+    assert!(users.len() >= 3, "only {users:?}: has the wiring of forks moved?");
 }
 
 #[test]

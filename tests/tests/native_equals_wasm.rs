@@ -10,6 +10,7 @@ use geminus_core::declaration::Role;
 use geminus_core::{Declaration, Frame, Quality, Timestamp, TwinIndex};
 use geminus_sdk::{Behavior, OpeningRequest, Outcome, Random, Rows, SlotTable};
 use geminus_tests::repository;
+use heat_treatment::HeatTreatment;
 use motor_thermal::MotorThermal;
 use pump_health::PumpHealth;
 use tank_mpc::TankMpc;
@@ -205,6 +206,14 @@ fn cstr_gives_the_same_bits_natively_and_in_wasm() {
 #[test]
 fn tank_mpc_gives_the_same_bits_natively_and_in_wasm() {
     check::<TankMpc>("tank-mpc", &[1.5, 1.4, 72.0, 1.5]);
+}
+
+#[test]
+fn heat_treatment_gives_the_same_bits_natively_and_in_wasm() {
+    // Settings, and a hardness that is sometimes too high for the specification.
+    check::<HeatTreatment>("heat-treatment", &[500.0, 60.0, 20.0, 43.5]);
+    // The same while it looks for the hardest.
+    check_with::<HeatTreatment>("heat-treatment", r#"{"explore": true}"#, &[500.0, 60.0, 20.0, 43.5]);
 }
 
 #[test]

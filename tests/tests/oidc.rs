@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};
 use geminus_tests::{
-    Host, OpenIdProvider, PATIENCE, SiteFolder, Visitor, asking_whatever_the_status, free_port, geminus,
-    wait_for,
+    Authority, Host, OpenIdProvider, PATIENCE, SiteFolder, Visitor, asking_whatever_the_status, free_port,
+    geminus, wait_for,
 };
 use serde_json::{Value, json};
 
@@ -28,6 +28,11 @@ struct Plant {
 
 impl Plant {
     fn new() -> anyhow::Result<Self> {
+        Self::with("http", "")
+    }
+
+    /// Of an issuer over this scheme, with these keys more.
+    fn with(scheme: &str, more: &str) -> anyhow::Result<Self> {
         let (port, issuer_port) = (free_port()?, free_port()?);
         let text = format!(
             r#"
@@ -35,7 +40,8 @@ impl Plant {
 name = "oidc"
 [access.oidc]
 title = "Plant login"
-issuer = "http://127.0.0.1:{issuer_port}"
+issuer = "{scheme}://127.0.0.1:{issuer_port}"
+{more}
 client_id = "geminus"
 client_secret_file = "oidc.secret"
 redirect = "http://127.0.0.1:{port}/api/v1/session/oidc/callback"
@@ -260,5 +266,40 @@ fn while_the_provider_is_away_everything_else_goes_on_and_new_keys_are_taken() -
         status == 401 && view["error"]["code"] == "issuer-refused",
         "withdrawn keys sign nothing: {status} {view}"
     );
+    host.stop()
+}
+
+#[test]
+fn an_issuer_over_https_is_believed_by_the_authority_that_the_site_names_and_by_no_other()
+-> anyhow::Result<()> {
+    let plant = Plant::with("https", "ca = \"issuer-ca.pem\"")?;
+    let file = plant.site.site();
+    let file = file.to_str().context("a path in UTF-8")?;
+    let (trusted, stranger) = (Authority::new()?, Authority::new()?);
+    std::fs::copy(trusted.certificate(), plant.site.path("issuer-ca.pem"))?;
+    plant.command(&["user", "add", file, "ada", "--role", "admin"], &format!("{PASSWORD}\n"))?;
+    let provider = |authority: &Authority| {
+        let identity = authority.issue("issuer", "IP:127.0.0.1")?;
+        let redirect = format!("http://127.0.0.1:{}/api/v1/session/oidc/callback", plant.port);
+        let secrets = (HOST_SECRET, PROGRAM_SECRET);
+        OpenIdProvider::secured(plant.issuer_port, &redirect, secrets, &identity, authority)
+    };
+    let mut false_one = provider(&stranger)?;
+    let forged = false_one.own_token()?;
+    let host = plant.host()?;
+    let ada = password(&host)?;
+    let away = hears(&host, &ada, "issuer-away", |_| true)?;
+    ensure!(away["message"].as_str().is_some_and(|text| text.contains("certificate")), "{away}");
+    ensure!(bearer(&host, &forged, "/api/v1/site")?.0 != 200, "its keys were never taken");
+    false_one.kill()?;
+
+    let mut provider = provider(&trusted)?;
+    hears(&host, &ada, "issuer-back", |_| true)?;
+    let (status, view) = bearer(&host, &provider.own_token()?, "/api/v1/session")?;
+    ensure!(status == 200 && view["name"] == "oidc:historian", "{status} {view}");
+    ensure!(bearer(&host, &forged, "/api/v1/site")?.0 == 401, "what the false one signed opens nothing");
+    let login = Visitor::default().visit(&host.url("/api/v1/session/oidc"))?;
+    let expect = format!("{}/", provider.issuer);
+    ensure!(login.location.as_ref().is_some_and(|to| to.starts_with(&expect)), "{login:?}");
     host.stop()
 }

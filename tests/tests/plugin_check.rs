@@ -49,10 +49,25 @@ fn verdicts(report: &Value) -> anyhow::Result<Vec<(String, String, String)>> {
 
 #[test]
 fn the_shipped_plugins_conform() -> anyhow::Result<()> {
-    for plugin in ["motor-thermal", "pump-health", "throttle-policy"] {
+    for plugin in ["motor-thermal", "pump-health", "throttle-policy", "script"] {
         let report = said(&["check"], &repository().join("plugins").join(plugin))?;
         assert!(report.ends_with("conforms\n"), "{report}");
         assert!(report.contains("kept    snapshot") && report.contains("kept    golden"), "{report}");
+    }
+    Ok(())
+}
+
+/// A furnace for whose range the usual rows of the check are: what is usual for a unit is not what is usual in a furnace.
+#[test]
+fn heat_treatment_conforms_where_usual_rows_are_batches() -> anyhow::Result<()> {
+    const FURNACE: &str = r#"{"temperature_lowest": 40.0, "temperature_highest": 80.0, "soak_shortest": 0.5, "soak_longest": 2.0,
+        "quench_slowest": 0.5, "quench_fastest": 2.0, "hardness_lowest": 0.1, "hardness_highest": 4.0}"#;
+    for explore in ["", r#""explore": true, "improvement_least": 0.0, "#] {
+        let parameters = FURNACE.replacen('{', &format!("{{{explore}"), 1);
+        let plugin = repository().join("plugins/heat-treatment");
+        let report = said(&["check", "--parameters", &parameters], &plugin)?;
+        assert!(report.ends_with("conforms\n"), "{report}");
+        assert!(report.contains("kept    golden") && !report.contains(" and 0 proposals"), "{report}");
     }
     Ok(())
 }

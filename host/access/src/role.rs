@@ -21,6 +21,8 @@ pub enum Role {
     Engineer,
     /// Approves what others propose.
     Approver,
+    /// Brings records of other systems: work orders, batches, inspections.
+    Recorder,
     /// Everything, users and tokens among it.
     Admin,
 }
@@ -36,19 +38,24 @@ pub enum Permission {
     Command,
     /// Reset latched trips and pass over permissives; the rule itself says which roles.
     Interlocks,
+    /// Ask forks of twins what would be, which takes the machine's time and changes nothing.
+    Explore,
     /// Bring plugins; begin, promote, cancel and roll back rollouts.
     Plugins,
     /// Approve commands of others.
     Approve,
     /// Trust and reject certificates of servers and clients.
     Certificates,
+    /// Bring records of other systems.
+    Records,
     /// Make and remove users and tokens.
     Administer,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Viewer, Self::Operator, Self::Engineer, Self::Approver, Self::Admin];
+    pub const ALL: [Self; 6] =
+        [Self::Viewer, Self::Operator, Self::Engineer, Self::Approver, Self::Recorder, Self::Admin];
 
     /// Whether this role alone allows it. What is not named here is denied.
     #[must_use]
@@ -58,8 +65,12 @@ impl Role {
             (Self::Operator, Permission::Alarms | Permission::Command) => true,
             (Self::Engineer, Permission::Alarms | Permission::Plugins | Permission::Certificates) => true,
             (Self::Approver, Permission::Approve) => true,
-            (Self::Operator | Self::Engineer | Self::Approver, Permission::Interlocks) => true,
-            (Self::Viewer | Self::Operator | Self::Engineer | Self::Approver, _) => false,
+            (Self::Recorder | Self::Operator | Self::Engineer, Permission::Records) => true,
+            (
+                Self::Operator | Self::Engineer | Self::Approver,
+                Permission::Interlocks | Permission::Explore,
+            ) => true,
+            (Self::Viewer | Self::Operator | Self::Engineer | Self::Approver | Self::Recorder, _) => false,
         }
     }
 
@@ -71,6 +82,7 @@ impl Role {
             Self::Operator => "operator",
             Self::Engineer => "engineer",
             Self::Approver => "approver",
+            Self::Recorder => "recorder",
             Self::Admin => "admin",
         }
     }
@@ -94,8 +106,10 @@ impl Permission {
             Self::Alarms => "handle alarms",
             Self::Command => "command",
             Self::Interlocks => "handle interlocks",
+            Self::Explore => "ask what would be",
             Self::Plugins => "change plugins and rollouts",
             Self::Approve => "approve",
+            Self::Records => "bring records",
             Self::Certificates => "trust and reject certificates",
             Self::Administer => "manage users and tokens",
         }
@@ -165,17 +179,21 @@ mod tests {
 
     #[test]
     fn each_role_may_what_the_table_says_and_nothing_else() {
-        use Permission::{Administer, Alarms, Approve, Certificates, Command, Interlocks, Plugins, Read};
-        let all = [Read, Alarms, Command, Interlocks, Plugins, Approve, Certificates, Administer];
+        use Permission::{
+            Administer, Alarms, Approve, Certificates, Command, Explore, Interlocks, Plugins, Read, Records,
+        };
+        let all =
+            [Read, Alarms, Command, Interlocks, Explore, Plugins, Approve, Certificates, Records, Administer];
         let check = |role: Role, expect: &[Permission]| {
             for permission in all {
                 assert_eq!(role.may(permission), expect.contains(&permission), "{role:?} {permission:?}");
             }
         };
         check(Role::Viewer, &[Read]);
-        check(Role::Operator, &[Read, Alarms, Command, Interlocks]);
-        check(Role::Engineer, &[Read, Alarms, Interlocks, Plugins, Certificates]);
-        check(Role::Approver, &[Read, Approve, Interlocks]);
+        check(Role::Operator, &[Read, Alarms, Command, Interlocks, Explore, Records]);
+        check(Role::Engineer, &[Read, Alarms, Interlocks, Explore, Plugins, Certificates, Records]);
+        check(Role::Approver, &[Read, Approve, Interlocks, Explore]);
+        check(Role::Recorder, &[Read, Records]);
         check(Role::Admin, &all);
     }
 

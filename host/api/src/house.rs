@@ -6,21 +6,23 @@ use std::future::Future;
 use bytes::Bytes;
 use geminus_access::Scope;
 use geminus_alarm::Order;
-use geminus_core::Authority;
+use geminus_core::{Authority, ContextRecord};
 use geminus_rollout::Plan;
+use geminus_scenario::{ForecastAsk, ForecastReport, Study, StudyReport};
 use uuid::Uuid;
 
 use crate::actor::Actor;
 use crate::metrics::Exposition;
 use crate::orders::{CommandOrder, TargetOrder, Wish};
 use crate::query::{
-    ActivationsQuery, AlarmsQuery, CommandsQuery, HistoryQuery, JournalQuery, TargetsQuery, TwinsQuery,
+    ActivationsQuery, AlarmsQuery, CommandsQuery, HistoryQuery, JournalQuery, TargetsQuery, ThreadQuery,
+    TwinsQuery,
 };
 use crate::view::{
     ActivationsView, AlarmView, AlarmsView, AuthorityView, CertificateOrder, CertificatesView,
     ClientCertificateView, CommandDetail, CommandView, CommandsView, HistoryView, JournalView,
-    OwnCertificate, PluginsView, RolloutOrder, RolloutPreview, RolloutView, RolloutsView,
-    ServerCertificateView, SiteView, TargetView, TargetsView, TwinView, TwinsView, UploadView,
+    OwnCertificate, PluginsView, RecordsFiledView, RolloutOrder, RolloutPreview, RolloutView, RolloutsView,
+    ServerCertificateView, SiteView, TargetView, TargetsView, ThreadView, TwinView, TwinsView, UploadView,
 };
 
 /// Why the house could not answer. The words go to the client as they are, except those of `Internal`, which
@@ -74,6 +76,47 @@ pub trait House: Send + Sync + 'static {
     /// # Errors
     /// `NotFound` when there is no such twin or point.
     fn history(&self, query: HistoryQuery) -> impl Future<Output = Result<HistoryView, Trouble>> + Send;
+
+    /// What a behavior of a twin foresees, asked of a copy of it.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such twin or behavior, `Invalid` when the question does not fit it, `Conflict` when it
+    /// does not forecast or has had no row yet.
+    fn forecast(
+        &self,
+        twin: String,
+        ask: ForecastAsk,
+    ) -> impl Future<Output = Result<ForecastReport, Trouble>> + Send;
+
+    /// What would be if: computed by copies of a twin, from which nothing leads to the field.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such twin or behavior, `Invalid` when the study does not fit it or asks for too much,
+    /// `Conflict` when it has had no row yet, `Unavailable` while another study is under way.
+    fn what_if(
+        &self,
+        twin: String,
+        study: Study,
+    ) -> impl Future<Output = Result<StudyReport, Trouble>> + Send;
+
+    /// A page of everything that happened to an asset.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such twin.
+    fn thread(&self, query: ThreadQuery) -> impl Future<Output = Result<ThreadView, Trouble>> + Send;
+
+    /// Keeps records of another system about an asset, at most [`RECORDS_MAX`](crate::RECORDS_MAX), each of which was checked:
+    /// all of them or none. `by` is who brings them.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such twin, `Conflict` when there are too many already, `Unavailable` when they cannot be
+    /// written.
+    fn keep_records(
+        &self,
+        twin: String,
+        records: Vec<ContextRecord>,
+        by: String,
+    ) -> impl Future<Output = Result<RecordsFiledView, Trouble>> + Send;
 
     /// Certificates that the host shows, trusts and rejects.
     ///

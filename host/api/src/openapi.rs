@@ -15,8 +15,8 @@ use crate::bus::values::{HelloEvent, ResyncEvent, TwinEvent, ValuesEvent};
 use crate::error::{ErrorDetail, ErrorView};
 use crate::request::{BY_CHARS_MAX, BY_DEFAULT, OrderRequest};
 use crate::routes::{
-    access, alarms, certificates, clients, commands, elsewhere, events, health, house, plugins, rollouts,
-    targets,
+    access, ahead, alarms, certificates, clients, commands, elsewhere, events, health, house, plugins,
+    rollouts, targets, thread,
 };
 use crate::view::{AlarmView, RolloutEvent};
 
@@ -56,6 +56,10 @@ use crate::view::{AlarmView, RolloutEvent};
         house::twins,
         house::twin,
         house::history,
+        ahead::forecast,
+        ahead::what_if,
+        thread::thread,
+        thread::keep,
         plugins::plugins,
         plugins::upload,
         rollouts::rollouts,
@@ -148,6 +152,7 @@ fn written(mut document: utoipa::openapi::OpenApi) -> Result<String, serde_json:
     let mut components = serde_json::to_value(document.components.take())?;
     if let Some(Value::Object(schemas)) = components.get_mut("schemas") {
         schemas.extend(rollout_schemas().map(|(name, schema)| (name.to_owned(), schema)));
+        schemas.extend(scenario_schemas().map(|(name, schema)| (name.to_owned(), schema)));
         for (name, example) in example::all() {
             if let Some(Value::Object(schema)) = schemas.get_mut(name) {
                 schema.insert("example".to_owned(), example);
@@ -168,6 +173,16 @@ fn rollout_schemas() -> [(&'static str, Value); 4] {
         ("RolloutPlan", plan),
         ("RolloutVerdict", part("verdict")),
         ("RolloutEvidence", part("evidence")),
+    ]
+}
+
+/// Schemas that the room of scenarios makes of its own types.
+fn scenario_schemas() -> [(&'static str, Value); 4] {
+    [
+        ("ForecastAsk", bare(geminus_scenario::forecast_ask_schema())),
+        ("ForecastReport", bare(geminus_scenario::forecast_report_schema())),
+        ("Study", bare(geminus_scenario::study_schema())),
+        ("StudyReport", bare(geminus_scenario::study_report_schema())),
     ]
 }
 

@@ -197,6 +197,8 @@ pub(crate) struct ReleaseRequest {
     /// Who; a lockout is released by who set it.
     #[schema(example = "anna")]
     by: Option<String>,
+    /// As what; only `admin` releases the lockout of a target whose state cannot be read.
+    role: Option<Role>,
 }
 
 /// Body of `POST /api/v1/targets/{twin}/{name}/lockout`.
@@ -299,9 +301,9 @@ pub(crate) fn hold(body: &[u8], who: &Principal) -> Result<(TargetOrder, Actor),
 }
 
 pub(crate) fn release(body: &[u8], who: &Principal) -> Result<(TargetOrder, Actor), Failure> {
-    let ReleaseRequest { level, by } = read(body)?;
+    let ReleaseRequest { level, by, role } = read(body)?;
     let level = level.unwrap_or(Level::Operator);
-    Ok((TargetOrder::Release { level }, actor::person(who, by, None)?))
+    Ok((TargetOrder::Release { level }, actor::person(who, by, role)?))
 }
 
 pub(crate) fn lockout(body: &[u8], who: &Principal) -> Result<(TargetOrder, Actor), Failure> {

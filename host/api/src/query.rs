@@ -7,6 +7,7 @@ pub mod history;
 pub mod journal;
 mod params;
 pub mod stream;
+pub mod thread;
 pub mod twins;
 
 pub use activations::ActivationsQuery;
@@ -15,6 +16,7 @@ pub use commands::{CommandsQuery, TargetsQuery};
 pub use history::HistoryQuery;
 pub use journal::JournalQuery;
 pub use stream::StreamQuery;
+pub use thread::ThreadQuery;
 pub use twins::TwinsQuery;
 
 pub(crate) use params::Params;

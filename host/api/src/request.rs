@@ -1,6 +1,7 @@
 //! Bodies in JSON: a plan that is to be begun, who orders, who logs in, who is to be made. Read strictly, like queries.
 
 mod access;
+mod records;
 
 use axum::http::StatusCode;
 use geminus_alarm::REASON_CHARS_MAX;
@@ -13,6 +14,9 @@ use crate::error::Failure;
 pub(crate) use access::{
     LoginRequest, PasswordRequest, TokenRequest, UserRequest, login, password, token, user,
 };
+
+pub use records::{RECORDS_MAX, RecordRequest};
+pub(crate) use records::{RecordsRequest, records};
 
 /// Longest name of who orders something, in characters.
 pub const BY_CHARS_MAX: usize = 100;

@@ -3,6 +3,7 @@
 //! The router is built from one table, and a test holds the table against the OpenAPI document.
 
 pub(crate) mod access;
+pub(crate) mod ahead;
 pub(crate) mod alarms;
 mod body;
 pub(crate) mod certificates;
@@ -15,6 +16,7 @@ pub(crate) mod house;
 pub(crate) mod plugins;
 pub(crate) mod rollouts;
 pub(crate) mod targets;
+pub(crate) mod thread;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -103,6 +105,10 @@ fn table<H: House>() -> Vec<Route<H>> {
         get_("/api/v1/twins", get(house::twins::<H>)),
         get_("/api/v1/twins/{id}", get(house::twin::<H>)),
         get_("/api/v1/twins/{id}/history", get(house::history::<H>)),
+        post_("/api/v1/twins/{id}/forecast", post(ahead::forecast::<H>)),
+        post_("/api/v1/twins/{id}/what-if", post(ahead::what_if::<H>)),
+        get_("/api/v1/twins/{id}/thread", get(thread::thread::<H>)),
+        post_("/api/v1/twins/{id}/records", post(thread::keep::<H>)),
         get_("/api/v1/plugins", get(plugins::plugins::<H>)),
         post_("/api/v1/plugins", post(plugins::upload::<H>)),
         get_("/api/v1/rollouts", get(rollouts::rollouts::<H>)),

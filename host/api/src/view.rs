@@ -14,6 +14,7 @@ pub mod plugin;
 pub mod rollout;
 pub mod site;
 pub mod target;
+pub mod thread;
 pub mod time;
 pub mod twin;
 pub mod words;
@@ -41,6 +42,10 @@ pub use site::{InputsView, SiteView, StoreView, TwinCounts};
 pub use target::{
     ArmedView, AuthorityView, BypassView, EgressView, FeedbackView, HeartbeatView, HoldingView, LatchView,
     Level, RuleView, TargetView, TargetsView, WrittenView,
+};
+pub use thread::{
+    AssetBehaviorView, AssetView, ExplainView, ExtentView, RecordView, RecordsFiledView, RowsView,
+    ThreadEntryView, ThreadKind, ThreadView,
 };
 pub use time::Time;
 pub use twin::{

@@ -35,7 +35,7 @@ use crate::flood::Flood;
 use crate::host::HostCalls;
 use crate::instance::Instance;
 use crate::meter::Meter;
-use crate::slots::{Slots, Standing};
+use crate::slots::{Opening, Slots, Standing};
 use crate::trouble::{FaultKind, TwinFault};
 use search::Purse;
 
@@ -133,6 +133,12 @@ impl Cohort {
     pub fn slot(&self, twin: TwinIndex) -> Option<(u32, Standing)> {
         let slot = self.slots.find(twin)?;
         self.slots.pace(slot).map(|pace| (slot, pace.standing))
+    }
+
+    /// What a twin was opened with; `None` when it has no slot here.
+    #[must_use]
+    pub fn opening(&self, twin: TwinIndex) -> Option<&Opening> {
+        self.slots.opening(self.slots.find(twin)?).map(|opening| &**opening)
     }
 
     /// Faults found since the last step: by a snapshot, an opening, a closing. The next step reports them too.

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use geminus_core::{Declaration, Digest};
+use geminus_core::{Declaration, Digest, wasi as names};
 use wasmtime::component::Component;
 
 use crate::artefact;
@@ -14,6 +14,7 @@ use crate::bindings::PluginPre;
 use crate::engine::{Engine, Inner};
 use crate::host::Room;
 use crate::shape;
+use crate::wasi;
 
 /// Interfaces of the contract that a component may import, each followed by `@` and a version.
 const IMPORTS: [&str; 3] = ["geminus:behavior/types", "geminus:behavior/log", "geminus:behavior/lookups"];
@@ -29,6 +30,8 @@ pub struct Compiled {
     from_cache: bool,
     /// Linear memories of an instance, at least 1.
     pub(crate) memories: u32,
+    /// Imports WASI, whose clocks stand at the row's time: rows and slots go into calls one by one.
+    pub(crate) alone: bool,
     pub(crate) pre: PluginPre<Room>,
     pub(crate) engine: Arc<Inner>,
 }
@@ -68,7 +71,10 @@ pub enum CompileError {
         name: String,
     },
     /// Imports something that is not part of the contract.
-    #[error("component imports {name}, which a behavior may not: only log and lookups of geminus:behavior")]
+    #[error(
+        "component imports {name}, which a behavior may not: only log and lookups of geminus:behavior, and of WASI what a \
+         language's runtime needs"
+    )]
     ForbiddenImport {
         /// The import, as the component names it.
         name: String,
@@ -137,7 +143,7 @@ impl Compiled {
             return Ok(compiled);
         }
         check_declaration(&declaration)?;
-        let (component, pre) = build(engine, bytes)?;
+        let (component, pre, alone) = build(engine, bytes)?;
         if let Some(Err(cause)) =
             cache.map(|folder| artefact::keep(&engine.inner.wasm, folder, digest, &component))
         {
@@ -145,7 +151,15 @@ impl Compiled {
             tracing::warn!(%digest, %cause, "compiled artefact not kept");
         }
         let memories = memories(&component);
-        Ok(Self { digest, declaration, from_cache: false, memories, pre, engine: engine.inner.clone() })
+        Ok(Self {
+            digest,
+            declaration,
+            from_cache: false,
+            memories,
+            alone,
+            pre,
+            engine: engine.inner.clone(),
+        })
     }
 
     pub(crate) fn load(
@@ -156,9 +170,9 @@ impl Compiled {
     ) -> Result<Option<Self>, CompileError> {
         check_declaration(&declaration)?;
         let Some(component) = artefact::load(&engine.inner.wasm, cache, digest) else { return Ok(None) };
-        let pre = fit(engine, &component)?;
-        let memories = memories(&component);
-        Ok(Some(Self { digest, declaration, from_cache: true, memories, pre, engine: engine.inner.clone() }))
+        let (pre, alone) = fit(engine, &component)?;
+        let (memories, engine) = (memories(&component), engine.inner.clone());
+        Ok(Some(Self { digest, declaration, from_cache: true, memories, alone, pre, engine }))
     }
 
     pub(crate) fn precompile(
@@ -168,7 +182,7 @@ impl Compiled {
         cache: &Path,
     ) -> Result<(), CompileError> {
         check_file(digest, bytes, engine.limits().component_bytes_max)?;
-        let (component, _) = build(engine, bytes)?;
+        let (component, ..) = build(engine, bytes)?;
         let kept = artefact::keep(&engine.inner.wasm, cache, digest, &component);
         kept.map_err(|cause| CompileError::NotKept { folder: cache.to_owned(), cause })
     }
@@ -184,24 +198,26 @@ impl std::fmt::Debug for Compiled {
 }
 
 /// Compiles, after everything was looked at that can be seen before.
-fn build(engine: &Engine, bytes: &[u8]) -> Result<(Component, PluginPre<Room>), CompileError> {
+fn build(engine: &Engine, bytes: &[u8]) -> Result<(Component, PluginPre<Room>, bool), CompileError> {
     shape::check(bytes, engine.limits())?;
     let component =
         Component::new(&engine.inner.wasm, bytes).map_err(|e| CompileError::Invalid(format!("{e:#}")))?;
-    let pre = fit(engine, &component)?;
-    Ok((component, pre))
+    let (pre, alone) = fit(engine, &component)?;
+    Ok((component, pre, alone))
 }
 
 fn memories(component: &Component) -> u32 {
     component.resources_required().map_or(1, |required| required.num_memories.max(1))
 }
 
-/// Holds a component against the contract.
-fn fit(engine: &Engine, component: &Component) -> Result<PluginPre<Room>, CompileError> {
+/// Holds a component against the contract. Gives also whether it imports WASI.
+fn fit(engine: &Engine, component: &Component) -> Result<(PluginPre<Room>, bool), CompileError> {
     check_borders(&engine.inner.wasm, component)?;
     let mismatch = |e: wasmtime::Error| CompileError::Mismatch(format!("{e:#}"));
-    let instance = engine.inner.linker.instantiate_pre(component).map_err(mismatch)?;
-    PluginPre::new(instance).map_err(mismatch)
+    let mut linker = engine.inner.linker.clone();
+    let alone = wasi::offer(&mut linker, component).map_err(mismatch)?;
+    let instance = linker.instantiate_pre(component).map_err(mismatch)?;
+    Ok((PluginPre::new(instance).map_err(mismatch)?, alone))
 }
 
 /// What the first bytes and the digest tell, before the compiler sees the file.
@@ -234,7 +250,7 @@ fn check_declaration(declaration: &Declaration) -> Result<(), CompileError> {
 /// Holds names of imports and exports against the contract.
 fn check_borders(wasm: &wasmtime::Engine, component: &Component) -> Result<(), CompileError> {
     let component_type = component.component_type();
-    for (name, _) in component_type.imports(wasm) {
+    for (name, _) in component_type.imports(wasm).filter(|(name, _)| names::interface(name).is_none()) {
         check_name(name, &IMPORTS)?.ok_or_else(|| CompileError::ForbiddenImport { name: name.to_owned() })?;
     }
     for (name, _) in component_type.exports(wasm) {

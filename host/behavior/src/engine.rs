@@ -206,8 +206,12 @@ fn costs() -> OperatorCost {
 const GROW_COST: u8 = 255;
 /// Guard pages after each memory: accesses at small offsets need no check.
 const GUARD_BYTES: u64 = 32 << 20;
-/// Core instances and tables that a component may be made of (adapters and shims count).
-const PARTS_PER_COMPONENT: u32 = 8;
+/// Core instances that a component may be made of (adapters and shims count): one of Python has more than a dozen.
+const PARTS_PER_COMPONENT: u32 = 32;
+/// Tables that a component may be made of.
+const TABLES_PER_COMPONENT: u32 = 8;
+/// Core instances and tables that are kept for each component: one of Rust has four.
+const PARTS_KEPT: u32 = 4;
 /// Linear memories that a component may have: its own and an adapter's.
 const MEMORIES_PER_COMPONENT: u32 = 2;
 /// The host's own record of an instance.
@@ -215,14 +219,14 @@ const INSTANCE_RECORD_BYTES: usize = 1 << 20;
 
 fn pool(limits: &Limits) -> PoolingAllocationConfig {
     let count = limits.instances_max;
-    let parts = count.saturating_mul(PARTS_PER_COMPONENT / 2);
+    let parts = count.saturating_mul(PARTS_KEPT);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(count)
         .total_core_instances(parts)
         .total_memories(count)
         .total_tables(parts)
         .max_core_instances_per_component(PARTS_PER_COMPONENT)
-        .max_tables_per_component(PARTS_PER_COMPONENT)
+        .max_tables_per_component(TABLES_PER_COMPONENT)
         .max_memories_per_component(MEMORIES_PER_COMPONENT)
         .max_component_instance_size(INSTANCE_RECORD_BYTES)
         .max_core_instance_size(INSTANCE_RECORD_BYTES)

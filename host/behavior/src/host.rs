@@ -11,6 +11,7 @@ use crate::bindings::geminus::behavior::{log, lookups, types};
 use crate::flood::{Flood, Rule};
 use crate::limits::{Limits, cut};
 use crate::trouble::FaultKind;
+use crate::wasi::Outside;
 
 /// What the house offers to behaviors. Called on the shard's thread, in the middle of a step.
 pub trait HostCalls: Send + Sync {
@@ -61,6 +62,14 @@ pub(crate) enum Purpose {
     Lifecycle,
 }
 
+/// Who holds a slot.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Holder {
+    pub(crate) twin: TwinIndex,
+    /// The twin's seed.
+    pub(crate) seed: u64,
+}
+
 /// The data of one instance's store.
 pub(crate) struct Room {
     host: Arc<dyn HostCalls>,
@@ -69,8 +78,8 @@ pub(crate) struct Room {
     purpose: Purpose,
     /// The one twin that the running call is about.
     only: Option<TwinIndex>,
-    /// Whose slot it is; `None` when the slot is not open.
-    twins: Vec<Option<TwinIndex>>,
+    /// Who holds which slot; `None` when the slot is not open.
+    holders: Vec<Option<Holder>>,
     /// Calls of the host during the running call.
     calls: u32,
     lines: u32,
@@ -78,6 +87,8 @@ pub(crate) struct Room {
     lookups: u32,
     /// Whose look-up was the last one that was refused because there were too many.
     greedy: Option<TwinIndex>,
+    /// What a component that imports WASI sees.
+    pub(crate) outside: Outside,
     /// Bytes of linear memory that the instance holds.
     pub(crate) memory_bytes: usize,
     /// What the host itself refused, which ended the call.
@@ -92,26 +103,30 @@ impl Room {
             memory_bytes_max,
             purpose: Purpose::Lifecycle,
             only: None,
-            twins: Vec::new(),
+            holders: Vec::new(),
             calls: 0,
             lines: 0,
             log_bytes: 0,
             lookups: 0,
             greedy: None,
+            outside: Outside::default(),
             memory_bytes: 0,
             refused: None,
         }
     }
 
-    /// Gives the coming call its budget.
-    pub(crate) fn begin(&mut self, purpose: Purpose, only: Option<TwinIndex>) {
+    /// Gives the coming call its budget. `time` and `slot` are those of its only row or slot: what WASI shows follows from
+    /// them.
+    pub(crate) fn begin(&mut self, purpose: Purpose, only: Option<TwinIndex>, time: u64, slot: Option<u32>) {
         (self.purpose, self.only) = (purpose, only);
+        let seed = slot.and_then(|slot| self.holder(slot)).map_or(0, |holder| holder.seed);
+        self.outside.begin(time, seed);
         (self.calls, self.lines, self.log_bytes, self.lookups) = (0, 0, 0, 0);
         self.greedy = None;
     }
 
     /// Counts a call of the host; one too many ends the guest's call.
-    fn count(&mut self, log_bytes: usize) -> wasmtime::Result<()> {
+    pub(crate) fn count(&mut self, log_bytes: usize) -> wasmtime::Result<()> {
         self.calls = self.calls.saturating_add(1);
         self.log_bytes = self.log_bytes.saturating_add(log_bytes);
         let (calls_max, bytes_max) = (self.limits.host_calls_per_call, self.limits.log_bytes_per_call);
@@ -127,7 +142,8 @@ impl Room {
     }
 
     /// Reports what the finished call was refused; `slot`: the only one that it was about.
-    pub(crate) fn end(&self, slot: Option<u32>) -> Vec<Flood> {
+    pub(crate) fn end(&mut self, slot: Option<u32>) -> Vec<Flood> {
+        self.say_rest();
         // What is done again was told the first time.
         let mut floods = Vec::new();
         if self.purpose == Purpose::Again {
@@ -149,18 +165,38 @@ impl Room {
         floods
     }
 
+    fn holder(&self, slot: u32) -> Option<Holder> {
+        self.holders.get(slot as usize).copied().flatten()
+    }
+
     fn twin(&self, slot: u32) -> Option<TwinIndex> {
-        self.twins.get(slot as usize).copied().flatten()
+        self.holder(slot).map(|holder| holder.twin)
     }
 
     /// Notes whose slot it is from now on.
-    pub(crate) fn assign(&mut self, slot: u32, twin: Option<TwinIndex>) {
+    pub(crate) fn assign(&mut self, slot: u32, holder: Option<Holder>) {
         let index = slot as usize;
-        if self.twins.len() <= index {
-            self.twins.resize(index + 1, None);
+        if self.holders.len() <= index {
+            self.holders.resize(index + 1, None);
         }
-        if let Some(place) = self.twins.get_mut(index) {
-            *place = twin;
+        if let Some(place) = self.holders.get_mut(index) {
+            *place = holder;
+        }
+    }
+
+    /// Bytes that a line may have.
+    pub(crate) fn log_bytes_max(&self) -> usize {
+        self.limits.log_bytes_max
+    }
+
+    /// A line of the guest, unless it was written before or there have been too many.
+    pub(crate) fn line(&mut self, level: u8, message: String) {
+        if self.purpose == Purpose::Again {
+            return;
+        }
+        self.lines = self.lines.saturating_add(1);
+        if self.lines <= self.limits.log_lines_per_call {
+            self.host.log(self.only, level.min(4), &cut(message, self.limits.log_bytes_max));
         }
     }
 
@@ -189,13 +225,7 @@ impl types::Host for Room {}
 impl log::Host for Room {
     fn write(&mut self, level: u8, message: String) -> wasmtime::Result<()> {
         self.count(message.len())?;
-        if self.purpose == Purpose::Again {
-            return Ok(());
-        }
-        self.lines = self.lines.saturating_add(1);
-        if self.lines <= self.limits.log_lines_per_call {
-            self.host.log(self.only, level.min(4), &cut(message, self.limits.log_bytes_max));
-        }
+        self.line(level, message);
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ use crate::bindings::geminus::behavior::types;
 use crate::columns::Columns;
 use crate::compiled::Compiled;
 use crate::engine::Inner;
-use crate::host::{HostCalls, Purpose, Room};
+use crate::host::{Holder, HostCalls, Purpose, Room};
 use crate::limits::Limits;
 use crate::meter::{Appetite, Meter};
 use crate::states::States;
@@ -49,6 +49,8 @@ pub(crate) struct Instance {
     limits: Arc<Limits>,
     declaration: Arc<Declaration>,
     meter: Arc<Meter>,
+    /// Whether each call is about one row or slot only: what WASI shows is that row's.
+    alone: bool,
     /// Given back after the store is gone.
     _seat: Seat,
 }
@@ -98,7 +100,8 @@ impl Instance {
         let plugin = compiled.pre.instantiate(&mut store);
         let plugin =
             plugin.map_err(|error| Trouble::from_wasm("instantiate", &error, store.data().refused))?;
-        Ok(Self { store, plugin, limits, declaration, meter: meter.clone(), _seat: seat })
+        let (meter, alone) = (meter.clone(), compiled.alone);
+        Ok(Self { store, plugin, limits, declaration, meter, alone, _seat: seat })
     }
 
     /// Bytes of linear memory it holds.
@@ -121,10 +124,15 @@ impl Instance {
         self.declaration.outputs.len()
     }
 
+    /// How many go into one call of those that could.
+    fn stride(&self, wanted: Stride) -> Stride {
+        if self.alone { Stride::One } else { wanted }
+    }
+
     /// Rows to put into the next call of `step`.
     pub(crate) fn portion(&self, stride: Stride) -> usize {
         let allowance = self.limits.step_fuel(&self.declaration);
-        match stride {
+        match self.stride(stride) {
             Stride::One => 1,
             Stride::Many => self.meter.step.portion(allowance, self.limits.rows_per_call_max),
         }
@@ -134,7 +142,7 @@ impl Instance {
     pub(crate) fn open(&mut self, openings: &[SlotOpening<'_>], stride: Stride) -> Result<(), Trouble> {
         let mut left = openings;
         while !left.is_empty() {
-            let count = match stride {
+            let count = match self.stride(stride) {
                 Stride::One => 1,
                 Stride::Many => {
                     self.meter.open.portion(self.limits.open_fuel(), self.limits.slots_per_call_max)
@@ -153,7 +161,8 @@ impl Instance {
             .map(|o| types::Opening { slot: o.slot, twin: o.id, parameters: o.parameters, seed: o.seed })
             .collect();
         for opening in openings {
-            self.store.data_mut().assign(opening.slot, Some(opening.twin));
+            let holder = Holder { twin: opening.twin, seed: opening.seed };
+            self.store.data_mut().assign(opening.slot, Some(holder));
         }
         let (slot, only) = match openings {
             [one] => (Some(one.slot), Some(one.twin)),
@@ -181,7 +190,8 @@ impl Instance {
         };
         let transfer = self.limits.transfer_bytes_per_row.saturating_mul(count);
         let fuel = self.limits.step_fuel(&self.declaration);
-        let call = Call { purpose, only, slot, transfer, ..Call::of("step", count, fuel) };
+        let time = rows.times.first().copied().unwrap_or_default();
+        let call = Call { purpose, only, slot, time, transfer, ..Call::of("step", count, fuel) };
         let outcome =
             self.call(call, |plugin, store| plugin.geminus_behavior_behavior().call_step(store, rows.wire()));
         let outcome = self.learn(|meter| &meter.step, call, outcome)?;
@@ -200,7 +210,8 @@ impl Instance {
         let transfer = self.limits.transfer_bytes_per_row.saturating_mul(times.len());
         let fuel = self.limits.forecast_fuel(&self.declaration, times.len());
         let (purpose, only, slot_of) = (Purpose::Forecast, Some(twin), Some(slot));
-        let call = Call { purpose, only, slot: slot_of, transfer, ..Call::of("forecast", 1, fuel) };
+        let time = times.first().copied().unwrap_or_default();
+        let call = Call { purpose, only, slot: slot_of, time, transfer, ..Call::of("forecast", 1, fuel) };
         let request = types::ForecastRequest { slot, times, values };
         let (prediction, _) = self
             .call(call, |plugin, store| plugin.geminus_behavior_behavior().call_forecast(store, request))?;
@@ -274,7 +285,7 @@ impl Instance {
     }
 
     fn slots_in_call(&self, appetite: impl Fn(&Meter) -> &Appetite, stride: Stride) -> usize {
-        match stride {
+        match self.stride(stride) {
             Stride::One => 1,
             Stride::Many => {
                 appetite(&self.meter).portion(self.limits.slot_fuel(), self.limits.slots_per_call_max)
@@ -314,9 +325,9 @@ impl Instance {
     ) -> Result<(T, u64), Trouble> {
         let transfer = self.limits.transfer_bytes_base.saturating_add(call.transfer);
         arm(&mut self.store, &self.limits, call.fuel, transfer, call.export)?;
-        self.store.data_mut().begin(call.purpose, call.only);
+        self.store.data_mut().begin(call.purpose, call.only, call.time, call.slot);
         let result = run(&self.plugin, &mut self.store);
-        for flood in self.store.data().end(call.slot) {
+        for flood in self.store.data_mut().end(call.slot) {
             self.meter.enter_flood(flood);
         }
         let fuel = call.fuel.saturating_sub(self.store.get_fuel().unwrap_or(0));
@@ -341,6 +352,8 @@ struct Call {
     items: usize,
     /// The only slot.
     slot: Option<u32>,
+    /// Of the first row; 0 without rows.
+    time: u64,
     fuel: u64,
     /// Bytes that the guest may hand over, besides the base.
     transfer: usize,
@@ -348,7 +361,8 @@ struct Call {
 
 impl Call {
     fn of(export: &'static str, items: usize, fuel: u64) -> Self {
-        Self { export, purpose: Purpose::Lifecycle, only: None, items, slot: None, fuel, transfer: 0 }
+        let (purpose, only, slot) = (Purpose::Lifecycle, None, None);
+        Self { export, purpose, only, items, slot, time: 0, fuel, transfer: 0 }
     }
 
     /// Says in which call the trouble was.

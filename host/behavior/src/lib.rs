@@ -1,6 +1,7 @@
 //! Runs behaviors: components behind the contract in `wit/`, as cohorts of twins that share an instance.
 //!
-//! Takes frames and components, gives outcomes. The only room that names wasmtime; no async, no WASI, no clock.
+//! Takes frames and components, gives outcomes. The only room that names wasmtime; no async, no clock, and of
+//! WASI only what the runtimes of other languages cannot do without (`wasi`).
 //! An `Engine` is made once a process, a `Compiled` once a plugin version, a `Cohort` is owned by one shard
 //! thread. Whatever a behavior does (crash, loop, eat memory, answer nonsense), only its own twin notices.
 
@@ -21,6 +22,7 @@ mod shape;
 mod slots;
 mod states;
 mod trouble;
+mod wasi;
 
 pub use cohort::{
     Cohort, ColdStart, ForecastError, FrameError, Heir, Household, Prediction, RestoreError, SnapshotError,

@@ -155,7 +155,19 @@ impl Record {
             State::Indeterminate { settle_until, .. } => settle_until.is_some() && self.resolved.is_none(),
             _ => false,
         };
-        open && self.terms.feedback.is_some()
+        open && self.overtaken.is_none() && self.terms.feedback.is_some()
+    }
+
+    /// Whether the field may have had the wished value without it: the transport has not said that it has the command, and the
+    /// field is not known to have shown another value before.
+    fn may_be_so_anyway(&self) -> bool {
+        let differed = self
+            .terms
+            .feedback
+            .as_ref()
+            .zip(self.before)
+            .is_some_and(|(feedback, before)| (before - self.command.value).abs() > feedback.tolerance);
+        self.receipt.is_none() && !differed
     }
 
     fn take(&mut self, event: &Event, now: Timestamp) -> Result<(), Illegal> {
@@ -175,8 +187,9 @@ impl Record {
                 self.refuse("approval", &format!("{by} did not approve it: {reason}"));
             }
             Event::Arm => self.arm(now)?,
-            Event::Send => {
+            Event::Send { before } => {
                 self.sent = Some(now);
+                self.before = before.filter(|before| before.is_finite());
                 self.state = State::Sent;
             }
             Event::Supersede { by } => self.state = State::Superseded { by: *by },
@@ -217,6 +230,7 @@ impl Record {
                 }
                 self.resolved = Some(Resolution { by: by.clone(), note: cut(note), at: now });
             }
+            Event::Overtake { by } => self.overtake(*by)?,
             // `take` has had the others; were one forgotten, the table would notice that nothing became of it.
             _ => return Err(Illegal::Event { event: event.kind(), phase: self.phase() }),
         }
@@ -249,10 +263,23 @@ impl Record {
         let shown = self.sent.is_some_and(|sent| feedback.shows(sample, self.command.value, sent));
         match self.phase() {
             _ if !shown || !self.feedback_counts() => {}
+            Phase::Indeterminate if self.may_be_so_anyway() => {}
             Phase::Sent => {
                 self.shown.get_or_insert(*sample);
             }
             _ => self.state = State::Verified { read_back: *sample },
+        }
+        Ok(())
+    }
+
+    /// What has shown before still counts; what shows from now on does not.
+    fn overtake(&mut self, by: uuid::Uuid) -> Result<(), Illegal> {
+        if self.terms.feedback.is_none() {
+            return Err(Illegal::NoFeedback);
+        }
+        self.overtaken.get_or_insert(by);
+        if let State::Indeterminate { settle_until, .. } = &mut self.state {
+            *settle_until = None;
         }
         Ok(())
     }
@@ -287,15 +314,17 @@ impl Record {
     /// Whether a read-back that is received now would be in time.
     fn read_back_open(&self, now: Timestamp) -> bool {
         let until = self.sent.and_then(|sent| self.terms.read_back_until(sent));
-        !self.clock_went_back(now) && until.is_some_and(|until| now < until)
+        self.overtaken.is_none() && !self.clock_went_back(now) && until.is_some_and(|until| now < until)
     }
 
     fn doubt(&mut self, doubt: Doubt, now: Timestamp) {
         let until = self.sent.and_then(|sent| self.terms.read_back_until(sent));
         let settle_until = if self.read_back_open(now) { until } else { None };
+        let anyway = self.may_be_so_anyway();
         self.state = match self.shown.take() {
-            // It may have left, and the field shows it; unless nobody can tell any more what was before and after.
-            Some(read_back) if doubt != Doubt::ClockWentBack => State::Verified { read_back },
+            // It may have left, and the field shows what it did not show before; unless nobody can tell any more what was before
+            // and after.
+            Some(read_back) if !anyway && doubt != Doubt::ClockWentBack => State::Verified { read_back },
             _ => State::Indeterminate { doubt, settle_until },
         };
     }

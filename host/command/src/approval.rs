@@ -7,7 +7,7 @@ use std::time::Duration;
 use geminus_core::{Authority, Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::command::{name, same_person};
+use crate::command::{name, same_login, same_person};
 use crate::{Proposer, Record, exact};
 
 /// Most people that a command can need.
@@ -146,14 +146,19 @@ impl Record {
 
     /// Approvals that hold at `now`: of distinct people, none the proposer, of these very bytes, none expired.
     pub fn standing(&self, now: Timestamp) -> impl Iterator<Item = &Approval> {
+        self.standing_by(now, same_person)
+    }
+
+    /// The same, where `same` says which names mean one person.
+    fn standing_by(&self, now: Timestamp, same: fn(&str, &str) -> bool) -> impl Iterator<Item = &Approval> {
         let within = self.terms.approve_within();
         self.approvals.iter().enumerate().filter_map(move |(at, approval)| {
             let holds = |approval: &Approval| {
                 approval.digest == self.digest
                     && now < approval.at.plus(within)
-                    && !self.command.proposer.is(&approval.by)
+                    && !self.command.proposer.is_by(&approval.by, same)
             };
-            let again = |earlier: &Approval| holds(earlier) && same_person(&earlier.by, &approval.by);
+            let again = |earlier: &Approval| holds(earlier) && same(&earlier.by, &approval.by);
             let first = !self.approvals.iter().take(at).any(again);
             (holds(approval) && first).then_some(approval)
         })
@@ -164,5 +169,11 @@ impl Record {
     pub fn missing_approvals(&self, now: Timestamp) -> u8 {
         let have = u8::try_from(self.standing(now).count()).unwrap_or(u8::MAX);
         self.terms.approvers.saturating_sub(have)
+    }
+
+    /// Whether it had its approvals at `sent`, as a host counted them that took two logins of one person for two people: what it sent
+    /// then it did send.
+    pub(crate) fn was_approved(&self, sent: Timestamp) -> bool {
+        self.standing_by(sent, same_login).count() >= usize::from(self.terms.approvers)
     }
 }

@@ -82,10 +82,15 @@ impl Proposer {
         matches!(self, Self::Operator { .. })
     }
 
-    /// Whether `name` is the proposer, or the person who answers for it. Case does not tell people apart.
+    /// Whether `name` is the proposer, or the person who answers for it. Neither case nor the way to log in tells people apart.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
-        let same = |other: &str| same_person(name, other);
+        self.is_by(name, same_person)
+    }
+
+    /// The same, where `same` says which names mean one.
+    pub(crate) fn is_by(&self, name: &str, same: fn(&str, &str) -> bool) -> bool {
+        let same = |other: &str| same(name, other);
         match self {
             Self::Behavior { name, .. } => same(name),
             Self::Operator { name } => same(name),
@@ -104,9 +109,22 @@ impl std::fmt::Display for Proposer {
     }
 }
 
-/// Whether two names mean one person. Doubt takes them for one, so that nobody approves twice by another spelling.
-pub(crate) fn same_person(one: &str, other: &str) -> bool {
+/// What stands before the names of those for whom an issuer of logins vouches.
+const ISSUERS_MARK: &str = "oidc:";
+
+/// Whether two names mean one login. Whoever holds something holds it by that login alone.
+pub(crate) fn same_login(one: &str, other: &str) -> bool {
     one.trim().to_lowercase() == other.trim().to_lowercase()
+}
+
+/// Whether two names mean one person. Doubt takes them for one, so that nobody approves twice by another spelling, or by a login of
+/// the host and one over the issuer.
+pub(crate) fn same_person(one: &str, other: &str) -> bool {
+    let person = |name: &str| {
+        let name = name.trim().to_lowercase();
+        name.strip_prefix(ISSUERS_MARK).unwrap_or(&name).trim().to_owned()
+    };
+    person(one) == person(other)
 }
 
 /// A value that the proposer looked at.
@@ -267,5 +285,10 @@ mod tests {
         assert!(anna.is("anna ") && anna.is("ANNA") && !anna.is("Hanna"));
         let program = Proposer::Program { name: "mes".to_owned(), owner: Some("anna".to_owned()) };
         assert!(program.is("Anna") && program.is("mes") && !program.is("ben"));
+        // Nor by the way in which somebody logs in.
+        assert!(anna.is("oidc:anna") && anna.is("OIDC:Anna") && !anna.is("oidc:hanna") && !anna.is("oidc:"));
+        let over = Proposer::Program { name: "oidc:mes".to_owned(), owner: Some("oidc:anna".to_owned()) };
+        assert!(over.is("anna") && over.is("mes") && over.is("oidc:Anna") && !over.is("ben"));
+        assert!(same_login("Anna ", "anna") && !same_login("anna", "oidc:anna"));
     }
 }

@@ -39,7 +39,11 @@ pub enum Event {
     /// It may be sent: the interlocks have just been asked again.
     Arm,
     /// Its bytes are about to leave. Comes before them, and is durable before they do.
-    Send,
+    Send {
+        /// What the feedback point showed right before, in the unit of the target; `None` when that is not known for certain.
+        #[serde(default, with = "exact::option", skip_serializing_if = "Option::is_none")]
+        before: Option<f64>,
+    },
     /// The transport has it.
     Acknowledge {
         /// What the transport says.
@@ -85,6 +89,12 @@ pub enum Event {
         /// What was found.
         note: String,
     },
+    /// A newer command that is read back at the same point is about to be sent: what shows there from now on may be the newer
+    /// one's doing, so it says nothing of this one.
+    Overtake {
+        /// The newer command.
+        by: Uuid,
+    },
 }
 
 /// The name of an event.
@@ -124,11 +134,13 @@ pub enum EventKind {
     Restart,
     /// See [`Event::Resolve`].
     Resolve,
+    /// See [`Event::Overtake`].
+    Overtake,
 }
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Permit,
         Self::Refuse,
         Self::Hold,
@@ -146,6 +158,7 @@ impl EventKind {
         Self::Withdraw,
         Self::Restart,
         Self::Resolve,
+        Self::Overtake,
     ];
 
     /// Its name.
@@ -169,6 +182,7 @@ impl EventKind {
             Self::Withdraw => "withdraw",
             Self::Restart => "restart",
             Self::Resolve => "resolve",
+            Self::Overtake => "overtake",
         }
     }
 
@@ -195,7 +209,7 @@ impl Event {
             Self::Approve { .. } => EventKind::Approve,
             Self::Reject { .. } => EventKind::Reject,
             Self::Arm => EventKind::Arm,
-            Self::Send => EventKind::Send,
+            Self::Send { .. } => EventKind::Send,
             Self::Acknowledge { .. } => EventKind::Acknowledge,
             Self::NotSent { .. } => EventKind::NotSent,
             Self::Decline { .. } => EventKind::Decline,
@@ -206,6 +220,7 @@ impl Event {
             Self::Withdraw { .. } => EventKind::Withdraw,
             Self::Restart => EventKind::Restart,
             Self::Resolve { .. } => EventKind::Resolve,
+            Self::Overtake { .. } => EventKind::Overtake,
         }
     }
 }

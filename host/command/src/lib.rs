@@ -39,4 +39,4 @@ pub use record::{DocumentError, ProposeError, Receipt, Record, Resolution};
 pub use replay::{AHEAD_MAX, Arrival, REPLAY_WINDOW, ReplayError, arrive, id_time};
 pub use state::{Doubt, Lateness, Phase, State};
 pub use table::outcomes;
-pub use terms::{Terms, TermsError, WITHIN_MS_MAX};
+pub use terms::{Destination, Terms, TermsError, WITHIN_MS_MAX};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use geminus_core::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::command::{REASON_BYTES_MAX, name, same_person};
+use crate::command::{REASON_BYTES_MAX, name, same_login};
 use crate::{CommandError, Proposer};
 
 /// Who goes before whom, lowest first.
@@ -55,6 +55,9 @@ pub struct Holding {
     /// Until when; `None`: until it is released.
     pub until: Option<Timestamp>,
 }
+
+/// Who locks a target out of which nothing is known: not the name of a person.
+const HOST: &str = "the host";
 
 /// The last value that this host wrote to a target.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -145,12 +148,18 @@ pub struct Ownership {
     written: Option<Written>,
     /// Since the last hand-over to a behavior, what it starts from; `None` once a command has been written since.
     start: Option<Start>,
+    /// Nobody may write, because what was kept of the target cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unreadable: Option<Holding>,
 }
 
 impl Ownership {
     /// Who owns the target at `now`, and as what; a behavior when nobody asked for it.
     #[must_use]
     pub fn owner(&self, now: Timestamp) -> (Precedence, Option<&Holding>) {
+        if let Some(holding) = &self.unreadable {
+            return (Precedence::Lockout, Some(holding));
+        }
         let live = |(_, holding): &(&Precedence, &Holding)| holding.until.is_none_or(|until| now < until);
         match self.holdings.iter().rev().find(live) {
             Some((level, holding)) => (*level, Some(holding)),
@@ -161,11 +170,38 @@ impl Ownership {
     /// Everybody who asked for it and whose time is not over, highest first.
     pub fn holdings(&self, now: Timestamp) -> impl Iterator<Item = (Precedence, &Holding)> {
         let live = move |holding: &Holding| holding.until.is_none_or(|until| now < until);
-        self.holdings
-            .iter()
-            .rev()
-            .filter(move |(_, holding)| live(holding))
-            .map(|(level, holding)| (*level, holding))
+        let asked = self.holdings.iter().rev().filter(move |(_, holding)| live(holding));
+        let unreadable = self.unreadable.iter().map(|holding| (Precedence::Lockout, holding));
+        unreadable.chain(asked.map(|(level, holding)| (*level, holding)))
+    }
+
+    /// What was kept of the target cannot be read, so nobody knows who locked it out or which of its trips were latched: nobody may
+    /// write until that is released with [`Ownership::release_unreadable`]. What others asked for stays.
+    pub fn lock_unreadable(&mut self, reason: &str, now: Timestamp) {
+        let reason = reason.get(..reason.floor_char_boundary(REASON_BYTES_MAX)).unwrap_or_default();
+        let holding = Holding { by: HOST.to_owned(), reason: reason.to_owned(), since: now, until: None };
+        self.unreadable.get_or_insert(holding);
+    }
+
+    /// Whether it is locked out because what was kept of it cannot be read.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        self.unreadable.is_some()
+    }
+
+    /// Somebody has looked at the machine. Gives the hand-over, if nobody else has the target locked out.
+    ///
+    /// # Errors
+    /// When it is not locked out for that.
+    pub fn release_unreadable(
+        &mut self,
+        present: Option<f64>,
+        now: Timestamp,
+    ) -> Result<Option<HandOver>, OwnerError> {
+        match self.unreadable.take() {
+            None => Err(OwnerError::NotHeld { level: Precedence::Lockout }),
+            Some(_) => Ok(self.hand_over(Precedence::Lockout, present, now)),
+        }
     }
 
     /// The last value that was written; `None` when this host has written none.
@@ -225,7 +261,8 @@ impl Ownership {
 
     /// Lets go of those whose time is over, and takes what the feedback point shows as the start where none was known.
     pub fn tick(&mut self, present: Option<f64>, now: Timestamp) -> Option<HandOver> {
-        let from = self.holdings.last_key_value().map_or(Precedence::Behavior, |(level, _)| *level);
+        let last = self.holdings.last_key_value().map_or(Precedence::Behavior, |(level, _)| *level);
+        let from = if self.is_unreadable() { Precedence::Lockout } else { last };
         self.holdings.retain(|_, holding| holding.until.is_none_or(|until| now < until));
         if let (Some(Start::Unknown), Some(present)) = (self.start, present.filter(|value| value.is_finite()))
         {
@@ -242,7 +279,7 @@ impl Ownership {
             false => time.minus(from.since(to)),
         };
         let mut any = false;
-        for holding in self.holdings.values_mut() {
+        for holding in self.holdings.values_mut().chain(&mut self.unreadable) {
             holding.since = moved(holding.since);
             holding.until = holding.until.map(moved);
             any = true;
@@ -275,7 +312,7 @@ impl Ownership {
     /// Names who holds it, and why.
     pub fn may_command(&self, proposer: &Proposer, now: Timestamp) -> Result<(), OwnerError> {
         let own = |holding: &Holding| match proposer {
-            Proposer::Operator { name } => same_person(name, &holding.by),
+            Proposer::Operator { name } => same_login(name, &holding.by),
             Proposer::Behavior { .. } | Proposer::Program { .. } => false,
         };
         match self.owner(now) {
@@ -295,7 +332,7 @@ impl Ownership {
             Some(holding)
                 if level == Precedence::Lockout
                     && holding.until.is_none_or(|until| now < until)
-                    && !same_person(&holding.by, by) =>
+                    && !same_login(&holding.by, by) =>
             {
                 Err(OwnerError::NotYours { by: holding.by.clone() })
             }

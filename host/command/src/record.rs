@@ -28,6 +28,12 @@ pub struct Record {
     /// A sample that shows it, while the transport has not said yet whether it left at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) shown: Option<ReadBack>,
+    /// What the feedback point showed right before it was sent; `None` when nobody knows.
+    #[serde(default, with = "exact::option", skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<f64>,
+    /// A newer command that is read back at the same point and was sent before this one was settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) overtaken: Option<Uuid>,
 }
 
 /// What the transport said.
@@ -100,6 +106,8 @@ impl Record {
             receipt: None,
             resolved: None,
             shown: None,
+            before: None,
+            overtaken: None,
         };
         Ok(match record.lateness(crate::EventKind::Tick, now) {
             Some(cause) => Self { state: State::Expired { at: Phase::Proposed, cause }, ..record },
@@ -165,6 +173,12 @@ impl Record {
     #[must_use]
     pub fn sent(&self) -> Option<Timestamp> {
         self.sent
+    }
+
+    /// The newer command because of which nothing that is read back says anything of this one any more.
+    #[must_use]
+    pub fn overtaken(&self) -> Option<Uuid> {
+        self.overtaken
     }
 
     /// What the transport said.
@@ -256,9 +270,12 @@ impl Record {
             return Some("it has no receipt");
         }
         if let Some(sent) = self.sent
-            && (sent >= self.command.not_after || self.missing_approvals(sent) > 0)
+            && (sent >= self.command.not_after || !self.was_approved(sent))
         {
             return Some("it was sent too late or without its approvals");
+        }
+        if self.sent.is_none() && (self.before.is_some() || self.overtaken.is_some()) {
+            return Some("it knows what comes with sending, and was not sent");
         }
         if self.shown.is_some() && self.phase() != Phase::Sent {
             return Some("a read-back waits for an answer that is not awaited");

@@ -33,14 +33,16 @@ pub fn outcomes(phase: Phase, event: EventKind) -> &'static [Phase] {
         (P::Sent, E::NotSent) => &[P::Failed],
         (P::Sent | P::TransportAcked, E::Decline) => &[P::Failed],
         (P::Sent, E::Lose | E::Restart) => &[P::Verified, P::Indeterminate],
-        (P::Sent, E::ReadBack) => &[P::Sent],
+        // After a newer one that is read back at the same point was sent, nobody can tell whose effect shows there.
+        (P::Sent, E::ReadBack | E::Overtake) => &[P::Sent],
         (P::Sent, E::Tick) => &[P::Sent, P::Verified, P::Indeterminate],
         (P::TransportAcked, E::ReadBack) => &[P::TransportAcked, P::Verified],
+        (P::TransportAcked, E::Overtake) => &[P::TransportAcked],
         (P::TransportAcked, E::Tick | E::Restart) => &[P::TransportAcked, P::Indeterminate],
 
         // Late words: written down, and only a "no" or a fresh read-back changes what is known.
         (P::Verified, E::Acknowledge) => &[P::Verified],
-        (P::Indeterminate, E::Acknowledge | E::Resolve) => &[P::Indeterminate],
+        (P::Indeterminate, E::Acknowledge | E::Resolve | E::Overtake) => &[P::Indeterminate],
         (P::Indeterminate, E::Decline) => &[P::Failed],
         (P::Indeterminate, E::ReadBack) => &[P::Indeterminate, P::Verified],
 

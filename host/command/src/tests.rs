@@ -49,7 +49,7 @@ pub(crate) fn command(number: u16) -> Command {
 /// Read back within 5 s; approvals hold for 30 s.
 pub(crate) fn terms(approvers: u8) -> Terms {
     let feedback = Feedback { point: "load_limit".to_owned(), tolerance: 0.5, within_ms: 5_000 };
-    Terms { approvers, approve_within_ms: 30_000, feedback: Some(feedback) }
+    Terms { approvers, approve_within_ms: 30_000, feedback: Some(feedback), destination: None }
 }
 
 pub(crate) fn after(seconds: f64) -> Timestamp {
@@ -73,7 +73,12 @@ pub(crate) fn armed(number: u16) -> Record {
 }
 
 pub(crate) fn sent(number: u16) -> Record {
-    along(&armed(number), &[Event::Send])
+    along(&armed(number), &[send()])
+}
+
+/// The field showed another value before.
+pub(crate) fn send() -> Event {
+    Event::Send { before: Some(60.0) }
 }
 
 pub(crate) fn in_doubt(number: u16) -> Record {

@@ -1,6 +1,7 @@
 //! Rows for a behavior of which nothing is known but its declaration: seeded, near what is usual for each input's unit,
 //! with noise, sometimes uncertain or missing. The same seed gives the same rows on every machine.
 
+use geminus_core::declaration::Input;
 use geminus_core::{Declaration, Frame, Quality, Timestamp, TwinIndex};
 use geminus_sdk::Random;
 
@@ -20,9 +21,13 @@ pub struct Sequence {
     gaps: bool,
 }
 
-/// What is about usual in a machine, by unit; 1 where nothing is known.
-fn usual(unit: &str) -> f64 {
-    match unit {
+/// What is about usual in a machine, by unit; 1 where nothing is known, and for deviations, which have the unit of a value and not its
+/// size.
+fn usual(input: &Input) -> f64 {
+    if input.name.ends_with("deviation") {
+        return 1.0;
+    }
+    match input.unit.as_str() {
         "Cel" => 60.0,
         "K" => 330.0,
         "V" => 230.0,
@@ -43,7 +48,7 @@ impl Sequence {
     /// Rows for the declared inputs. With `gaps`, one reading in fifty is uncertain and one in fifty missing.
     #[must_use]
     pub fn new(declaration: &Declaration, seed: u64, gaps: bool) -> Self {
-        let usual = declaration.inputs.iter().map(|input| usual(&input.unit)).collect();
+        let usual = declaration.inputs.iter().map(usual).collect();
         Self { random: Random::new(seed), usual, ages: declaration.ages, time: START, gaps }
     }
 

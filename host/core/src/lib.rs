@@ -5,6 +5,7 @@
 
 pub mod authority;
 pub mod clock;
+pub mod context;
 pub mod declaration;
 pub mod frame;
 pub mod id;
@@ -15,9 +16,11 @@ pub mod sample;
 pub mod ticket;
 pub mod time;
 pub mod unit;
+pub mod wasi;
 
 pub use authority::Authority;
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use context::ContextRecord;
 pub use declaration::Declaration;
 pub use frame::Frame;
 pub use id::{Digest, SeriesId, TwinIndex};

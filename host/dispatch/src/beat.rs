@@ -9,6 +9,9 @@ use serde::Serialize;
 /// Periods after which a beat that did not arrive is worth nothing.
 const PERIODS: u32 = 3;
 
+/// How long the other side may take to answer a sign of life: then the field has taken its fail action, and the next one is tried.
+pub const BEAT_MAX: Duration = Duration::from_secs(5);
+
 /// One sign of life of one target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Beat<'a> {

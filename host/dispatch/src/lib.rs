@@ -7,11 +7,13 @@
 mod beat;
 mod mqtt;
 mod order;
+mod pulse;
 mod reply;
 
-pub use beat::Beat;
+pub use beat::{BEAT_MAX, Beat};
 pub use mqtt::{MqttEgress, MqttOptions, MqttVersion};
 pub use order::Order;
+pub use pulse::{Due, Pulses};
 pub use reply::{Answer, Reply};
 
 use std::collections::{HashSet, VecDeque};

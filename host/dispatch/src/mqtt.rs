@@ -3,26 +3,27 @@
 //! Each order leaves on the connection that stands at that moment or not at all: QoS 1, tracked until the broker has it, never
 //! retained, and with an expiry where the protocol has one. A connection that breaks is thrown away with whatever was under way on it,
 //! so that the library cannot send it again; the next one starts clean. A broker that does not answer in time is hung up on, so that
-//! nothing waits there to leave later. A sign of life goes the same way at QoS 0: whether it arrives is the field's to notice.
+//! nothing waits there to leave later. A sign of life goes the same way: QoS 1, one under way for each address, so that a broker that is
+//! gone without a word is noticed and finds one late beat at most. [`Pulses`] says when one is written and whether it has left.
 
 mod v4;
 mod v5;
+mod window;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use geminus_core::Timestamp;
 use geminus_tls::Tls;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinHandle;
 
-use crate::{Answer, Beat, Egress, Order, Reply};
+use self::window::{UNDER_WAY_MAX, Window};
+use crate::{Answer, BEAT_MAX, Beat, Egress, Order, Pulses, Reply};
 
-/// Orders under way at most: fewer than the 20 that brokers customarily take, so that none waits in the library.
-const WINDOW: u16 = 16;
-/// Orders and signs of life that the library holds at most while the line takes none; more are turned away.
-const HELD_MAX: usize = WINDOW as usize + 1_024;
+/// Messages that the library holds at most: each has a place, so none waits there for another one.
+const HELD_MAX: usize = UNDER_WAY_MAX as usize;
 /// Longest topic, as the protocol has it.
 const TOPIC_BYTES_MAX: usize = 65_535;
 /// Why nothing leaves while the broker is away.
@@ -79,8 +80,7 @@ enum Client {
 #[derive(Clone)]
 struct Line {
     client: Client,
-    /// Places for orders under way.
-    window: Arc<Semaphore>,
+    window: Window,
     /// Ends the connection.
     hang_up: watch::Sender<bool>,
 }
@@ -89,6 +89,39 @@ struct Line {
 struct Shared {
     line: Mutex<Option<Line>>,
     up: watch::Sender<bool>,
+    /// What is known of signs of life, whatever line they went through.
+    pulses: Mutex<Pulses>,
+}
+
+impl Line {
+    /// Ends the connection, with what the library still holds of it.
+    fn hang_up(&self) {
+        self.window.close();
+        self.hang_up.send_replace(true);
+    }
+
+    /// Publishes a sign of life as soon as there is a place for it, and waits for its answer; why the broker has not taken it.
+    async fn beat(
+        &self,
+        (topic, payload, expiry_s): (&str, Vec<u8>, u32),
+        answer_max: Duration,
+    ) -> Result<(), String> {
+        let _place = self.window.beat().await?;
+        let fate = match &self.client {
+            Client::V4(client) => Fate::V4(v4::beat(client, topic, payload)?),
+            Client::V5(client) => Fate::V5(v5::beat(client, topic, payload, expiry_s)?),
+        };
+        match tokio::time::timeout(answer_max, fate.known()).await {
+            Ok(Answer::Acknowledged { .. }) => Ok(()),
+            Ok(Answer::NotSent { reason } | Answer::Declined { reason } | Answer::Lost { reason }) => {
+                Err(reason)
+            }
+            Err(_) => {
+                self.hang_up();
+                Err(format!("the broker did not answer in {} ms", answer_max.as_millis()))
+            }
+        }
+    }
 }
 
 /// An egress that writes to one broker. Dropping it ends the connection.
@@ -103,7 +136,11 @@ impl MqttEgress {
     /// Connects on `runtime`, and again whenever the connection is lost. Does not wait for it.
     #[must_use]
     pub fn start(options: MqttOptions, runtime: Handle) -> Self {
-        let shared = Arc::new(Shared { line: Mutex::new(None), up: watch::Sender::new(false) });
+        let shared = Arc::new(Shared {
+            line: Mutex::new(None),
+            up: watch::Sender::new(false),
+            pulses: Mutex::default(),
+        });
         let answer_max = options.answer_max;
         let task = runtime.spawn(drive(options, Arc::clone(&shared)));
         Self { shared, runtime, answer_max, task }
@@ -122,11 +159,8 @@ impl MqttEgress {
     ) -> Result<(Line, Fate, OwnedSemaphorePermit), String> {
         topic_fits(order.address)?;
         let payload = order.payload()?;
-        let line = self.shared.line.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let line = line.ok_or_else(|| NO_LINE.to_owned())?;
-        let place = Arc::clone(&line.window)
-            .try_acquire_owned()
-            .map_err(|_| format!("{WINDOW} orders wait for the broker already"))?;
+        let line = self.shared.line()?;
+        let place = line.window.order()?;
         let fate = match &line.client {
             Client::V4(client) => Fate::V4(v4::publish(client, order, payload)?),
             Client::V5(client) => Fate::V5(v5::publish(client, order, payload, now)?),
@@ -146,7 +180,7 @@ impl Egress for MqttEgress {
             let answer = match tokio::time::timeout(answer_max, fate.known()).await {
                 Ok(answer) => answer,
                 Err(_) => {
-                    line.hang_up.send_replace(true);
+                    line.hang_up();
                     Answer::Lost {
                         reason: format!("the broker did not answer in {} ms", answer_max.as_millis()),
                     }
@@ -160,12 +194,19 @@ impl Egress for MqttEgress {
     fn beat(&mut self, beat: &Beat<'_>) -> Result<(), String> {
         topic_fits(beat.address)?;
         let payload = beat.payload()?;
-        let line = self.shared.line.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let line = line.ok_or_else(|| NO_LINE.to_owned())?;
-        match &line.client {
-            Client::V4(client) => v4::beat(client, beat, payload),
-            Client::V5(client) => v5::beat(client, beat, payload),
+        let line = self.shared.line()?;
+        let due = self.shared.pulses().due(beat);
+        if due.write {
+            let (shared, address, sequence) =
+                (Arc::clone(&self.shared), beat.address.to_owned(), beat.sequence);
+            let (expiry_s, answer_max) = (beat.expiry_s(), BEAT_MAX.min(self.answer_max));
+            self.runtime.spawn(async move {
+                let outcome = line.beat((&address, payload, expiry_s), answer_max).await;
+                let named = outcome.map_err(|reason| format!("heartbeat to `{address}`: {reason}"));
+                shared.pulses().answered(&address, sequence, named);
+            });
         }
+        due.left
     }
 }
 
@@ -203,13 +244,25 @@ fn topic_fits(topic: &str) -> Result<(), String> {
 }
 
 impl Shared {
+    fn line(&self) -> Result<Line, String> {
+        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        line.ok_or_else(|| NO_LINE.to_owned())
+    }
+
+    fn pulses(&self) -> MutexGuard<'_, Pulses> {
+        self.pulses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn connected(&self, line: Line) {
         *self.line.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
         self.up.send_replace(true);
     }
 
     fn lost(&self) -> bool {
-        *self.line.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(line) = line {
+            line.window.close();
+        }
         self.up.send_replace(false)
     }
 }
@@ -219,8 +272,8 @@ async fn drive(options: MqttOptions, shared: Arc<Shared>) {
     let mut wait = RETRY.0;
     loop {
         let (hang_up, hung_up) = watch::channel(false);
-        let connected = |client| {
-            let window = Arc::new(Semaphore::new(usize::from(WINDOW)));
+        let connected = |client, receive_maximum| {
+            let window = Window::of(receive_maximum);
             shared.connected(Line { client, window, hang_up: hang_up.clone() });
         };
         let reason = match options.version {

@@ -9,17 +9,21 @@ mod commands;
 pub(crate) mod demo;
 mod discover;
 mod feed;
+mod forecast;
 mod history;
 mod interlock;
 mod journal;
 mod plugin;
+mod record;
 mod replay;
 mod rollout;
 pub(crate) mod run;
 mod span;
 mod target;
+mod thread;
 mod token;
 mod user;
+mod what_if;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -105,11 +109,20 @@ pub(crate) enum Command {
     Interlock(interlock::Interlock),
     /// Computes recorded rows again: proves that they come out as recorded, or shows where another version would differ.
     Replay(replay::Replay),
+    /// Asks the running host what a behavior foresees of a twin: means, intervals, times to thresholds.
+    Forecast(Box<forecast::Forecast>),
+    /// Asks what would be if: copies of a twin step ahead of it, or step recorded rows again otherwise. Commands nothing.
+    WhatIf(Box<what_if::WhatIf>),
     /// Measures this build on this machine, each figure against its baseline in the same run.
     Bench(bench::Bench),
     /// Reads history.
     #[command(subcommand)]
     History(history::History),
+    /// Shows everything about an asset on one line: design, versions, calibrations, alerts, decisions, work orders.
+    Thread(Box<thread::Thread>),
+    /// Brings records of other systems about assets: work orders, batches, inspections, calibrations.
+    #[command(subcommand)]
+    Record(Box<record::Record>),
     /// Verifies and exports the journal, and shows or changes the key that signs it.
     #[command(subcommand)]
     Journal(journal::Journal),
@@ -171,8 +184,12 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Target(target) => target::run(*target),
         Command::Interlock(interlock) => interlock::run(&interlock),
         Command::Replay(replay) => replay::run(&replay),
+        Command::Forecast(forecast) => forecast::run(&forecast),
+        Command::WhatIf(what_if) => what_if::run(&what_if),
         Command::Bench(bench) => bench::run(&bench),
         Command::History(history) => history::run(history),
+        Command::Thread(thread) => thread::run(&thread),
+        Command::Record(record) => record::run(*record),
         Command::Journal(journal) => journal::run(journal),
         Command::User(user) => user::run(user),
         Command::Token(token) => token::run(token),

@@ -3,6 +3,7 @@
 //! Nothing happens here but reading the command line, setting up the log and handing over to one module per
 //! command. The running host itself is assembled in `runtime`.
 
+mod ahead;
 #[cfg(feature = "bench")]
 mod bench;
 mod change;

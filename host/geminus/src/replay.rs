@@ -11,6 +11,7 @@ mod course;
 mod deck;
 mod part;
 mod proof;
+pub(crate) mod recorded;
 mod report;
 mod signals;
 mod spoken;

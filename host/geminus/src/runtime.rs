@@ -53,6 +53,7 @@ pub(crate) mod tap;
 mod tls;
 mod token;
 mod view;
+mod vitals;
 mod worked;
 
 use std::net::SocketAddr;
@@ -74,7 +75,7 @@ use geminus_registry::Watcher;
 use geminus_store::Store;
 use geminus_twin::site::Isolation;
 use geminus_twin::{Plant, Shard};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle as Task;
 
 use alarms::watch::Watch;
@@ -185,8 +186,8 @@ impl Running {
             .with_context(|| format!("cannot listen on {listen}: choose another address with --listen"))?;
         let snapshot_every = Duration::from_secs(site.document.store.snapshot_s.into());
         let (control, store) = (store.control(), Arc::new(store));
-        if let Err(error) = site_change::tell(&options.site, &data, &chronicle) {
-            tracing::warn!(%error, "whether the site file changed since the last start cannot be told");
+        if let Err(error) = site_change::tell(&options.site, &site.types_folder(), &data, &chronicle) {
+            tracing::warn!(%error, "whether the site changed since the last start cannot be told");
         }
         let past = start::past(&control, &data, (&site.document.containment, clock.now()), &chronicle);
         control.mark_running()?;
@@ -321,7 +322,11 @@ impl Running {
         })?;
         let manager = Manager::new(Arc::clone(&floor), heard, heard_in.clone());
         let thread = std::thread::Builder::new().name("plugins".to_owned());
-        threads.push(thread.spawn(move || manager.run())?);
+        let (plugins_vital, alive) = vitals::Vital::waiting("plugins");
+        threads.push(thread.spawn(move || {
+            manager.run();
+            drop(alive);
+        })?);
         // What can still be in the way comes before the first connection, which others notice.
         let replays = field::replays(&plant, &mut routes, &beside, &lanes, &clock, &chronicle)?;
         let folders = (data.as_path(), beside.as_path());
@@ -344,10 +349,12 @@ impl Running {
             manager: heard_in.clone(),
             alarms: alarms.asks,
             commands: commands.asks.clone(),
+            vitals: vec![alarms.vital, commands.vital, plugins_vital, keeper.vital()],
             command_meters: commands.meters,
             sources: Arc::clone(&sources),
             replayed: replays.refusals,
             opcua_server: opcua_server.as_ref().map(|server| (Arc::clone(server.stats()), exhibit)),
+            studies: Arc::new(Semaphore::new(1)),
             clock: Arc::clone(&clock),
             started: clock.now(),
             plugins: plugins_folder,

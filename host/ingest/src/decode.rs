@@ -46,13 +46,13 @@ pub(crate) fn timestamp_of_text(text: &str) -> Result<Timestamp, Reason> {
 pub struct Arrival {
     /// When it was received.
     pub received: Timestamp,
-    /// A broker had kept it: nobody knows for how long, and its source may be gone since.
-    pub retained: bool,
+    /// A broker had kept it, or may have: nobody knows for how long, and its source may be gone since.
+    pub kept: bool,
 }
 
 impl From<Timestamp> for Arrival {
     fn from(received: Timestamp) -> Self {
-        Self { received, retained: false }
+        Self { received, kept: false }
     }
 }
 
@@ -84,7 +84,12 @@ impl Decoder {
         Self { limits, spans: Vec::new(), untimed: 0 }
     }
 
-    /// Appends the samples of one payload. Those of one that was retained and has no time of its own are stale.
+    /// The time that the last payload without one was given; 0 before the first.
+    pub(crate) fn last_untimed(&self) -> u64 {
+        self.untimed
+    }
+
+    /// Appends the samples of one payload. Those of one that a broker had kept and that has no time of its own are stale.
     ///
     /// # Errors
     /// Why it, or the first member of it, was refused. What other members gave stays in `samples`.
@@ -187,7 +192,7 @@ impl Decoder {
     fn dated(&mut self, quality: Quality, own: Option<Timestamp>, arrival: Arrival) -> (Quality, Timestamp) {
         match own {
             Some(time) => (quality, time),
-            None if arrival.retained => (quality.worse(Quality::Stale), self.untimed(arrival.received)),
+            None if arrival.kept => (quality.worse(Quality::Stale), self.untimed(arrival.received)),
             None => (quality, self.untimed(arrival.received)),
         }
     }

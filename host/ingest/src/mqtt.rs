@@ -20,6 +20,7 @@ use crate::refusal::RefusalCounts;
 use crate::{EventSink, Routes, Sink};
 
 mod address;
+mod backlog;
 mod backoff;
 mod cork;
 mod gulp;

@@ -1,9 +1,11 @@
 //! Orders to one server, on a session of their own.
 //!
-//! Each order leaves on the line that stands at that moment and before it expires or not at all, is sent once, and gets one
-//! answer. A line that breaks is thrown away with whatever was under way on it: nobody knows what became of that. A server that
-//! does not answer an order in time is hung up on, so that nothing waits in the library to leave later. Signs of life go the
-//! same way, beside the orders; [`crate::beat`] says when one is written and whether it has left.
+//! Each order leaves on the line that stands at that moment, before it expires and within a second of being handed over, or not at all:
+//! whoever locks the target out, or commands it anew, has no older order behind him. It is sent once, and gets one answer. What
+//! destinations take is looked up when the line comes up, so that orders need not wait for it. A line that breaks is thrown away with
+//! whatever was under way on it: nobody knows what became of that. A server that does not answer an order in time is hung up on,
+//! so that nothing waits in the library to leave later. Signs of life go the same way, beside the orders; [`Pulses`] says when one is
+//! written and whether it has left.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,14 +13,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use geminus_core::{Clock, Timestamp};
-use geminus_dispatch::{Answer, Beat, Egress, Order, Reply};
+use geminus_dispatch::{Answer, BEAT_MAX, Beat, Egress, Order, Pulses, Reply};
 use opcua::client::Session;
 use opcua::types::{Error, NamespaceMap, StatusCode};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use crate::beat::Pulses;
 use crate::link::{self, Link, Notice};
 use crate::order::{self, Destination, Place};
 use crate::{OpcUaError, OpcUaOptions, status};
@@ -27,8 +28,8 @@ use crate::{OpcUaError, OpcUaOptions, status};
 const WINDOW: usize = 16;
 /// Destinations whose type is remembered.
 const PLACES_MAX: usize = 10_000;
-/// How long a server may take for a sign of life: then the field has taken its fail action, and the next one is tried.
-const BEAT_MAX: Duration = Duration::from_secs(5);
+/// How long after it was handed over an order may leave.
+const LEAVES_WITHIN: Duration = Duration::from_secs(1);
 /// Why nothing leaves while the server is away.
 const NO_LINE: &str = "there is no connection to the server";
 /// How long after a lost line the next one is tried, at first and at most.
@@ -51,6 +52,8 @@ struct Line {
 struct Deadline {
     clock: Arc<dyn Clock>,
     expires: Timestamp,
+    /// Monotonic time at which it was handed over.
+    handed: Duration,
     answer_max: Duration,
 }
 
@@ -73,13 +76,14 @@ pub struct OpcUaEgress {
 }
 
 impl OpcUaEgress {
-    /// Connects on `runtime`, and again whenever the line is lost. Does not wait for it. `answer_max` is how long the
-    /// server may take to answer an order.
+    /// Connects on `runtime`, and again whenever the line is lost. Does not wait for it. What `addresses` take is looked up on each
+    /// line before anybody asks; others wait for it. `answer_max` is how long the server may take to answer an order.
     ///
     /// # Errors
     /// [`OpcUaError`] when the options cannot work.
     pub fn start(
         options: OpcUaOptions,
+        addresses: &[String],
         answer_max: Duration,
         clock: Arc<dyn Clock>,
         runtime: Handle,
@@ -90,7 +94,9 @@ impl OpcUaEgress {
             up: watch::Sender::new(false),
             pulses: Mutex::default(),
         });
-        let task = runtime.spawn(drive(options, Arc::clone(&clock), Arc::clone(&shared)));
+        // One that is none is refused when an order goes to it.
+        let known = addresses.iter().filter_map(|address| address.parse().ok()).take(PLACES_MAX).collect();
+        let task = runtime.spawn(drive(options, known, Arc::clone(&clock), Arc::clone(&shared)));
         Ok(Self { shared, runtime, answer_max, clock, task })
     }
 
@@ -124,7 +130,7 @@ impl Egress for OpcUaEgress {
         };
         let (value, left) = (order.value, order.expires.since(now));
         let (clock, expires, answer_max) = (Arc::clone(&self.clock), order.expires, self.answer_max);
-        let deadline = Deadline { clock, expires, answer_max };
+        let deadline = Deadline { handed: clock.monotonic(), clock, expires, answer_max };
         self.runtime.spawn(async move {
             reply.answer(line.carry(&destination, value, left, &deadline).await);
             drop(under_way);
@@ -152,7 +158,7 @@ impl Egress for OpcUaEgress {
 }
 
 impl Line {
-    /// Looks the destination up, which must not take longer than the order is valid, and sends once.
+    /// Looks the destination up, which must not take longer than the order may wait, and sends once.
     async fn carry(
         &self,
         destination: &Destination,
@@ -161,7 +167,8 @@ impl Line {
         deadline: &Deadline,
     ) -> Answer {
         let answer_max = deadline.answer_max;
-        let place = match tokio::time::timeout(left.min(answer_max), self.place(destination)).await {
+        let looked = tokio::time::timeout(left.min(LEAVES_WITHIN), self.place(destination)).await;
+        let place = match looked {
             Ok(Ok(place)) => place,
             Ok(Err(reason)) => return Answer::NotSent { reason },
             Err(_) => {
@@ -177,6 +184,10 @@ impl Line {
         // A process that stood still finds the place looked up and the time over: a timeout asks what it waits for first.
         if deadline.clock.now() >= deadline.expires {
             return Answer::NotSent { reason: "the order expired before it could leave".to_owned() };
+        }
+        if deadline.clock.monotonic().saturating_sub(deadline.handed) >= LEAVES_WITHIN {
+            let reason = format!("the order could not leave within {} ms", LEAVES_WITHIN.as_millis());
+            return Answer::NotSent { reason };
         }
         let sent = tokio::time::timeout(answer_max, place.send(&self.session, value)).await;
         let said =
@@ -201,6 +212,15 @@ impl Line {
         match order::answer(place.send(&self.session, value).await) {
             Answer::Acknowledged { .. } => Ok(()),
             Answer::NotSent { reason } | Answer::Declined { reason } | Answer::Lost { reason } => Err(reason),
+        }
+    }
+
+    /// Looks up what these take, one after the other; what is not there is said when an order goes to it.
+    async fn look_up(self, known: Arc<[Destination]>) {
+        for destination in known.iter() {
+            if let Err(reason) = self.place(destination).await {
+                tracing::warn!(%destination, reason, "orders to it would not leave");
+            }
         }
     }
 
@@ -247,11 +267,11 @@ impl Shared {
 }
 
 /// One line after the other.
-async fn drive(options: OpcUaOptions, clock: Arc<dyn Clock>, shared: Arc<Shared>) {
+async fn drive(options: OpcUaOptions, known: Arc<[Destination]>, clock: Arc<dyn Clock>, shared: Arc<Shared>) {
     let mut wait = RETRY.0;
     loop {
         let (stood, reason) = match link::open(&options, clock.now()).await {
-            Ok(link) => line(link, &shared).await,
+            Ok(link) => line(link, &known, &shared).await,
             Err(error) => (false, error.to_string()),
         };
         shared.set(None);
@@ -263,14 +283,18 @@ async fn drive(options: OpcUaOptions, clock: Arc<dyn Clock>, shared: Arc<Shared>
 }
 
 /// One line, until it is lost; whether it stood, and why it is lost.
-async fn line(mut link: Link, shared: &Shared) -> (bool, String) {
+async fn line(mut link: Link, known: &Arc<[Destination]>, shared: &Shared) -> (bool, String) {
     let namespaces = match link.namespaces().await {
         Ok(namespaces) => Arc::new(namespaces),
         Err(error) => return (false, crate::status::name(error.status())),
     };
     let (window, places) = (Arc::new(Semaphore::new(WINDOW)), Arc::default());
     let (hang_up, mut hung_up) = watch::channel(false);
-    shared.set(Some(Line { session: Arc::clone(&link.session), namespaces, window, places, hang_up }));
+    let line = Line { session: Arc::clone(&link.session), namespaces, window, places, hang_up };
+    // Ends with this line.
+    let mut looking = tokio::task::JoinSet::new();
+    looking.spawn(line.clone().look_up(Arc::clone(known)));
+    shared.set(Some(line));
     loop {
         let notice = tokio::select! {
             biased;

@@ -6,7 +6,6 @@
 //! each step with a deadline.
 
 mod address;
-mod beat;
 #[cfg(any(test, feature = "bench"))]
 pub mod bench;
 pub mod discover;

@@ -3,6 +3,7 @@
 mod build;
 mod componentize;
 mod inspect;
+mod languages;
 mod scaffold;
 
 pub use build::{BuildError, Built, build};

@@ -3,7 +3,7 @@
 //! a fault at run time. Called by `Package::check`, before anything is compiled.
 
 use geminus_core::declaration::{CONTRACT, Stamp};
-use geminus_core::{Declaration, unit};
+use geminus_core::{Declaration, unit, wasi};
 
 use crate::sections::Outline;
 
@@ -11,7 +11,8 @@ use crate::sections::Outline;
 const BEHAVIOR: &str = "geminus:behavior/behavior";
 /// The interface of look-ups.
 const LOOKUPS: &str = "geminus:behavior/lookups";
-/// Interfaces that a component may import: types, which carry no function, and the two capabilities.
+/// Interfaces that a component may import: types, which carry no function, and the two capabilities. Besides, what a
+/// language's runtime wants of WASI ([`wasi::interface`]).
 const IMPORTS: [&str; 3] = ["geminus:behavior/types", "geminus:behavior/log", LOOKUPS];
 /// Most entries of one list of a declaration (inputs, outputs, alerts, commands, look-ups, schemas).
 pub(crate) const ENTRIES_MAX: usize = 1_000;
@@ -38,7 +39,10 @@ pub enum ContractError {
         name: String,
     },
     /// Asks for what no behavior may have.
-    #[error("the component imports {0}, which a behavior may not: only log and lookups of geminus:behavior")]
+    #[error(
+        "the component imports {0}, which a behavior may not: only log and lookups of geminus:behavior, and of WASI what \
+         a language's runtime needs"
+    )]
     Import(String),
     /// Is no behavior.
     #[error("the component exports no {BEHAVIOR}")]
@@ -77,7 +81,7 @@ pub(crate) fn hold(
     stamp: &Stamp,
     declaration: &Declaration,
 ) -> Result<(), ContractError> {
-    for import in &outline.imports {
+    for import in outline.imports.iter().filter(|import| wasi::interface(import).is_none()) {
         let (interface, version) = import.split_once('@').unwrap_or((import, ""));
         if !IMPORTS.contains(&interface) {
             return Err(ContractError::Import((*import).to_owned()));
@@ -203,16 +207,18 @@ mod tests {
         check(&[], &[behavior], false, "");
         check(&["geminus:behavior/types@0.1.0", log], &[behavior, "other"], false, "");
         check(&[log, lookups], &[behavior], true, "");
+        check(&["wasi:clocks/wall-clock@0.2.9", log], &[behavior], false, "");
+        check(&["wasi:clocks/wall-clock@0.3.0"], &[behavior], false, "imports wasi:clocks/wall-clock@0.3.0");
         check(&[], &[], false, "exports no geminus:behavior/behavior");
         check(&[], &["behavior"], false, "exports no geminus:behavior/behavior");
         check(&[], &["geminus:behavior/behavior@0.2.0"], false, "the stamp says contract 0.1.0, but");
         check(&[], &["geminus:behavior/behavior"], false, "the stamp is not its own");
         check(&["geminus:behavior/log@0.2.0"], &[behavior], false, "has geminus:behavior/log@0.2.0");
         check(
-            &["wasi:cli/environment@0.2.0"],
+            &["wasi:http/outgoing-handler@0.2.0"],
             &[behavior],
             false,
-            "imports wasi:cli/environment@0.2.0, which",
+            "imports wasi:http/outgoing-handler@0.2.0, which",
         );
         check(&["log"], &[behavior], false, "imports log, which a behavior may not");
         check(&[lookups], &[behavior], false, "names no look-up");

@@ -228,10 +228,10 @@ pub(crate) mod tests {
         check(stamped("0.1.7", DECLARATION), "probe@1.0.0: the stamp says contract 0.1.7, but");
         check(stamped(CONTRACT, "{}"), "declaration does not follow its schema");
         check(wasm_encoder::Component::new().finish(), "geminus:stamp is missing");
-        let wasi = r#"(import "wasi:clocks/wall-clock@0.2.0" (instance))"#;
+        let wasi = r#"(import "wasi:http/outgoing-handler@0.2.0" (instance))"#;
         check(
             bordered(wasi, CONTRACT, DECLARATION),
-            "probe@1.0.0: the component imports wasi:clocks/wall-clock@0.2.0",
+            "probe@1.0.0: the component imports wasi:http/outgoing-handler@0.2.0",
         );
         let lookups = r#"(import "geminus:behavior/lookups@0.1.0" (instance))"#;
         check(bordered(lookups, CONTRACT, DECLARATION), "names no look-up");

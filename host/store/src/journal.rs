@@ -10,6 +10,7 @@ mod chain;
 mod checkpoint;
 mod export;
 mod key;
+mod line;
 mod seal;
 mod writer;
 
@@ -32,6 +33,7 @@ use chain::Head;
 pub use checkpoint::FILE_NAME as CHECKPOINTS_FILE;
 pub use export::{Format, export};
 pub use key::PublicKey;
+pub use line::SITE_KINDS;
 use seal::Sealer;
 pub use seal::rotate_key;
 use writer::{Note, Writer};
@@ -46,6 +48,7 @@ pub(crate) const FILE: File = File {
         CREATE INDEX entry_by_twin ON entry(twin, seq);
         CREATE TABLE head(only INTEGER PRIMARY KEY CHECK (only = 1), seq INTEGER NOT NULL, hash BLOB NOT NULL) STRICT",
         "CREATE TABLE checkpoint(number INTEGER PRIMARY KEY, line TEXT NOT NULL) STRICT",
+        line::INDICES,
     ],
 };
 

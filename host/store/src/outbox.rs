@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded};
-use geminus_core::{Clock, Timestamp};
+use geminus_core::{Clock, Event, Timestamp};
 use rusqlite::Connection;
 
 use crate::sqlite::File;
@@ -31,7 +31,9 @@ const NAME_BYTES_MAX: usize = 1024;
 const DOCUMENT_BYTES_MAX: usize = 1 << 18;
 /// Most bytes of what caused a transition.
 const CAUSE_BYTES_MAX: usize = 16 << 10;
-/// Most changes that are kept or refused together.
+/// Most bytes of what the journal is to be told.
+const WORD_BYTES_MAX: usize = 32 << 10;
+/// Most changes that are kept or refused together, or told.
 const CHANGES_MAX: usize = 1_000;
 /// Most calls that wait for a commit; further ones wait for a place.
 const QUEUE_MAX: usize = 1_024;
@@ -42,8 +44,8 @@ pub const COMMANDS_KEPT_MIN: Duration = Duration::from_secs(48 * 3600);
 pub(crate) const FILE: File = File {
     name: "outbox.db",
     page_bytes: 4096,
-    migrations: &["
-        CREATE TABLE command(number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE, twin TEXT NOT NULL,
+    migrations: &[
+        "CREATE TABLE command(number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE, twin TEXT NOT NULL,
             target TEXT NOT NULL, digest TEXT NOT NULL, step INTEGER NOT NULL, state TEXT NOT NULL,
             since INTEGER NOT NULL, open INTEGER NOT NULL, document TEXT NOT NULL) STRICT;
         CREATE INDEX command_by_target ON command(twin, target, number);
@@ -54,7 +56,11 @@ pub(crate) const FILE: File = File {
             step INTEGER NOT NULL, state TEXT NOT NULL, time INTEGER NOT NULL, cause TEXT NOT NULL,
             PRIMARY KEY(command, step)) STRICT, WITHOUT ROWID;
         CREATE TABLE target(twin TEXT NOT NULL, target TEXT NOT NULL, changed INTEGER NOT NULL, document TEXT NOT NULL,
-            PRIMARY KEY(twin, target)) STRICT, WITHOUT ROWID"],
+            PRIMARY KEY(twin, target)) STRICT, WITHOUT ROWID",
+        // What the journal has not been told of yet. What an earlier version kept counts as told.
+        "ALTER TABLE transition ADD COLUMN word TEXT;
+        CREATE INDEX transition_untold ON transition(time) WHERE word IS NOT NULL",
+    ],
 };
 
 /// A command as it stands.
@@ -83,12 +89,28 @@ pub struct CommandRow {
 }
 
 /// A command that is new or has changed, and by what.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CommandChange {
     /// The command as it stands after the change.
     pub row: CommandRow,
     /// What caused it, as JSON, at most 16 KiB.
     pub cause: String,
+    /// What the journal is to be told of it, at most 32 KiB as JSON; `None`: nothing. It is kept together with the change until
+    /// [`Outbox::told`], so that a host that is killed between the two tells it at its next start.
+    pub word: Option<Event>,
+}
+
+/// What the journal may not have been told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Untold {
+    /// Of which command.
+    pub id: [u8; 16],
+    /// Of which of its changes.
+    pub step: u32,
+    /// When that was.
+    pub time: Timestamp,
+    /// What it is to be told.
+    pub word: Event,
 }
 
 /// One change of a command, as it was kept.
@@ -191,14 +213,26 @@ impl Outbox {
     /// written; then nothing may be done that rests on it.
     pub fn save(&self, changes: &[CommandChange]) -> Result<(), StoreError> {
         fits("the number of changes", changes.len(), CHANGES_MAX)?;
-        for CommandChange { row, cause } in changes {
+        for CommandChange { row, cause, word } in changes {
             for name in [&row.twin, &row.target, &row.digest, &row.state] {
                 fits("a name's number of bytes", name.len(), NAME_BYTES_MAX)?;
             }
             fits("a command's number of bytes", row.document.len(), DOCUMENT_BYTES_MAX)?;
             fits("a cause's number of bytes", cause.len(), CAUSE_BYTES_MAX)?;
+            let word = word.as_ref().and_then(|word| serde_json::to_string(word).ok());
+            fits("a word's number of bytes", word.map_or(0, |word| word.len()), WORD_BYTES_MAX)?;
         }
         self.ask(|reply| Work::Save(changes.to_vec(), reply))
+    }
+
+    /// The journal has been told of these changes, and what it was told is durable: id of the command and number of the change.
+    /// Blocks for a commit.
+    ///
+    /// # Errors
+    /// When there are too many, or it cannot be written; then they count as not told.
+    pub fn told(&self, changes: &[([u8; 16], u32)]) -> Result<(), StoreError> {
+        fits("the number of changes", changes.len(), CHANGES_MAX)?;
+        self.ask(|reply| Work::Told(changes.to_vec(), reply))
     }
 
     /// Keeps who asked for a target, instead of what was kept before. Blocks for a commit.

@@ -14,6 +14,7 @@ use crate::hot::recorder::{Recorder, Work};
 use crate::hot::writer::Writer;
 use crate::journal::Journal;
 use crate::outbox::Outbox;
+use crate::records::Records;
 use crate::sealed::Class;
 use crate::sealed::sealer::{Ask, Parts, Sealer};
 use crate::stats::{Gauges, Stats};
@@ -30,6 +31,7 @@ pub struct Store {
     journal: Journal,
     control: Control,
     outbox: Outbox,
+    records: Records,
     gauges: Arc<Gauges>,
     sealer: Sender<Ask>,
     /// Tells the sealer, in the midst of its work, that it is over.
@@ -57,6 +59,7 @@ impl Store {
         let (journal, journal_thread) = Journal::open(dir, &options, Arc::clone(&clock))?;
         let control = Control::open(dir, &options, Arc::clone(&clock))?;
         let (outbox, outbox_thread) = Outbox::open(dir, &options, Arc::clone(&clock))?;
+        let records = Records::open(dir)?;
         let reader = Reader::open(dir)?;
         let (work, queue) = unbounded();
         let queue_points_max = options.queue_points_max as u64;
@@ -86,6 +89,7 @@ impl Store {
             journal,
             control,
             outbox,
+            records,
             gauges,
             sealer,
             closing,
@@ -142,6 +146,12 @@ impl Store {
     #[must_use]
     pub fn outbox(&self) -> Outbox {
         self.outbox.clone()
+    }
+
+    /// Records of other systems.
+    #[must_use]
+    pub fn records(&self) -> Records {
+        self.records.clone()
     }
 
     /// Counts and gauges. Does not block.
@@ -233,6 +243,7 @@ impl Store {
             tracing::error!("the sealer panicked");
         }
         self.control.close();
+        self.records.close();
         if self.recorder.work.send(Work::Close).is_err() {
             tracing::debug!("history was closed already");
         }

@@ -45,7 +45,8 @@ fn proposed(number: u32, now: Timestamp) -> Record {
         class: "routine".to_owned(),
     };
     let feedback = Feedback { point: "limit".to_owned(), tolerance: 0.5, within_ms: 60_000 };
-    let terms = Terms { approvers: 0, approve_within_ms: 30_000, feedback: Some(feedback) };
+    let terms =
+        Terms { approvers: 0, approve_within_ms: 30_000, feedback: Some(feedback), destination: None };
     Record::propose(command, terms, now).expect("proposed")
 }
 
@@ -63,7 +64,7 @@ fn save(store: &Store, record: &Record, cause: &str) -> Result<(), StoreError> {
         open: !record.is_over(),
         document: record.document().expect("document"),
     };
-    store.outbox().save(&[CommandChange { row, cause: format!("\"{cause}\"") }])
+    store.outbox().save(&[CommandChange { row, cause: format!("\"{cause}\""), word: None }])
 }
 
 /// The field: a file that remembers every command that reached it, in the order in which they came.
@@ -94,7 +95,12 @@ fn drive(
     record: Record,
 ) -> Result<Record, StoreError> {
     let mut record = record;
-    for event in [Event::Permit, Event::Arm, Event::Send, Event::Acknowledge { receipt: "ok".to_owned() }] {
+    for event in [
+        Event::Permit,
+        Event::Arm,
+        Event::Send { before: None },
+        Event::Acknowledge { receipt: "ok".to_owned() },
+    ] {
         let Ok(next) = apply(&record, &event, clock.now()) else { continue };
         save(store, &next, event.kind().name())?;
         if next.phase() == Phase::Sent && record.phase() == Phase::Armed {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use geminus_command::{Command, Event, Feedback, Phase, Proposer, ReadBack, Record, Terms, apply, recover};
-use geminus_core::{ManualClock, Quality, Timestamp};
+use geminus_core::{Event as Word, ManualClock, Quality, Severity, Timestamp};
 use geminus_store::{
     COMMANDS_KEPT_MIN, CommandChange, CommandFilter, CommandRow, Options, OutboxReader, Store, StoreError,
 };
@@ -50,7 +50,8 @@ fn proposed(number: u16) -> Record {
         class: "routine".to_owned(),
     };
     let feedback = Feedback { point: "load_limit".to_owned(), tolerance: 0.5, within_ms: 5_000 };
-    let terms = Terms { approvers: 1, approve_within_ms: 30_000, feedback: Some(feedback) };
+    let terms =
+        Terms { approvers: 1, approve_within_ms: 30_000, feedback: Some(feedback), destination: None };
     Record::propose(command, terms, NOW).expect("proposed")
 }
 
@@ -68,7 +69,7 @@ fn change(record: &Record, cause: &str) -> CommandChange {
         open: !record.is_over(),
         document: record.document().expect("document"),
     };
-    CommandChange { row, cause: serde_json::json!({ "event": cause }).to_string() }
+    CommandChange { row, cause: serde_json::json!({ "event": cause }).to_string(), word: None }
 }
 
 fn save(store: &Store, record: &Record, cause: &str) {
@@ -92,6 +93,62 @@ fn loaded(store: &Store) -> Vec<Record> {
     rows.iter().map(|row| Record::from_document(&row.document).expect("a true record")).collect()
 }
 
+/// What the journal is to be told is kept with the change, until it was told: a kill between the two leaves it, and so does one between
+/// telling and marking. What is written again in the same words says nothing twice.
+#[test]
+fn what_the_journal_was_not_told_outlives_a_kill() {
+    let dir = tempfile::tempdir().expect("folder");
+    let store = open(dir.path());
+    let say = |record: &Record, word: &str| CommandChange {
+        word: Some(Word::new(word, Severity::Info, word).twin("pump-1")),
+        ..change(record, word)
+    };
+    let first = proposed(1);
+    let checked = apply(&first, &Event::Permit, after(1)).expect("legal");
+    let held = apply(&checked, &Event::Hold, after(2)).expect("legal");
+    for change in [say(&first, "one"), say(&checked, "two"), change(&held, "quiet")] {
+        store.outbox().save(std::slice::from_ref(&change)).expect("saved");
+        store.outbox().save(&[change]).expect("the same again");
+    }
+    let untold = |dir: &Path| {
+        let reader = OutboxReader::open(dir).expect("outbox");
+        let untold = reader.untold(10).expect("read");
+        untold.into_iter().map(|one| (one.step, one.word.kind, one.time)).collect::<Vec<_>>()
+    };
+    let both = [(0, "one".to_owned(), NOW), (1, "two".to_owned(), after(1))];
+    assert_eq!(untold(as_killed(dir.path()).path()), both);
+    assert_eq!(store.outbox().untold(1).expect("read").len(), 1);
+    let id = *first.id().as_bytes();
+    store.outbox().told(&[(id, 0), (id, 7), ([0; 16], 0)]).expect("marked, but what is not there");
+    assert_eq!(untold(as_killed(dir.path()).path()), both[1..]);
+    store.outbox().told(&[(id, 1)]).expect("marked");
+    assert_eq!(untold(as_killed(dir.path()).path()), []);
+    assert_eq!(store.outbox().transitions(&id).expect("read").len(), 3);
+    let many = vec![(id, 0); 1_001];
+    assert!(matches!(store.outbox().told(&many), Err(StoreError::TooLarge { .. })));
+}
+
+/// The outbox of the version before had no words: all that it kept counts as told, and it can be written on.
+#[test]
+fn an_outbox_of_the_version_before_is_taken_over() {
+    let dir = tempfile::tempdir().expect("folder");
+    let first = proposed(1);
+    {
+        let store = open(dir.path());
+        save(&store, &first, "propose");
+        store.close().expect("closed");
+        let file = rusqlite::Connection::open(dir.path().join("outbox.db")).expect("file");
+        file.execute_batch(
+            "DROP INDEX transition_untold; ALTER TABLE transition DROP COLUMN word; PRAGMA user_version = 1",
+        )
+        .expect("as it was");
+    }
+    let store = open(dir.path());
+    assert_eq!(store.outbox().untold(10).expect("read"), []);
+    save(&store, &apply(&first, &Event::Permit, after(1)).expect("legal"), "permit");
+    assert_eq!(loaded(&store).len(), 1);
+}
+
 /// Every step of a command, a kill before and after each write and before and after the bytes leave: what starts next knows
 /// how far it was, sends nothing twice, and takes nothing for done that nobody saw.
 #[test]
@@ -103,7 +160,7 @@ fn a_host_that_is_killed_at_any_step_leaves_a_true_state() {
         (Event::Hold, Phase::Held),
         (Event::Approve { by: "ben".to_owned(), digest: first.digest() }, Phase::Held),
         (Event::Arm, Phase::Proposed),
-        (Event::Send, Phase::Indeterminate),
+        (Event::Send { before: None }, Phase::Indeterminate),
         (Event::Acknowledge { receipt: "PUBACK".to_owned() }, Phase::TransportAcked),
         (Event::ReadBack(sample), Phase::Verified),
     ];

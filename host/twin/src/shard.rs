@@ -17,6 +17,7 @@ use crate::plant::{BindingIndex, Plant};
 mod alarm;
 mod deadline;
 mod freshness;
+mod held;
 mod intake;
 mod lane;
 mod layout;

@@ -1,6 +1,6 @@
 // Looks at the built page in a real browser against the mock host: curves move, the badge goes stale and comes
 // back, a swap shows its mark and version, a lost connection freezes the values and mends, rollouts are compared and
-// ordered, alarms are acknowledged and shelved, commands are approved, targets held and bypassed, certificates compared and trusted, the keyboard reaches everything, nothing is loaded from elsewhere and the console stays empty. Prints one
+// ordered, alarms are acknowledged and shelved, commands are approved, targets held and bypassed, certificates compared and trusted, the thread of an asset zoomed and explained, the keyboard reaches everything, nothing is loaded from elsewhere and the console stays empty. Prints one
 // line a fact; exits with 1 at the first that is not so. Pictures go to the folder named by --pictures.
 //
 //   npm run build && npm run look -- --pictures FOLDER [--only PART], where `rest` looks at what the parts before it did
@@ -13,6 +13,7 @@ import { Browser, freePort, until } from './browser.mjs';
 import { certificateFacts } from './certificate-facts.mjs';
 import { controlFacts } from './control-facts.mjs';
 import { rolloutFacts } from './rollout-facts.mjs';
+import { threadFacts } from './thread-facts.mjs';
 
 const { values: options } = parseArgs({ options: { page: { type: 'string', default: 'dist' }, pictures: { type: 'string' }, only: { type: 'string' } } });
 const port = await freePort();
@@ -111,7 +112,7 @@ async function rest() {
     await picture(name);
   }
   const { plugins } = await (await fetch(`${url}api/v1/plugins`)).json();
-  const pages = ['', 'twin/motor-7', 'plugins', 'journal', 'alarms', 'commands', 'commands/01990000-0000-7000-8000-000000000061', 'targets', 'targets/motor-7', 'certificates', 'rollouts', 'rollouts/3', 'rollouts/5', `rollouts/start/${plugins[0].name}/${plugins[0].digest}`];
+  const pages = ['', 'twin/motor-7', 'thread/motor-7', 'plugins', 'journal', 'alarms', 'commands', 'commands/01990000-0000-7000-8000-000000000061', 'targets', 'targets/motor-7', 'certificates', 'rollouts', 'rollouts/3', 'rollouts/5', `rollouts/start/${plugins[0].name}/${plugins[0].digest}`];
   for (const [width, page] of [1300, 800, 390].flatMap((width) => pages.map((page) => [width, page]))) {
     await browser.size(width, 1100);
     await browser.go(`${url}#/${page}`);
@@ -127,7 +128,7 @@ try {
   await until('the mock host', async () => (await fetch(`${url}api/v1/site`)).ok);
   browser = await Browser.start();
   const around = { browser, url, fact, picture, happen };
-  const parts = { fleet, stranger, contained, twin, trouble, rollouts: () => rolloutFacts(around), alarms: () => alarmFacts(around), control: () => controlFacts(around), certificates: () => certificateFacts(around), rest };
+  const parts = { fleet, stranger, contained, twin, trouble, rollouts: () => rolloutFacts(around), alarms: () => alarmFacts(around), control: () => controlFacts(around), certificates: () => certificateFacts(around), thread: () => threadFacts(around), rest };
   for (const [name, part] of Object.entries(parts)) if (options.only === undefined || options.only === name) await part();
 } catch (error) {
   console.error(`not so: ${error.message}`);

@@ -5,6 +5,7 @@ import { Certificates } from './certificates.mjs';
 import { Commands } from './commands.mjs';
 import { digestOf, Rollouts } from './rollouts.mjs';
 import { Targets } from './targets.mjs';
+import { Threads } from './thread.mjs';
 
 const STEP_MS = 500;
 const STALE_MS = 2_500;
@@ -31,6 +32,7 @@ export class House {
     this.commands = new Commands(this.started, this.targets, write);
     this.certificates = new Certificates(this.started, write);
     this.person = null;
+    this.threads = new Threads(this);
     this.motor = new Motor(7);
     this.columns = { time: [] };
     for (const point of [...MOTOR_POINTS, ...MOTOR_ESTIMATES]) this.columns[point.name] = [];

@@ -133,6 +133,10 @@ function api(request, response, url) {
   const twin = house.find(parts[1]);
   if (twin === undefined) return refuse(response, 404, 'not-found', `there is no twin ${parts[1]}`);
   if (parts[2] === undefined) return json(response, 200, house.detail(twin));
+  if (parts[2] === 'thread') {
+    const done = house.threads.view(twin, ask);
+    return done.body === undefined ? refuse(response, done.status, done.code, done.message) : json(response, 200, done.body);
+  }
   const points = (ask.get('points') ?? '').split(',').filter(Boolean);
   return json(response, 200, house.history(twin, points, Number(ask.get('from')), Number(ask.get('to')), Number(ask.get('buckets') ?? 1000)));
 }

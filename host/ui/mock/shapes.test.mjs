@@ -66,6 +66,13 @@ describe('the mock host', () => {
     expect(new Set(house.certificates.clients.map((one) => one.rejection)).size).toBe(3);
   });
 
+  // As soon as the document is made from an api that has it.
+  it.skipIf(api.components.schemas.ThreadView === undefined)('has the thread of an asset as the API document says', () => {
+    const { body } = house.threads.view(house.find('motor-7'), new Map([['limit', '200']]));
+    fits('ThreadView', sent(body));
+    expect(new Set(body.entries.map((entry) => entry.kind)).size).toBeGreaterThanOrEqual(6);
+  });
+
   it('would be caught with another shape', () => {
     const [rollout] = sent(house.rollouts.list);
     expect(misfits(api.components.schemas.RolloutView, { ...rollout, phase: 'resting' }, 'r').join()).toContain('r.phase');

@@ -52,7 +52,7 @@ describe('who approves', () => {
   });
 
   it('is told apart as the host does', () => {
-    expect([samePerson('Ann ', 'aNN'), samePerson('Ann', 'Anna')]).toEqual([true, false]);
+    expect([samePerson('Ann ', 'aNN'), samePerson('Ann', 'Anna'), samePerson('oidc:ann', 'Ann'), samePerson('oidc:ann', 'anna')]).toEqual([true, false, true, false]);
   });
 });
 
@@ -88,7 +88,8 @@ describe('words', () => {
     [{ event: 'approve', cause: { by: 'Bo', digest: 'sha256:aa' } }, 'approved by Bo'], [{ event: 'refuse', cause: { rule: 'step', reason: 'too far' } }, 'not let through by “step”: too far'],
     [{ event: 'reject', cause: { by: 'Bo', reason: 'no' } }, 'not approved by Bo: no'], [{ event: 'acknowledge', cause: { receipt: 'got it' } }, 'the transport has it: got it'],
     [{ event: 'read-back', cause: { value: 72.4 } }, 'shown by the feedback point: 72.4\u202f%'], [{ event: 'resolve', cause: { by: 'Bo', note: 'it runs' } }, 'a person has looked by Bo: it runs'],
-    [{ event: 'supersede', cause: { by: 'b' } }, 'a newer command took its place, b'], [{ event: 'of a later version', cause: null }, 'of a later version'],
+    [{ event: 'supersede', cause: { by: 'b' } }, 'a newer command took its place, b'],
+    [{ event: 'overtake', cause: { by: 'b' } }, 'a newer command that is read back at the same point was sent, b'], [{ event: 'of a later version', cause: null }, 'of a later version'],
   ])('say what caused a change: %o', (more, expected) => {
     expect(causeWords({ step: 1, state: 'held', time: at(0), event: '', cause: null, ...more }, '%')).toBe(expected);
   });

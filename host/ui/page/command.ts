@@ -19,7 +19,7 @@ const EVENTS: Record<string, string> = {
   propose: 'proposed', permit: 'the interlocks let it through', refuse: 'not let through', hold: 'shown to people for approval', approve: 'approved', reject: 'not approved',
   arm: 'may be sent', send: 'about to leave the host', acknowledge: 'the transport has it', 'not-sent': 'could not be sent', decline: 'turned down by the other side',
   lose: 'lost on the way', 'read-back': 'shown by the feedback point', tick: 'time went by', supersede: 'a newer command took its place', withdraw: 'taken back',
-  restart: 'the host started again', resolve: 'a person has looked',
+  restart: 'the host started again', resolve: 'a person has looked', overtake: 'a newer command that is read back at the same point was sent',
 };
 
 export const stateWords = (state: CommandState): string => WORDS[state] ?? state;
@@ -44,8 +44,9 @@ export function ordersFor(command: Command): CommandOrder[] {
   return isInDoubt(command) ? ['resolve'] : [];
 }
 
-/** As the host tells people apart. */
-export const samePerson = (one: string, other: string): boolean => one.trim().toLowerCase() === other.trim().toLowerCase();
+/** Whether two names are one person, as the host has it: a login of an issuer, `oidc:ada`, is the `ada` of the host. */
+export const samePerson = (one: string, other: string): boolean => person(one) === person(other);
+const person = (name: string): string => name.trim().toLowerCase().replace(/^oidc:/, '').trim();
 
 /** Why this person may not approve it; null when nothing is known against it. */
 export function whyNotBy(command: Command, by: string): string | null {
@@ -91,7 +92,7 @@ export function causeWords(transition: Transition, unit: string): string {
   const words = EVENTS[transition.event] ?? transition.event;
   if (transition.event === 'read-back' && typeof cause['value'] === 'number') return `${words}: ${quantity(cause['value'], unit)}`;
   const by = text(cause['by']);
-  const who = by === '' ? '' : transition.event === 'supersede' ? `, ${by}` : ` by ${by}`;
+  const who = by === '' ? '' : ['supersede', 'overtake'].includes(transition.event) ? `, ${by}` : ` by ${by}`;
   const rule = text(cause['rule']);
   const why = ['reason', 'note', 'receipt'].map((name) => text(cause[name])).find((one) => one !== '');
   return `${words}${who}${rule === '' ? '' : ` by “${rule}”`}${why === undefined ? '' : `: ${why}`}`;

@@ -12,6 +12,7 @@ import type { Session, Ways } from './session';
 import type { Rollout, RolloutPreview, Rollouts } from './rollout-shapes';
 import type { History, JournalPage, Plugins, Site, TwinDetail, TwinPage, TwinState } from './shapes';
 import type { Authority, Level, Role, Target, Targets, TwinAuthority } from './target-shapes';
+import type { ThreadPage } from './thread-shapes';
 
 /** How long an answer may take before the host counts as unreachable. */
 const ANSWER_MS_MAX = 10_000;
@@ -136,6 +137,10 @@ export const orderTarget = (target: Pick<Target, 'twin' | 'name'>, way: TargetWa
   post(`targets/${encodeURIComponent(target.twin)}/${encodeURIComponent(target.name)}/${way}`, token, wish);
 export const orderAuthority = (twin: string, wish: { level: Authority; by: string; reason: string }, token: string): Promise<TwinAuthority> =>
   post(`twins/${encodeURIComponent(twin)}/authority`, token, wish);
+
+export interface ThreadQuestion { from?: number; to?: number; kind: string; limit: number; after: string | null }
+export const readThread = (twin: string, question: ThreadQuestion): Promise<ThreadPage> =>
+  get(`twins/${encodeURIComponent(twin)}/thread${query({ ...question })}`);
 
 export function readJournal(before: number | null, limit: number, twin: string | null = null): Promise<JournalPage> {
   return get(`journal${query({ limit, before, twin })}`);

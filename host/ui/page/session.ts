@@ -1,7 +1,7 @@
 // Who looks at the page, and what it shows to that one. Hiding is for clarity only: the host asks the same of every
 // request, whatever the page shows.
 
-export type Role = 'viewer' | 'operator' | 'engineer' | 'approver' | 'admin';
+export type Role = 'viewer' | 'operator' | 'engineer' | 'approver' | 'recorder' | 'admin';
 
 /** The answer to GET /api/v1/session. */
 export interface Session {

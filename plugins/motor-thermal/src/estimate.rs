@@ -38,6 +38,12 @@ impl Seen {
             implausible: told != [surface, ambient],
         }
     }
+
+    /// What is assumed of a time to come: the current alone. Temperatures are what is foreseen, and no reading of them comes.
+    pub(crate) fn assumed(measured: &Measured, motor: &Motor) -> Self {
+        let heating = Self::of(measured, motor).heating;
+        Self { surface: None, ambient: None, heating, implausible: false }
+    }
 }
 
 /// Moves belief over the interval since the last row and takes in what was seen. `None` when nothing was measured,
@@ -143,6 +149,18 @@ impl Estimated {
             ambient_estimate_deviation: Some(deviation(AMBIENT)),
             innovation: innovation.map(|innovation| innovation.y.x),
             nis: innovation.map(|innovation| innovation.nis),
+        }
+    }
+
+    /// How sure a belief is of each temperature: 1 σ in the same places.
+    pub(crate) fn doubt(belief: &Belief) -> Self {
+        let deviation = |body: usize| Output::good(math::sqrt(belief.variance(body)));
+        Self {
+            winding_temperature: deviation(WINDING),
+            bearing_temperature: deviation(BEARING),
+            surface_estimate: deviation(SURFACE),
+            ambient_estimate: deviation(AMBIENT),
+            ..Self::nothing()
         }
     }
 }

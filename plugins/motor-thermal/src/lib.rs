@@ -150,4 +150,17 @@ impl Behavior for MotorThermal {
         }
         Estimated::of(belief, innovation.as_ref(), Trust::of(memory, heating_known, parameters))
     }
+
+    /// The current that is assumed for a time heats over the whole interval that ends there.
+    fn forecast(&self, memory: &mut Memory, ahead: &Ahead<Measured>) -> Result<Predicted<Estimated>, Fault> {
+        let seen = Seen::assumed(&ahead.inputs, &self.motor);
+        memory.current_known = seen.heating.is_some();
+        memory.heating = seen.heating.or(memory.heating);
+        advance(&self.motor, &self.interval, memory, &seen, Some(ahead.elapsed));
+        let Some(belief) = &memory.belief else {
+            return Ok(Predicted { mean: Estimated::nothing(), deviation: Estimated::nothing() });
+        };
+        let trust = Trust::of(memory, memory.current_known, &self.motor.parameters);
+        Ok(Predicted { mean: Estimated::of(belief, None, trust), deviation: Estimated::doubt(belief) })
+    }
 }

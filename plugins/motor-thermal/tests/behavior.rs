@@ -346,3 +346,38 @@ impl Noise {
         (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
     }
 }
+
+#[test]
+fn a_forecast_is_what_comes_when_nobody_measures_and_the_current_holds() {
+    let mut motor = open("{}");
+    for seconds in 0..120 {
+        step(&mut motor, f64::from(seconds), row(40.0 + 0.05 * f64::from(seconds), 25.0, 3.0));
+    }
+    let ahead: Vec<f64> = (1..=20).map(|number| 119.0 + 30.0 * f64::from(number)).collect();
+    let seen = motor.forecast(&ahead).expect("a forecast");
+    let again = motor.forecast(&ahead).expect("the same");
+    let bits = |column: &[f64]| column.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+    assert_eq!((bits(&again.mean), bits(&again.deviation)), (bits(&seen.mean), bits(&seen.deviation)));
+    // Outputs in declared order: winding, its deviation, bearing, its deviation, …
+    let width = 10;
+    for (place, seconds) in ahead.iter().enumerate() {
+        let stepped = step(&mut motor, *seconds, without_surface(3.0));
+        for (column, output) in
+            [(0, "winding_temperature"), (2, "bearing_temperature"), (4, "surface_estimate")]
+        {
+            let at = place * width + column;
+            assert_eq!(seen.mean[at].to_bits(), value(&stepped, output).to_bits(), "{output} at {seconds}");
+            let deviation = value(&stepped, &format!("{output}_deviation"));
+            assert_eq!(seen.deviation[at].to_bits(), deviation.to_bits(), "{output} at {seconds}");
+        }
+        assert!(seen.mean[place * width + 8].is_nan(), "an innovation is not foreseen");
+    }
+}
+
+#[test]
+fn nothing_is_foreseen_before_there_is_belief() {
+    let mut motor = open("{}");
+    step(&mut motor, 0.0, without_surface(2.0));
+    let seen = motor.forecast(&[1.0, 2.0]).expect("an answer");
+    assert!(seen.mean.iter().chain(&seen.deviation).all(|value| value.is_nan()));
+}

@@ -108,7 +108,7 @@ pub struct PumpHealth {
     judge: Judge,
 }
 
-#[health_rule(warm_up_rows = 0, budget(fuel_per_row = 30_000, memory_bytes = 33_554_432))]
+#[health_rule(warm_up_rows = 0, budget(fuel_per_row = 150_000, memory_bytes = 33_554_432))]
 impl Behavior for PumpHealth {
     fn open(parameters: PumpParameters, _: &Opening<'_>) -> Result<Self, Fault> {
         Ok(Self { judge: Judge::new(parameters)? })

@@ -170,3 +170,16 @@ fn a_forecast_leads_a_copy_ahead_with_held_or_assumed_inputs() {
     other.restore(&held).expect("restores");
     assert_eq!(ask(&other, &[3], &[nan, nan]).expect("held inputs are carried").mean, [4.0, 1.0]);
 }
+
+#[test]
+fn a_state_in_which_nothing_is_held_comes_back_as_it_was() {
+    let mut table = table(2);
+    let nothing = table.snapshot(&[0], None).expect("a snapshot");
+    step(&mut table, &[(0, 1, 2.0)]).expect("steps");
+    let held = table.snapshot(&[0], None).expect("a snapshot");
+    assert!(held.bytes.len() > nothing.bytes.len(), "what is held is kept");
+    table.restore(&nothing).expect("restores");
+    assert_eq!(table.snapshot(&[0], None).expect("a snapshot"), nothing, "nothing is left of what was held");
+    table.restore(&held).expect("restores");
+    assert_eq!(table.snapshot(&[0], None).expect("a snapshot"), held);
+}

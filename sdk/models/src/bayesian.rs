@@ -11,7 +11,7 @@ use crate::acquisition::{Goal, expected_improvement};
 use crate::bad_input::{self, BadInput};
 use crate::gaussian_process::{Fit, GaussianProcess, GaussianProcessError, Hyperparameters, Prediction};
 use crate::latin_hypercube::latin_hypercube;
-use crate::search::{Search, search};
+use crate::search::{Effort, Search, search};
 
 /// Most trials that are taken in.
 pub const TRIALS_MAX: usize = 500;
@@ -19,11 +19,8 @@ pub const TRIALS_MAX: usize = 500;
 const RESTART_EVERY: usize = 5;
 const RESTARTS: usize = 2;
 const EVALUATIONS_MAX: usize = 60;
-/// Random points that the expected improvement is looked up at, and more trials of it from the best ones.
-const CANDIDATES: usize = 1_000;
-const STARTS: usize = 4;
-const STEP: f64 = 0.1;
-const CLIMB_TRIALS: usize = 1_000;
+/// How long an optimisation looks for the greatest expected improvement.
+const EFFORT: Effort = Effort { candidates: 1_000, starts: 4, trials: 1_000 };
 
 /// Why nothing is suggested.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -45,6 +42,51 @@ pub struct Suggestion {
     pub expected_improvement: Option<f64>,
     /// What the surrogate expects there; `None` for a point of the first design.
     pub prediction: Option<Prediction>,
+}
+
+/// What a trial is to improve on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Aim {
+    /// Which outputs are better.
+    pub goal: Goal,
+    /// The best output so far; of noisy ones rather the best mean of the surrogate at what was tried.
+    pub best: f64,
+    /// The least improvement that counts, 0 or more.
+    pub xi: f64,
+}
+
+/// The point between `lower` and `upper` whose trial is expected to improve most: one step of an optimisation whose
+/// surrogate the caller keeps. `uniform` draws numbers 0 ≤ u < 1. Cost: a prediction for each look of `effort`.
+///
+/// # Errors
+/// For bounds and an aim that cannot be worked with, and where the surrogate answers nothing.
+pub fn next_trial(
+    surrogate: &mut GaussianProcess,
+    (lower, upper): (&[f64], &[f64]),
+    aim: &Aim,
+    effort: Effort,
+    uniform: &mut dyn FnMut() -> f64,
+) -> Result<Suggestion, BayesianError> {
+    bad_input::bounds(lower, upper)?;
+    effort.check()?;
+    let inputs = surrogate.inputs();
+    bad_input::finite("lower", lower, inputs)?;
+    bad_input::finite("best", &[aim.best], 1)?;
+    bad_input::finite("xi", &[aim.xi], 1)?;
+    bad_input::within("xi", &[aim.xi], "0 or more", |xi| xi >= 0.0)?;
+    let mut candidates = Vec::with_capacity(effort.candidates * inputs);
+    for _ in 0..effort.candidates {
+        candidates.extend(lower.iter().zip(upper).map(|(lower, upper)| lower + uniform() * (upper - lower)));
+    }
+    let rules = Search { lower, upper, effort };
+    let found = search(&rules, &candidates, &mut |at| {
+        let told = surrogate.predict(at).ok()?;
+        expected_improvement(told.mean, told.latent_deviation, aim.best, aim.goal, aim.xi)
+    });
+    let rows = surrogate.rows().len() / inputs;
+    let (expected, at) = found.ok_or(GaussianProcessError::NotPositiveDefinite { rows })?;
+    let prediction = surrogate.predict(&at)?;
+    Ok(Suggestion { at, expected_improvement: Some(expected), prediction: Some(prediction) })
 }
 
 /// The best trial so far.
@@ -156,25 +198,15 @@ impl Bayesian {
             0
         };
         let start = self.hyperparameters.take();
-        let fit = Fit { restarts, start, evaluations_max: EVALUATIONS_MAX };
+        let fit = Fit { restarts, start, evaluations_max: EVALUATIONS_MAX, within: None };
         let mut surrogate = GaussianProcess::fit(&self.x, &self.y, inputs, &fit, uniform)?;
         self.hyperparameters = Some(surrogate.hyperparameters().clone());
         let best = self.y.iter().copied().reduce(|a, b| if self.goal.gain(b, a) > 0.0 { b } else { a });
         let best = best.ok_or(BadInput::Empty { field: "trials", least: 2 })?;
-
-        let candidates: Vec<f64> = (0..CANDIDATES * inputs).map(|_| uniform()).collect();
         let (zeros, ones) = (vec![0.0; inputs], vec![1.0; inputs]);
-        let rules =
-            Search { lower: &zeros, upper: &ones, starts: STARTS, step: STEP, trials_max: CLIMB_TRIALS };
-        let found = search(&rules, &candidates, &mut |at| {
-            let told = surrogate.predict(at).ok()?;
-            expected_improvement(told.mean, told.latent_deviation, best, self.goal, self.xi)
-        });
-        let (expected, unit) =
-            found.ok_or(GaussianProcessError::NotPositiveDefinite { rows: self.y.len() })?;
-        let prediction = surrogate.predict(&unit)?;
-        let at = self.scaled(&unit);
-        Ok(Suggestion { at, expected_improvement: Some(expected), prediction: Some(prediction) })
+        let aim = Aim { goal: self.goal, best, xi: self.xi };
+        let found = next_trial(&mut surrogate, (&zeros, &ones), &aim, EFFORT, uniform)?;
+        Ok(Suggestion { at: self.scaled(&found.at), ..found })
     }
 
     /// From the unit box to the units of the bounds, never outside them.

@@ -56,4 +56,5 @@ pub use estimation_error::EstimationError;
 pub use kalman::{Innovation, Kalman};
 pub use nalgebra::{SMatrix, SVector};
 pub use observability::Observability;
+pub use search::Effort;
 pub use thermal_network::ThermalNetwork;

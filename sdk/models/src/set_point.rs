@@ -11,13 +11,7 @@ use crate::bad_input::{self, BadInput};
 use crate::domain::Domain;
 use crate::gaussian_process::{GaussianProcess, Prediction};
 use crate::latin_hypercube::latin_hypercube;
-use crate::search::{Search, search};
-
-/// Settings that are looked at before steps are tried from the best of them.
-const CANDIDATES: usize = 256;
-const STARTS: usize = 4;
-const STEP: f64 = 0.1;
-const CLIMB_TRIALS: usize = 2_000;
+use crate::search::{Effort, Search, search};
 
 /// Why there is no better setting.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -40,6 +34,8 @@ pub enum SetPointError {
     Infeasible {
         /// In the unit in which the excess is told.
         excess: f64,
+        /// The settings with it.
+        at: Vec<f64>,
     },
 }
 
@@ -71,6 +67,7 @@ pub struct SetPoint {
 }
 
 /// Seeks the settings between `lower` and `upper` that earn most. `present` are the settings of now, in the domain.
+/// `effort` counts predictions; besides its candidates the present settings are looked at.
 /// `worth` judges settings by what the surrogate says of them. `uniform` draws numbers 0 ≤ u < 1.
 ///
 /// # Errors
@@ -80,10 +77,12 @@ pub fn set_point(
     domain: &Domain,
     (lower, upper): (&[f64], &[f64]),
     present: &[f64],
+    effort: Effort,
     worth: &mut dyn FnMut(&[f64], &Prediction) -> Worth,
     uniform: &mut dyn FnMut() -> f64,
 ) -> Result<SetPoint, SetPointError> {
     bad_input::bounds(lower, upper)?;
+    effort.check()?;
     let inputs = surrogate.inputs();
     bad_input::finite("lower", lower, inputs)?;
     bad_input::finite("present", present, inputs)?;
@@ -95,7 +94,7 @@ pub fn set_point(
     let now = worth(present, &told);
     bad_input::finite("worth", &[now.gain, now.gain_deviation, now.excess], 3)?;
 
-    let mut candidates = latin_hypercube(CANDIDATES, inputs, uniform)?;
+    let mut candidates = latin_hypercube(effort.candidates, inputs, uniform)?;
     for candidate in candidates.chunks_exact_mut(inputs) {
         for (value, (lower, upper)) in candidate.iter_mut().zip(lower.iter().zip(upper)) {
             *value = lower + *value * (upper - lower);
@@ -103,7 +102,7 @@ pub fn set_point(
     }
     candidates
         .extend(present.iter().zip(lower.iter().zip(upper)).map(|(x, (low, high))| x.clamp(*low, *high)));
-    let rules = Search { lower, upper, starts: STARTS, step: STEP, trials_max: CLIMB_TRIALS };
+    let rules = Search { lower, upper, effort };
     let found = search(&rules, &candidates, &mut |at| {
         let told = surrogate.predict(at).ok()?;
         if !domain.judge(at, &told).is_inside() {
@@ -116,7 +115,7 @@ pub fn set_point(
     });
     let ((minus_excess, _), at) = found.ok_or(SetPointError::NoSetting)?;
     if minus_excess < 0.0 {
-        return Err(SetPointError::Infeasible { excess: -minus_excess });
+        return Err(SetPointError::Infeasible { excess: -minus_excess, at });
     }
     let prediction = surrogate.predict(&at)?;
     let better = worth(&at, &prediction);

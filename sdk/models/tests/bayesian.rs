@@ -6,8 +6,11 @@
 #[expect(dead_code, reason = "these tests read no golden lines")]
 mod vectors;
 
+use geminus_models::Effort;
 use geminus_models::acquisition::Goal;
-use geminus_models::bayesian::{Bayesian, BayesianError};
+use geminus_models::bayesian::{Aim, Bayesian, BayesianError, next_trial};
+use geminus_models::gaussian_process::{Fit, GaussianProcess};
+use geminus_models::latin_hypercube::latin_hypercube;
 use vectors::uniform;
 
 const SEEDS: u64 = 10;
@@ -134,4 +137,51 @@ fn trials_that_cannot_be_used_are_refused() {
             .to_string()
             .starts_with("trials asks for 501")
     );
+}
+
+/// What keeps its surrogate itself, with a few looks at each trial.
+#[test]
+fn one_step_of_an_optimisation_with_little_effort() {
+    let (lower, upper) = ([-5.0, 0.0], [10.0, 15.0]);
+    let effort = Effort { candidates: 64, starts: 2, trials: 100 };
+    let mut regrets: Vec<f64> = (0..SEEDS)
+        .map(|seed| {
+            let mut draws = uniform(seed);
+            let unit = latin_hypercube(10, 2, &mut draws).expect("a sample");
+            let mut x: Vec<f64> =
+                unit.chunks_exact(2).flat_map(|u| [-5.0 + 15.0 * u[0], 15.0 * u[1]]).collect();
+            for _ in 10..40 {
+                let y: Vec<f64> = x.chunks_exact(2).map(branin).collect();
+                let rules = Fit { restarts: 1, evaluations_max: 60, ..Fit::default() };
+                let mut surrogate = GaussianProcess::fit(&x, &y, 2, &rules, &mut draws).expect("a fit");
+                let best = y.iter().copied().fold(f64::INFINITY, f64::min);
+                let aim = Aim { goal: Goal::Minimise, best, xi: 0.01 };
+                let found = next_trial(&mut surrogate, (&lower, &upper), &aim, effort, &mut draws);
+                let found = found.expect("a trial");
+                assert!(found.prediction.is_some() && found.expected_improvement.is_some_and(|ei| ei >= 0.0));
+                assert!(
+                    found.at.iter().zip(lower.iter().zip(&upper)).all(|(x, (l, u))| (l..=u).contains(&x))
+                );
+                x.extend(found.at);
+            }
+            x.chunks_exact(2).map(branin).fold(f64::INFINITY, f64::min) - 0.397_887
+        })
+        .collect();
+    regrets.sort_by(f64::total_cmp);
+    println!("Branin, 40 trials, 164 looks each: median {:.6}, worst {:.6}", median(&regrets), regrets[9]);
+    assert!(median(&regrets) < 0.05, "{regrets:?}");
+
+    let (x, y) = ([0.1, 0.2, 0.8, 1.0, 0.3, 0.9], [1.0, 2.0, 3.0]);
+    let mut surrogate = GaussianProcess::fit(&x, &y, 2, &Fit::default(), &mut uniform(1)).expect("a fit");
+    let mut refused = |lower: &[f64], aim: &Aim, effort, says: &str| {
+        let found = next_trial(&mut surrogate, (lower, &[1.0, 1.0]), aim, effort, &mut uniform(1));
+        let found = found.expect_err(says).to_string();
+        assert!(found.starts_with(says), "{found}");
+    };
+    let aim = Aim { goal: Goal::Maximise, best: 3.0, xi: 0.0 };
+    refused(&[0.0], &aim, effort, "upper has 2 numbers, give 1");
+    refused(&[0.0, 1.0], &aim, effort, "upper[1] is 1, it must be above lower");
+    refused(&[0.0, 0.0], &Aim { best: f64::NAN, ..aim }, effort, "best[0] is NaN");
+    refused(&[0.0, 0.0], &Aim { xi: -1.0, ..aim }, effort, "xi[0] is -1");
+    refused(&[0.0, 0.0], &aim, Effort { candidates: 0, ..effort }, "candidates is empty");
 }

@@ -5,6 +5,7 @@
 #[path = "vectors/lines.rs"]
 mod vectors;
 
+use geminus_models::Effort;
 use geminus_models::acquisition::{Goal, expected_improvement};
 use geminus_models::bad_input::BadInput;
 use geminus_models::domain::Domain;
@@ -246,14 +247,16 @@ fn the_set_point_earns_most_within_its_limits() {
     };
     let present = [0.6, 0.05];
     let found =
-        set_point(&mut surrogate, &domain, BOX, &present, &mut earn, &mut uniform(5)).expect("better");
+        set_point(&mut surrogate, &domain, BOX, &present, Effort::default(), &mut earn, &mut uniform(5))
+            .expect("better");
     // On the limit: d/da (−60(a−.3)² − 40(.1−a)² − 20a) = 0 at a = 24/200.
     let most = 80.0 - 60.0 * 0.18 * 0.18 - 40.0 * 0.02 * 0.02 - 20.0 * 0.12;
     assert!((found.at[0] - 0.12).abs() < 0.03 && (found.at[1] - 0.58).abs() < 0.03, "{found:?}");
     assert!((found.worth.gain - most).abs() < 0.05, "{found:?}, at most {most}");
     assert!(found.worth.excess <= 0.0 && found.worth.gain > found.present.gain && found.confidence > 0.99);
     let again =
-        set_point(&mut surrogate, &domain, BOX, &present, &mut earn, &mut uniform(5)).expect("better");
+        set_point(&mut surrogate, &domain, BOX, &present, Effort::default(), &mut earn, &mut uniform(5))
+            .expect("better");
     assert_eq!(again, found);
 }
 
@@ -266,11 +269,12 @@ fn where_nothing_is_known_or_allowed_no_set_point_is_named() {
         excess: 3.0 - at[0],
     };
     let mut seek = |bounds: (&[f64], &[f64]), present: &[f64]| {
-        set_point(&mut surrogate, &domain, bounds, present, &mut earn, &mut uniform(6)).expect_err("refused")
+        set_point(&mut surrogate, &domain, bounds, present, Effort::default(), &mut earn, &mut uniform(6))
+            .expect_err("refused")
     };
     let excess = seek(BOX, &[0.5, 0.5]);
     assert!(
-        matches!(excess, SetPointError::Infeasible { excess } if (1.9..2.2).contains(&excess)),
+        matches!(excess, SetPointError::Infeasible { excess, ref at } if (1.9..2.2).contains(&excess) && (at[0] - (3.0 - excess)).abs() < 1e-12),
         "{excess:?}"
     );
     assert!(matches!(seek(BOX, &[0.5, 3.0]), SetPointError::OutsideDomain(_)));
@@ -278,9 +282,76 @@ fn where_nothing_is_known_or_allowed_no_set_point_is_named() {
     assert!(seek(BOX, &[0.5]).to_string().starts_with("present has 1 numbers, give 2"));
     assert!(seek((&[0.0], &[1.0]), &[0.5]).to_string().starts_with("lower has 1 numbers, give 2"));
     let mut broken = |_: &[f64], _: &_| Worth { gain: f64::NAN, gain_deviation: 0.0, excess: 0.0 };
-    let found = set_point(&mut surrogate, &domain, BOX, &[0.5, 0.5], &mut broken, &mut uniform(6));
+    let found =
+        set_point(&mut surrogate, &domain, BOX, &[0.5, 0.5], Effort::default(), &mut broken, &mut uniform(6));
     assert!(
         matches!(found, Err(SetPointError::Input(BadInput::NotFinite { field: "worth", .. }))),
         "{found:?}"
     );
+}
+
+#[test]
+fn a_search_looks_as_often_as_it_is_told() {
+    let (mut surrogate, domain) = plant();
+    let effort = Effort { candidates: 30, starts: 2, trials: 50 };
+    let mut looks = 0;
+    let mut earn = |at: &[f64], told: &geminus_models::gaussian_process::Prediction| {
+        looks += 1;
+        Worth { gain: told.mean - 20.0 * at[0], gain_deviation: 0.0, excess: 0.0 }
+    };
+    let found = set_point(&mut surrogate, &domain, BOX, &[0.5, 0.5], effort, &mut earn, &mut uniform(7))
+        .expect("a setting");
+    // The present settings before and among the candidates, and the answer once more.
+    assert!((30..=30 + 50 + 3).contains(&looks), "{looks} looks");
+    assert!(found.worth.gain > found.present.gain);
+    // A gain that is known exactly is more for sure.
+    assert_eq!(found.confidence, 1.0);
+    let mut refused = |effort| {
+        let mut earn = |_: &[f64], _: &_| Worth { gain: 0.0, gain_deviation: 0.0, excess: 0.0 };
+        let found = set_point(&mut surrogate, &domain, BOX, &[0.5, 0.5], effort, &mut earn, &mut uniform(7));
+        found.expect_err("refused").to_string()
+    };
+    assert_eq!(refused(Effort { candidates: 0, ..effort }), "candidates is empty, give at least 1");
+    assert_eq!(refused(Effort { starts: 0, ..effort }), "starts is empty, give at least 1");
+}
+
+/// A present setting that breaks a limit is left though that costs, and the confidence says that it earns less.
+#[test]
+fn a_limit_goes_before_gain() {
+    let (mut surrogate, domain) = plant();
+    let mut earn = |at: &[f64], told: &geminus_models::gaussian_process::Prediction| Worth {
+        gain: told.mean,
+        gain_deviation: told.deviation,
+        excess: 0.7 - at[0],
+    };
+    let present = [0.3, 0.6];
+    let found =
+        set_point(&mut surrogate, &domain, BOX, &present, Effort::default(), &mut earn, &mut uniform(8))
+            .expect("a setting");
+    assert!(found.present.excess > 0.0 && found.worth.excess <= 0.0, "{found:?}");
+    assert!((found.at[0] - 0.7).abs() < 0.01 && (found.at[1] - 0.6).abs() < 0.05, "{found:?}");
+    assert!(found.worth.gain < found.present.gain && found.confidence < 0.01, "{found:?}");
+}
+
+#[test]
+fn a_fit_stays_within_what_is_known_beforehand() {
+    let x = latin_hypercube(12, 2, &mut uniform(9)).expect("a sample");
+    let y: Vec<f64> = x.chunks_exact(2).map(|p| (4.0 * p[0]).sin() + p[1]).collect();
+    let at = |amplitude, length, noise| Hyperparameters { amplitude, lengths: vec![length; 2], noise };
+    let fit = |within| {
+        let rules = Fit { restarts: 2, within, ..Fit::default() };
+        GaussianProcess::fit(&x, &y, 2, &rules, &mut uniform(10))
+    };
+    let free = fit(None).expect("a fit");
+    assert!(free.hyperparameters().noise < 1e-3, "{:?}", free.hyperparameters());
+    let (least, most) = (at(0.5, 0.2, 0.01), at(2.0, 0.6, 0.1));
+    let held = fit(Some((least.clone(), most.clone()))).expect("a fit");
+    let found = held.hyperparameters();
+    assert!((0.01 * (1.0 - 1e-12)..=0.1).contains(&found.noise), "{found:?}");
+    assert!(found.lengths.iter().all(|length| (0.2 * (1.0 - 1e-12)..=0.6 * (1.0 + 1e-12)).contains(length)));
+    assert!(held.log_likelihood() < free.log_likelihood());
+    let crossed = fit(Some((most, least))).expect_err("crossed").to_string();
+    assert!(crossed.starts_with("within[0] is 0.6") && crossed.ends_with("at most the highest"), "{crossed}");
+    let crooked = fit(Some((at(-1.0, 0.2, 0.0), at(1.0, 0.2, 0.0)))).expect_err("negative").to_string();
+    assert!(crooked.starts_with("amplitude[0] is -1"), "{crooked}");
 }

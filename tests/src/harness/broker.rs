@@ -117,6 +117,17 @@ impl Broker {
         wait_for("mosquitto to end", Duration::from_secs(10), || Ok(child.try_wait()?)).map(drop)
     }
 
+    /// Sends it a signal: `-STOP` lets it stand still, `-CONT` go on.
+    ///
+    /// # Errors
+    /// When it does not run, or the signal cannot be sent.
+    pub fn signal(&self, which: &str) -> anyhow::Result<()> {
+        let child = self.child.as_ref().context("mosquitto does not run")?;
+        let status = Command::new("kill").args([which, &child.id().to_string()]).status()?;
+        anyhow::ensure!(status.success(), "kill {which} failed");
+        Ok(())
+    }
+
     /// `mqtt://…` of it.
     #[must_use]
     pub fn url(&self) -> String {

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
 
+use super::certificates::{Authority, Identity};
 use super::http::asking_step_by_step;
 use super::place::repository;
 use super::question::PATIENCE;
@@ -32,12 +33,40 @@ impl OpenIdProvider {
     /// # Errors
     /// When Node.js or the peer's packages are missing.
     pub fn start(port: u16, redirect: &str, host: &str, program: &str) -> anyhow::Result<Self> {
+        Self::run(port, redirect, (host, program), None)
+    }
+
+    /// The same over https, with this certificate, that this authority has signed.
+    ///
+    /// # Errors
+    /// As [`OpenIdProvider::start`].
+    pub fn secured(
+        port: u16,
+        redirect: &str,
+        (host, program): (&str, &str),
+        identity: &Identity,
+        authority: &Authority,
+    ) -> anyhow::Result<Self> {
+        Self::run(port, redirect, (host, program), Some((identity, authority)))
+    }
+
+    fn run(
+        port: u16,
+        redirect: &str,
+        (host, program): (&str, &str),
+        tls: Option<(&Identity, &Authority)>,
+    ) -> anyhow::Result<Self> {
         let folder = repository().join("tests/peers/oidc");
         ensure!(
             folder.join("node_modules").is_dir(),
             "the OpenID provider is not installed: run tests/run, or `npm ci` in tests/peers/oidc"
         );
-        let mut child = Command::new("node")
+        let mut command = Command::new("node");
+        if let Some((identity, authority)) = tls {
+            command.env("GEMINUS_CERTIFICATE", &identity.certificate).env("GEMINUS_KEY", &identity.key);
+            command.env("NODE_EXTRA_CA_CERTS", authority.certificate());
+        }
+        let mut child = command
             .arg(folder.join("issuer.mjs"))
             .args([&port.to_string(), redirect])
             .env("GEMINUS_SECRET", host)
@@ -58,7 +87,8 @@ impl OpenIdProvider {
                 }
             }
         });
-        let provider = Self { child, said, issuer: format!("http://127.0.0.1:{port}") };
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let provider = Self { child, said, issuer: format!("{scheme}://127.0.0.1:{port}") };
         provider.says("ready")?;
         Ok(provider)
     }
@@ -69,7 +99,7 @@ impl OpenIdProvider {
     /// When it has ended.
     pub fn be(&mut self, subject: &str, name: &str, groups: &[&str]) -> anyhow::Result<()> {
         let who = json!({"sub": subject, "preferred_username": name, "groups": groups});
-        self.tell("be", &json!({"do": "be", "who": who}))
+        self.tell("be", &json!({"do": "be", "who": who})).map(drop)
     }
 
     /// Programs are in these groups from now on.
@@ -77,7 +107,7 @@ impl OpenIdProvider {
     /// # Errors
     /// When it has ended.
     pub fn readers(&mut self, groups: &[&str]) -> anyhow::Result<()> {
-        self.tell("readers", &json!({"do": "readers", "groups": groups}))
+        self.tell("readers", &json!({"do": "readers", "groups": groups})).map(drop)
     }
 
     /// An access token for the program `historian`.
@@ -92,15 +122,24 @@ impl OpenIdProvider {
         Ok(view["access_token"].as_str().with_context(|| format!("no token: {view}"))?.to_owned())
     }
 
-    fn tell(&mut self, deed: &str, order: &Value) -> anyhow::Result<()> {
+    /// The same, which it asks of itself: over https as well.
+    ///
+    /// # Errors
+    /// When it gives none.
+    pub fn own_token(&mut self) -> anyhow::Result<String> {
+        let said = self.tell("token", &json!({"do": "token"}))?;
+        Ok(said["token"].as_str().with_context(|| format!("no token: {said}"))?.to_owned())
+    }
+
+    fn tell(&mut self, deed: &str, order: &Value) -> anyhow::Result<Value> {
         let stdin = self.child.stdin.as_mut().context("standard input")?;
         writeln!(stdin, "{order}").context("the provider has ended")?;
         self.says(deed)
     }
 
-    fn says(&self, expect: &str) -> anyhow::Result<()> {
+    fn says(&self, expect: &str) -> anyhow::Result<Value> {
         match self.said.recv_timeout(PATIENCE) {
-            Ok(said) if said["said"] == expect => Ok(()),
+            Ok(said) if said["said"] == expect => Ok(said),
             Ok(said) => bail!("the provider was to say {expect}, and said {said}"),
             Err(RecvTimeoutError::Timeout) => bail!("the provider has not said {expect}"),
             Err(RecvTimeoutError::Disconnected) => bail!("the provider has ended before it said {expect}"),

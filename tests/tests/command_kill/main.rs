@@ -10,11 +10,14 @@ mod world;
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
-use geminus_tests::{Host, Listener, PATIENCE, Publisher, wait_for};
+use geminus_tests::{Cut, Host, Listener, PATIENCE, Publisher, wait_for};
 use serde_json::{Value, json};
 
 use world::When::{After, Before};
-use world::{Case, Field, SETS, TWIN, When, World, arm, connected, cut, died_at, kept, known, propose};
+use world::{
+    Case, Field, SETS, TWIN, When, World, approval_by, arm, connected, cut, died_at, has_approved, journaled,
+    kept, known, propose,
+};
 
 /// The host dies, is started again, and the command comes to its end.
 fn dies_once(world: &mut World, case: &Case) -> anyhow::Result<()> {
@@ -39,6 +42,7 @@ fn dies_once(world: &mut World, case: &Case) -> anyhow::Result<()> {
         Ok(Some(stands))
     })?;
     is_true(world, &end, case, &id)?;
+    journaled(&host, &id)?;
 
     // What comes again acts no more, and neither does an armed twin bring it back.
     let (status, again) = propose(&host, case, &id)?;
@@ -215,6 +219,8 @@ fn superseded(world: &mut World, when: When) -> anyhow::Result<()> {
     })?;
     world.settle()?;
     ensure!((world.orders(&older), world.orders(&newer)) == (0, 1), "{:?}", world.got);
+    journaled(&host, &older)?;
+    journaled(&host, &newer)?;
     host.kill()
 }
 
@@ -223,6 +229,63 @@ fn an_older_command_makes_way_wherever_the_host_dies() -> anyhow::Result<()> {
     let mut world = World::new()?;
     for when in [Before, After] {
         superseded(&mut world, when).with_context(|| format!("{when:?}"))?;
+    }
+    Ok(())
+}
+
+/// Two people have to approve it, and the host dies when the first one does.
+fn approved_by_one(world: &mut World, when: When) -> anyhow::Result<()> {
+    let case = Case {
+        target: "paired",
+        value: 40.0,
+        by: Some("Anna"),
+        step: "held",
+        when,
+        field: Field::Obeys,
+        end: "verified",
+        orders: 1,
+    };
+    let (site, id) = (world.site()?, world.id()?);
+    world.limit = 1.0;
+    let cut = Cut { file: "outbox.db-wal".to_owned(), text: approval_by("Ben"), after: when == After };
+    let host = world.cutter.start(&site.site(), &cut)?;
+    connected(&host)?;
+    world.lives()?;
+    let (status, held) = propose(&host, &case, &id)?;
+    ensure!(status == 201 && held["state"] == "held" && held["missing_approvals"] == 2, "{held}");
+    let approve = |host: &Host, by: &str| {
+        host.post(&format!("/commands/{id}/approve"), &json!({ "digest": held["digest"], "by": by }))
+    };
+    host.dies_while(|host| approve(host, "Ben").map(drop))?;
+    let is_kept = has_approved(&site, "Ben")?;
+    ensure!(is_kept == (when == After), "it died {when:?} the approval, which is kept: {is_kept}");
+
+    let host = start_again(&site.site())?;
+    let missing = if is_kept { 1 } else { 2 };
+    let stands = known(&host, &id)?.context("the command")?["command"].clone();
+    ensure!(stands["state"] == "held" && stands["missing_approvals"] == missing, "{stands}");
+    // Whoever got no answer approves once more, and counts once.
+    let (status, again) = approve(&host, "Ben")?;
+    ensure!(status == if is_kept { 409 } else { 200 }, "{status}: {again}");
+    world.settle()?;
+    ensure!(world.orders(&id) == 0, "it left with one of two approvals: {:?}", world.got);
+    let (status, two) = approve(&host, "Cleo")?;
+    ensure!(status == 200, "{status}: {two}");
+    let end = wait_for("the command to be verified", PATIENCE, || {
+        let stands = world.turn(&host, &case, &id, Field::Obeys)?;
+        ensure!(stands["state"] == "verified", "{stands}");
+        Ok(Some(stands))
+    })?;
+    is_true(world, &end, &case, &id)?;
+    journaled(&host, &id)?;
+    host.kill()
+}
+
+#[test]
+fn one_approval_of_two_counts_once_wherever_the_host_dies() -> anyhow::Result<()> {
+    let mut world = World::new()?;
+    for when in [Before, After] {
+        approved_by_one(&mut world, when).with_context(|| format!("{when:?}"))?;
     }
     Ok(())
 }
@@ -265,6 +328,7 @@ fn failed(when: When) -> anyhow::Result<()> {
         Ok(Some(stands))
     })?;
     is_true(&mut world, &end, &case, &id)?;
+    journaled(&host, &id)?;
     ensure!(world.orders(&id) == 0, "{:?}", world.got);
     host.kill()
 }

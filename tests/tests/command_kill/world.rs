@@ -35,6 +35,8 @@ source = "broker"
 topic = "rig/{twin}/{point}"
 [command.class.free]
 approvers = 0
+[command.class.pair]
+approvers = 2
 [command.class.hasty]
 approvers = 1
 approve_within_s = 2
@@ -43,6 +45,15 @@ approve_within_s = 2
 name = "asked"
 unit = "1"
 write = { source = "broker", topic = "rig/{twin}/set/asked" }
+feedback = { point = "limit", tolerance = 0.5, within_s = 120 }
+[target.interlock]
+range = { min = 0, max = 100 }
+
+[[target]]
+name = "paired"
+class = "pair"
+unit = "1"
+write = { source = "broker", topic = "rig/{twin}/set/paired" }
 feedback = { point = "limit", tolerance = 0.5, within_s = 120 }
 [target.interlock]
 range = { min = 0, max = 100 }
@@ -238,6 +249,45 @@ pub(super) fn kept(site: &SiteFolder, id: &str) -> anyhow::Result<Option<String>
     let mut found = outbox.prepare("SELECT state FROM command WHERE hex(id) = upper(?1)")?;
     let mut rows = found.query([bytes])?;
     Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
+}
+
+/// The journal has each change of a command that led it to another state, and what people said of it: once, in their order. Those at which
+/// the host was killed are among them.
+pub(super) fn journaled(host: &Host, id: &str) -> anyhow::Result<()> {
+    wait_for("the journal to have the whole course", PATIENCE, || {
+        let found = known(host, id)?.context("known")?;
+        let (mut kept, mut before) = (Vec::new(), Value::Null);
+        for change in found["transitions"].as_array().context("transitions")? {
+            let says = change["event"] == "approve" || change["event"] == "resolve";
+            if says || change["state"] != before {
+                kept.push((change["step"].clone(), change["state"].clone()));
+            }
+            before = change["state"].clone();
+        }
+        let entries = host.journal()?;
+        let of = |entry: &&Value| entry["facts"]["command"] == id && entry["facts"]["step"].is_number();
+        let said = entries.iter().rev().filter(of);
+        let said = said.map(|entry| (entry["facts"]["step"].clone(), entry["facts"]["state"].clone()));
+        let said: Vec<_> = said.collect();
+        ensure!(said == kept, "the outbox has {kept:?}, and the journal {said:?}");
+        Ok(Some(()))
+    })
+}
+
+/// Whether somebody's approval is written down, read from outside while nobody runs.
+pub(super) fn has_approved(site: &SiteFolder, by: &str) -> anyhow::Result<bool> {
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let outbox = rusqlite::Connection::open_with_flags(site.path(OUTBOX), flags)?;
+    let approval = format!(r#"%{}%"#, approval_by(by));
+    let count = outbox.query_row("SELECT count(*) FROM transition WHERE cause LIKE ?1", [approval], |row| {
+        row.get::<_, i64>(0)
+    });
+    Ok(count? > 0)
+}
+
+/// How an approval stands in the outbox.
+pub(super) fn approval_by(name: &str) -> String {
+    format!(r#""event":"approve","by":"{name}""#)
 }
 
 pub(super) fn cut(step: &str, when: When) -> Cut {

@@ -1,4 +1,4 @@
-//! The exports that a running house calls seldom (`close`) or not at all (`forecast`), in a cohort in this process: whoever
+//! The exports that a running house calls seldom (`close`) or in forks only (`forecast`), in a cohort in this process: whoever
 //! misbehaves there changes nothing for anybody.
 
 use std::sync::Arc;

@@ -24,14 +24,14 @@ pub(crate) fn lies(good: &Guest) -> anyhow::Result<Vec<Update>> {
     add("no stamp that can be read", good(&|it| it.stamp = json!(["mine"])), "stamp cannot be read")?;
     let next = component(&probe("")?, "0.2.0", &[])?;
     add("forged stamp", Guest::of(next, "suspect", "1.0.0"), "the stamp is not its own")?;
-    let clock = "package wasi:clocks@0.2.0; interface monotonic-clock { now: func() -> u64; }";
+    let web = "package wasi:http@0.2.0; interface fetch { get: func() -> u64; }";
     let text = probe("")?.replacen(
         "(memory (export",
-        "(import \"wasi:clocks/monotonic-clock@0.2.0\" \"now\" (func (result i64))) (memory (export",
+        "(import \"wasi:http/fetch@0.2.0\" \"get\" (func (result i64))) (memory (export",
         1,
     );
-    let nosy = component(&text, "0.1.0", &[("wasi:clocks/monotonic-clock@0.2.0", clock)])?;
-    add("a clock", Guest::of(nosy, "suspect", "1.0.0"), "imports wasi:clocks/monotonic-clock@0.2.0")?;
+    let nosy = component(&text, "0.1.0", &[("wasi:http/fetch@0.2.0", web)])?;
+    add("the web", Guest::of(nosy, "suspect", "1.0.0"), "imports wasi:http/fetch@0.2.0")?;
     add("undeclared look-ups", good(&|it| it.declaration["lookups"] = json!([])), "names no look-up")?;
     let command = json!([{ "name": "speed", "unit": "1", "minimum": 0.0, "maximum": 1.0 }]);
     add(

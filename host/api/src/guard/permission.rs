@@ -18,9 +18,11 @@ pub(crate) enum Need {
 }
 
 use Need::{Login, Nothing, Site, Twins};
-use Permission::{Administer, Alarms, Approve, Certificates, Command, Interlocks, Plugins, Read};
+use Permission::{
+    Administer, Alarms, Approve, Certificates, Command, Explore, Interlocks, Plugins, Read, Records,
+};
 
-const TABLE: [(&str, &str, Need); 63] = [
+const TABLE: [(&str, &str, Need); 67] = [
     ("get", "/api/v1/session", Login),
     ("post", "/api/v1/session", Nothing),
     ("delete", "/api/v1/session", Login),
@@ -46,6 +48,10 @@ const TABLE: [(&str, &str, Need); 63] = [
     ("get", "/api/v1/twins", Twins(Read)),
     ("get", "/api/v1/twins/{id}", Twins(Read)),
     ("get", "/api/v1/twins/{id}/history", Twins(Read)),
+    ("post", "/api/v1/twins/{id}/forecast", Twins(Read)),
+    ("post", "/api/v1/twins/{id}/what-if", Twins(Explore)),
+    ("get", "/api/v1/twins/{id}/thread", Twins(Read)),
+    ("post", "/api/v1/twins/{id}/records", Twins(Records)),
     ("get", "/api/v1/plugins", Site(Read)),
     ("post", "/api/v1/plugins", Site(Plugins)),
     ("get", "/api/v1/rollouts", Site(Read)),
@@ -149,7 +155,9 @@ mod tests {
         for (method, path, need) in TABLE {
             // Who somebody is, and by which password, is that one's own matter.
             let session = path == "/api/v1/session" || path == "/api/v1/session/password";
-            let reads = method == "get" && need != Site(Administer);
+            // A question whose words are too many for an address; it changes nothing.
+            let question = path == "/api/v1/twins/{id}/forecast";
+            let reads = (method == "get" || question) && need != Site(Administer);
             assert_eq!(is_reading(need), reads || session, "{method} {path}");
         }
     }

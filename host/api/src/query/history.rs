@@ -59,7 +59,7 @@ impl HistoryQuery {
 }
 
 /// RFC 3339 with an offset, or whole milliseconds since the epoch.
-fn time(name: &str, text: &str) -> Result<Timestamp, Failure> {
+pub(super) fn time(name: &str, text: &str) -> Result<Timestamp, Failure> {
     if let Ok(millis) = text.parse::<u64>() {
         return Ok(Timestamp::from_millis(millis));
     }

@@ -33,7 +33,7 @@ pub(crate) async fn trust<H: House>(
     order(shared, CertificateOrder::Trust, ordered).await.map(Json)
 }
 
-/// Rejects a client's certificate, trusted or not: it is not let in again. A session that stands is not ended by that.
+/// Rejects a client's certificate, trusted or not: it is not let in again. Its session ends within two seconds.
 #[utoipa::path(post, path = "/api/v1/certificates/clients/{thumbprint}/reject", tag = "certificates", operation_id = "reject_client_certificate", security(("token" = [])),
     params(("thumbprint" = String, Path, description = "Its whole SHA-1 or SHA-256, in hexadecimal")),
     request_body(content = OrderRequest, content_type = "application/json", description = "Who orders it; may be empty"),

@@ -133,7 +133,7 @@ async fn with_users_nothing_but_health_and_the_login_is_open() {
 
 #[tokio::test]
 async fn each_role_may_what_the_table_says() {
-    let roles = [Role::Viewer, Role::Operator, Role::Engineer, Role::Approver];
+    let roles = [Role::Viewer, Role::Operator, Role::Engineer, Role::Approver, Role::Recorder];
     let users: Vec<_> = roles.map(|role| (role.name(), role, "*")).into();
     let (served, _) = site(&users).await;
     let at = served.at;

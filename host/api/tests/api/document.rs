@@ -97,6 +97,7 @@ fn query_parameters_in_the_document_are_those_that_are_read() {
     for (path, known) in [
         ("/api/v1/twins", &["search", "state", "after", "limit"][..]),
         ("/api/v1/twins/{id}/history", &["points", "from", "to", "buckets"]),
+        ("/api/v1/twins/{id}/thread", &["from", "to", "kind", "order", "after", "limit"]),
         ("/api/v1/journal", &["limit", "before", "twin"]),
         ("/api/v1/commands", &["limit", "before", "twin", "target", "state"]),
         ("/api/v1/targets", &["twin"]),

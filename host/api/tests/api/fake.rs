@@ -12,13 +12,16 @@ use geminus_alarm::{Action, Order, Shown};
 use geminus_api::metrics::{Exposition, Histogram, catalogue};
 use geminus_api::orders::{CommandOrder, TargetOrder, Wish};
 use geminus_api::query::{
-    ActivationsQuery, AlarmsQuery, CommandsQuery, HistoryQuery, JournalQuery, TargetsQuery, TwinsQuery,
+    ActivationsQuery, AlarmsQuery, CommandsQuery, HistoryQuery, JournalQuery, TargetsQuery, ThreadQuery,
+    TwinsQuery,
 };
 use geminus_api::view::*;
 use geminus_api::{Actor, House, Trouble};
-use geminus_core::{Authority, Digest, Timestamp};
+use geminus_core::{Authority, ContextRecord, Digest, Timestamp};
 use geminus_rollout::{Phase, Plan};
+use geminus_scenario::{ForecastAsk, ForecastReport, Study, StudyReport};
 
+use crate::ahead;
 use crate::certificates;
 use crate::commands::{self, ID};
 use crate::trial::{known, rollout};
@@ -100,6 +103,27 @@ impl House for FakeHouse {
         };
         let marks = vec![MarkView { time_ms: 2, kind: MarkKind::Swap, text: "1.0.1".to_owned() }];
         Ok(HistoryView { twin: query.twin, from: from.into(), to: to.into(), series: vec![series], marks })
+    }
+
+    async fn thread(&self, query: ThreadQuery) -> Result<ThreadView, Trouble> {
+        self.note(&query);
+        match self.has_twin(&query.twin) {
+            true => Ok(crate::thread::view(&query.twin)),
+            false => Err(Trouble::NotFound(format!("there is no twin {}", query.twin))),
+        }
+    }
+
+    async fn keep_records(
+        &self,
+        twin: String,
+        records: Vec<ContextRecord>,
+        by: String,
+    ) -> Result<RecordsFiledView, Trouble> {
+        self.note((&twin, &records, &by));
+        match self.has_twin(&twin) {
+            true => Ok(RecordsFiledView { new: records.len() as u64, ..RecordsFiledView::default() }),
+            false => Err(Trouble::NotFound(format!("there is no twin {twin}"))),
+        }
     }
 
     async fn certificates(&self) -> Result<CertificatesView, Trouble> {
@@ -231,6 +255,20 @@ impl House for FakeHouse {
             }
             ("load-limit", _) => Ok(commands::target()),
             _ => Err(Trouble::NotFound(format!("{twin} has no target {name}"))),
+        }
+    }
+
+    async fn forecast(&self, twin: String, ask: ForecastAsk) -> Result<ForecastReport, Trouble> {
+        match self.has_twin(&twin) {
+            true => Ok(ahead::forecast(twin, &ask)),
+            false => Err(Trouble::NotFound(format!("there is no twin {twin}"))),
+        }
+    }
+
+    async fn what_if(&self, twin: String, study: Study) -> Result<StudyReport, Trouble> {
+        match self.has_twin(&twin) {
+            true => Ok(ahead::study(twin, &study)),
+            false => Err(Trouble::NotFound(format!("there is no twin {twin}"))),
         }
     }
 

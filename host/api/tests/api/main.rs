@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod ahead;
 mod alarms;
 mod certificates;
 mod client;
@@ -25,5 +26,6 @@ mod rollouts;
 mod schema;
 mod shapes;
 mod streams;
+mod thread;
 mod tls;
 mod trial;

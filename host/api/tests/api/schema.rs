@@ -26,6 +26,16 @@ fn holds(document: &Value, schema: &Value, value: &Value, at: &str) -> Result<()
                     return Err(format!("{at}: {value} is longer than {rule}"));
                 }
             }
+            "minItems" | "maxItems" => {
+                let (length, bound) = (value.as_array().map(Vec::len), rule.as_u64().expect("a number"));
+                let fits = |length: usize| match keyword.as_str() {
+                    "minItems" => length as u64 >= bound,
+                    _ => length as u64 <= bound,
+                };
+                if !length.is_none_or(fits) {
+                    return Err(format!("{at}: {value} has not the {keyword} {rule}"));
+                }
+            }
             "minimum" => bounded(rule, value, at, |value, bound| value >= bound)?,
             "maximum" => bounded(rule, value, at, |value, bound| value <= bound)?,
             "oneOf" | "anyOf" => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use geminus_behavior::{Cohort, CompileError, Engine, Limits, StartError};
 use geminus_core::{Declaration, Digest};
 
-use crate::probe::{ENGINE, Listener, Oracle, Probe, frame, limits, openings, step};
+use crate::probe::{ENGINE, Listener, Oracle, Outside, Probe, frame, limits, openings, step};
 
 fn refusal(bytes: &[u8], declaration: Arc<Declaration>) -> CompileError {
     ENGINE.compile(Digest::of(bytes), bytes, declaration, None).expect_err("must be refused")
@@ -15,7 +15,7 @@ fn refusal(bytes: &[u8], declaration: Arc<Declaration>) -> CompileError {
 fn a_component_that_does_not_fit_is_refused_by_name() {
     let good = Probe::default().component();
     let module = Probe::default().module();
-    let clock = Probe { imports_a_clock: true, ..Probe::default() }.component();
+    let web = Probe { outside: Outside::Web, ..Probe::default() }.component();
     let next = Probe { contract: "0.2.0", ..Probe::default() }.component();
     let empty = wat::parse_str("(component)").unwrap();
     let mut damaged = good.clone();
@@ -28,7 +28,7 @@ fn a_component_that_does_not_fit_is_refused_by_name() {
         (&good[..good.len() - 100], "cannot be compiled"),
         (&damaged, "cannot be compiled"),
         (&module, "core module, not a component"),
-        (&clock, "wasi:clocks/monotonic-clock@0.2.0"),
+        (&web, "wasi:http/fetch@0.2.0"),
         (&next, "@0.2.0, this host speaks 0.1.x"),
         (&empty, "does not export geminus:behavior/behavior"),
     ];
@@ -62,9 +62,9 @@ fn an_artefact_made_elsewhere_is_loaded_and_nothing_is_compiled_where_rows_wait(
     let (mut cohort, _) = Cohort::start(compiled, Arc::new(Listener::default()), openings("nl")).unwrap();
     let rows = frame([(0, 1, 1.0, 1.0), (1, 1, 666.0, 1.0)]);
     Oracle::default().check(&rows, &step(&mut cohort, &rows), &[1]);
-    let clock = Probe { imports_a_clock: true, ..Probe::default() }.component();
-    let error = apart.precompile(Digest::of(&clock), &clock, folder.path()).unwrap_err();
-    assert!(error.to_string().contains("wasi:clocks/monotonic-clock"), "{error}");
+    let web = Probe { outside: Outside::Web, ..Probe::default() }.component();
+    let error = apart.precompile(Digest::of(&web), &web, folder.path()).unwrap_err();
+    assert!(error.to_string().contains("wasi:http/fetch"), "{error}");
     let nowhere = folder.path().join("file");
     std::fs::write(&nowhere, b"").unwrap();
     let error = apart.precompile(digest, &bytes, &nowhere).unwrap_err();

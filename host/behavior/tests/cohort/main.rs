@@ -15,3 +15,4 @@ mod limits;
 mod probe;
 mod stepping;
 mod swapping;
+mod wasi;

@@ -22,9 +22,62 @@ pub(crate) struct Probe {
     pub(crate) warm_up_rows: u32,
     pub(crate) fuel_per_row: u64,
     pub(crate) memory_bytes: u64,
-    pub(crate) imports_a_clock: bool,
+    pub(crate) outside: Outside,
     pub(crate) starts: bool,
 }
+
+/// What the probe asks for besides the contract.
+#[derive(Clone, Copy)]
+pub(crate) enum Outside {
+    Nothing,
+    /// What no behavior may have.
+    Web,
+    /// What the runtimes of other languages have. Each step calls this body with `$at`, where the row's two outputs lie.
+    Wasi(&'static str),
+}
+
+/// Of WASI, what `Outside::Wasi` may call, as packages and interfaces.
+const WASI: [&str; 6] = [
+    "package wasi:http@0.2.0; interface fetch { get: func() -> u64; }",
+    "package wasi:clocks@0.2.9; interface monotonic-clock { now: func() -> u64; }
+     interface wall-clock { record datetime { seconds: u64, nanoseconds: u32 } now: func() -> datetime; }",
+    "package wasi:random@0.2.9; interface random { get-random-u64: func() -> u64; }",
+    "package wasi:io@0.2.9; interface error { resource error; }
+     interface streams { use error.{error}; variant stream-error { last-operation-failed(error), closed }
+       resource output-stream { blocking-write-and-flush: func(contents: list<u8>) -> result<_, stream-error>; } }",
+    "package wasi:cli@0.2.9; interface stdout { use wasi:io/streams@0.2.9.{output-stream};
+       get-stdout: func() -> output-stream; }
+     interface exit { exit: func(status: result); }
+     interface environment { get-environment: func() -> list<tuple<string, string>>; }",
+    "package wasi:sockets@0.2.9; interface network { resource network; }
+     interface instance-network { use network.{network}; instance-network: func() -> network; }",
+];
+
+/// The same as a world imports it.
+const IMPORTS: [&str; 9] = [
+    "wasi:http/fetch@0.2.0",
+    "wasi:clocks/monotonic-clock@0.2.9",
+    "wasi:clocks/wall-clock@0.2.9",
+    "wasi:random/random@0.2.9",
+    "wasi:io/streams@0.2.9",
+    "wasi:cli/stdout@0.2.9",
+    "wasi:cli/exit@0.2.9",
+    "wasi:cli/environment@0.2.9",
+    "wasi:sockets/instance-network@0.2.9",
+];
+
+/// The same as a core module sees it.
+const CORE_IMPORTS: &str = r#"
+  (import "wasi:clocks/monotonic-clock@0.2.9" "now" (func $now (result i64)))
+  (import "wasi:clocks/wall-clock@0.2.9" "now" (func $wall (param i32)))
+  (import "wasi:random/random@0.2.9" "get-random-u64" (func $random (result i64)))
+  (import "wasi:cli/stdout@0.2.9" "get-stdout" (func $stdout (result i32)))
+  (import "wasi:cli/exit@0.2.9" "exit" (func $exit (param i32)))
+  (import "wasi:cli/environment@0.2.9" "get-environment" (func $environment (param i32)))
+  (import "wasi:sockets/instance-network@0.2.9" "instance-network" (func $network (result i32)))
+  (import "wasi:io/streams@0.2.9" "[resource-drop]output-stream" (func $drop_stream (param i32)))
+  (import "wasi:io/streams@0.2.9" "[method]output-stream.blocking-write-and-flush"
+    (func $write (param i32 i32 i32 i32)))"#;
 
 impl Default for Probe {
     fn default() -> Self {
@@ -38,7 +91,7 @@ impl Default for Probe {
             warm_up_rows: 0,
             fuel_per_row: 100_000,
             memory_bytes: 16 << 20,
-            imports_a_clock: false,
+            outside: Outside::Nothing,
             starts: true,
         }
     }
@@ -72,12 +125,23 @@ impl Probe {
 
     /// The core module.
     pub(crate) fn module(self) -> Vec<u8> {
-        let clock = r#"(import "wasi:clocks/monotonic-clock@0.2.0" "now" (func (result i64)))"#;
+        let web = r#"(import "wasi:http/fetch@0.2.0" "get" (func (result i64)))"#;
+        let (import, before) = match self.outside {
+            Outside::Nothing => (String::new(), GUEST.to_owned()),
+            Outside::Web => (web.to_owned(), GUEST.to_owned()),
+            Outside::Wasi(body) => {
+                let outside = format!("{CORE_IMPORTS} (func $outside (param $at i32) {body})");
+                let end = "      (local.set $r (i32.add (local.get $r) (i32.const 1)))\n      (br $next)))\n    (i32.const 1024))";
+                assert_eq!(GUEST.matches(end).count(), 1, "the end of step is no longer where it was");
+                let call = "      (call $outside (i32.sub (local.get $out) (i32.const 16)))\n";
+                (outside, GUEST.replace(end, &format!("{call}{end}")))
+            }
+        };
         let trap = r"(func $dies unreachable) (start $dies)";
-        let text = GUEST
+        let text = before
             .replace("{{contract}}", self.contract)
             .replace("{{schema}}", &self.code_schema.to_string())
-            .replace("{{import}}", if self.imports_a_clock { clock } else { "" });
+            .replace("{{import}}", &import);
         let text =
             if self.starts { text } else { format!("{} {trap})", text.trim_end().trim_end_matches(')')) };
         wat::parse_str(text).expect("wat")
@@ -88,10 +152,12 @@ impl Probe {
         let mut resolve = Resolve::default();
         let contract = CONTRACT.replace("@0.1.0", &format!("@{}", self.contract));
         resolve.push_str("behavior.wit", &contract).expect("contract");
-        let clock = "package wasi:clocks@0.2.0; interface monotonic-clock { now: func() -> u64; }";
-        resolve.push_str("clocks.wit", clock).expect("clocks");
+        for package in WASI {
+            resolve.push_str("wasi.wit", package).expect("a package");
+        }
+        let imports: String = IMPORTS.iter().map(|interface| format!("import {interface}; ")).collect();
         let world = format!(
-            "package test:probe; world probe {{ include geminus:behavior/plugin@{}; import wasi:clocks/monotonic-clock@0.2.0; }}",
+            "package test:probe; world probe {{ include geminus:behavior/plugin@{}; {imports} }}",
             self.contract
         );
         let package = resolve.push_str("probe.wit", &world).expect("world");

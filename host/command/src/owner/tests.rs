@@ -31,6 +31,46 @@ fn level(result: Result<(), OwnerError>) -> Result<(), Precedence> {
 }
 
 #[test]
+fn what_cannot_be_read_locks_the_target_until_that_is_released_and_beside_the_lockouts_of_people() {
+    use Precedence::{Behavior, Lockout, Operator};
+    let mut target = Ownership::default();
+    target.request(Lockout, locked("carl"), None, NOW).expect("locked");
+    target.lock_unreadable("state unreadable", NOW);
+    assert!(target.is_unreadable());
+    // Nobody else's word ends it: not by name, not by time, not over a restart.
+    let not_held = Err(OwnerError::NotHeld { level: Lockout });
+    target.release(Lockout, "carl", None, NOW).expect("his own");
+    for who in ["carl", "the host"] {
+        assert_eq!(target.release(Lockout, who, None, NOW), not_held);
+    }
+    assert_eq!(target.tick(Some(40.0), NOW.plus(HOUR * 24)), None);
+    let text = serde_json::to_string(&target).expect("json");
+    let mut target: Ownership = serde_json::from_str(&text).expect("read back");
+    for proposer in [behavior(), operator("carl")] {
+        assert_eq!(level(target.may_command(&proposer, NOW)), Err(Lockout));
+    }
+    assert_eq!(target.holdings(NOW).map(|(level, _)| level).collect::<Vec<_>>(), [Lockout]);
+    target.request(Operator, by("anna"), None, NOW).expect("beneath it");
+    let over = target.release_unreadable(None, NOW).expect("released").expect("hand-over");
+    assert_eq!(over, HandOver { from: Lockout, to: Operator, start: Start::Unknown });
+    assert_eq!(target.release_unreadable(None, NOW), not_held);
+    target.release(Operator, "anna", None, NOW).expect("released");
+    assert_eq!(target.owner(NOW), (Behavior, None));
+    let text = serde_json::to_string(&target).expect("json");
+    assert!(!text.contains("unreadable"), "as an older version wrote it: {text}");
+}
+
+#[test]
+fn what_somebody_holds_is_nobody_elses_who_is_called_so_at_the_issuer() {
+    let mut target = Ownership::default();
+    target.request(Precedence::Operator, by("anna"), None, NOW).expect("taken");
+    assert_eq!(level(target.may_command(&operator("oidc:anna"), NOW)), Err(Precedence::Operator));
+    target.request(Precedence::Lockout, locked("anna"), None, NOW).expect("locked");
+    let refused = target.release(Precedence::Lockout, "oidc:anna", None, NOW);
+    assert_eq!(refused, Err(OwnerError::NotYours { by: "anna".to_owned() }));
+}
+
+#[test]
 fn a_higher_owner_takes_a_target_and_a_lower_one_gets_it_back() {
     use Precedence::{Behavior, Local, Lockout, Operator};
     let mut target = Ownership::default();

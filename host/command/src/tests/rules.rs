@@ -25,7 +25,7 @@ fn the_deadline_is_checked_at_every_hop() {
         (&checked, Event::Hold),
         (&held, approve(&held, "anna")),
         (&approved, Event::Arm),
-        (&armed, Event::Send),
+        (&armed, send()),
     ] {
         assert_eq!(expired(record, event.clone(), last), None, "{}", event.kind());
         assert_eq!(expired(record, event, after(60.0)), Some((record.phase(), Lateness::NotAfter)));
@@ -38,18 +38,17 @@ fn the_deadline_is_checked_at_every_hop() {
 
 #[test]
 fn an_armed_command_is_sent_soon_or_not_at_all() {
-    assert_eq!(expired(&armed(1), Event::Send, after(9.9)), None);
-    assert_eq!(expired(&armed(1), Event::Send, after(10.0)), Some((Phase::Armed, Lateness::Arming)));
+    assert_eq!(expired(&armed(1), send(), after(9.9)), None);
+    assert_eq!(expired(&armed(1), send(), after(10.0)), Some((Phase::Armed, Lateness::Arming)));
 }
 
 #[test]
 fn a_clock_that_is_set_back_makes_nothing_later_than_it_is() {
     let back = NOW.minus(CLOCK_BACK_MAX + Duration::from_nanos(1));
-    for (record, event) in [(proposed(1, 0), Event::Permit), (armed(1), Event::Send), (armed(1), Event::Tick)]
-    {
+    for (record, event) in [(proposed(1, 0), Event::Permit), (armed(1), send()), (armed(1), Event::Tick)] {
         assert_eq!(expired(&record, event, back), Some((record.phase(), Lateness::ClockWentBack)));
     }
-    let little = apply(&armed(1), &Event::Send, NOW.minus(CLOCK_BACK_MAX)).expect("sent");
+    let little = apply(&armed(1), &send(), NOW.minus(CLOCK_BACK_MAX)).expect("sent");
     assert_eq!(little.sent(), Some(NOW), "never before it was armed");
     let doubt = apply(&sent(1), &Event::Tick, back).expect("legal");
     assert_eq!(*doubt.state(), State::Indeterminate { doubt: Doubt::ClockWentBack, settle_until: None });
@@ -72,12 +71,41 @@ fn approvals_come_from_distinct_people_who_did_not_propose_it() {
         assert_eq!(apply(&one, &approve(&one, "BEN "), NOW), Err(Illegal::Approval(twice)));
         assert_eq!(apply(&one, &Event::Arm, NOW), Err(Illegal::Approvals { missing: 1 }));
         let two = along(&one, &[approve(&one, "carl")]);
-        let sent = along(&two, &[Event::Arm, Event::Send]);
+        let sent = along(&two, &[Event::Arm, send()]);
         assert_eq!(
             sent.standing(NOW).map(|approval| approval.by.as_str()).collect::<Vec<_>>(),
             ["ben", "carl"]
         );
     }
+}
+
+/// A login of the host and one over the issuer are one person, as far as approving goes.
+#[test]
+fn two_logins_of_one_person_are_one_approver() {
+    let anna = Proposer::Operator { name: "anna".to_owned() };
+    let over = Proposer::Operator { name: "oidc:anna".to_owned() };
+    let program = Proposer::Program { name: "mes".to_owned(), owner: Some("anna".to_owned()) };
+    for (proposer, by) in [(anna, "oidc:Anna"), (over, "anna"), (program, "oidc:anna")] {
+        let proposed = Record::propose(Command { proposer, ..command(1) }, terms(2), NOW).expect("proposed");
+        let held = along(&proposed, &[Event::Permit, Event::Hold]);
+        let own = ApprovalError::OwnProposal { by: by.to_owned() };
+        assert_eq!(apply(&held, &approve(&held, by), NOW), Err(Illegal::Approval(own)));
+        let one = along(&held, &[approve(&held, "oidc:ben")]);
+        let twice = ApprovalError::Twice { by: "Ben".to_owned() };
+        assert_eq!(apply(&one, &approve(&one, "Ben"), NOW), Err(Illegal::Approval(twice)));
+        assert_eq!(along(&one, &[approve(&one, "oidc:carl")]).missing_approvals(NOW), 0);
+    }
+    // What an older version took for two people counts for one from here on, and what it sent can still be read.
+    let held = along(&proposed(1, 2), &[Event::Permit, Event::Hold, approve(&proposed(1, 2), "ben")]);
+    let two = along(&held, &[approve(&held, "carl"), Event::Arm]);
+    let sent = along(&two, &[send()]);
+    let older = |record: &Record| {
+        let text = record.document().expect("document").replace("carl", "oidc:ben");
+        Record::from_document(&text).expect("a true record")
+    };
+    assert_eq!(older(&two).missing_approvals(NOW), 1);
+    assert_eq!(expired(&older(&two), send(), NOW), Some((Phase::Armed, Lateness::Approval)));
+    assert_eq!(older(&sent).phase(), Phase::Sent);
 }
 
 #[test]
@@ -92,12 +120,12 @@ fn an_approval_is_bound_to_the_bytes_and_expires() {
     // It waits for 30 s; what was approved at 29 s is sent at 38 s, while the approval holds.
     let approved = apply(&held, &approve(&held, "anna"), after(29.0)).expect("approved");
     let armed = apply(&approved, &Event::Arm, after(29.5)).expect("armed");
-    assert_eq!(apply(&armed, &Event::Send, after(38.0)).expect("sent").phase(), Phase::Sent);
+    assert_eq!(apply(&armed, &send(), after(38.0)).expect("sent").phase(), Phase::Sent);
     assert_eq!(expired(&held, approve(&held, "anna"), after(30.0)), Some((Phase::Held, Lateness::Approval)));
     // Approved at 1 s, armed at 29.9 s: at 31 s the approval is over, although arming is not.
     let early = apply(&held, &approve(&held, "anna"), after(1.0)).expect("approved");
     let armed = apply(&early, &Event::Arm, after(29.9)).expect("armed");
-    assert_eq!(expired(&armed, Event::Send, after(31.0)), Some((Phase::Armed, Lateness::Approval)));
+    assert_eq!(expired(&armed, send(), after(31.0)), Some((Phase::Armed, Lateness::Approval)));
 }
 
 #[test]
@@ -184,6 +212,60 @@ fn what_did_not_leave_is_not_verified_by_a_value_that_the_field_had_anyway() {
     assert!(!old.contains("shown"), "as an older version wrote it: {old}");
 }
 
+/// Nobody knows whether it left, and the field shows what it may have shown all along.
+#[test]
+fn what_nobody_acknowledged_is_not_verified_by_a_value_that_the_field_may_have_had_before() {
+    let check = |before: Option<f64>, event: &Event, expect: Phase| {
+        let sent = along(&armed(1), &[Event::Send { before }]);
+        let shown = apply(&sent, &Event::ReadBack(sample(1.0)), after(1.0)).expect("legal");
+        let doubt = apply(&shown, event, after(2.0)).expect("legal");
+        let found = apply(&doubt, &Event::ReadBack(sample(3.0)), after(3.0)).unwrap_or(doubt);
+        assert_eq!(found.phase(), expect, "{before:?} {}", event.kind());
+        found
+    };
+    for event in [Event::Lose { reason: "it broke".to_owned() }, Event::Restart] {
+        check(Some(60.0), &event, Phase::Verified);
+        for before in [Some(72.5), Some(73.0), Some(f64::NAN), None] {
+            let doubt = check(before, &event, Phase::Indeterminate);
+            // Once the transport says that it has it, the field does show its effect.
+            let acked = Event::Acknowledge { receipt: "PUBACK".to_owned() };
+            let acked = apply(&doubt, &acked, after(3.5)).expect("legal");
+            let settled = apply(&acked, &Event::ReadBack(sample(4.0)), after(4.0)).expect("legal");
+            assert_eq!(settled.phase(), Phase::Verified);
+        }
+    }
+    let silent = along(&armed(1), &[Event::Send { before: Some(72.0) }, Event::ReadBack(sample(1.0))]);
+    assert_eq!(apply(&silent, &Event::Tick, after(5.0)).expect("legal").phase(), Phase::Indeterminate);
+}
+
+/// A newer command that is read back at the same point is sent: what shows there from then on may be its doing.
+#[test]
+fn what_shows_after_a_newer_command_was_sent_says_nothing_of_an_older_one() {
+    let newer = Event::Overtake { by: id(2) };
+    let acked = along(&sent(1), &[Event::Acknowledge { receipt: "PUBACK".to_owned() }]);
+    for record in [sent(1), acked.clone(), in_doubt(1)] {
+        let overtaken = apply(&record, &newer, after(1.0)).expect("legal");
+        assert_eq!((overtaken.phase(), overtaken.overtaken()), (record.phase(), Some(id(2))));
+        assert!(!overtaken.feedback_counts());
+        let shown = apply(&overtaken, &Event::ReadBack(sample(2.0)), after(2.0)).expect("legal");
+        assert_eq!(shown, overtaken);
+        let text = overtaken.document().expect("document");
+        assert_eq!(Record::from_document(&text).expect("a true record"), overtaken);
+        let late = apply(&overtaken, &Event::Tick, after(5.0)).expect("legal");
+        let open = |state: &State| matches!(state, State::Indeterminate { settle_until: Some(_), .. });
+        assert!(late.phase() == Phase::Indeterminate && !open(late.state()), "{:?}", late.state());
+        let again = recover(&overtaken, Some(&sample(2.0)), after(2.0)).expect("legal");
+        assert!(again.phase() == Phase::Indeterminate && !open(again.state()), "{:?}", again.state());
+    }
+    // What it showed before counts.
+    let shown = apply(&sent(1), &Event::ReadBack(sample(1.0)), after(1.0)).expect("legal");
+    let overtaken = apply(&shown, &newer, after(1.5)).expect("legal");
+    let settled = apply(&overtaken, &Event::Acknowledge { receipt: String::new() }, after(2.0));
+    assert_eq!(settled.expect("legal").phase(), Phase::Verified);
+    let document = in_doubt(1).document().expect("document");
+    assert!(!document.contains("overtaken"), "as an older version wrote it: {document}");
+}
+
 #[test]
 fn without_a_read_back_in_time_nobody_knows() {
     let acked = along(&sent(1), &[Event::Acknowledge { receipt: String::new() }]);
@@ -200,7 +282,7 @@ fn without_a_read_back_in_time_nobody_knows() {
     // With a long time for the read-back the transport still has to answer; a read-back can settle it meanwhile.
     let feedback = terms(0).feedback.map(|feedback| Feedback { within_ms: 60_000, ..feedback });
     let slow = Record::propose(command(1), Terms { feedback, ..terms(0) }, NOW).expect("proposed");
-    let silent = tick(&along(&slow, &[Event::Permit, Event::Arm, Event::Send]), 10.0);
+    let silent = tick(&along(&slow, &[Event::Permit, Event::Arm, send()]), 10.0);
     let open = State::Indeterminate { doubt: Doubt::NoAnswer, settle_until: Some(after(60.0)) };
     assert_eq!(*silent.state(), open);
     let settled = apply(&silent, &Event::ReadBack(sample(59.0)), after(59.0)).expect("legal");
@@ -210,7 +292,7 @@ fn without_a_read_back_in_time_nobody_knows() {
 #[test]
 fn a_target_without_feedback_ends_with_the_acknowledgement() {
     let bare = Record::propose(command(1), Terms { feedback: None, ..terms(0) }, NOW).expect("proposed");
-    let sent = along(&bare, &[Event::Permit, Event::Arm, Event::Send]);
+    let sent = along(&bare, &[Event::Permit, Event::Arm, send()]);
     assert_eq!(sent.deadline(), Some(NOW.plus(ANSWER_MAX)));
     assert_eq!(apply(&sent, &Event::ReadBack(sample(1.0)), after(1.0)), Err(Illegal::NoFeedback));
     let acked = along(&sent, &[Event::Acknowledge { receipt: "PUBACK".to_owned() }]);
@@ -289,7 +371,7 @@ fn classes_are_held_to_their_bounds() {
         |json: serde_json::Value| serde_json::from_value::<Class>(json).map_err(|error| error.to_string());
     let routine = read(serde_json::json!({ "approvers": 0 })).expect("a class");
     assert_eq!((routine.approve_within_s, routine.check()), (300, Ok(())));
-    assert_eq!(Terms::new(&routine, 2, None).approve_within_ms, 300_000);
+    assert_eq!(Terms::new(&routine, 2, None, None).approve_within_ms, 300_000);
     assert!(
         read(serde_json::json!({ "approvers": 0, "rank": 1 })).is_err_and(|error| error.contains("rank"))
     );

@@ -14,7 +14,7 @@ fn in_phase(phase: Phase) -> Vec<Record> {
     let acked = along(&sent(1), &[Event::Acknowledge { receipt: "PUBACK".to_owned() }]);
     let no_feedback =
         Record::propose(command(1), Terms { feedback: None, ..terms(0) }, NOW).expect("proposed");
-    let bare = along(&no_feedback, &[Event::Permit, Event::Arm, Event::Send]);
+    let bare = along(&no_feedback, &[Event::Permit, Event::Arm, send()]);
     let bare_acked = along(&bare, &[Event::Acknowledge { receipt: "PUBACK".to_owned() }]);
     let at =
         |record: &Record, event: Event, seconds: f64| apply(record, &event, after(seconds)).expect("legal");
@@ -51,7 +51,7 @@ fn events(kind: EventKind, record: &Record) -> Vec<Event> {
         }
         EventKind::Reject => vec![Event::Reject { by: by(), reason: text() }],
         EventKind::Arm => vec![Event::Arm],
-        EventKind::Send => vec![Event::Send],
+        EventKind::Send => vec![send(), Event::Send { before: None }, Event::Send { before: Some(72.5) }],
         EventKind::Acknowledge => vec![Event::Acknowledge { receipt: "PUBACK".to_owned() }],
         EventKind::NotSent => vec![Event::NotSent { reason: text() }],
         EventKind::Decline => vec![Event::Decline { reason: text() }],
@@ -62,6 +62,7 @@ fn events(kind: EventKind, record: &Record) -> Vec<Event> {
         EventKind::Withdraw => vec![Event::Withdraw { by: by(), reason: text() }],
         EventKind::Restart => vec![Event::Restart],
         EventKind::Resolve => vec![Event::Resolve { by: by(), note: text() }],
+        EventKind::Overtake => vec![Event::Overtake { by: id(2) }],
     }
 }
 

@@ -6,20 +6,22 @@ use rumqttc_v4::{
 };
 use tokio::sync::watch;
 
-use super::{Client, HELD_MAX, MqttOptions, WINDOW};
-use crate::{Answer, Beat, Order};
+use super::window::{UNDER_WAY_MAX, UNSAID};
+use super::{Client, HELD_MAX, MqttOptions};
+use crate::{Answer, Order};
 
-/// One connection, from its first attempt to its end; gives why it ended.
+/// One connection, from its first attempt to its end; gives why it ended. `connected` hears how many messages the broker takes at
+/// once.
 pub(super) async fn connection(
     options: &MqttOptions,
     mut hung_up: watch::Receiver<bool>,
-    connected: impl Fn(Client),
+    connected: impl Fn(Client, u16),
 ) -> String {
     let mut line =
         LineOptions::new(options.client_id.clone(), Broker::tcp(options.host.clone(), options.port));
     line.set_keep_alive(u16::try_from(options.keep_alive.as_secs().max(1)).unwrap_or(u16::MAX))
         .set_session_mode(SessionMode::Clean)
-        .set_inflight(WINDOW);
+        .set_inflight(UNDER_WAY_MAX);
     if let Some((user, password)) = &options.credentials {
         line.set_credentials(user.clone(), password.clone().into_bytes());
     }
@@ -39,18 +41,19 @@ pub(super) async fn connection(
     events.set_network_options(network);
     loop {
         let step = tokio::select! {
-            step = events.poll() => step,
+            biased;
             _ = hung_up.wait_for(|hung_up| *hung_up) => return "it did not answer in time".to_owned(),
+            step = events.poll() => step,
         };
         match step {
-            Ok(Event::Incoming(Incoming::ConnAck(_))) => connected(Client::V4(client.clone())),
+            Ok(Event::Incoming(Incoming::ConnAck(_))) => connected(Client::V4(client.clone()), UNSAID),
             Ok(_) => {}
             Err(error) => return error.to_string(),
         }
     }
 }
 
-/// Hands an order to the library, which writes it at once: the window is never full.
+/// Hands an order to the library, which writes it at once: whoever calls has a place for it.
 pub(super) fn publish(
     client: &AsyncClient,
     order: &Order<'_>,
@@ -61,10 +64,10 @@ pub(super) fn publish(
         .map_err(|error| error.to_string())
 }
 
-/// Hands a sign of life to the library: QoS 0, and nobody tells whether it arrived.
-pub(super) fn beat(client: &AsyncClient, beat: &Beat<'_>, payload: Vec<u8>) -> Result<(), String> {
+/// Hands a sign of life to the library; in this version of the protocol it cannot expire.
+pub(super) fn beat(client: &AsyncClient, topic: &str, payload: Vec<u8>) -> Result<PublishNotice, String> {
     client
-        .try_publish(beat.address, payload, PublishOptions::at_most_once())
+        .try_publish_tracked(topic, payload, PublishOptions::at_least_once())
         .map_err(|error| error.to_string())
 }
 

@@ -8,20 +8,22 @@ use rumqttc_v5::{
 };
 use tokio::sync::watch;
 
-use super::{Client, HELD_MAX, MqttOptions, WINDOW};
-use crate::{Answer, Beat, Order};
+use super::window::UNDER_WAY_MAX;
+use super::{Client, HELD_MAX, MqttOptions};
+use crate::{Answer, Order};
 
-/// One connection, from its first attempt to its end; gives why it ended.
+/// One connection, from its first attempt to its end; gives why it ended. `connected` hears how many messages the broker takes at
+/// once.
 pub(super) async fn connection(
     options: &MqttOptions,
     mut hung_up: watch::Receiver<bool>,
-    connected: impl Fn(Client),
+    connected: impl Fn(Client, u16),
 ) -> String {
     let mut line =
         LineOptions::new(options.client_id.clone(), Broker::tcp(options.host.clone(), options.port));
     line.set_keep_alive(u16::try_from(options.keep_alive.as_secs().max(1)).unwrap_or(u16::MAX))
         .set_session_mode(SessionMode::Clean)
-        .set_outgoing_inflight_upper_limit(WINDOW);
+        .set_outgoing_inflight_upper_limit(UNDER_WAY_MAX);
     if let Some((user, password)) = &options.credentials {
         line.set_credentials(user.clone(), password.clone().into_bytes());
     }
@@ -41,18 +43,23 @@ pub(super) async fn connection(
     let (client, mut events) = AsyncClient::builder(line).capacity(HELD_MAX).build();
     loop {
         let step = tokio::select! {
-            step = events.poll() => step,
+            biased;
             _ = hung_up.wait_for(|hung_up| *hung_up) => return "it did not answer in time".to_owned(),
+            step = events.poll() => step,
         };
         match step {
-            Ok(Event::Incoming(Incoming::ConnAck(_))) => connected(Client::V5(client.clone())),
+            Ok(Event::Incoming(Incoming::ConnAck(ack))) => {
+                // One that says nothing takes as many as there are packet ids.
+                let takes = ack.properties.and_then(|said| said.receive_max).unwrap_or(u16::MAX);
+                connected(Client::V5(client.clone()), takes);
+            }
             Ok(_) => {}
             Err(error) => return error.to_string(),
         }
     }
 }
 
-/// Hands an order to the library, which writes it at once: the window is never full.
+/// Hands an order to the library, which writes it at once: whoever calls has a place for it.
 pub(super) fn publish(
     client: &AsyncClient,
     order: &Order<'_>,
@@ -70,16 +77,21 @@ pub(super) fn publish(
     client.try_publish_tracked(order.address, payload, options).map_err(|error| error.to_string())
 }
 
-/// Hands a sign of life to the library: QoS 0, and nobody tells whether it arrived.
-pub(super) fn beat(client: &AsyncClient, beat: &Beat<'_>, payload: Vec<u8>) -> Result<(), String> {
+/// Hands a sign of life to the library.
+pub(super) fn beat(
+    client: &AsyncClient,
+    topic: &str,
+    payload: Vec<u8>,
+    expiry_s: u32,
+) -> Result<PublishNotice, String> {
     let properties = PublishProperties {
         payload_format_indicator: Some(1),
-        message_expiry_interval: Some(beat.expiry_s()),
+        message_expiry_interval: Some(expiry_s),
         content_type: Some("application/json".to_owned()),
         ..PublishProperties::default()
     };
-    let options = PublishOptions::at_most_once().properties(properties);
-    client.try_publish(beat.address, payload, options).map_err(|error| error.to_string())
+    let options = PublishOptions::at_least_once().properties(properties);
+    client.try_publish_tracked(topic, payload, options).map_err(|error| error.to_string())
 }
 
 /// What the broker says of it, in the end.

@@ -87,6 +87,7 @@ async fn play(
     for_: Option<Duration>,
     listen: SocketAddr,
 ) -> anyhow::Result<()> {
+    let mut signals = super::run::StopSignals::listen()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let broker = Broker::start(0).await?;
     let site = folder.join("site.toml");
@@ -111,13 +112,13 @@ async fn play(
             ended?;
             bail!("the simulated rig ended by itself");
         }
-        stopped = super::run::until_stopped(for_) => stopped?,
+        () = signals.within(for_) => {}
     }
     let site = running.house().site(geminus_access::Scope::all()).await?;
     let twin = running.house().twin("pump-rig-1".to_owned()).await?;
     stop.send_replace(true);
     rig.await?;
-    super::run::stop(running).await?;
+    super::run::stop(running, signals).await?;
     broker.stop().await;
     let rows: u64 = twin.behaviors.iter().map(|behavior| behavior.rows).sum();
     let samples = site.inputs.map_or(0, |inputs| inputs.samples);

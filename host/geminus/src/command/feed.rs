@@ -95,10 +95,10 @@ pub(crate) fn run(options: Feed) -> anyhow::Result<()> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
+        let mut signals = super::run::StopSignals::listen()?;
         tokio::select! {
             fed = play(&options, &tapes) => fed,
-            stopped = super::run::stop_signal() => {
-                stopped?;
+            () = signals.next() => {
                 eprintln!("stopped: what the broker acknowledged stays there");
                 Ok(())
             }

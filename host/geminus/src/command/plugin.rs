@@ -24,9 +24,9 @@ pub(crate) enum Plugin {
         #[arg(long, default_value = ".")]
         dir: PathBuf,
     },
-    /// Compiles a plugin crate and makes the package.
+    /// Compiles a plugin crate, or a behavior in another language, and makes the package.
     Build {
-        /// Folder of the plugin's crate.
+        /// Folder of the plugin's crate, or of `declaration.json` beside sources in C, JavaScript or Python.
         #[arg(default_value = ".")]
         crate_dir: PathBuf,
         /// Folder to rename the package into; give a site's plugin folder to swap it in.

@@ -43,6 +43,9 @@ pub(crate) enum Target {
         /// As what it is held.
         #[arg(long = "as", default_value = "operator")]
         level: Holder,
+        /// As what you act; only an admin releases the lockout of a target whose state cannot be read.
+        #[arg(long)]
+        role: Option<Acts>,
         #[command(flatten)]
         of: Of,
     },
@@ -179,13 +182,13 @@ fn obey(target: Target, out: &mut impl Write) -> anyhow::Result<()> {
             let level = if local { "local" } else { "operator" };
             of.give("hold", json!({ "level": level, "for_s": for_s, "reason": reason }), out)
         }
-        Target::Release { level, of } => {
+        Target::Release { level, role, of } => {
             let level = match level {
                 Holder::Operator => "operator",
                 Holder::Local => "local",
                 Holder::Lockout => "lockout",
             };
-            of.give("release", json!({ "level": level }), out)
+            of.give("release", json!({ "level": level, "role": role.map(name) }), out)
         }
         Target::Lockout { for_s, reason, of } => {
             of.give("lockout", json!({ "for_s": for_s, "reason": reason }), out)

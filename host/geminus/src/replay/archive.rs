@@ -97,7 +97,8 @@ impl Archive {
         Deck::start(&compiled, subject, parameters, number)
     }
 
-    fn of(&mut self, number: u32) -> anyhow::Result<(Arc<[u8]>, Arc<Compiled>)> {
+    /// Parameters and component of an incarnation.
+    pub(super) fn of(&mut self, number: u32) -> anyhow::Result<(Arc<[u8]>, Arc<Compiled>)> {
         let known = self.incarnations.get(&number);
         let known = known.with_context(|| format!("incarnation {number} is not in control.db"))?;
         let (parameters, label) = (Arc::from(known.parameters.as_slice()), known.plugin.clone());

@@ -12,6 +12,7 @@ use super::*;
 mod golden;
 pub(crate) mod guest;
 mod record;
+mod recorded;
 mod words;
 
 use guest::{half_more, package, turned};

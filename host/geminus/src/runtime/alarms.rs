@@ -8,6 +8,9 @@ mod show;
 mod told;
 pub(crate) mod watch;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -18,7 +21,7 @@ use geminus_alarm::{Alarm, Change, Desk, Key, Now, Order, Record, Refusal, Signa
 use geminus_api::query::AlarmsQuery;
 use geminus_api::{EventBus, Trouble, view as api};
 use geminus_core::{Clock, Event, Severity, TwinIndex};
-use geminus_store::{AlarmRecord, Control};
+use geminus_store::{AlarmRecord, Control, StoreError};
 use geminus_twin::Plant;
 use tokio::sync::oneshot;
 
@@ -26,9 +29,12 @@ use super::chronicle::Chronicle;
 use super::commands;
 use super::commands::points::AlarmNow;
 use super::press::Press;
+use super::vitals::{Alive, Vital};
 
 /// How often delays are looked at and what changed is written down and told.
 const TICK_EVERY: Duration = Duration::from_millis(100);
+/// How often the desk of commands hears of alarms at least, so that it knows that what it heard last still holds.
+const SIGN_EVERY: Duration = Duration::from_secs(1);
 /// What shards have said and nobody has heard yet, in batches; a full queue leaves it with the shard.
 const BATCHES_MAX: usize = 1_024;
 /// How long nobody is told again that alarms cannot be written down.
@@ -50,6 +56,7 @@ pub(crate) struct Alarms {
     pub(crate) signals: Sender<Vec<Signal>>,
     /// What was up when the host ended.
     pub(crate) active: Arc<BTreeSet<Key>>,
+    pub(crate) vital: Arc<Vital>,
     pub(crate) thread: JoinHandle<()>,
 }
 
@@ -67,18 +74,21 @@ pub(crate) fn start(
 ) -> std::io::Result<Alarms> {
     let definitions = plant.alarms.iter().map(|alarm| alarm.definition.clone()).collect();
     let mut desk = Desk::new(definitions, plant.alarm_settings.clone());
-    let active = restore(&mut desk, plant, &control, &chronicle, now(clock.as_ref()));
+    let read = control.alarms();
+    let Restored { active, unreadable, is_whole } =
+        restore(&mut desk, plant, read, &chronicle, now(clock.as_ref()));
     for key in press.alarms() {
         if let Some(alarm) = show::alarm(plant, &desk, key, now(clock.as_ref())) {
             press.alarm(key, &alarm);
         }
     }
     let started = now(clock.as_ref());
-    let up = desk.entries(started).map(|entry| alarm_now(&desk, entry.key)).collect::<Vec<_>>();
-    drop(commands.send(commands::Ask::Alarms(up.into_iter().flatten().collect(), true)));
+    drop(commands.send(commands::Ask::Alarms(at_start(&desk, &unreadable, started), is_whole)));
     let (asks, asked) = unbounded();
     let (signals, heard) = bounded(BATCHES_MAX);
+    let (vital, alive) = Vital::turning("alarms", clock.monotonic());
     let room = Room {
+        alive,
         plant: Arc::clone(plant),
         desk,
         control,
@@ -89,51 +99,71 @@ pub(crate) fn start(
         commands,
         changes: Vec::new(),
         next_tick: Duration::ZERO,
+        next_sign: Duration::ZERO,
         quiet_until: None,
     };
     let thread = std::thread::Builder::new().name("alarms".to_owned());
     let thread = thread.spawn(move || room.run(asked, &heard))?;
-    Ok(Alarms { asks, signals, active: Arc::new(active), thread })
+    Ok(Alarms { asks, signals, active: Arc::new(active), vital, thread })
 }
 
-/// Gives which were up. What the site does not define any more stays where it is.
+/// What is known of the alarms of the last run.
+#[derive(Debug, Default)]
+struct Restored {
+    /// Which were up.
+    active: BTreeSet<Key>,
+    /// Of which nothing is known.
+    unreadable: Vec<Key>,
+    /// Whether these are all that there were.
+    is_whole: bool,
+}
+
+/// Puts back what was read. What the site does not define any more stays where it is.
 fn restore(
     desk: &mut Desk,
     plant: &Plant,
-    control: &Control,
+    read: Result<Vec<AlarmRecord>, StoreError>,
     chronicle: &Chronicle,
     now: Now,
-) -> BTreeSet<Key> {
-    let records = control.alarms().unwrap_or_else(|error| {
-        let message = format!("alarms of the last run cannot be read, all begin as normal: {error}");
-        chronicle.tell(Event::new("alarms-unreadable", Severity::Error, message));
-        Vec::new()
-    });
-    if records.is_empty() {
-        return BTreeSet::new();
-    }
+) -> Restored {
+    let records = match read {
+        Ok(records) => records,
+        Err(error) => {
+            let message = format!(
+                "alarms of the last run cannot be read: all begin as normal, and no target with alarms_block is written \
+                 before a start that can read them: {error}"
+            );
+            chronicle.tell(Event::new("alarms-unreadable", Severity::Error, message));
+            return Restored::default();
+        }
+    };
+    let mut restored = Restored { is_whole: true, ..Restored::default() };
     let twins: std::collections::HashMap<&str, TwinIndex> =
         plant.indices().filter_map(|index| Some((&*plant.twin(index)?.id, index))).collect();
-    let mut active = BTreeSet::new();
     for AlarmRecord { twin, name, document } in records {
         let Some(key) = twins.get(twin.as_str()).and_then(|twin| desk.key(*twin, &name)) else { continue };
         match serde_json::from_str::<Record>(&document.unwrap_or_default()) {
             Ok(record) => {
                 if record.state.is_active() {
-                    active.insert(key);
+                    restored.active.insert(key);
                 }
                 desk.restore(key, record, now);
             }
             Err(error) => {
-                let message = format!("alarm {name} of {twin} cannot be read and begins as normal: {error}");
+                restored.unreadable.push(key);
+                let message = format!(
+                    "alarm {name} of {twin} cannot be read: it begins as normal, and blocks as if it were active until it has \
+                     changed: {error}"
+                );
                 chronicle.tell(Event::new("alarms-unreadable", Severity::Error, message).twin(twin));
             }
         }
     }
-    active
+    restored
 }
 
 struct Room {
+    alive: Alive,
     plant: Arc<Plant>,
     desk: Desk,
     control: Control,
@@ -146,6 +176,8 @@ struct Room {
     /// Not told yet.
     changes: Vec<Change>,
     next_tick: Duration,
+    /// When the desk of commands is told that there is nothing to tell.
+    next_sign: Duration,
     /// Until when nobody is told again that nothing can be written; `None` while all is well.
     quiet_until: Option<Duration>,
 }
@@ -165,7 +197,9 @@ impl Room {
                 },
                 default(TICK_EVERY) => {}
             }
-            if self.clock.monotonic() >= self.next_tick {
+            let turned = self.clock.monotonic();
+            self.alive.turn(turned);
+            if turned >= self.next_tick {
                 self.tick();
             }
         }
@@ -190,7 +224,7 @@ impl Room {
         self.tell(now);
     }
 
-    fn save(&mut self) -> Result<(), geminus_store::StoreError> {
+    fn save(&mut self) -> Result<(), StoreError> {
         let unsaved = self.desk.unsaved();
         if unsaved.is_empty() {
             return Ok(());
@@ -207,7 +241,7 @@ impl Room {
         Ok(())
     }
 
-    fn unsaved(&mut self, error: &geminus_store::StoreError) {
+    fn unsaved(&mut self, error: &StoreError) {
         let monotonic = self.clock.monotonic();
         if self.quiet_until.is_some_and(|until| monotonic < until) {
             return;
@@ -225,7 +259,9 @@ impl Room {
             self.chronicle.tell(told::event(&self.plant, &self.desk, &change));
         }
         let told: Vec<AlarmNow> = changed.iter().filter_map(|key| alarm_now(&self.desk, *key)).collect();
-        if !told.is_empty() {
+        let monotonic = self.clock.monotonic();
+        if !told.is_empty() || monotonic >= self.next_sign {
+            self.next_sign = monotonic + SIGN_EVERY;
             // Once that thread has gone, nothing is written any more.
             drop(self.commands.send(commands::Ask::Alarms(told, false)));
         }
@@ -277,6 +313,14 @@ impl Room {
         self.changes.extend(changes);
         show::alarm(&self.plant, &self.desk, key, now).ok_or_else(unknown)
     }
+}
+
+/// How all alarms that are not normal stand after a start, as far as commands care. One of which nothing is known may be active, so it
+/// blocks until it has changed.
+fn at_start(desk: &Desk, unreadable: &[Key], now: Now) -> Vec<AlarmNow> {
+    let known = desk.entries(now).filter_map(|entry| alarm_now(desk, entry.key));
+    let doubtful = unreadable.iter().filter_map(|key| alarm_now(desk, *key));
+    known.chain(doubtful.map(|alarm| AlarmNow { active: true, ..alarm })).collect()
 }
 
 /// How an alarm stands, as far as commands care.

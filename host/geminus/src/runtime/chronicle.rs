@@ -39,6 +39,17 @@ impl Chronicle {
         self.told.fetch_add(1, Ordering::Release);
     }
 
+    /// Tells it and waits until it is durable: whoever acts on it does so afterwards. Gives its number in the journal. Blocks.
+    ///
+    /// # Errors
+    /// When it cannot be written: then nothing may be done that had to be recorded first.
+    pub(crate) fn record(&self, event: Event) -> Result<u64, geminus_store::StoreError> {
+        tracing::info!(kind = event.kind, twin = event.twin.as_deref(), "{}", event.message);
+        let recorded = self.journal.record(event);
+        self.told.fetch_add(1, Ordering::Release);
+        recorded
+    }
+
     /// Waits until the journal has what was told before. Blocks.
     pub(crate) fn flush(&self) -> Result<(), geminus_store::StoreError> {
         self.journal.flush()

@@ -5,6 +5,7 @@
 mod apart;
 mod conduct;
 pub(crate) mod costs;
+mod fork;
 mod saved;
 pub(crate) mod side;
 pub(crate) mod trial;

@@ -6,6 +6,7 @@
 mod ask;
 mod beat;
 mod books;
+mod bumpless;
 mod clocks;
 mod desk;
 pub(crate) mod egress;
@@ -15,12 +16,14 @@ mod orders;
 pub(crate) mod points;
 mod propose;
 mod recovery;
+mod rows;
 mod send;
 pub(crate) mod show;
 mod station;
 mod tick;
 pub(crate) mod watch;
 pub(crate) mod wish;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -42,7 +45,9 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::chronicle::Chronicle;
+use super::vitals::{Alive, Vital};
 use books::HouseBooks;
+pub(crate) use bumpless::FirstCommands;
 use clocks::now;
 pub(crate) use desk::CONFIDENCE;
 use desk::Desk;
@@ -52,6 +57,9 @@ use watch::Told;
 
 /// How often deadlines are looked at.
 const TICK_EVERY: Duration = Duration::from_millis(100);
+/// How often it is marked what the journal was told: what was told after the last mark is looked for at the next start, if the host is
+/// killed.
+const MARK_EVERY: Duration = Duration::from_secs(1);
 /// What shards have said and nobody has heard yet, in batches; a full queue leaves it with the shard.
 const BATCHES_MAX: usize = 1_024;
 /// How often commands that are long over are forgotten.
@@ -79,7 +87,7 @@ pub(crate) enum Ask {
     Arm(String, Authority, String, Actor, Reply<api::AuthorityView>),
     /// Whether anything can be sent.
     Dispatch(Reply<api::DispatchView>),
-    /// How alarms stand; whether these are all that are not normal.
+    /// How alarms stand; whether these are all that are not normal. Said every second, also when there is nothing to say.
     Alarms(Vec<AlarmNow>, bool),
     /// What the transport says of a command.
     Answer(Uuid, Answer),
@@ -104,6 +112,7 @@ pub(crate) struct Commands {
     /// For shards.
     pub(crate) told: Sender<Told>,
     pub(crate) meters: Arc<Meters>,
+    pub(crate) vital: Arc<Vital>,
     pub(crate) thread: JoinHandle<()>,
 }
 
@@ -124,24 +133,40 @@ pub(crate) fn start(
     let (told, heard) = bounded(BATCHES_MAX);
     let meters = Arc::new(Meters::default());
     let outbox = store.outbox();
-    let (open, targets) = (outbox.open_commands()?, outbox.targets()?);
     let (outside, journal) = (Arc::clone(&clock), store.journal());
-    let books = HouseBooks { outbox: outbox.clone(), journal, chronicle, bus, clock: outside };
+    // Before this run says anything about them.
+    if let Err(error) = words::catch_up(&outbox, &journal, &chronicle) {
+        tracing::error!(%error, "what became of commands of the last run cannot be told to the journal");
+    }
+    let (open, targets) = (outbox.open_commands()?, outbox.targets()?);
+    let books =
+        HouseBooks { outbox: outbox.clone(), journal, chronicle, bus, clock: outside, told: Vec::new() };
     let lines = egress::lines(plant, (data, beside), &clock)?;
     let answers = Answers(asks.clone());
     let mut desk = Desk::new(Arc::clone(plant), books, lines, answers, Arc::clone(&meters));
     desk.recover(open, targets, now(clock.as_ref()));
-    let room = Room { desk, clock, outbox, next_tick: Duration::ZERO, next_forget: FORGET_EVERY };
+    let (vital, alive) = Vital::turning("commands", clock.monotonic());
+    let room = Room {
+        alive,
+        desk,
+        clock,
+        outbox,
+        next_tick: Duration::ZERO,
+        next_mark: Duration::ZERO,
+        next_forget: FORGET_EVERY,
+    };
     let thread = std::thread::Builder::new().name("commands".to_owned());
     let thread = thread.spawn(move || room.run(&asked, heard))?;
-    Ok(Commands { asks, told, meters, thread })
+    Ok(Commands { asks, told, meters, vital, thread })
 }
 
 struct Room {
+    alive: Alive,
     desk: Desk<HouseBooks>,
     clock: Arc<dyn Clock>,
     outbox: Outbox,
     next_tick: Duration,
+    next_mark: Duration,
     next_forget: Duration,
 }
 
@@ -162,9 +187,10 @@ impl Room {
             };
             // Before anything that was heard while the host stood still.
             let now = now(self.clock.as_ref());
+            self.alive.turn(now.monotonic);
             self.desk.turn(now);
             match word {
-                Word::Ask(Ask::Stop) => return,
+                Word::Ask(Ask::Stop) => return self.desk.books.mark_told(),
                 Word::Ask(ask) => self.answer(ask, now),
                 Word::Told(Told { samples, wishes }) => {
                     self.desk.hear_samples(samples, now);
@@ -175,6 +201,10 @@ impl Room {
             if now.monotonic >= self.next_tick {
                 self.next_tick = now.monotonic + TICK_EVERY;
                 self.desk.tick(now);
+                if now.monotonic >= self.next_mark {
+                    self.next_mark = now.monotonic + MARK_EVERY;
+                    self.desk.books.mark_told();
+                }
                 self.forget(now);
             }
         }
@@ -209,7 +239,7 @@ impl Room {
                 drop(reply.send(desk.order_authority(&twin, level, &reason, &actor, now)));
             }
             Ask::Dispatch(reply) => drop(reply.send(Ok(show::dispatch(desk)))),
-            Ask::Alarms(told, whole) => desk.alarms.hear(told, whole),
+            Ask::Alarms(told, whole) => desk.alarms.hear(told, whole, now),
             Ask::Answer(id, answer) => desk.hear_answer(id, answer, now),
             Ask::Stop => {}
         }

@@ -1,11 +1,13 @@
 //! The house as the API sees it: questions go to shards as messages, to the store on blocking threads.
 
+mod ahead;
 mod glance;
 mod history;
 mod kept_commands;
 mod marks;
 mod metrics;
 mod plugins;
+mod thread;
 
 pub(crate) use metrics::pause_histogram;
 
@@ -20,19 +22,21 @@ use geminus_alarm::Order;
 use geminus_api::metrics::Exposition;
 use geminus_api::orders::{CommandOrder, TargetOrder, Wish};
 use geminus_api::query::{
-    ActivationsQuery, AlarmsQuery, CommandsQuery, HistoryQuery, JournalQuery, TargetsQuery, TwinsQuery,
+    ActivationsQuery, AlarmsQuery, CommandsQuery, HistoryQuery, JournalQuery, TargetsQuery, ThreadQuery,
+    TwinsQuery,
 };
 use geminus_api::{Actor, House, Trouble, view as api};
-use geminus_core::{Authority, Clock, Event, Severity, Timestamp, TwinIndex};
+use geminus_core::{Authority, Clock, ContextRecord, Event, Severity, Timestamp, TwinIndex};
 use geminus_ingest::Reason;
 use geminus_ingest::refusal::RefusalCounts;
 use geminus_opcua::server::ServerStats;
 use geminus_registry::{Package, store_bytes};
 use geminus_rollout::Plan;
+use geminus_scenario::{ForecastAsk, ForecastReport, Study, StudyReport};
 use geminus_store::{ActivationFilter, Stats, Store};
 use geminus_twin::Plant;
 use geminus_twin::shard::Counters;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use uuid::Uuid;
 
 use super::alarms;
@@ -46,6 +50,7 @@ use super::opcua_server::Exhibit;
 use super::plugins::Board;
 use super::proposals;
 use super::rollouts::Document;
+use super::vitals::Vital;
 
 /// A loop that has not turned for this long is not alive.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
@@ -64,6 +69,8 @@ pub(crate) struct Rooms {
     pub(crate) manager: Sender<Heard>,
     pub(crate) alarms: Sender<alarms::Ask>,
     pub(crate) commands: Sender<commands::Ask>,
+    /// Threads beside the shards.
+    pub(crate) vitals: Vec<Arc<Vital>>,
     pub(crate) command_meters: Arc<commands::Meters>,
     pub(crate) sources: Arc<Vec<Source>>,
     pub(crate) certificates: Certificates,
@@ -71,6 +78,8 @@ pub(crate) struct Rooms {
     pub(crate) replayed: Vec<Arc<RefusalCounts>>,
     /// The OPC UA server of the site, if it has one, and what it shows.
     pub(crate) opcua_server: Option<(Arc<ServerStats>, Arc<Exhibit>)>,
+    /// The one place for a study.
+    pub(crate) studies: Arc<Semaphore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) started: Timestamp,
     pub(crate) plugins: PathBuf,
@@ -243,6 +252,27 @@ impl House for Rooms {
 
     async fn history(&self, query: HistoryQuery) -> Result<api::HistoryView, Trouble> {
         self.past(query).await
+    }
+
+    async fn forecast(&self, twin: String, ask: ForecastAsk) -> Result<ForecastReport, Trouble> {
+        self.foresee(twin, ask).await
+    }
+
+    async fn what_if(&self, twin: String, study: Study) -> Result<StudyReport, Trouble> {
+        self.explore(twin, study).await
+    }
+
+    async fn thread(&self, query: ThreadQuery) -> Result<api::ThreadView, Trouble> {
+        self.page_of_thread(query).await
+    }
+
+    async fn keep_records(
+        &self,
+        twin: String,
+        records: Vec<ContextRecord>,
+        by: String,
+    ) -> Result<api::RecordsFiledView, Trouble> {
+        self.file_records(twin, records, by).await
     }
 
     async fn certificates(&self) -> Result<api::CertificatesView, Trouble> {
@@ -437,10 +467,9 @@ impl House for Rooms {
     fn alive(&self) -> Result<(), String> {
         let now = self.clock.monotonic();
         let silent = self.meters.iter().position(|meters| meters.silence(now) > SILENCE_MAX);
-        match silent {
-            None => Ok(()),
-            Some(number) => Err(format!("shard {number} has not turned for {SILENCE_MAX:?}")),
-        }
+        let trouble = silent.map(|number| format!("shard {number} has not turned for {SILENCE_MAX:?}"));
+        let other = || self.vitals.iter().find_map(|vital| vital.trouble(now, SILENCE_MAX));
+        trouble.or_else(other).map_or(Ok(()), Err)
     }
 
     fn metrics(&self, out: &mut Exposition) {

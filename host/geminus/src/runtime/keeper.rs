@@ -24,6 +24,7 @@ use super::chronicle::Chronicle;
 use super::message::Ask;
 use super::refeed;
 use super::shard::ShardParts;
+use super::vitals::Vital;
 
 /// State of twins at a border. It waits for its rows as a saved one does: a restart may go on from it, and a replay
 /// takes it up after the row whose time it has, even if another version has answered that row since.
@@ -42,6 +43,7 @@ pub(crate) struct AtBorder {
 #[derive(Debug)]
 pub(crate) struct Keeper {
     stop: Sender<()>,
+    vital: Arc<Vital>,
     thread: JoinHandle<()>,
 }
 
@@ -56,10 +58,17 @@ impl Keeper {
     ) -> anyhow::Result<Self> {
         let (stop, stopped) = crossbeam_channel::bounded(1);
         let mut desk = Desk::new(plant, shards, store, chronicle);
-        let thread = std::thread::Builder::new()
-            .name("keeper".to_owned())
-            .spawn(move || desk.run(&stopped, &borders, every))?;
-        Ok(Self { stop, thread })
+        let (vital, alive) = Vital::waiting("keeper");
+        let thread = std::thread::Builder::new().name("keeper".to_owned()).spawn(move || {
+            desk.run(&stopped, &borders, every);
+            drop(alive);
+        })?;
+        Ok(Self { stop, vital, thread })
+    }
+
+    /// Whether it lives.
+    pub(crate) fn vital(&self) -> Arc<Vital> {
+        Arc::clone(&self.vital)
     }
 
     /// Saves once more and ends. Blocks for it.

@@ -7,7 +7,9 @@ use geminus_api::view::{TwinState, TwinSummary, TwinView};
 use geminus_behavior::{ColdStart, Compiled, Household, Snapshot};
 use geminus_core::TwinIndex;
 use geminus_core::declaration::Priority;
+use geminus_fork::Origin;
 use geminus_rollout::{Bumpless, Phase, Tally};
+use geminus_scenario::Held;
 use geminus_store::Mark;
 use geminus_twin::BindingIndex;
 use tokio::sync::oneshot;
@@ -35,6 +37,8 @@ pub(crate) enum Ask {
     Households(BindingIndex, Option<Arc<HashSet<TwinIndex>>>, Reply<Vec<Household>>),
     /// State of some twins of a binding, in a schema or the newest.
     Copy(BindingIndex, Arc<[TwinIndex]>, Option<u32>, Reply<Vec<Result<Snapshot, String>>>),
+    /// A copy of a twin's behavior, as who answers for it stands between two rows; with the reason when there is none.
+    Fork(TwinIndex, BindingIndex, oneshot::Sender<Result<Forked, String>>),
     /// Put a candidate beside the incumbent of a binding.
     Begin(BindingIndex, Box<Candidate>, Reply<Result<(), String>>),
     /// For whom the candidate should answer in a phase; answered with whether there is one. All is counted anew with
@@ -56,6 +60,14 @@ pub(crate) enum Ask {
     Snapshot(Reply<Copied>),
     /// Close what is open, step it, record it, and end.
     Stop,
+}
+
+/// What forks of a twin begin with.
+#[derive(Debug)]
+pub(crate) struct Forked {
+    pub(crate) origin: Origin,
+    /// What each input holds, in declared order.
+    pub(crate) held: Vec<Held>,
 }
 
 /// The state of all behaviors of a shard.

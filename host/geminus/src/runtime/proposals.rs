@@ -17,8 +17,8 @@ use geminus_twin::{BindingIndex, Plant};
 
 use super::chronicle::Chronicle;
 use super::commanded::Courses;
-use super::commands::CONFIDENCE;
 use super::commands::wish::BehaviorWish;
+use super::commands::{CONFIDENCE, FirstCommands};
 
 /// The same verdict on the same command of a twin is told once in this time.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
@@ -177,6 +177,12 @@ impl Court {
             version: words.version.to_string(),
             digest: String::new(),
         };
+        let rule = self.rule.get(&hearing.index).or_else(|| {
+            let binding = self.plant.binding(hearing.index)?;
+            Some(&binding.stages.bumpless)
+        })?;
+        let span = conversion.apply(declared.maximum) - conversion.apply(declared.minimum);
+        let first = FirstCommands { step_max: rule.step_share * span.abs(), count: rule.commands };
         let mut reason = proposal.reason.replace(char::is_control, " ");
         reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
         Some(BehaviorWish {
@@ -188,6 +194,7 @@ impl Court {
             evidence: evidence(hearing, proposal, words, row),
             row,
             valid: Duration::from_millis(proposal.valid_for_ms.into()),
+            first,
         })
     }
 

@@ -348,7 +348,7 @@ fn a_retained_value_is_fresh_only_by_a_time_of_its_own() {
     ];
     for (route, payload, quality, time) in cases {
         let mut samples = Vec::new();
-        let kept = Arrival { received: NOW, retained: true };
+        let kept = Arrival { received: NOW, kept: true };
         let done = Decoder::default().decode(route, payload.as_bytes(), kept, &mut samples);
         assert!(done.is_ok() && !samples.is_empty(), "{payload}: {done:?}");
         for sample in samples {

@@ -19,6 +19,8 @@ const BATCH_AGE_MAX: Duration = Duration::from_millis(1);
 /// The batch under way and what is needed to fill it.
 pub(super) struct Intake {
     decoder: Decoder,
+    /// Where our own marker comes, which feeds nothing.
+    marker: String,
     refused: RefusalJournal,
     samples: Vec<Sample>,
     packets: Vec<u16>,
@@ -28,9 +30,10 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    pub(super) fn new(decoder: Decoder) -> Self {
+    pub(super) fn new(decoder: Decoder, marker: String) -> Self {
         Self {
             decoder,
+            marker,
             refused: RefusalJournal::default(),
             samples: Vec::with_capacity(BATCH_SAMPLES_MAX),
             packets: Vec::new(),
@@ -55,7 +58,7 @@ impl Intake {
         self.payload_bytes += payload.len() as u64;
         self.packets.extend(packet);
         let routes = house.routes.of(topic);
-        if routes.is_empty() {
+        if routes.is_empty() && topic != self.marker.as_bytes() {
             self.refuse(house, topic, payload, Reason::UnknownTopic, now);
         }
         for route in routes {
@@ -63,6 +66,11 @@ impl Intake {
                 self.refuse(house, topic, payload, reason, now);
             }
         }
+    }
+
+    /// See [`Decoder::last_untimed`].
+    pub(super) fn last_untimed(&self) -> u64 {
+        self.decoder.last_untimed()
     }
 
     /// Whether the batch should go although more is coming.

@@ -2,6 +2,8 @@
 //!
 //! Everything that changes runs in this one task. Tickets end on other threads and send their number here.
 
+mod marker;
+
 use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
@@ -13,6 +15,7 @@ use geminus_core::ticket::TicketEnd;
 use geminus_core::{Event, Severity, TicketBook};
 use tokio::sync::{mpsc, watch};
 
+use super::backlog::{Backlog, SILENCE};
 use super::backoff::Backoff;
 use super::intake::Intake;
 use super::ledger::Ledger;
@@ -42,6 +45,7 @@ pub(super) struct Reader<L: Line, S> {
     book: TicketBook,
     ends: mpsc::UnboundedReceiver<TicketEnd>,
     memo: Memo,
+    backlog: Backlog,
     /// Filters of each SUBSCRIBE that was not answered yet.
     asked: std::collections::VecDeque<Vec<String>>,
     /// Whether every filter of those that were answered was taken.
@@ -96,15 +100,17 @@ impl<L: Line, S: Sink> Reader<L, S> {
         let filters = std::mem::take(&mut options.filters);
         let at_most_once = std::mem::take(&mut options.at_most_once);
         let memo = Memo::open(options.memo.clone(), &options.client_id, &broker, qos, filters, at_most_once);
+        let backlog = Backlog::new(&options.client_id);
         Self {
             voice: line.voice(),
             line,
             broker,
-            intake: Intake::new(Decoder::new(options.limits)),
+            intake: Intake::new(Decoder::new(options.limits), backlog.topic().to_owned()),
             ledger: Ledger::default(),
             book,
             ends,
             memo,
+            backlog,
             asked: std::collections::VecDeque::new(),
             all_taken: true,
             standing: None,
@@ -181,7 +187,7 @@ impl<L: Line, S: Sink> Reader<L, S> {
     /// Waits for the next step. When nothing is there at once, what was read is delivered first; while
     /// waiting, commits are heard. `None`: the connection must be hung up.
     async fn next_step(&mut self) -> ControlFlow<Leave, Option<Result<Step, LineError>>> {
-        let Self { line, voice, house, intake, ledger, book, ends, redeliver, stopped, .. } = self;
+        let Self { line, voice, house, intake, ledger, book, ends, redeliver, backlog, stopped, .. } = self;
         let mut poll = pin!(line.poll());
         if let Some(step) = at_once(poll.as_mut()).await {
             return ControlFlow::Continue(Some(step));
@@ -199,6 +205,7 @@ impl<L: Line, S: Sink> Reader<L, S> {
                     }
                 }
                 step = &mut poll => return ControlFlow::Continue(Some(step)),
+                () = silence(), if backlog.is_open() && ledger.is_empty() => backlog.silent(),
             }
         }
     }
@@ -207,12 +214,17 @@ impl<L: Line, S: Sink> Reader<L, S> {
         match step {
             Step::Message { topic, payload, packet, retained } => {
                 let (received, now) = now;
-                let arrival = Arrival { received, retained };
+                let arrival = Arrival { received, kept: retained | self.backlog.is_open() };
                 self.intake.take(&self.house, (&topic, &payload), packet, (arrival, now));
+                if self.backlog.is_open() {
+                    self.took_from_backlog(&topic, &payload, now);
+                }
             }
             Step::Connected { session_present } => self.connected(session_present),
             Step::Subscribed(answers) => self.subscribed(&answers),
-            Step::Arrived | Step::Declined(_) | Step::Other => {}
+            // The marker is all that a reader publishes.
+            Step::Declined(reason) => self.marker_refused(&reason),
+            Step::Arrived | Step::Other => {}
         }
     }
 
@@ -233,6 +245,7 @@ impl<L: Line, S: Sink> Reader<L, S> {
         self.since = self.house.clock.monotonic();
         self.house.stats.connections.fetch_add(1, Ordering::Relaxed);
         self.standing = Some(session_present);
+        let marks = self.backlog.connected(session_present, self.intake.last_untimed(), self.since);
         let changes = self.memo.changes(session_present);
         if !changes.unsubscribe.is_empty() {
             self.log_if_failed(self.voice.unsubscribe(&changes.unsubscribe));
@@ -251,6 +264,9 @@ impl<L: Line, S: Sink> Reader<L, S> {
         if self.asked.is_empty() {
             self.remember();
             self.stands();
+        }
+        if marks {
+            self.ask_for_marker();
         }
     }
 
@@ -275,6 +291,9 @@ impl<L: Line, S: Sink> Reader<L, S> {
 
     fn subscribed(&mut self, answers: &[Option<String>]) {
         let Some(filters) = self.asked.pop_front() else { return };
+        if self.is_marker(&filters) {
+            return self.marker_subscribed(answers);
+        }
         let mut all_taken = true;
         for (filter, why) in filters.iter().zip(answers) {
             let Some(why) = why else { continue };
@@ -284,7 +303,8 @@ impl<L: Line, S: Sink> Reader<L, S> {
             self.house.tell(Event::new("subscription-refused", Severity::Error, message).facts(facts));
         }
         self.all_taken &= all_taken;
-        if !self.asked.is_empty() {
+        // The marker is asked for last.
+        if self.asked.front().is_some_and(|filters| !self.is_marker(filters)) {
             return;
         }
         if std::mem::replace(&mut self.all_taken, true) {
@@ -309,6 +329,7 @@ impl<L: Line, S: Sink> Reader<L, S> {
         self.asked.clear();
         (self.all_taken, self.standing, self.unasked) = (true, None, None);
         self.set_connected(false);
+        self.marker_lost(now);
         let broker = &self.broker;
         let quiet = self.redelivery_told.is_some_and(|told| now.saturating_sub(told) < QUIET);
         if std::mem::take(&mut self.redeliver) && !quiet {
@@ -420,6 +441,11 @@ fn acknowledge<S>(house: &House<S>, ledger: &mut Ledger, voice: &impl Voice) {
         ledger.acknowledged();
         house.stats.acknowledged.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+async fn silence() {
+    // Nothing but the time ends this.
+    drop(tokio::time::timeout(SILENCE, std::future::pending::<()>()).await);
 }
 
 /// Polls once: the outcome if it is there already.

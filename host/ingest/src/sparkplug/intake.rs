@@ -31,6 +31,8 @@ struct Fed {
 struct Metric {
     fed: Vec<Fed>,
     last: Option<Timestamp>,
+    /// When the last value was taken, as the edge node says; `None` once it is stale, or nobody can say.
+    taken: Option<Timestamp>,
 }
 
 /// Everything that was heard and is not handed on yet.
@@ -100,17 +102,21 @@ impl Intake {
     }
 }
 
-/// When a sample was so. A birth says what is so when it is sent, however old the value, and an edge node may send two
-/// values of one millisecond: neither may fall behind the last sample of its point.
-fn time(update: &Update<'_>, last: Option<Timestamp>) -> Timestamp {
-    let Some(last) = last.filter(|_| !update.historical) else { return update.time };
+/// When a sample was so, and whether it was so all the while since it was taken. An edge node may send two values of one millisecond,
+/// and a birth tells again what was taken before: neither may fall behind the last sample of its point. What a birth tells again
+/// is none the newer for it. Where the point has become stale since it was taken, or a newer value was known, nobody can
+/// say what was between.
+fn placed(update: &Update<'_>, metric: &Metric) -> (Timestamp, bool) {
+    let Some(last) = metric.last.filter(|last| !update.historical && update.time <= *last) else {
+        return (update.time, true);
+    };
     let after = Timestamp(last.0.saturating_add(1));
     match update.birth {
-        _ if update.time > last => update.time,
-        true => update.said.max(after),
-        false if update.time == last => after,
+        // Taken when it was told, by whatever clock; or known since.
+        true => (after, update.time >= update.said || metric.taken == Some(update.time)),
+        false if update.time == last => (after, true),
         // The source's clock has gone back: whoever takes the sample says so.
-        false => update.time,
+        false => (update.time, true),
     }
 }
 
@@ -129,15 +135,17 @@ impl Ear for Intake {
             return Err(Refusal::FutureTime);
         }
         let Some(metric) = self.metrics.get_mut(update.place as usize) else { return Ok(()) };
-        let time = time(update, metric.last);
-        if !update.historical {
-            metric.last = metric.last.max(Some(time));
+        let (time, is_known) = placed(update, metric);
+        // At best: an uncertain value shows of no command that it was carried out.
+        let quality = if is_known { update.quality } else { update.quality.worse(Quality::Uncertain) };
+        if !update.historical && metric.last < Some(time) {
+            (metric.last, metric.taken) = (Some(time), is_known.then_some(update.time));
         }
         let mut refused = Ok(());
         for fed in &mut metric.fed {
             match read(&fed.point, update.reading) {
                 Ok(reading) => {
-                    let sample = decode::sample(&fed.point, reading, update.quality, time, update.received);
+                    let sample = decode::sample(&fed.point, reading, quality, time, update.received);
                     if !update.historical {
                         fed.value = sample.value;
                     }
@@ -154,7 +162,7 @@ impl Ear for Intake {
         // A point that was never told anything has no value that could be stale.
         let Some(last) = metric.last else { return };
         let time = time.max(Timestamp(last.0.saturating_add(1)));
-        metric.last = Some(time);
+        (metric.last, metric.taken) = (Some(time), None);
         // What is no number is bad already.
         for fed in metric.fed.iter().filter(|fed| !fed.value.is_nan()) {
             let (series, value) = (fed.point.series, fed.value);
@@ -227,5 +235,43 @@ fn reason(refusal: Refusal) -> Reason {
         Refusal::NoValue => Reason::NoValue,
         Refusal::UnknownLabel => Reason::UnknownLabel,
         Refusal::FutureTime => Reason::FutureTime,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A birth's value that was taken and told at these times, of a metric whose last sample has time 100 and is of a value taken
+    /// at `taken`.
+    fn check(taken: Option<u64>, (time, said): (u64, u64), expect: (u64, bool)) {
+        let metric = Metric { fed: Vec::new(), last: Some(Timestamp(100)), taken: taken.map(Timestamp) };
+        let update = Update {
+            place: 0,
+            reading: Reading::Number(1.0),
+            quality: Quality::Good,
+            time: Timestamp(time),
+            said: Timestamp(said),
+            received: Timestamp(1_000),
+            birth: true,
+            historical: false,
+        };
+        let expect = (Timestamp(expect.0), expect.1);
+        assert_eq!(placed(&update, &metric), expect, "taken {taken:?}, {time} told at {said}");
+        let old = Update { historical: true, ..update };
+        assert_eq!(placed(&old, &metric), (Timestamp(time), true), "history keeps its time");
+    }
+
+    #[test]
+    fn what_a_birth_tells_again_is_no_newer_for_it_and_in_doubt_once_it_was_stale() {
+        for taken in [None, Some(100), Some(40)] {
+            check(taken, (150, 900), (150, true));
+            check(taken, (60, 900), (101, false));
+            // Its clock is behind: it was taken when it was told all the same.
+            check(taken, (60, 60), (101, true));
+        }
+        check(Some(100), (100, 900), (101, true));
+        check(Some(40), (40, 900), (101, true));
+        check(None, (100, 900), (101, false));
     }
 }

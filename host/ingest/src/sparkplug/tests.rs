@@ -287,6 +287,44 @@ async fn births_data_and_deaths_become_samples() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_value_that_a_birth_tells_again_is_as_old_as_before_and_uncertain_after_a_death() {
+    let mut rig = start();
+    rig.connect().await;
+    rig.born().await;
+    let again = |bd_seq, later_ms| {
+        let taken = Some(START);
+        let bd = named("bdSeq", None, Value::Long(bd_seq), 4);
+        let mode = Metric { timestamp: taken, ..named("Mode", Some(1), Value::Text("auto"), 12) };
+        Payload { timestamp: Some(START + later_ms), seq: Some(0), metrics: vec![bd, mode] }.encode()
+    };
+    let birth = "spBv1.0/plant/NBIRTH/edge-1";
+    let of_mode = |samples: Vec<Sample>| shown(&samples).into_iter().find(|(series, ..)| *series == 3);
+    // Somebody else asked for a rebirth: what was taken a minute ago is a minute old.
+    tokio::time::advance(Duration::from_mins(1)).await;
+    rig.raw(birth, again(2, 60_000));
+    assert_eq!(of_mode(rig.samples().await), Some((3, 3.0, Quality::Good, 1)));
+    let metrics = vec![named("bdSeq", None, Value::Long(2), 4)];
+    rig.send("spBv1.0/plant/NDEATH/edge-1", None, metrics);
+    let (.., stale_at) = of_mode(rig.samples().await).expect("a stale mode");
+    tokio::time::advance(Duration::from_mins(1)).await;
+    rig.raw(birth, again(3, 120_000));
+    let told = of_mode(rig.samples().await);
+    assert_eq!(told, Some((3, 3.0, Quality::Uncertain, stale_at + 1)), "nobody saw it meanwhile");
+    rig.raw(birth, again(4, 120_500));
+    let told = of_mode(rig.samples().await);
+    assert_eq!(
+        told,
+        Some((3, 3.0, Quality::Uncertain, stale_at + 2)),
+        "and it grows no better by being told"
+    );
+    // The next value that is taken is as good as it says.
+    let mode = Metric { alias: Some(1), value: Some(Value::Text("auto")), ..Metric::default() };
+    let payload = Payload { timestamp: Some(START + 121_000), seq: Some(1), metrics: vec![mode] }.encode();
+    rig.raw("spBv1.0/plant/NDATA/edge-1", payload);
+    assert_eq!(of_mode(rig.samples().await), Some((3, 3.0, Quality::Good, 121_000_000_000)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_no_number_or_no_label_is_bad_or_refused() {
     let mut rig = start();
     rig.connect().await;

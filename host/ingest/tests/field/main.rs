@@ -4,6 +4,7 @@
 
 mod acknowledging;
 #[cfg(feature = "embedded-broker")]
+mod backlog;
 mod builtin;
 mod feeding;
 mod flooding;

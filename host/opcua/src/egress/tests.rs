@@ -43,7 +43,7 @@ impl Place {
             subscribe: Subscribe { publishing: RETRY.0, sampling: RETRY.0, queue: 1 },
             accept_future: VALID,
         };
-        let egress = OpcUaEgress::start(options, answer_max, clock, self.runtime.handle().clone());
+        let egress = OpcUaEgress::start(options, &[], answer_max, clock, self.runtime.handle().clone());
         let egress = egress.expect("an egress");
         self.becomes(&egress, true);
         egress
@@ -85,6 +85,48 @@ fn an_order_whose_time_is_over_after_the_lookup_does_not_leave() {
     let answer = order(&mut egress, began, VALID).recv_timeout(PATIENCE).expect("an answer");
     let Answer::NotSent { reason } = answer else { panic!("{answer:?}") };
     assert!(reason.contains("expired"), "{reason}");
+}
+
+/// A clock that a second passes on whenever it is asked: the process stands still all the time.
+#[derive(Debug)]
+struct Halting(ManualClock);
+
+impl Clock for Halting {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.advance(LEAVES_WITHIN);
+        self.0.monotonic()
+    }
+}
+
+#[test]
+fn an_order_that_a_process_which_stood_still_finds_does_not_leave() {
+    let place = Place::new();
+    let clock = Arc::new(Halting(ManualClock::new(SystemClock::new().now())));
+    let mut egress = place.egress(place.server, PATIENCE, Arc::clone(&clock) as _);
+    let answer = order(&mut egress, clock.now(), VALID).recv_timeout(PATIENCE).expect("an answer");
+    let Answer::NotSent { reason } = answer else { panic!("{answer:?}") };
+    assert!(reason.contains("within 1000 ms"), "{reason}");
+}
+
+#[test]
+fn an_order_does_not_wait_for_what_its_destination_takes() {
+    let place = Place::new();
+    let (hold, held) = watch::channel(false);
+    let (tell, _gone) = watch::channel(0);
+    let listener = place.runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("listener");
+    let between = listener.local_addr().expect("address");
+    place.runtime.spawn(pass(listener, place.server, held, tell));
+    let clock = Arc::new(SystemClock::new());
+    let mut egress = place.egress(between, PATIENCE, Arc::clone(&clock) as _);
+    hold.send_replace(true);
+    let soon = LEAVES_WITHIN * 30;
+    let answer = order(&mut egress, clock.now(), VALID).recv_timeout(soon).expect("an answer, and soon");
+    let Answer::NotSent { reason } = answer else { panic!("{answer:?}") };
+    assert!(reason.contains("did not say in time"), "{reason}");
 }
 
 /// A line to `to` that passes on what the server says always, and what the client says while it is not held.

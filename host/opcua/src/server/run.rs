@@ -1,8 +1,8 @@
 //! The library's server on a thread of its own, from its start to its end.
 //!
 //! The library keeps a note of every watched variable of subscriptions that have ended, for as long as it runs. So after a
-//! number of them it is made anew: clients lose their line for a moment and come back, and memory stays bounded. One that
-//! ends by itself is made anew after some seconds.
+//! number of them it is made anew: clients lose their line for a moment and come back, and memory stays bounded. So it is when a
+//! client is trusted no more, whose session would stand otherwise. One that ends by itself is made anew after some seconds.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
@@ -369,12 +369,13 @@ impl Room {
                     }
                     _ = tick.tick() => {
                         self.stats.pushed.fetch_add(pusher.catch_up(), Relaxed);
+                        let lost_trust = has_lost_trust(strangers);
                         self.look(&handle, strangers);
                         looks += 1;
                         if looks == STANDS {
                             self.tell_back();
                         }
-                        if nodes.inner().book.lock().ended >= ENDED_MAX {
+                        if nodes.inner().book.lock().ended >= ENDED_MAX || lost_trust {
                             break Ended::Worn;
                         }
                     }
@@ -422,6 +423,15 @@ enum Ended {
     Stopped,
     /// It has to be made anew.
     Worn,
+}
+
+/// Whether somebody whom a session may belong to is trusted no more. The library closes no session of its own accord, so all have to
+/// come back; whoever is trusted does within seconds.
+fn has_lost_trust(strangers: &mut Strangers) -> bool {
+    strangers.has_lost_trust().unwrap_or_else(|error| {
+        tracing::warn!(%error, "certificates of OPC UA clients cannot be looked at");
+        false
+    })
 }
 
 fn endpoint(policy: SecurityPolicy, mode: MessageSecurityMode) -> ServerEndpoint {

@@ -1,4 +1,5 @@
-//! `geminus plugin build`: from an author's crate to a package, with nothing but Rust installed.
+//! `geminus plugin build`: from an author's crate to a package, with nothing but Rust installed. Folders in other languages
+//! go through `languages`, with those languages' own tools.
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
@@ -8,6 +9,7 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 
 use super::componentize;
+use super::languages::Language;
 use crate::{Package, PackageError, store_bytes};
 
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -24,6 +26,10 @@ const PROFILE: [&str; 7] = [
     "profile.guest.debug=0",
 ];
 
+/// Crates that draw their randomness while they are compiled (`const-random`, for the hashes of `ahash`) draw it from
+/// this: a package follows from its sources.
+const COMPILE_TIME_SEED: (&str, &str) = ("CONST_RANDOM_SEED", "geminus");
+
 /// A finished package.
 #[derive(Debug)]
 pub struct Built {
@@ -33,8 +39,8 @@ pub struct Built {
     pub package: Package,
 }
 
-/// Builds the crate in `crate_dir` and renames the package to `out/<name>.wasm`, where `out` defaults to
-/// `plugins` in the crate's target folder. `progress` hears one line per step. Adds the compile target where it
+/// Builds the crate (or what is there in another language) in `crate_dir` and renames the package to `out/<name>.wasm`, where
+/// `out` defaults to `plugins` in the crate's target folder. `progress` hears one line per step. Adds the compile target where it
 /// is missing. Blocks for as long as cargo runs.
 ///
 /// # Errors
@@ -44,19 +50,27 @@ pub fn build(
     out: Option<&Path>,
     mut progress: impl FnMut(&str),
 ) -> Result<Built, BuildError> {
-    let place = place(crate_dir)?;
-    ensure_target(&mut progress)?;
-    progress(&format!("compiling {}", place.package));
-    let module = compile(crate_dir, &place, &mut progress)?;
-    progress("making the component");
-    let bytes = std::fs::read(&module).map_err(|cause| BuildError::Io { path: module.clone(), cause })?;
-    let component = componentize(&bytes)?;
-    let package = Package::check(&module, component)?;
-    let folder = out.map_or_else(|| place.target_dir.join("plugins"), Path::to_owned);
+    let (component, target) = match Language::of(crate_dir) {
+        Some(language) => (language.build(crate_dir, &mut progress)?, crate_dir.join("target")),
+        None => rust(crate_dir, &mut progress)?,
+    };
+    let package = Package::check(crate_dir, component)?;
+    let folder = out.map_or_else(|| target.join("plugins"), Path::to_owned);
     let name = format!("{}.wasm", package.declaration.name);
     let path = store_bytes(&folder, &name, &package.bytes)
         .map_err(|cause| BuildError::Io { path: folder.join(&name), cause })?;
     Ok(Built { path: path.clone(), package: Package { path, ..package } })
+}
+
+/// The component of a crate, and the folder in which cargo built it.
+fn rust(crate_dir: &Path, progress: &mut impl FnMut(&str)) -> Result<(Vec<u8>, PathBuf), BuildError> {
+    let place = place(crate_dir)?;
+    ensure_target(progress)?;
+    progress(&format!("compiling {}", place.package));
+    let module = compile(crate_dir, &place, progress)?;
+    progress("making the component");
+    let bytes = std::fs::read(&module).map_err(|cause| BuildError::Io { path: module, cause })?;
+    Ok((componentize(&bytes)?, place.target_dir))
 }
 
 /// The part of `cargo metadata` that matters here.
@@ -136,6 +150,7 @@ fn compile(crate_dir: &Path, place: &Place, progress: &mut impl FnMut(&str)) -> 
         .arg(crate_dir.join("Cargo.toml"))
         .env_remove("RUSTFLAGS")
         .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(&place.workspace))
+        .env(COMPILE_TIME_SEED.0, COMPILE_TIME_SEED.1)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -202,8 +217,38 @@ fn artifact_from_messages(messages: impl std::io::BufRead) -> Option<PathBuf> {
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// No crate there.
-    #[error("{} holds no crate of its own: give the folder with the plugin's Cargo.toml", .0.display())]
+    #[error(
+        "{} holds no crate of its own: give the folder with the plugin's Cargo.toml, or with declaration.json beside sources \
+         in C, JavaScript or Python",
+        .0.display()
+    )]
     NoCrate(PathBuf),
+    /// A declaration without code.
+    #[error("there are no {what} in {}", folder.display())]
+    NoSources {
+        /// Where they should be.
+        folder: PathBuf,
+        /// What should be there.
+        what: &'static str,
+    },
+    /// Another language's tool cannot be started.
+    #[error("cannot start {tool}: {cause}; {hint}")]
+    Tool {
+        /// Which.
+        tool: String,
+        /// How to get it.
+        hint: &'static str,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// Another language's manifest cannot be read.
+    #[error("{} cannot be read: {cause}", path.display())]
+    Manifest {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: serde_json::Error,
+    },
     /// Cargo or rustc cannot be started.
     #[error("cannot start cargo: {0}; install Rust from https://rustup.rs")]
     Cargo(std::io::Error),

@@ -8,7 +8,7 @@ use crate::PackageError;
 use crate::sections::{put_on_top, take_out};
 
 /// The contract that this version of the host speaks.
-const WIT: &str = include_str!("../../../../wit/next/behavior.wit");
+pub(super) const WIT: &str = include_str!("../../../../wit/next/behavior.wit");
 
 /// Makes the component in process, without any tool. The sections leave the module and stand once, on top of
 /// the component, where a reader finds them without descending.
@@ -50,12 +50,23 @@ pub fn componentize_bare(
     let mut module = module.to_vec();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
         .map_err(|error| malformed(&format!("{error:#}")))?;
-    let stamp =
-        Stamp { contract: CONTRACT.to_owned(), sdk: "none".to_owned(), toolchain: toolchain.to_owned() };
-    let stamp = serde_json::to_vec(&stamp).map_err(|error| malformed(&error))?;
-    put_on_top(&mut module, STAMP_SECTION, &stamp);
-    put_on_top(&mut module, DECLARATION_SECTION, declaration);
-    componentize(&module)
+    componentize(&stamped(module, declaration, toolchain)?)
+}
+
+/// Puts declaration and stamp on what a toolchain made that knows neither: a module, or a component that is whole already.
+///
+/// # Errors
+/// None in practice: a stamp of three texts is always JSON.
+pub(super) fn stamped(
+    mut bytes: Vec<u8>,
+    declaration: &[u8],
+    toolchain: &str,
+) -> Result<Vec<u8>, PackageError> {
+    let (contract, toolchain) = (CONTRACT.to_owned(), toolchain.to_owned());
+    let stamp = Stamp { contract, sdk: "none".to_owned(), toolchain };
+    put_on_top(&mut bytes, STAMP_SECTION, &serde_json::to_vec(&stamp).map_err(PackageError::Stamp)?);
+    put_on_top(&mut bytes, DECLARATION_SECTION, declaration);
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ pub(super) fn keep(
     counts: &mut Counts,
 ) -> Result<(), StoreError> {
     let failed = StoreError::database(FILE.name, "keeping a command");
-    let CommandChange { row, cause } = change;
+    let CommandChange { row, cause, word } = change;
     let kept = savepoint
         .prepare(&format!("SELECT {COLUMNS} FROM command WHERE id = ?1"))
         .and_then(|mut statement| statement.query_row([row.id], read).optional())
@@ -69,9 +69,13 @@ pub(super) fn keep(
     }
     counts.commands += usize::from(kept.is_none());
     counts.open = counts.open.saturating_sub(usize::from(was_open)) + usize::from(row.open);
-    let values = (number.cast_signed(), row.step, &row.state, column_from_time(row.since), cause);
+    // An event is plain data, which always has a text.
+    let word = word.as_ref().and_then(|word| serde_json::to_string(word).ok());
+    let values = (number.cast_signed(), row.step, &row.state, column_from_time(row.since), cause, word);
     savepoint
-        .prepare("INSERT INTO transition(command, step, state, time, cause) VALUES (?1, ?2, ?3, ?4, ?5)")
+        .prepare(
+            "INSERT INTO transition(command, step, state, time, cause, word) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )
         .and_then(|mut statement| statement.execute(values))
         .map_err(failed)?;
     Ok(())
@@ -123,6 +127,17 @@ fn update(savepoint: &Savepoint<'_>, row: &CommandRow) -> rusqlite::Result<()> {
         .map(drop)
 }
 
+/// The journal has been told of these changes.
+pub(super) fn told(savepoint: &Savepoint<'_>, changes: &[([u8; 16], u32)]) -> Result<(), StoreError> {
+    let sql = "UPDATE transition SET word = NULL
+               WHERE command = (SELECT number FROM command WHERE id = ?1) AND step = ?2";
+    let mark = |sql| {
+        let mut statement = savepoint.prepare(sql)?;
+        changes.iter().try_for_each(|(id, step)| statement.execute((id, step)).map(drop))
+    };
+    mark(sql).map_err(StoreError::database(FILE.name, "marking what the journal was told"))
+}
+
 /// Keeps who asked for a target.
 pub(super) fn keep_target(savepoint: &Savepoint<'_>, row: &TargetRow) -> Result<(), StoreError> {
     let values = (&row.twin, &row.target, column_from_time(row.changed), &row.document);
@@ -162,7 +177,7 @@ mod tests {
             open,
             document: "{}".to_owned(),
         };
-        CommandChange { row, cause: "{}".to_owned() }
+        CommandChange { row, cause: "{}".to_owned(), word: None }
     }
 
     #[test]

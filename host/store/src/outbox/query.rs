@@ -1,10 +1,11 @@
 //! What is kept in `outbox.db`, read. Every answer has a bound.
 
 use geminus_core::Timestamp;
-use rusqlite::types::Value;
+use rusqlite::Error::FromSqlConversionFailure;
+use rusqlite::types::{Type, Value};
 use rusqlite::{OptionalExtension, Row, params_from_iter};
 
-use super::{CommandRow, OutboxReader, TargetRow, Transition};
+use super::{CommandRow, OutboxReader, TargetRow, Transition, Untold};
 use crate::StoreError;
 use crate::sqlite::column_from_count;
 
@@ -94,6 +95,24 @@ impl OutboxReader {
                 })
             };
             connection.prepare(sql)?.query_map([id], transition)?.collect()
+        })
+    }
+
+    /// What the journal may not have been told, the oldest first: at most `limit`, and never more than 1,000. Blocks.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn untold(&self, limit: usize) -> Result<Vec<Untold>, StoreError> {
+        self.read("reading what the journal was not told", |connection| {
+            let sql =
+                "SELECT c.id, t.step, t.time, t.word FROM transition t JOIN command c ON c.number = t.command
+                       WHERE t.word IS NOT NULL ORDER BY t.time, t.command, t.step LIMIT ?1";
+            let untold = |row: &Row<'_>| {
+                let word = serde_json::from_str(&row.get::<_, String>(3)?)
+                    .map_err(|error| FromSqlConversionFailure(3, Type::Text, Box::new(error)))?;
+                Ok(Untold { id: row.get(0)?, step: row.get(1)?, time: time(row, 2)?, word })
+            };
+            connection.prepare(sql)?.query_map([column_from_count(limit.min(ANSWER_MAX))], untold)?.collect()
         })
     }
 

@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Sender};
 use geminus_core::Timestamp;
 use rusqlite::{Connection, Savepoint, Transaction, TransactionBehavior};
 
-use super::keep::{Counts, forget, keep, keep_target};
+use super::keep::{Counts, forget, keep, keep_target, told};
 use super::{CommandChange, FILE, TargetRow};
 use crate::stats::Health;
 use crate::{Fault, StoreError};
@@ -25,6 +25,8 @@ type Reply<T> = Sender<Result<T, StoreError>>;
 pub(crate) enum Work {
     /// Keep these changes, all or none.
     Save(Vec<CommandChange>, Reply<()>),
+    /// The journal has been told of these changes.
+    Told(Vec<([u8; 16], u32)>, Reply<()>),
     /// Keep who asked for a target.
     Target(TargetRow, Reply<()>),
     /// Forget some commands that have not changed since; how many, is the answer.
@@ -155,7 +157,9 @@ impl Work {
     /// An answer that says that nothing was done, to be filled in with the reason.
     fn unanswered(self) -> Option<Answer> {
         match self {
-            Self::Save(_, reply) | Self::Target(_, reply) => Some(Answer::Kept(reply, Ok(()))),
+            Self::Save(_, reply) | Self::Told(_, reply) | Self::Target(_, reply) => {
+                Some(Answer::Kept(reply, Ok(())))
+            }
             Self::Prune(_, reply) => Some(Answer::Forgotten(reply, Ok(0))),
             Self::Close => None,
         }
@@ -224,6 +228,10 @@ fn one(
                 *counts = after;
                 Ok(())
             });
+            (Some(Answer::Kept(reply, result)), broken)
+        }
+        Work::Told(changes, reply) => {
+            let (result, broken) = own(transaction, |savepoint| told(savepoint, &changes));
             (Some(Answer::Kept(reply, result)), broken)
         }
         Work::Target(row, reply) => {

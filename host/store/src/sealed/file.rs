@@ -2,9 +2,9 @@
 //! some thousand rows, so that one series is read without the others.
 //!
 //! Values are plain doubles under zstd: measured on recorded data that beats byte-stream-split and dictionaries, because
-//! what sensors send is decimal and its doubles share whole bytes, not single ones ([decision 0015]).
+//! what sensors send is decimal and its doubles share whole bytes, not single ones ([decision 0017]).
 //!
-//! [decision 0015]: ../../../../docs/decisions/0015-sealed-hours.md
+//! [decision 0017]: ../../../../docs/decisions/0017-sealed-hours.md
 
 use std::io::Write;
 use std::sync::Arc;

@@ -106,6 +106,7 @@ impl Shard {
         let facts = serde_json::json!({
             "behavior": binding.name, "code": declared.code, "priority": declared.priority,
             "value": rises.then_some(raised.value), "unit": declared.unit,
+            "row_ms": rises.then_some(raised.since.millis()),
         });
         let message = format!("{} {}: {words}", twin.id, declared.code);
         let event = Event::new(kind, severity, message);

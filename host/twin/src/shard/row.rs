@@ -258,7 +258,7 @@ impl Shard {
     /// What an input of a row holds, in the declared unit.
     #[expect(clippy::too_many_arguments, reason = "all of them are places in columns")]
     #[inline]
-    fn cell(
+    pub(super) fn cell(
         &self,
         layout: &Layout,
         twin: usize,

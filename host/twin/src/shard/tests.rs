@@ -10,6 +10,7 @@ use crate::rig::{SITE, plant};
 mod alerts;
 mod batching;
 mod freshness;
+mod held;
 mod recalled;
 mod remembered;
 mod rows;

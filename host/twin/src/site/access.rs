@@ -86,6 +86,8 @@ pub enum OidcRole {
     Engineer,
     /// Approves what others propose.
     Approver,
+    /// Brings records of other systems.
+    Recorder,
     /// Everything.
     Admin,
 }
@@ -122,6 +124,7 @@ impl OidcRole {
             Self::Operator => "operator",
             Self::Engineer => "engineer",
             Self::Approver => "approver",
+            Self::Recorder => "recorder",
             Self::Admin => "admin",
         }
     }

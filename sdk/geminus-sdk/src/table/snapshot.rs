@@ -52,8 +52,10 @@ impl<B: Behavior> SlotTable<B> {
         for (number, Loaded { state, last, held }) in loaded {
             if let Some(slot) = self.get_mut(number) {
                 (slot.state, slot.last, slot.admitted) = (state, last, last);
-                if held.len() == slot.held.len() {
-                    slot.held = held;
+                match held.len() == slot.held.len() {
+                    true => slot.held = held,
+                    // Of a version that did not forecast.
+                    false => slot.held.fill(f64::NAN),
                 }
             }
         }
@@ -93,7 +95,11 @@ impl<B: Behavior> Slot<B> {
         ENVELOPE.pack(out);
         self.last.map(|last| last.0).pack(out);
         debug_assert!(self.held.is_empty() || self.held.len() == B::Inputs::WIDTH);
-        self.held.pack(out);
+        // Where nothing is held nothing is kept: so a version that forecasts leaves the state of one that did not as it was.
+        match self.held.iter().all(|held| held.is_nan()) {
+            true => Vec::<f64>::new().pack(out),
+            false => self.held.pack(out),
+        }
         self.state.save(schema, out)
     }
 }

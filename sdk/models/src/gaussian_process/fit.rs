@@ -36,11 +36,14 @@ pub struct Fit {
     pub start: Option<Hyperparameters>,
     /// Evaluations of the likelihood for each start.
     pub evaluations_max: usize,
+    /// Lowest and highest that each may become. None leaves them as wide as makes sense; few rows say little, and what is
+    /// known beforehand then belongs here.
+    pub within: Option<(Hyperparameters, Hyperparameters)>,
 }
 
 impl Default for Fit {
     fn default() -> Self {
-        Self { restarts: 5, start: None, evaluations_max: 200 }
+        Self { restarts: 5, start: None, evaluations_max: 200, within: None }
     }
 }
 
@@ -65,10 +68,7 @@ impl GaussianProcess {
         let spreads = column_spreads(x, inputs)?;
         let normal: Vec<f64> = y.iter().map(|y| (y - centre) / spread).collect();
         let mut likelihood = Likelihood::new(x, &normal, inputs);
-        let (lower, upper) = (
-            logarithms(&spreads, LENGTH.0, AMPLITUDE.0, NOISE.0),
-            logarithms(&spreads, LENGTH.1, AMPLITUDE.1, NOISE.1),
-        );
+        let (lower, upper) = bounds(&spreads, inputs, fit.within.as_ref())?;
         let first = match &fit.start {
             Some(start) => {
                 start.check(inputs)?;
@@ -95,6 +95,33 @@ impl GaussianProcess {
         }
         let (_, theta) = best.ok_or(GaussianProcessError::NotPositiveDefinite { rows: y.len() })?;
         Self::new(x, y, from_logarithms(&theta, inputs))
+    }
+}
+
+/// Lowest and highest θ: the given ones, and never beyond what makes sense.
+fn bounds(
+    spreads: &[f64],
+    inputs: usize,
+    within: Option<&(Hyperparameters, Hyperparameters)>,
+) -> Result<(Vec<f64>, Vec<f64>), BadInput> {
+    let widest_lower = logarithms(spreads, LENGTH.0, AMPLITUDE.0, NOISE.0);
+    let widest_upper = logarithms(spreads, LENGTH.1, AMPLITUDE.1, NOISE.1);
+    let Some((least, most)) = within else { return Ok((widest_lower, widest_upper)) };
+    least.check(inputs)?;
+    most.check(inputs)?;
+    let given = |at: &Hyperparameters| {
+        let noise = at.noise.max(NOISE.0);
+        let clamped = logarithms(&at.lengths, 1.0, at.amplitude, noise).into_iter();
+        let clamped = clamped.zip(widest_lower.iter().zip(&widest_upper));
+        clamped.map(|(value, (lower, upper))| value.clamp(*lower, *upper)).collect::<Vec<f64>>()
+    };
+    let (lower, upper) = (given(least), given(most));
+    match lower.iter().zip(&upper).position(|(lower, upper)| lower > upper) {
+        Some(index) => {
+            let (value, must) = (libm::exp(lower[index]), "at most the highest");
+            Err(BadInput::Range { field: "within", index, value, must })
+        }
+        None => Ok((lower, upper)),
     }
 }
 

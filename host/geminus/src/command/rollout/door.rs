@@ -134,6 +134,23 @@ impl Host {
         self.read(answer)
     }
 
+    /// The answer to a question that has a body, with the token where there is one.
+    pub(in crate::command) fn ask<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        let body = serde_json::to_vec(body).context("the request as JSON")?;
+        let request =
+            self.agent.post(format!("{}{path}", self.url)).header("content-type", "application/json");
+        let token = self.token_file.as_deref().and_then(|path| read_token(path).ok());
+        let request = match token {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
+        };
+        self.read(request.send(&body[..]))
+    }
+
     /// An open event stream that goes on after the event `last`, or from now.
     pub(super) fn events(&self, last: Option<&str>) -> anyhow::Result<impl BufRead + use<>> {
         let mut request = self.known(self.agent.get(format!("{}/api/v1/events", self.url)));

@@ -1,7 +1,7 @@
 //! What the desk asks before each step towards the field: owner, authority and the rules of the target, with what is known at
 //! that moment. Nothing is noted here: whoever was permitted gets the memory as it would be.
 
-use geminus_command::{AdmissionError, Phase, Precedence, Proposer, Record, blocked_by_doubt};
+use geminus_command::{AdmissionError, Phase, Precedence, Proposer, Record, Terms, blocked_by_doubt};
 use geminus_core::Authority;
 use geminus_interlock::{Book, By, Decision, Memory, Moment, Permit, Picture, Wish};
 
@@ -30,8 +30,15 @@ impl<B: Books> Desk<B> {
             return refuse("target", "the site has no such target any more".to_owned());
         };
         let command = record.command();
-        if self.target(station).is_none_or(|target| target.unit != command.unit) {
+        let Some(target) = self.target(station).filter(|target| target.unit == command.unit) else {
             return refuse("unit", format!("the unit of the target is not {} any more", command.unit));
+        };
+        // Whoever proposed and approved it did so on the terms of that time.
+        let approvers = if is_fail(record) { 0 } else { target.class.approvers };
+        let destination = Some(station.destination(target));
+        let present = Terms::new(&target.class, approvers, target.feedback.clone(), destination);
+        if let Some(why) = record.terms().falls_short_of(&present) {
+            return refuse("class", format!("{why}: propose it anew"));
         }
         let authority = self.authorities.effective(&station.id);
         if is_fail(record) {
@@ -101,7 +108,7 @@ impl<B: Books> Desk<B> {
         let target = self.target(station)?;
         let readings: Vec<_> =
             station.points.iter().map(|series| self.points.reading(*series, now)).collect();
-        let alarms = self.alarms.of(station.twin);
+        let alarms = self.alarms.of(station.twin, now);
         let active = self.active(place);
         let active: Vec<(&str, &str)> =
             active.iter().map(|(group, name)| (group.as_str(), name.as_str())).collect();

@@ -1,5 +1,6 @@
 //! The signs of life of targets. They are written by the thread of commands and by nobody else, so that a desk that hangs
-//! beats no more, and only while the twin is armed and orders could be sent: the field notices by the silence.
+//! beats no more, and only while the twin is armed and orders could be sent: the field notices by the silence. A beat that the
+//! transport knows nothing against has left; one without an answer lets no other one follow, and so is missed in the end.
 //!
 //! A field that heard nothing for so long has taken its fail action. Then the twin is disarmed, too, so that nobody commands on as
 //! if nothing had been.

@@ -14,6 +14,9 @@ use uuid::Uuid;
 
 use crate::runtime::chronicle::Chronicle;
 
+/// Most changes that are remembered as told until the journal has them.
+pub(super) const TOLD_MAX: usize = 10_000;
+
 /// Everything outside of the desk.
 pub(crate) trait Books {
     /// Keeps a change: durable when it returns.
@@ -26,6 +29,9 @@ pub(crate) trait Books {
     fn record(&mut self, event: Event) -> Result<(), String>;
     /// Journals what happened. Never waits.
     fn tell(&mut self, event: Event);
+    /// The same for what was kept with this change of a command: a host that is killed before the journal has it tells it at its
+    /// next start.
+    fn tell_of(&mut self, change: (Uuid, u32), event: Event);
     /// Shows a command as it stands now. Never waits.
     fn show(&mut self, command: &CommandView);
     /// Why nothing may be sent: journal or outbox cannot be written.
@@ -43,6 +49,8 @@ pub(crate) struct HouseBooks {
     pub(crate) chronicle: Chronicle,
     pub(crate) bus: Arc<EventBus>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Changes of commands that the journal was told of and that do not count as told yet.
+    pub(crate) told: Vec<([u8; 16], u32)>,
 }
 
 impl Books for HouseBooks {
@@ -59,12 +67,19 @@ impl Books for HouseBooks {
     }
 
     fn record(&mut self, event: Event) -> Result<(), String> {
-        tracing::info!(kind = event.kind, twin = event.twin.as_deref(), "{}", event.message);
-        self.journal.record(event).map(drop).map_err(|error| error.to_string())
+        self.chronicle.record(event).map(drop).map_err(|error| error.to_string())
     }
 
     fn tell(&mut self, event: Event) {
         self.chronicle.tell(event);
+    }
+
+    fn tell_of(&mut self, (id, step): (Uuid, u32), event: Event) {
+        self.chronicle.tell(event);
+        // More than these are told twice at worst, should the host be killed.
+        if self.told.len() < TOLD_MAX {
+            self.told.push((*id.as_bytes(), step));
+        }
     }
 
     fn show(&mut self, command: &CommandView) {

@@ -19,6 +19,7 @@ use super::Answers;
 use super::books::{Books, Lines};
 use super::meters::Meters;
 use super::points::{Alarms, Points};
+use super::rows::change;
 use super::show;
 use super::station::Station;
 
@@ -64,6 +65,7 @@ impl Open {
                 | Step::Lose { .. }
                 | Step::Refuse { .. }
                 | Step::Supersede { .. }
+                | Step::Overtake { .. }
         );
         let has_room = comes_once || (is_sample && self.later.len() < LATER_MAX);
         if has_room && !self.later.contains(&step) {
@@ -86,6 +88,8 @@ pub(crate) struct Desk<B> {
     pub(crate) authorities: Authorities,
     /// Twins of which it could not be kept yet that a person holds them down.
     pub(crate) unkept: BTreeSet<String>,
+    /// Commands of an earlier run that cannot be read: their targets are locked out.
+    pub(crate) unreadable: Vec<CommandRow>,
     /// Grows whenever authority or owner change: a permit of an older one is void.
     pub(crate) generation: u64,
     pub(crate) points: Points,
@@ -125,6 +129,7 @@ impl<B: Books> Desk<B> {
         Self {
             authorities: Authorities::start(configured),
             unkept: BTreeSet::new(),
+            unreadable: Vec::new(),
             plant,
             books,
             lines,
@@ -177,7 +182,7 @@ impl<B: Books> Desk<B> {
         if next == open.record {
             return Ok(false);
         }
-        let change = change(&next, &step, open.number)?;
+        let change = change(&next, &step, (open.record.phase(), open.number))?;
         match self.books.save(&change) {
             Ok(()) => {
                 self.took(id, next, &step, now);
@@ -210,7 +215,7 @@ impl<B: Books> Desk<B> {
             }
             let later = std::mem::take(&mut open.later);
             let (next, _, step) = *stuck;
-            let unsent = step == Step::Send;
+            let unsent = matches!(step, Step::Send { .. });
             self.took(id, next, &step, now);
             if unsent {
                 // It was never handed over: its permit has gone with the step that failed.
@@ -232,7 +237,7 @@ impl<B: Books> Desk<B> {
         let phase = record.phase();
         self.books.show(&show::command(&record, number, now.wall));
         if let Some(event) = show::event(&record, step, before) {
-            self.books.tell(event);
+            self.books.tell_of((id, record.step()), event);
         }
         if record.is_over() {
             self.open.remove(&id);
@@ -249,7 +254,10 @@ impl<B: Books> Desk<B> {
         }
         if let Some(station) = self.stations.get_mut(place) {
             match phase {
-                Phase::Sent => station.ownership.wrote(value, now.wall, false),
+                Phase::Sent => {
+                    station.ownership.wrote(value, now.wall, false);
+                    station.turn.sent(&record.command().proposer);
+                }
                 Phase::Verified => station.ownership.wrote(value, now.wall, true),
                 Phase::Indeterminate => station.ownership.lost(),
                 // It did not leave, or was turned down: the field has not got its value.
@@ -359,30 +367,6 @@ impl<B: Books> Desk<B> {
 /// Whether it is the safe value of a target whose trip is active.
 pub(crate) fn is_fail(record: &Record) -> bool {
     matches!(&record.command().proposer, Proposer::Program { name, .. } if name == FAIL_PROPOSER)
-}
-
-/// A record and what caused it, as they are kept.
-pub(crate) fn change(record: &Record, step: &Step, number: u64) -> Result<CommandChange, Trouble> {
-    let cause = serde_json::to_string(step).map_err(|error| Trouble::Internal(error.to_string()))?;
-    row(record, number).map(|row| CommandChange { row, cause })
-}
-
-/// A record as it is kept.
-pub(crate) fn row(record: &Record, number: u64) -> Result<CommandRow, Trouble> {
-    let command = record.command();
-    let document = record.document().map_err(|error| Trouble::Internal(error.to_string()))?;
-    Ok(CommandRow {
-        number,
-        id: *command.id.as_bytes(),
-        twin: command.twin.clone(),
-        target: command.target.clone(),
-        digest: record.digest().to_string(),
-        step: record.step(),
-        state: record.phase().name().to_owned(),
-        since: record.since(),
-        open: !record.is_over(),
-        document,
-    })
 }
 
 fn illegal(error: Illegal) -> Trouble {

@@ -61,9 +61,27 @@ fn server(
         anyhow::bail!(error);
     }
     let options = field::opcua::options(plant, &format!("{source}-write"), server, folders)?;
-    let egress = OpcUaEgress::start(options, ANSWER_MAX, Arc::clone(clock), Handle::current())?;
+    let egress = OpcUaEgress::start(
+        options,
+        &addresses(plant, source),
+        ANSWER_MAX,
+        Arc::clone(clock),
+        Handle::current(),
+    )?;
     let up = egress.up();
     Ok(Line { egress: Box::new(egress), up: Box::new(move || *up.borrow()) })
+}
+
+/// Where orders and signs of life of this source go.
+fn addresses(plant: &Plant, source: &str) -> Vec<String> {
+    let mut all = BTreeSet::new();
+    for target in plant.targets.iter().filter(|target| target.source == source) {
+        for id in target.twins.iter().filter_map(|twin| Some(&*plant.twin(*twin)?.id)) {
+            all.insert(target.address(id));
+            all.extend(target.heartbeat.as_ref().map(|beats| beats.address(id)));
+        }
+    }
+    all.into_iter().collect()
 }
 
 /// The first address of a target of this OPC UA source that no order or sign of life can go to: section of the target, its key,

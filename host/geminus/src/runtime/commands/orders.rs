@@ -26,7 +26,8 @@ impl<B: Books> Desk<B> {
         now: Moment,
     ) -> Result<CommandView, Trouble> {
         let none = || Trouble::NotFound(format!("there is no command {id}"));
-        let (record, number) = self.known(id, now)?.ok_or_else(none)?;
+        // One that comes up only now has not moved when the order reaches it.
+        let (record, number) = self.at_hand(id, now)?.ok_or_else(none)?;
         let by = actor.name;
         let step = match order {
             CommandOrder::Approve { digest } => Step::Approve { by, digest },
@@ -60,19 +61,33 @@ impl<B: Books> Desk<B> {
     ) -> Result<TargetView, Trouble> {
         let place = self.find(twin, name)?;
         let Some(station) = self.stations.get(place) else { return Err(gone()) };
-        let before = (station.ownership.clone(), station.memory.clone());
-        let said = self.change_target(place, order, &actor, now)?;
+        let before = (station.ownership.clone(), station.memory.clone(), station.turn.clone());
+        let opens = opens(&order);
+        let (kind, said) = self.change_target(place, order, &actor, now)?;
         self.generation += 1;
-        if !self.keep_station(place) {
+        let facts = serde_json::json!({ "target": name, "by": actor.name });
+        let event =
+            |severity, message: String| Event::new(kind, severity, message).twin(twin).facts(facts.clone());
+        let message = format!("{name}: {said} by {}", actor.name);
+        // What lets more through stands in the journal before it does. Nothing is asked in between: this thread alone does.
+        let recorded = match opens {
+            true => self.books.record(event(Severity::Info, message.clone())),
+            false => Ok(()),
+        };
+        if recorded.is_err() || !self.keep_station(place) {
             if let Some(station) = self.stations.get_mut(place) {
-                (station.ownership, station.memory) = before;
+                (station.ownership, station.memory, station.turn) = before;
+            }
+            if opens && recorded.is_ok() {
+                let message = format!("{message} is not done after all: it cannot be written down");
+                self.books.tell(event(Severity::Warning, message));
             }
             let message = "it cannot be written down, so it is not done".to_owned();
             return Err(Trouble::Unavailable(message));
         }
-        let facts = serde_json::json!({ "target": name, "by": actor.name });
-        let event = Event::new(said.0, Severity::Info, format!("{name}: {} by {}", said.1, actor.name));
-        self.books.tell(event.twin(twin).facts(facts));
+        if !opens {
+            self.books.tell(event(Severity::Info, message));
+        }
         self.advance_station(place, now);
         show::target(self, place, now).ok_or_else(gone)
     }
@@ -104,10 +119,15 @@ impl<B: Books> Desk<B> {
                 let handed = over(handed.map_err(owner)?);
                 Ok(("target-locked-out", format!("locked out for {for_s} s{handed} ({reason})")))
             }
+            TargetOrder::Release { level: Level::Lockout } if self.is_unreadable(place) => {
+                self.release_unreadable(place, actor, now)
+            }
             TargetOrder::Release { level } => {
                 let station = self.stations.get_mut(place).ok_or_else(gone)?;
                 let handed = station.ownership.release(precedence(level), &actor.name, present, now.wall);
-                let handed = over(handed.map_err(owner)?);
+                let handed = handed.map_err(owner)?;
+                handed.iter().for_each(|over| station.turn.handed(over));
+                let handed = over(handed);
                 Ok(("target-released", format!("released as {}{handed}", level.name())))
             }
             TargetOrder::Reset { rule } => {
@@ -308,6 +328,16 @@ fn name(level: Authority) -> &'static str {
         Authority::Observe => "observe",
         Authority::Advise => "advise",
         Authority::Control => "control",
+    }
+}
+
+/// Whether an order lets through what was not let through before.
+fn opens(order: &TargetOrder) -> bool {
+    match order {
+        TargetOrder::Release { level } => precedence(*level) >= Precedence::Local,
+        TargetOrder::Bypass { for_s, .. } => *for_s > 0,
+        TargetOrder::Reset { .. } => true,
+        TargetOrder::Hold { .. } | TargetOrder::Lockout { .. } => false,
     }
 }
 

@@ -13,6 +13,9 @@ use geminus_twin::Plant;
 /// How far ahead of the host's clock a source may be before nothing is known of the age of its values.
 const AHEAD_MAX: Duration = Duration::from_secs(2);
 
+/// How long the alarms may say nothing, which they do every second, before nothing is known of them: their thread hangs or has ended.
+const ALARMS_SILENT_MAX: Duration = Duration::from_secs(5);
+
 /// The newest value of a series.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Newest {
@@ -87,17 +90,22 @@ pub(crate) struct AlarmNow {
     pub(crate) shown: Shown,
 }
 
-/// The active alarms by twin; nothing is known before the alarms have said how all of them stand.
+/// The active alarms by twin; nothing is known before the alarms have said how all of them stand, nor while they are silent.
 #[derive(Debug, Default)]
-pub(crate) struct Alarms(Option<HashMap<TwinIndex, BTreeMap<String, AlarmNow>>>);
+pub(crate) struct Alarms {
+    known: Option<HashMap<TwinIndex, BTreeMap<String, AlarmNow>>>,
+    /// When they said something last, on the monotonic clock.
+    heard: Duration,
+}
 
 impl Alarms {
     /// `whole`: these are all that are not normal, after a start.
-    pub(crate) fn hear(&mut self, told: Vec<AlarmNow>, whole: bool) {
+    pub(crate) fn hear(&mut self, told: Vec<AlarmNow>, whole: bool, now: Moment) {
+        self.heard = now.monotonic;
         if whole {
-            self.0 = Some(HashMap::new());
+            self.known = Some(HashMap::new());
         }
-        let Some(all) = &mut self.0 else { return };
+        let Some(all) = &mut self.known else { return };
         for alarm in told {
             let of_twin = all.entry(alarm.twin).or_default();
             match alarm.active {
@@ -108,8 +116,9 @@ impl Alarms {
     }
 
     /// Those of a twin that can block; `None` when nothing is known.
-    pub(crate) fn of(&self, twin: TwinIndex) -> Option<Vec<ActiveAlarm<'_>>> {
-        let all = self.0.as_ref()?;
+    pub(crate) fn of(&self, twin: TwinIndex, now: Moment) -> Option<Vec<ActiveAlarm<'_>>> {
+        let is_silent = now.monotonic.saturating_sub(self.heard) > ALARMS_SILENT_MAX;
+        let all = self.known.as_ref().filter(|_| !is_silent)?;
         let alarms = all.get(&twin).into_iter().flat_map(BTreeMap::values);
         Some(alarms.filter_map(active).collect())
     }
@@ -170,21 +179,22 @@ mod tests {
             shown,
         };
         let mut alarms = Alarms::default();
-        alarms.hear(vec![alarm(true, Shown::Unacknowledged)], false);
-        assert!(alarms.of(TwinIndex(1)).is_none(), "nothing is known yet");
-        alarms.hear(vec![alarm(true, Shown::Unacknowledged)], true);
+        alarms.hear(vec![alarm(true, Shown::Unacknowledged)], false, at(1));
+        assert!(alarms.of(TwinIndex(1), at(1)).is_none(), "nothing is known yet");
+        alarms.hear(vec![alarm(true, Shown::Unacknowledged)], true, at(1));
         let suppressed = |alarms: &Alarms| {
-            alarms.of(TwinIndex(1)).map(|all| all.iter().map(|a| a.suppressed).collect::<Vec<bool>>())
+            alarms.of(TwinIndex(1), at(6)).map(|all| all.iter().map(|a| a.suppressed).collect::<Vec<bool>>())
         };
         assert_eq!(suppressed(&alarms), Some(vec![false]));
-        assert_eq!(alarms.of(TwinIndex(2)).map(|all| all.len()), Some(0));
+        assert_eq!(alarms.of(TwinIndex(2), at(6)).map(|all| all.len()), Some(0));
+        assert!(alarms.of(TwinIndex(2), at(7)).is_none(), "nobody says any more how they stand");
         for (shown, is_suppressed) in
             [(Shown::Shelved, false), (Shown::OutOfService, false), (Shown::SuppressedByDesign, true)]
         {
-            alarms.hear(vec![alarm(true, shown)], false);
+            alarms.hear(vec![alarm(true, shown)], false, at(6));
             assert_eq!(suppressed(&alarms), Some(vec![is_suppressed]), "{shown:?}");
         }
-        alarms.hear(vec![alarm(false, Shown::Returned)], false);
+        alarms.hear(vec![alarm(false, Shown::Returned)], false, at(6));
         assert_eq!(suppressed(&alarms), Some(Vec::new()));
     }
 }

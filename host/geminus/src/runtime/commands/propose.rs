@@ -11,7 +11,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::books::Books;
-use super::desk::{Desk, FAIL_PROPOSER, is_fail, row};
+use super::desk::{Desk, FAIL_PROPOSER, is_fail};
+use super::rows::row;
 use super::show;
 
 /// Commands that are not over at most; safe values of targets that tripped come on top.
@@ -107,17 +108,18 @@ impl<B: Books> Desk<B> {
             Proposer::Program { name, .. } if name == FAIL_PROPOSER => 0,
             proposer => target.class.approvers(authority, proposer).unwrap_or(target.class.approvers),
         };
-        let terms = Terms::new(&target.class, approvers, target.feedback.clone());
+        let terms =
+            Terms::new(&target.class, approvers, target.feedback.clone(), Some(station.destination(target)));
         let record =
             Record::propose(command, terms, now.wall).map_err(|error| Trouble::Invalid(error.to_string()))?;
         let id = record.id();
         let cause = r#"{"event":"propose"}"#.to_owned();
-        let change = CommandChange { row: row(&record, 0)?, cause };
+        let change = CommandChange { row: row(&record, 0)?, cause, word: Some(told_new(&record)) };
         self.books.save(&change).map_err(|reason| {
             Trouble::Unavailable(format!("it cannot be written down, so it is not taken: {reason}"))
         })?;
         let number = self.number(id);
-        self.told_new(&record, number, now);
+        self.tell_new(&record, number, now);
         if record.is_over() {
             self.meters.passed(&record);
             return Ok(show::command(&record, number, now.wall));
@@ -128,23 +130,8 @@ impl<B: Books> Desk<B> {
         Ok(show::command(&stands.0, stands.1, now.wall))
     }
 
-    fn told_new(&mut self, record: &Record, number: u64, now: Moment) {
-        let command = record.command();
-        let message = format!(
-            "{} proposes {} = {} {} for {}{}",
-            command.proposer,
-            command.target,
-            command.value,
-            command.unit,
-            command.twin,
-            if command.reason.is_empty() { String::new() } else { format!(": {}", command.reason) },
-        );
-        let facts = serde_json::json!({
-            "command": command.id, "digest": record.digest().to_string(), "value": command.value,
-            "unit": command.unit, "target": command.target, "class": command.class,
-        });
-        let event = Event::new("command-proposed", Severity::Info, message);
-        self.books.tell(event.twin(command.twin.as_str()).facts(facts));
+    fn tell_new(&mut self, record: &Record, number: u64, now: Moment) {
+        self.books.tell_of((record.id(), record.step()), told_new(record));
         self.books.show(&show::command(record, number, now.wall));
     }
 
@@ -165,8 +152,19 @@ impl<B: Books> Desk<B> {
     }
 
     /// The record of a command and its number, open or over; `None` when it never came. One that is kept and not at hand, since
-    /// writing it seemed to fail, is taken up.
+    /// writing it seemed to fail, is taken up and goes on.
     pub(crate) fn known(&mut self, id: Uuid, now: Moment) -> Result<Option<(Record, u64)>, Trouble> {
+        let is_at_hand = self.open.contains_key(&id);
+        let found = self.at_hand(id, now)?;
+        if is_at_hand || !self.open.contains_key(&id) {
+            return Ok(found);
+        }
+        self.advance(id, now);
+        self.at_hand(id, now)
+    }
+
+    /// The same, and whatever is taken up stays where it stands: whoever has something to say about it is heard first.
+    pub(crate) fn at_hand(&mut self, id: Uuid, now: Moment) -> Result<Option<(Record, u64)>, Trouble> {
         if let Some(open) = self.open.get(&id) {
             return Ok(Some((open.record.clone(), open.number)));
         }
@@ -175,12 +173,11 @@ impl<B: Books> Desk<B> {
         let record =
             Record::from_document(&row.document).map_err(|error| Trouble::Internal(error.to_string()))?;
         if row.open && !record.is_over() {
-            self.admit_open(record, row.number);
-            self.advance(id, now);
-            return match self.open.get(&id) {
-                Some(open) => Ok(Some((open.record.clone(), open.number))),
-                None => self.known(id, now),
-            };
+            self.admit_open(record.clone(), row.number);
+            // Nobody has heard of it yet.
+            if record.step() == 0 {
+                self.tell_new(&record, row.number, now);
+            }
         }
         Ok(Some((record, row.number)))
     }
@@ -201,6 +198,27 @@ impl<B: Books> Desk<B> {
         let random = self.books.random().map_err(Trouble::Unavailable)?;
         Ok(id_of(now.wall, &random))
     }
+}
+
+/// What the journal is told of a new command.
+fn told_new(record: &Record) -> Event {
+    let command = record.command();
+    let message = format!(
+        "{} proposes {} = {} {} for {}{}",
+        command.proposer,
+        command.target,
+        command.value,
+        command.unit,
+        command.twin,
+        if command.reason.is_empty() { String::new() } else { format!(": {}", command.reason) },
+    );
+    let facts = serde_json::json!({
+        "command": command.id, "digest": record.digest().to_string(), "value": command.value,
+        "unit": command.unit, "target": command.target, "class": command.class,
+        "state": record.phase().name(), "step": record.step(),
+    });
+    let event = Event::new("command-proposed", Severity::Info, message);
+    event.twin(command.twin.as_str()).facts(facts)
 }
 
 /// A UUID of version 7.

@@ -1,9 +1,10 @@
 //! The last metre: an armed command is asked about once more, written down, and handed to the transport.
 
 use geminus_command::{Event as Step, Phase, Record};
-use geminus_core::{Event, Severity};
+use geminus_core::{Event, Quality, Severity};
 use geminus_dispatch::{Delivery, Reply};
 use geminus_interlock::Moment;
+use uuid::Uuid;
 
 use super::ask::Granted;
 use super::books::Books;
@@ -27,6 +28,12 @@ impl<B: Books> Desk<B> {
             }
         };
         let Some(place) = self.place_of(record) else { return };
+        for older in self.unsettled_beside(place, id) {
+            // Not before it is kept that what shows from now on may be the newer one's doing; it is tried again.
+            if self.step(older, Step::Overtake { by: id }, now).is_err() {
+                return;
+            }
+        }
         let command = record.command();
         let approved: Vec<&str> = record.standing(now.wall).map(|approval| approval.by.as_str()).collect();
         let after = |what: &str, names: &str| match names.is_empty() {
@@ -51,7 +58,8 @@ impl<B: Books> Desk<B> {
         if self.books.record(event).is_err() {
             return;
         }
-        match self.step(id, Step::Send, now) {
+        let before = self.shown_before(place, id, now);
+        match self.step(id, Step::Send { before }, now) {
             Ok(true) => {}
             // Expired on the last metre, or it could not be kept.
             Ok(false) | Err(_) => return,
@@ -84,5 +92,31 @@ impl<B: Books> Desk<B> {
         let answers = self.answers.clone();
         let reply = Reply::new(move |answer| answers.hear(id, answer));
         self.lines.send(&target.source, permit, &delivery, (self.generation, leaves.wall), reply);
+    }
+
+    /// What the feedback point of a target shows right before `id` is sent: for certain, and not on its way to the value of another
+    /// command whose effect may be still to come.
+    fn shown_before(&self, place: usize, id: Uuid, now: Moment) -> Option<f64> {
+        let (series, conversion) = self.stations.get(place)?.feedback?;
+        let reading = self.points.reading(Some(series), now);
+        let is_certain = reading.quality == Quality::Good && self.sent_beside(place, id).next().is_none();
+        is_certain.then(|| conversion.apply(reading.value))
+    }
+
+    /// Commands other than `id` that a read-back at the feedback point of this target could still verify.
+    fn unsettled_beside(&self, place: usize, id: Uuid) -> Vec<Uuid> {
+        let counts = |record: &&Record| record.feedback_counts();
+        self.sent_beside(place, id).filter(counts).map(Record::id).collect()
+    }
+
+    /// Open commands other than `id` that may have left and are read back where this target is, be it through another target.
+    fn sent_beside(&self, place: usize, id: Uuid) -> impl Iterator<Item = &Record> {
+        let series = |place: usize| self.stations.get(place)?.feedback.map(|(series, _)| series);
+        let here = series(place);
+        let open = self.open.values().map(super::desk::Open::latest);
+        open.filter(move |record| {
+            let there = self.place_of(record).and_then(series);
+            record.id() != id && record.sent().is_some() && here.is_some() && there == here
+        })
     }
 }

@@ -115,13 +115,21 @@ fn detail(record: &Record, now: Timestamp) -> String {
             format!("{over} while it was {at}")
         }
         State::Superseded { by } => format!("command {by} took its place"),
-        State::Indeterminate { doubt, .. } => match doubt {
-            Doubt::NoAnswer => "the transport did not answer in time".to_owned(),
-            Doubt::Lost { reason } => reason.clone(),
-            Doubt::NoReadBack => "no read-back showed it in time".to_owned(),
-            Doubt::Restart => "the host stopped before an answer came".to_owned(),
-            Doubt::ClockWentBack => "the clock of the host went back".to_owned(),
-        },
+        State::Indeterminate { doubt, .. } => {
+            let doubt = match doubt {
+                Doubt::NoAnswer => "the transport did not answer in time",
+                Doubt::Lost { reason } => reason,
+                Doubt::NoReadBack => "no read-back showed it in time",
+                Doubt::Restart => "the host stopped before an answer came",
+                Doubt::ClockWentBack => "the clock of the host went back",
+            };
+            match record.overtaken() {
+                Some(newer) => format!(
+                    "{doubt}; command {newer}, which is read back at the same point, was sent after it"
+                ),
+                None => doubt.to_owned(),
+            }
+        }
         State::Proposed | State::Checked | State::Armed { .. } | State::Sent => String::new(),
         State::TransportAcked | State::Verified { .. } => String::new(),
     }

@@ -3,14 +3,16 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use geminus_command::{HandOver, Ownership};
+use geminus_command::{Destination, HandOver, Ownership};
 use geminus_core::unit::Conversion;
 use geminus_core::{SeriesId, TwinIndex};
 use geminus_interlock::{Memory, Moment, Present};
 use geminus_twin::Plant;
+use geminus_twin::plant::Target;
 use serde::{Deserialize, Serialize};
 
 use super::beat::Heart;
+use super::bumpless::Turn;
 use super::points::Points;
 use super::wish::BehaviorWish;
 
@@ -38,6 +40,8 @@ pub(crate) struct Station {
     pub(crate) heart: Option<Heart>,
     pub(crate) ownership: Ownership,
     pub(crate) memory: Memory,
+    /// How far its behavior's first commands have come.
+    pub(crate) turn: Turn,
     /// What its behavior wished last and was not taken up yet.
     pub(crate) wish: Option<BehaviorWish>,
     /// What became of its behavior's last wish: the value, and when it was taken up.
@@ -65,6 +69,9 @@ pub(crate) struct Safe {
 pub(crate) struct Kept {
     pub(crate) ownership: Ownership,
     pub(crate) memory: Memory,
+    /// A document of a host before 0.1.1 has none.
+    #[serde(default)]
+    pub(crate) turn: Turn,
 }
 
 impl Station {
@@ -110,6 +117,7 @@ impl Station {
             feedback,
             ownership: Ownership::default(),
             memory: Memory::default(),
+            turn: Turn::default(),
             wish: None,
             taken: None,
             safe: Safe::default(),
@@ -148,9 +156,15 @@ impl Station {
         takes
     }
 
+    /// Where `target`, which is its own, is written.
+    pub(crate) fn destination(&self, target: &Target) -> Destination {
+        Destination { source: target.source.clone(), address: self.address.clone() }
+    }
+
     /// What is kept of it.
     pub(crate) fn document(&self) -> Result<String, String> {
-        let kept = Kept { ownership: self.ownership.clone(), memory: self.memory.clone() };
+        let (ownership, memory) = (self.ownership.clone(), self.memory.clone());
+        let kept = Kept { ownership, memory, turn: self.turn.clone() };
         serde_json::to_string(&kept).map_err(|error| error.to_string())
     }
 }

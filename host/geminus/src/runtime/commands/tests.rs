@@ -6,7 +6,9 @@ mod clocks;
 mod failures;
 mod order;
 mod paths;
+mod site;
 mod trips;
+mod unreadable;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -25,81 +27,15 @@ use uuid::Uuid;
 
 use super::Answers;
 use super::books::{Books, Line, Lines};
+use super::bumpless::FirstCommands;
 use super::desk::Desk;
 use super::meters::Meters;
 use super::propose::id_of;
+use site::SITE;
 
 /// Where the clock of a test begins.
 const START: Timestamp = Timestamp(1_900_000_000_000_000_000);
 const TYPES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/pump-rig/types");
-
-const SITE: &str = r#"
-[[source]]
-name = "broker"
-mqtt = { url = "mqtt://127.0.0.1:1" }
-[[twin]]
-id = "rig-{1..2}"
-type = "dtmi:geminus:example:PumpRig;1"
-authority = "control"
-[[bind]]
-source = "broker"
-topic = "rig/{twin}/{point}"
-[command.class.free]
-approvers = 0
-[command.class.two]
-approvers = 2
-approve_within_s = 60
-[command.class.slow]
-approvers = 2
-approve_within_s = 7200
-[[target]]
-name = "free"
-class = "free"
-unit = "A"
-write = { source = "broker", topic = "rig/{twin}/set/free" }
-feedback = { point = "current", tolerance = 0.5, within_s = 5 }
-fail = { action = "safe-value", value = 1.0 }
-[target.interlock]
-range = { min = 0, max = 10 }
-trip = [{ name = "hot", when = "points.temperature > 90.0" }]
-[[target]]
-name = "held"
-unit = "A"
-write = { source = "broker", topic = "rig/{twin}/set/held" }
-[target.interlock]
-range = { min = 0, max = 10 }
-confidence_min = 0.5
-[[target]]
-name = "two"
-class = "two"
-unit = "A"
-write = { source = "broker", topic = "rig/{twin}/set/two" }
-[target.interlock]
-range = { min = 0, max = 10 }
-[[target]]
-name = "slow"
-class = "slow"
-unit = "A"
-write = { source = "broker", topic = "rig/{twin}/set/slow" }
-[target.interlock]
-range = { min = 0, max = 10 }
-[[target]]
-name = "warm"
-unit = "A"
-write = { source = "broker", topic = "rig/{twin}/set/warm" }
-[target.interlock]
-range = { min = 0, max = 10 }
-permissive = [{ name = "not cold", when = "points.temperature > 10.0", bypass = { role = "operator", max_s = 60 } }]
-[[target]]
-name = "watched"
-unit = "A"
-write = { source = "broker", topic = "rig/{twin}/set/watched" }
-fail = { action = "release" }
-heartbeat = { topic = "rig/{twin}/beat", every_ms = 1000 }
-[target.interlock]
-range = { min = 0, max = 10 }
-trip = [{ name = "very hot", when = "points.temperature > 120.0" }]
-"#;
 
 /// What books and field have seen.
 #[derive(Default)]
@@ -107,6 +43,8 @@ struct Seen {
     /// In order: `kept STATE`, `recorded KIND`, `left TOPIC VALUE`, `beat TOPIC SEQUENCE`.
     log: Vec<String>,
     told: Vec<String>,
+    /// What was kept for the journal, by command and step.
+    words: BTreeMap<(Uuid, u32), Event>,
     /// Facts of what was journaled before something was done.
     facts: Vec<serde_json::Value>,
     rows: BTreeMap<Uuid, CommandRow>,
@@ -114,6 +52,8 @@ struct Seen {
     replies: Vec<Option<Reply>>,
     /// Why nothing can be written.
     full: Option<String>,
+    /// Whether what is written down is told to have failed.
+    denied: bool,
     /// How many changes of commands can still be written; `None`: any number.
     room: Option<usize>,
     /// Why the line takes no beats.
@@ -153,9 +93,12 @@ impl Books for Fake {
         });
         assert!(follows, "{} does not follow on what is kept: {kept:?}", change.row.document);
         seen.log.push(format!("kept {}", change.row.state));
+        if let Some(word) = &change.word {
+            seen.words.insert((id, change.row.step), word.clone());
+        }
         let number = kept.map_or(seen.rows.len() as u64 + 1, |kept| kept.number);
         seen.rows.insert(id, CommandRow { number, ..change.row.clone() });
-        Ok(())
+        if seen.denied { Err("the disk did not answer".to_owned()) } else { Ok(()) }
     }
 
     fn save_target(&mut self, twin: &str, target: &str, document: &str) -> Result<(), String> {
@@ -183,6 +126,13 @@ impl Books for Fake {
 
     fn tell(&mut self, event: Event) {
         self.seen().told.push(event.kind);
+    }
+
+    fn tell_of(&mut self, change: (Uuid, u32), event: Event) {
+        let mut seen = self.seen();
+        let kept = seen.words.get(&change);
+        assert_eq!(kept, Some(&event), "what the journal is told of a change is kept with it");
+        seen.told.push(event.kind);
     }
 
     fn show(&mut self, _: &CommandView) {}
@@ -228,12 +178,14 @@ struct Rig {
     heard: crossbeam_channel::Receiver<super::Ask>,
     now: Moment,
     meters: Arc<Meters>,
+    /// How the first commands of behaviors are limited: not at all, but where a test says so.
+    first: FirstCommands,
 }
 
-fn plant() -> Arc<Plant> {
+fn plant(site: &str) -> Arc<Plant> {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("site.toml");
-    let text = format!("[site]\ntypes = {TYPES:?}\n{SITE}");
+    let text = format!("[site]\ntypes = {TYPES:?}\n{site}");
     let site = Site::parse(&path, &text).expect("a site");
     let mut numbers = BTreeMap::new();
     let mut number = |twin: &str, point: &str| {
@@ -250,11 +202,15 @@ impl Rig {
 
     /// Starts with what an earlier run kept, which is gone otherwise.
     fn after(seen: Fake, now: Moment) -> Self {
+        Self::after_with(seen, now, SITE)
+    }
+
+    fn after_with(seen: Fake, now: Moment, site: &str) -> Self {
         let (asks, heard) = crossbeam_channel::unbounded();
         let line = Line { egress: Box::new(seen.clone()), up: Box::new(|| true) };
         let lines = Lines::new([("broker".to_owned(), line)]);
         let meters = Arc::new(Meters::default());
-        let mut desk = Desk::new(plant(), seen.clone(), lines, Answers(asks), Arc::clone(&meters));
+        let mut desk = Desk::new(plant(site), seen.clone(), lines, Answers(asks), Arc::clone(&meters));
         let (open, targets) = {
             let seen = seen.seen();
             let row = |((twin, target), document): (&(String, String), &String)| TargetRow {
@@ -267,17 +223,23 @@ impl Rig {
             (open, seen.targets.iter().map(row).collect())
         };
         desk.recover(open, targets, now);
-        desk.alarms.hear(Vec::new(), true);
-        let mut rig = Self { desk, seen, heard, now, meters };
+        desk.alarms.hear(Vec::new(), true, now);
+        let first = FirstCommands { step_max: 1.0, count: 0 };
+        let mut rig = Self { desk, seen, heard, now, meters, first };
         rig.sample("temperature", 40.0);
         rig
     }
 
     /// As if the process had been killed here.
     fn killed(self) -> Self {
+        self.killed_with(SITE)
+    }
+
+    /// As if somebody had changed the site file before the next start.
+    fn killed_with(self, site: &str) -> Self {
         let Self { seen, now, .. } = self;
         seen.seen().replies.clear();
-        Self::after(seen, Moment { monotonic: Duration::from_secs(7), ..now })
+        Self::after_with(seen, Moment { monotonic: Duration::from_secs(7), ..now }, site)
     }
 
     fn pass(&mut self, span: Duration) {

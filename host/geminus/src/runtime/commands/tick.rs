@@ -142,6 +142,7 @@ impl<B: Books> Desk<B> {
         if over.is_none() && !station.unsaved {
             return;
         }
+        over.iter().for_each(|over| station.turn.handed(over));
         let (id, name) = (station.id.clone(), station.name.clone());
         if let Some(over) = &over {
             self.generation += 1;

@@ -141,6 +141,7 @@ mod tests {
             evidence: Vec::new(),
             row: Timestamp(1),
             valid: std::time::Duration::from_secs(1),
+            first: crate::runtime::commands::FirstCommands { step_max: 1.0, count: 0 },
         };
         let told = Told {
             samples: vec![

@@ -8,6 +8,7 @@ use geminus_core::{Event, Severity, Timestamp};
 use geminus_interlock::Moment;
 
 use super::books::Books;
+use super::bumpless::FirstCommands;
 use super::desk::Desk;
 
 /// Shortest time between two commands of a behavior to one target.
@@ -39,6 +40,8 @@ pub(crate) struct BehaviorWish {
     pub(crate) row: Timestamp,
     /// For how long it stands.
     pub(crate) valid: Duration,
+    /// How it is limited where it is one of the first.
+    pub(crate) first: FirstCommands,
 }
 
 impl<B: Books> Desk<B> {
@@ -60,12 +63,12 @@ impl<B: Books> Desk<B> {
             self.forget_wish(place);
             return;
         }
-        match self.turn_of(place, wish, now) {
+        let wish = self.limited(place, wish, now);
+        match self.turn_of(place, &wish, now) {
             Turn::Now => {}
             Turn::Later => return,
             Turn::Never => return self.forget_wish(place),
         }
-        let wish = wish.clone();
         self.forget_wish(place);
         if let Some(station) = self.stations.get_mut(place) {
             station.taken = Some((wish.value, now.monotonic));

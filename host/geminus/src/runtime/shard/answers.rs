@@ -7,7 +7,7 @@ use geminus_twin::shard::{self, Moment};
 
 use super::ShardRunner;
 use crate::runtime::cohorts::Return;
-use crate::runtime::message::{Ask, Past, Totals};
+use crate::runtime::message::{self, Ask, Past, Totals};
 use crate::runtime::view;
 
 impl ShardRunner {
@@ -43,6 +43,7 @@ impl ShardRunner {
             Ask::Copy(index, twins, schema, reply) => {
                 drop(reply.send(self.parts.cohorts.copy(index, &twins, schema)));
             }
+            Ask::Fork(twin, index, reply) => drop(reply.send(self.fork(twin, index, now))),
             Ask::Begin(index, candidate, reply) => drop(reply.send(self.begin(index, *candidate))),
             Ask::Conduct(index, wanted, phase, reply) => {
                 reply.send(self.parts.cohorts.want(index, wanted, phase)).unwrap_or_default();
@@ -96,6 +97,13 @@ impl ShardRunner {
             substituted: self.substitutes.in_force(index, twin),
         };
         view::twin(seen, &self.parts.plant, &self.parts.board, standing)
+    }
+
+    /// The price is one call of the behavior, for the state of one twin.
+    fn fork(&mut self, twin: TwinIndex, index: BindingIndex, now: Moment) -> Result<message::Forked, String> {
+        let origin = self.parts.cohorts.fork(index, twin)?;
+        let held = self.parts.shard.held(twin, index, now).unwrap_or_default();
+        Ok(message::Forked { origin, held })
     }
 
     fn past(&self, twin: TwinIndex, now: Moment) -> Past {

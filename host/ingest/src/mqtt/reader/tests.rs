@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use geminus_core::{Batch, SeriesId, SystemClock};
+use geminus_core::{Batch, Quality, SeriesId, SystemClock};
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -16,10 +16,18 @@ use crate::{Route, Routes};
 /// Longer than anything here takes; only a failing test waits as long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Topics and payloads, as they were published.
+type Published = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+
 #[derive(Clone, Default)]
 struct Said {
     goodbye: Arc<AtomicBool>,
     subscribed: Arc<Mutex<usize>>,
+    /// The last filter of all.
+    last: Arc<Mutex<String>>,
+    /// Topics and payloads.
+    published: Published,
+    unsubscribed: Arc<Mutex<Vec<String>>>,
 }
 
 impl Voice for Said {
@@ -29,14 +37,18 @@ impl Voice for Said {
 
     fn subscribe(&self, filters: &[String], _: bool) -> Result<(), LineError> {
         *self.subscribed.lock().expect("a count") += filters.len();
+        self.last.lock().expect("a filter").clone_from(filters.last().expect("a filter"));
         Ok(())
     }
 
-    fn unsubscribe(&self, _: &[String]) -> Result<(), LineError> {
+    fn unsubscribe(&self, filters: &[String]) -> Result<(), LineError> {
+        self.unsubscribed.lock().expect("filters").extend_from_slice(filters);
         Ok(())
     }
 
-    fn publish(&self, _: &crate::mqtt::line::Message<'_>) -> Result<(), LineError> {
+    fn publish(&self, message: &crate::mqtt::line::Message<'_>) -> Result<(), LineError> {
+        assert!(message.at_least_once && !message.retained, "in turn with what waits, and not kept");
+        self.published.lock().expect("messages").push((message.topic.to_owned(), message.payload.clone()));
         Ok(())
     }
 
@@ -96,6 +108,17 @@ struct Drain;
 
 impl Sink for Drain {
     async fn deliver(&self, _: Batch) -> Result<(), SinkClosed> {
+        Ok(())
+    }
+}
+
+/// Remembers the qualities of what it takes.
+#[derive(Clone, Default)]
+struct Qualities(Arc<Mutex<Vec<Quality>>>);
+
+impl Sink for Qualities {
+    async fn deliver(&self, batch: Batch) -> Result<(), SinkClosed> {
+        self.0.lock().expect("qualities").extend(batch.samples.iter().map(|sample| sample.quality));
         Ok(())
     }
 }
@@ -196,4 +219,70 @@ async fn a_source_is_connected_when_its_last_subscription_stands() {
     rig.until(|| rig.stats.samples() == 3).await;
     assert!(rig.stats.connected());
     assert_eq!(told(), ["subscription-refused", "source-connected"]);
+}
+
+const MARKER: &str = "geminus/me/marker";
+
+fn marker(of: &'static str) -> Step {
+    let (topic, payload) = (Bytes::from_static(MARKER.as_bytes()), Bytes::from_static(of.as_bytes()));
+    Step::Message { topic, payload, packet: None, retained: false }
+}
+
+impl Rig {
+    /// Gives messages without a time and waits for them.
+    async fn bare(&self, of: &Qualities, expect: &[Quality]) {
+        let before = of.0.lock().expect("qualities").len();
+        expect.iter().for_each(|_| self.give(message()));
+        self.until(|| of.0.lock().expect("qualities").len() == before + expect.len()).await;
+        assert_eq!(of.0.lock().expect("qualities").get(before..), Some(expect));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_without_a_time_is_stale_until_our_marker_has_come_back() {
+    let (stale, fresh) = (Quality::Stale, Quality::Uncertain);
+    let seen = Qualities::default();
+    let rig = start(seen.clone(), false, 1);
+    let published = || rig.said.published.lock().expect("messages").clone();
+    rig.give(Step::Connected { session_present: true });
+    rig.give(Step::Subscribed(vec![None]));
+    rig.bare(&seen, &[stale, stale]).await;
+    assert_eq!(*rig.said.subscribed.lock().expect("a count"), 2, "the marker too, once");
+    assert!(published().is_empty(), "the subscription comes first");
+    rig.give(Step::Subscribed(vec![None]));
+    rig.bare(&seen, &[stale]).await;
+    assert_eq!(published(), [(MARKER.to_owned(), b"1".to_vec())]);
+    rig.give(marker("0"));
+    rig.bare(&seen, &[stale]).await;
+    rig.give(marker("1"));
+    rig.bare(&seen, &[fresh, fresh]).await;
+    assert_eq!(*rig.said.unsubscribed.lock().expect("filters"), [MARKER]);
+    // One that comes late is nobody's sample and no stranger.
+    rig.give(marker("1"));
+    rig.bare(&seen, &[fresh]).await;
+    assert_eq!(rig.stats.refusals().total(), 0);
+    // With a session of its own start nothing has waited; with the old one such a source asks at once.
+    rig.give(Step::Connected { session_present: false });
+    rig.bare(&seen, &[fresh]).await;
+    assert_eq!(*rig.said.last.lock().expect("a filter"), "topic/0");
+    rig.give(Step::Connected { session_present: true });
+    rig.until(|| *rig.said.last.lock().expect("a filter") == MARKER).await;
+    rig.bare(&seen, &[stale]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_marker_a_value_is_stale_until_the_line_was_silent() {
+    let seen = Qualities::default();
+    let rig = start(seen.clone(), false, 1);
+    rig.give(Step::Connected { session_present: true });
+    rig.give(Step::Subscribed(vec![None]));
+    rig.bare(&seen, &[Quality::Stale]).await;
+    rig.give(Step::Subscribed(vec![Some("NotAuthorized".to_owned())]));
+    rig.bare(&seen, &[Quality::Stale]).await;
+    assert!(rig.stats.connected());
+    let told = rig.told.lock().expect("events").make_contiguous().to_vec();
+    assert_eq!(told, ["source-connected", "subscription-refused"]);
+    tokio::time::advance(SILENCE).await;
+    tokio::task::yield_now().await;
+    rig.bare(&seen, &[Quality::Uncertain]).await;
 }

@@ -1,5 +1,7 @@
 //! What behaviors wish, row after row.
 
+use geminus_api::orders::TargetOrder;
+use geminus_api::view::Level;
 use geminus_command::{Evidence, Proposer};
 
 use super::super::CONFIDENCE;
@@ -8,11 +10,11 @@ use super::*;
 
 impl Rig {
     fn hear(&mut self, target: &str, value: f64, confidence: f64) {
-        self.hear_with(target, value, &[confidence]);
+        self.hear_with(target, value, &[confidence], "0.1.0");
     }
 
     /// Several entries are called `confidence`; the last one is the host's.
-    fn hear_with(&mut self, target: &str, value: f64, confidences: &[f64]) {
+    fn hear_with(&mut self, target: &str, value: f64, confidences: &[f64], version: &str) {
         let evidence = confidences.iter().map(|confidence| Evidence {
             point: CONFIDENCE.to_owned(),
             value: Some(*confidence),
@@ -25,13 +27,14 @@ impl Rig {
             value,
             proposer: Proposer::Behavior {
                 name: "throttle".to_owned(),
-                version: "0.1.0".to_owned(),
+                version: version.to_owned(),
                 digest: Digest::of(b"x").to_string(),
             },
             reason: "warm".to_owned(),
             evidence: evidence.collect(),
             row: self.now.wall,
             valid: Duration::from_secs(5),
+            first: self.first,
         };
         self.desk.hear_wish(wish, self.now);
     }
@@ -149,10 +152,10 @@ fn nobody_knows_means_a_person_has_to_look_first() {
 #[test]
 fn an_input_that_is_called_confidence_makes_no_behavior_surer() {
     let mut rig = Rig::new();
-    rig.hear_with("held", 4.0, &[1.0, 0.2]);
+    rig.hear_with("held", 4.0, &[1.0, 0.2], "0.1.0");
     assert_eq!(rig.commanded(), [(4.0, "refused".to_owned())], "the host's own entry counts");
     rig.pass(Duration::from_secs(2));
-    rig.hear_with("held", 5.0, &[0.0, 0.9]);
+    rig.hear_with("held", 5.0, &[0.0, 0.9], "0.1.0");
     assert_eq!(rig.commanded().last(), Some(&(5.0, "held".to_owned())));
 }
 
@@ -173,4 +176,77 @@ fn an_approved_command_of_an_earlier_run_waits_for_the_first_samples() {
     rig.sample("current", 2.0);
     rig.desk.tick(rig.now);
     assert_eq!(rig.left(), ["left rig/rig-1/set/free 4"]);
+}
+
+/// Wishes `value` again and again while the field follows; gives what it was sent on the way.
+fn followed(rig: &mut Rig, value: f64, version: &str) -> Vec<f64> {
+    let mut sent = Vec::new();
+    for _ in 0..12 {
+        // What is not heard of for long is stale, and trips.
+        rig.sample("temperature", 40.0);
+        let before = rig.left().len();
+        rig.hear_with("free", value, &[0.9], version);
+        if rig.left().len() > before {
+            let (last, _) = rig.commanded().last().cloned().expect("a command");
+            rig.acknowledge();
+            rig.sample("current", last);
+            sent.push(last);
+        }
+        rig.pass(Duration::from_millis(1_100));
+    }
+    sent
+}
+
+#[test]
+fn the_first_commands_after_a_target_is_given_back_start_from_where_the_field_stands() {
+    let mut rig = Rig::new();
+    rig.arm();
+    rig.first = FirstCommands { step_max: 1.5, count: 2 };
+    assert_eq!(followed(&mut rig, 2.0, "0.1.0"), [2.0], "nobody had it before");
+    let hold = TargetOrder::Hold { level: Level::Operator, for_s: None, reason: "trial".to_owned() };
+    rig.desk.order_target(("rig-1", "free"), hold, actor("Anna"), rig.now).expect("held");
+    rig.propose("free", 8.0, 1);
+    rig.acknowledge();
+    rig.sample("current", 8.0);
+    rig.pass(Duration::from_secs(2));
+    let release = TargetOrder::Release { level: Level::Operator };
+    rig.desk.order_target(("rig-1", "free"), release, actor("Anna"), rig.now).expect("released");
+    let mut rig = rig.killed();
+    rig.first = FirstCommands { step_max: 1.5, count: 2 };
+    rig.arm();
+    rig.sample("current", 8.0);
+    assert_eq!(followed(&mut rig, 2.0, "0.1.0"), [6.5, 5.0, 2.0], "two steps, also over a restart");
+}
+
+#[test]
+fn what_was_wished_and_not_sent_is_no_step_of_another_version() {
+    let mut rig = Rig::new();
+    rig.arm();
+    rig.first = FirstCommands { step_max: 1.5, count: 2 };
+    assert_eq!(followed(&mut rig, 2.0, "0.1.0"), [2.0]);
+    rig.desk.order_authority("rig-1", Authority::Advise, "", &actor("Anna"), rig.now).expect("disarmed");
+    for _ in 0..6 {
+        rig.hear_with("free", 9.0, &[0.9], "0.2.0");
+        for _ in 0..6 {
+            rig.pass(Duration::from_secs(2));
+            rig.sample("temperature", 40.0);
+            rig.sample("current", 2.0);
+        }
+    }
+    assert_eq!(
+        rig.commanded()[1..],
+        [(3.5, "held".to_owned())],
+        "people see one step, however often it is wished"
+    );
+    let id = *rig.desk.open.keys().next().expect("one");
+    let record = rig.desk.open[&id].record.clone();
+    assert!(record.command().reason.contains("9 A were wished"), "{}", record.command().reason);
+    rig.arm();
+    let digest = record.digest();
+    rig.desk.order(id, CommandOrder::Approve { digest }, actor("Ben"), rig.now).expect("approved");
+    rig.acknowledge();
+    rig.sample("current", 3.5);
+    rig.pass(Duration::from_secs(2));
+    assert_eq!(followed(&mut rig, 9.0, "0.2.0"), [5.0, 9.0]);
+    assert_eq!(followed(&mut rig, 4.0, "0.1.0"), [7.5, 6.0, 4.0], "and back");
 }

@@ -198,6 +198,7 @@ fn a_row_from_the_future_makes_no_wish_that_lives_longer() {
         }],
         row: rig.now.wall.plus(HOUR),
         valid: Duration::from_secs(5),
+        first: rig.first,
     };
     rig.desk.hear_wish(wish, rig.now);
     let ends = rig.desk.open.values().map(|open| open.record.command().not_after).next();

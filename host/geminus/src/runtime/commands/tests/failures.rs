@@ -50,6 +50,32 @@ fn what_cannot_be_written_down_is_not_taken_and_not_sent() {
 }
 
 #[test]
+fn an_order_about_a_command_that_seemed_not_to_be_kept_is_heard_before_the_command_moves() {
+    let unheard = |rig: &mut Rig| {
+        rig.seen.seen().denied = true;
+        let wish = rig.wish("free", 4.0, 1);
+        let refused = rig.desk.propose(wish, actor("Anna"), rig.now);
+        assert!(matches!(refused, Err(Trouble::Unavailable(_))), "{refused:?}");
+        rig.seen.seen().denied = false;
+        assert!(rig.desk.open.is_empty());
+        id_of(START, &[1; 10])
+    };
+    let mut rig = Rig::new();
+    let id = unheard(&mut rig);
+    let withdraw = CommandOrder::Withdraw { reason: "not any more".to_owned() };
+    let view = rig.desk.order(id, withdraw, actor("Anna"), rig.now).expect("withdrawn");
+    assert_eq!((view.state, view.rule.as_deref()), (Phase::Refused, Some("withdrawn")));
+    rig.pass(Duration::from_secs(2));
+    assert!(rig.left().is_empty());
+    // Whoever wishes it once more has it carried out, once.
+    let mut rig = Rig::new();
+    unheard(&mut rig);
+    assert_eq!(rig.propose("free", 4.0, 1).state, Phase::Sent);
+    rig.pass(Duration::from_secs(2));
+    assert_eq!(rig.left().len(), 1);
+}
+
+#[test]
 fn a_host_that_is_killed_after_sending_does_not_send_again_and_claims_nothing() {
     let mut rig = Rig::new();
     let command = rig.propose("free", 4.0, 1);
@@ -66,12 +92,16 @@ fn a_host_that_is_killed_after_sending_does_not_send_again_and_claims_nothing() 
 
 #[test]
 fn a_read_back_in_time_settles_what_a_restart_left_in_doubt() {
-    let mut rig = Rig::new();
-    let command = rig.propose("free", 4.0, 1);
-    let mut rig = rig.killed();
-    rig.sample("current", 4.0);
-    assert_eq!(rig.phase(&command), Phase::Verified);
-    assert_eq!(rig.left().len(), 1);
+    // What the field showed before; where nobody knows, it may have had the value anyway.
+    for (before, expect) in [(Some(1.0), Phase::Verified), (None, Phase::Indeterminate)] {
+        let mut rig = Rig::new();
+        before.into_iter().for_each(|value| rig.sample("current", value));
+        let command = rig.propose("free", 4.0, 1);
+        let mut rig = rig.killed();
+        rig.sample("current", 4.0);
+        assert_eq!(rig.phase(&command), expect, "{before:?}");
+        assert_eq!(rig.left().len(), 1);
+    }
 }
 
 #[test]
@@ -88,6 +118,43 @@ fn what_was_not_sent_before_a_restart_is_judged_anew() {
     rig.desk.tick(rig.now);
     assert_eq!(rig.phase(&command), Phase::Refused, "it is hot now");
     assert!(rig.left().is_empty());
+}
+
+#[test]
+fn a_stricter_site_and_a_target_that_moved_reach_commands_under_way() {
+    let (feedback, wider) =
+        ("tolerance = 0.5, within_s = 5 }\nfail", "tolerance = 2.5, within_s = 5 }\nfail");
+    for (from, to, says) in [
+        ("class.free]\napprovers = 0", "class.free]\napprovers = 2", "2 approvals"),
+        ("/set/free", "/set/other", "rig/rig-1/set/other"),
+        ("\"broker\"", "\"line\"", "through line"),
+        (feedback, wider, "the feedback of its target"),
+        ("", "", ""),
+    ] {
+        let mut rig = Rig::new();
+        rig.seen.seen().mute = Some("the disk is full".to_owned());
+        let command = rig.propose("free", 4.0, 1);
+        assert_eq!(command.state, Phase::Armed);
+        rig.seen.seen().mute = None;
+        let mut rig = match from.is_empty() {
+            true => rig.killed(),
+            false => {
+                assert!(SITE.contains(from), "{from}");
+                rig.killed_with(&SITE.replace(from, to))
+            }
+        };
+        rig.sample("current", 2.0);
+        rig.desk.tick(rig.now);
+        let id = command.id.parse().expect("an id");
+        let (record, _) = rig.desk.known(id, rig.now).expect("readable").expect("known");
+        match record.state() {
+            geminus_command::State::Refused { rule, reason } => {
+                assert!(!from.is_empty() && rule == "class" && reason.contains(says), "{rule}: {reason}");
+                assert!(rig.left().is_empty(), "{says}");
+            }
+            other => assert!(from.is_empty() && rig.left().len() == 1, "{says}: {other:?}"),
+        }
+    }
 }
 
 #[test]

@@ -128,6 +128,68 @@ fn a_sample_of_before_or_out_of_order_or_too_late_verifies_nothing() {
     assert_eq!((rig.phase(&command), rig.phase(&again)), (Phase::Indeterminate, Phase::Verified));
 }
 
+/// The transport lost one, a person repeats it, and the field shows the value: that is the second one's doing, or the first one's.
+#[test]
+fn a_read_back_verifies_the_newest_of_the_commands_that_are_read_back_at_its_point() {
+    let mut rig = Rig::new();
+    rig.sample("current", 1.0);
+    let lost = rig.propose("free", 4.0, 1);
+    rig.answer(Answer::Lost { reason: "it broke".to_owned() });
+    assert_eq!(rig.phase(&lost), Phase::Indeterminate);
+    let again = rig.propose("free", 4.0, 2);
+    assert_eq!(again.state, Phase::Sent);
+    rig.acknowledge();
+    rig.sample("current", 4.0);
+    assert_eq!((rig.phase(&lost), rig.phase(&again)), (Phase::Indeterminate, Phase::Verified));
+    // The same of two targets that share a feedback point, while the first one is still waited for.
+    for others_answer in
+        [Answer::Acknowledged { receipt: String::new() }, Answer::Lost { reason: String::new() }]
+    {
+        let mut rig = Rig::new();
+        rig.sample("current", 1.0);
+        let first = rig.propose("free", 4.0, 1);
+        rig.acknowledge();
+        let second = rig.propose("also", 4.2, 2);
+        assert_eq!((rig.phase(&first), second.state), (Phase::TransportAcked, Phase::Sent));
+        let is_lost = matches!(others_answer, Answer::Lost { .. });
+        rig.answer(others_answer);
+        rig.sample("current", 4.1);
+        // Where it is not even known whether the second one left, the value may be the first one's.
+        let expect = if is_lost { Phase::Indeterminate } else { Phase::Verified };
+        assert_eq!((rig.phase(&first), rig.phase(&second)), (Phase::TransportAcked, expect));
+        rig.pass(Duration::from_secs(6));
+        assert_eq!(rig.phase(&first), Phase::Indeterminate);
+        assert_eq!(rig.left().len(), 2);
+    }
+}
+
+/// Nobody knows whether it left, and the field shows the value that it may have had anyway.
+#[test]
+fn a_command_that_nobody_acknowledged_is_verified_only_by_a_value_that_is_new() {
+    for (before, expect) in
+        [(Some(1.0), Phase::Verified), (Some(4.2), Phase::Indeterminate), (None, Phase::Indeterminate)]
+    {
+        let mut rig = Rig::new();
+        before.into_iter().for_each(|value| rig.sample("current", value));
+        let command = rig.propose("free", 4.0, 1);
+        rig.sample("current", 4.0);
+        assert_eq!(rig.phase(&command), Phase::Sent, "{before:?}");
+        rig.answer(Answer::Lost { reason: "it broke".to_owned() });
+        assert_eq!(rig.phase(&command), expect, "{before:?}");
+        rig.sample("current", 4.0);
+        assert_eq!(rig.phase(&command), expect, "{before:?}");
+    }
+    // As an older reading is no reading: the point had fallen silent.
+    let mut rig = Rig::new();
+    rig.sample("current", 1.0);
+    rig.pass(Duration::from_secs(30));
+    rig.sample("temperature", 40.0);
+    let command = rig.propose("free", 4.0, 1);
+    rig.sample("current", 4.0);
+    rig.answer(Answer::Lost { reason: "it broke".to_owned() });
+    assert_eq!(rig.phase(&command), Phase::Indeterminate);
+}
+
 #[test]
 fn an_older_command_makes_way_when_the_host_died_before_it_did() {
     let mut rig = Rig::new();

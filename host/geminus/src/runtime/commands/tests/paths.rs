@@ -179,3 +179,60 @@ fn the_journal_says_who_approved_and_which_rules_were_bypassed_before_anything_l
     });
     assert_eq!(facts, expect);
 }
+
+#[test]
+fn what_opens_a_target_is_in_the_journal_before_it_counts_or_is_not_done() {
+    let mut rig = Rig::new();
+    rig.sample("temperature", 135.0);
+    rig.sample("temperature", 5.0);
+    let lockout = || TargetOrder::Lockout { for_s: 60, reason: "coupling".to_owned() };
+    rig.desk.order_target(("rig-1", "free"), lockout(), actor("Ines"), rig.now).expect("locked");
+    let (cold, hot) = (|| "not cold".to_owned(), || "too hot".to_owned());
+    let opening = || {
+        [
+            ("warm", TargetOrder::Bypass { rule: cold(), for_s: 60, reason: "trial run".to_owned() }),
+            ("latched", TargetOrder::Reset { rule: hot() }),
+            ("free", TargetOrder::Release { level: Level::Lockout }),
+        ]
+    };
+    rig.seen.seen().mute = Some("the disk is full".to_owned());
+    for (target, order) in opening() {
+        let refused = rig.desk.order_target(("rig-1", target), order, actor("Ines"), rig.now);
+        assert!(matches!(refused, Err(Trouble::Unavailable(_))), "{target}: {refused:?}");
+    }
+    // Nothing of it counts.
+    assert_eq!(rig.propose("warm", 4.0, 1).rule.as_deref(), Some("not cold"));
+    assert_eq!(rig.propose("latched", 4.0, 2).rule.as_deref(), Some("too hot"));
+    assert_eq!(rig.propose("free", 4.0, 3).rule.as_deref(), Some("owner"));
+    // What lets less through is done without a journal.
+    let locked = rig.desk.order_target(("rig-1", "held"), lockout(), actor("Ines"), rig.now);
+    assert_eq!(locked.map(|view| view.owner).ok(), Some(Level::Lockout));
+    rig.seen.seen().mute = None;
+    for (target, order) in opening() {
+        rig.desk.order_target(("rig-1", target), order, actor("Ines"), rig.now).expect("done");
+    }
+    let recorded: Vec<String> = rig.log().into_iter().filter(|line| line.starts_with("recorded")).collect();
+    let expect = ["recorded interlock-bypassed", "recorded interlock-reset", "recorded target-released"];
+    assert_eq!(recorded, expect);
+    assert_eq!(rig.propose("warm", 4.0, 4).state, Phase::Held);
+    assert_eq!(rig.propose("latched", 4.0, 5).state, Phase::Sent);
+    assert_eq!(rig.propose("free", 4.0, 6).state, Phase::Sent);
+}
+
+#[test]
+fn while_nobody_says_how_alarms_stand_what_they_block_is_not_written() {
+    let mut rig = Rig::new();
+    let wished = |rig: &mut Rig| {
+        rig.sample("temperature", 40.0);
+        let wish = Wish { id: None, ..rig.wish("alarmed", 4.0, 0) };
+        let command = rig.desk.propose(wish, actor("Anna"), rig.now).expect("taken").0;
+        (command.state, command.rule)
+    };
+    assert_eq!(wished(&mut rig), (Phase::Sent, None));
+    rig.acknowledge();
+    // The alarms' thread has ended, or hangs.
+    rig.pass(Duration::from_secs(6));
+    assert_eq!(wished(&mut rig), (Phase::Refused, Some("alarms_block".to_owned())));
+    rig.desk.alarms.hear(Vec::new(), false, rig.now);
+    assert_eq!(wished(&mut rig), (Phase::Sent, None));
+}

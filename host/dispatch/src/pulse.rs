@@ -1,27 +1,28 @@
-//! Signs of life written to nodes: one under way for each address, and what became of the one before decides what is said of
-//! the next. Pure: [`crate::egress`] asks it and carries out what it says.
+//! What becomes of signs of life: one under way for each address, and what became of the one before decides what is said of
+//! the next. Pure: an egress asks it and carries out what it says.
 //!
-//! A write has an answer, unlike a message at QoS 0, and it comes later than whoever wrote can wait. So a beat counts as
-//! left when it is handed over and nothing is known against its predecessor. Once one was refused or stayed without an
-//! answer, the next ones count only when the server has taken them.
+//! A beat has an answer, and it comes later than whoever wrote can wait. So a beat counts as left when it is handed over and
+//! nothing is known against its predecessor. Once one was refused or stayed without an answer, the next ones count only when
+//! the other side has taken them. So a line that is dead is noticed, and one that comes back brings one late beat at most.
 
 use std::collections::HashMap;
 
 use geminus_core::Timestamp;
-use geminus_dispatch::Beat;
+
+use crate::Beat;
 
 /// Addresses whose beats are remembered.
 const ADDRESSES_MAX: usize = 10_000;
 /// Why a beat waits.
-const UNANSWERED: &str = "the server has not answered the heartbeat before";
+const UNANSWERED: &str = "the heartbeat before has no answer yet";
 
 /// What is to be done with a beat that is due.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Due {
+pub struct Due {
     /// Whether it is written now.
-    pub(crate) write: bool,
+    pub write: bool,
     /// Whether it has left, as far as is known; why not.
-    pub(crate) left: Result<(), String>,
+    pub left: Result<(), String>,
 }
 
 /// What is known of the beats to one address.
@@ -37,13 +38,13 @@ struct Pulse {
     written: Option<Timestamp>,
 }
 
-/// The beats of one server.
+/// The beats that leave through one egress.
 #[derive(Debug, Default)]
-pub(crate) struct Pulses(HashMap<String, Pulse>);
+pub struct Pulses(HashMap<String, Pulse>);
 
 impl Pulses {
     /// What is to be done with this beat. One that is to be written counts as under way until [`Pulses::answered`].
-    pub(crate) fn due(&mut self, beat: &Beat<'_>) -> Due {
+    pub fn due(&mut self, beat: &Beat<'_>) -> Due {
         if !self.0.contains_key(beat.address) && self.0.len() >= ADDRESSES_MAX {
             let left = Err(format!("heartbeats go to {ADDRESSES_MAX} addresses already: divide the targets"));
             return Due { write: false, left };
@@ -71,7 +72,7 @@ impl Pulses {
     }
 
     /// What became of the beat of this number to this address.
-    pub(crate) fn answered(&mut self, address: &str, sequence: u64, outcome: Result<(), String>) {
+    pub fn answered(&mut self, address: &str, sequence: u64, outcome: Result<(), String>) {
         let Some(pulse) = self.0.get_mut(address) else { return };
         pulse.under_way = false;
         match outcome {

@@ -8,17 +8,21 @@
     reason = "a test, whose functions beside the tests fail as loudly"
 )]
 
+mod beats;
+mod fake;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use geminus_core::{Timestamp, TwinIndex};
-use geminus_dispatch::{Answer, Beat, Egress, MqttEgress, MqttOptions, MqttVersion, Order, Reply};
+use geminus_dispatch::{Answer, Egress, MqttEgress, MqttOptions, MqttVersion, Order, Reply};
 use geminus_ingest::broker::Broker;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use uuid::Uuid;
+
+use self::fake::Fake;
 
 const NOW: Timestamp = Timestamp(1_900_000_000_000_000_000);
 const TOPIC: &str = "rig/pump-1/set/load-limit";
@@ -66,11 +70,6 @@ async fn soon<T>(what: &str, wait: impl Future<Output = T>) -> T {
 async fn until(egress: &MqttEgress, up: bool) {
     let mut now = egress.up();
     soon("the connection", now.wait_for(|is| *is == up)).await.expect("the egress is there");
-}
-
-fn beat(sequence: u64, address: &str) -> Beat<'_> {
-    let every = Duration::from_secs(1);
-    Beat { twin: "pump-1", target: "load-limit", address, sequence, time: NOW, every }
 }
 
 /// Somebody who listens to one topic, by MQTT 5.
@@ -209,6 +208,43 @@ async fn a_broker_that_never_answers_is_hung_up_on() {
 }
 
 #[tokio::test]
+async fn a_broker_that_takes_few_at_once_gets_no_more_and_none_late() {
+    for takes in [1, 2, 5] {
+        let mut fake = Fake::listen(SocketAddr::from(([127, 0, 0, 1], 0))).await;
+        let mut egress = MqttEgress::start(options(fake.address(), MqttVersion::V5), Handle::current());
+        let mut line = fake.accept_with(MqttVersion::V5, &[0x20, 6, 0, 0, 3, 0x21, 0, takes]).await;
+        until(&egress, true).await;
+        let (mut waiting, mut first) = (Vec::new(), None);
+        let refused = loop {
+            let id = waiting.len() as u128;
+            let mut answer = send(&mut egress, &order(id, TOPIC));
+            // One that has no place is answered at once.
+            if let Ok(refused) = answer.try_recv() {
+                break refused;
+            }
+            assert_eq!(line.published().await, Uuid::from_u128(id), "{takes}");
+            first.get_or_insert(line.packet);
+            waiting.push(answer);
+        };
+        assert!(!waiting.is_empty() && waiting.len() <= usize::from(takes), "{takes}: {}", waiting.len());
+        let told = format!("{} orders wait", waiting.len());
+        assert!(matches!(&refused, Answer::NotSent { reason } if reason.contains(&told)), "{refused:?}");
+        // What was turned away does not come when there is room again. Brokers answer in the order of what they were sent.
+        line.packet = first.expect("one was taken");
+        line.acknowledge().await;
+        let mut looks = tokio::time::interval(Duration::from_millis(1));
+        let mut last = send(&mut egress, &order(99, TOPIC));
+        while last.try_recv().is_ok() {
+            looks.tick().await;
+            last = send(&mut egress, &order(99, TOPIC));
+        }
+        assert_eq!(line.published().await, Uuid::from_u128(99), "{takes}");
+        line.acknowledge().await;
+        assert!(matches!(soon("the answer", last).await, Ok(Answer::Acknowledged { .. })));
+    }
+}
+
+#[tokio::test]
 async fn a_broker_that_turns_an_order_down_is_heard() {
     let mut fake = Fake::listen(SocketAddr::from(([127, 0, 0, 1], 0))).await;
     let mut egress = MqttEgress::start(options(fake.address(), MqttVersion::V5), Handle::current());
@@ -228,49 +264,6 @@ async fn a_broker_that_turns_an_order_down_is_heard() {
     assert!(matches!(&answer, Answer::Acknowledged { receipt } if receipt.contains("nobody")), "{answer:?}");
 }
 
-#[tokio::test]
-async fn a_beat_leaves_at_once_or_not_at_all_and_nobody_waits_for_an_answer() {
-    for version in VERSIONS {
-        let mut fake = Fake::listen(SocketAddr::from(([127, 0, 0, 1], 0))).await;
-        let mut egress = MqttEgress::start(options(fake.address(), version), Handle::current());
-        let refused = egress.beat(&beat(1, TOPIC)).expect_err("no line");
-        assert!(refused.contains("no connection"), "{refused}");
-        let mut line = fake.accept(version).await;
-        until(&egress, true).await;
-        assert!(egress.beat(&beat(2, "rig/#")).expect_err("a pattern").contains("is no topic"));
-        // More than orders may be under way.
-        for sequence in 3..40 {
-            egress.beat(&beat(sequence, TOPIC)).expect("a line");
-        }
-        for sequence in 3..40 {
-            let (first, body) = line.packet().await;
-            assert_eq!(first, 0x30, "PUBLISH at QoS 0, neither retained nor a duplicate");
-            let start = body.iter().position(|byte| *byte == b'{').expect("JSON");
-            let expiry = body[..start].windows(5).any(|bytes| bytes == [2, 0, 0, 0, 3]);
-            assert_eq!(expiry, version == MqttVersion::V5, "three periods of a second");
-            let payload: serde_json::Value = serde_json::from_slice(&body[start..]).expect("JSON");
-            let expect = serde_json::json!({
-                "twin": "pump-1", "target": "load-limit", "sequence": sequence, "time": NOW.millis(),
-                "every_ms": 1_000,
-            });
-            assert_eq!(payload, expect);
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_line_that_takes_nothing_turns_beats_away() {
-    for version in VERSIONS {
-        let mut fake = Fake::listen(SocketAddr::from(([127, 0, 0, 1], 0))).await;
-        let mut egress = MqttEgress::start(options(fake.address(), version), Handle::current());
-        let _line = fake.accept(version).await;
-        until(&egress, true).await;
-        // Nothing is awaited here, so the line takes none of them.
-        let taken = (1..2_000).take_while(|sequence| egress.beat(&beat(*sequence, TOPIC)).is_ok()).count();
-        assert!((16 + 1_024..1_100).contains(&taken), "{version:?}: {taken}");
-    }
-}
-
 #[test]
 fn passwords_stay_out_of_messages() {
     let credentials = Some(("anna".to_owned(), "secret".to_owned()));
@@ -278,88 +271,4 @@ fn passwords_stay_out_of_messages() {
         MqttOptions { credentials, ..options(SocketAddr::from(([127, 0, 0, 1], 1883)), MqttVersion::V5) };
     let text = format!("{options:?}");
     assert!(text.contains("geminus-egress") && !text.contains("secret"), "{text}");
-}
-
-/// A broker that takes connections and does nothing by itself.
-struct Fake(TcpListener);
-
-/// One connection to it, and the packet id of the last order.
-struct FakeLine {
-    stream: TcpStream,
-    packet: [u8; 2],
-    version: MqttVersion,
-}
-
-impl Fake {
-    async fn listen(address: SocketAddr) -> Self {
-        Self(TcpListener::bind(address).await.expect("port"))
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.0.local_addr().expect("address")
-    }
-
-    async fn accept(&mut self, version: MqttVersion) -> FakeLine {
-        let (stream, _) = soon("a client", self.0.accept()).await.expect("accept");
-        let mut line = FakeLine { stream, packet: [0; 2], version };
-        let (first, body) = line.packet().await;
-        assert_eq!(first >> 4, 1, "CONNECT");
-        // Protocol name (6 bytes), level, flags: clean start, whatever else.
-        assert_eq!(body[7] & 2, 2, "it must start clean");
-        let accepted: &[u8] = match version {
-            MqttVersion::V5 => &[0x20, 3, 0, 0, 0],
-            MqttVersion::V311 => &[0x20, 2, 0, 0],
-        };
-        line.stream.write_all(accepted).await.expect("CONNACK");
-        line
-    }
-}
-
-impl FakeLine {
-    /// The next packet: its first byte and what follows its length.
-    async fn packet(&mut self) -> (u8, Vec<u8>) {
-        let read = async {
-            let first = self.stream.read_u8().await.expect("a packet");
-            let (mut length, mut shift) = (0usize, 0);
-            loop {
-                let byte = self.stream.read_u8().await.expect("its length");
-                length |= usize::from(byte & 127) << shift;
-                shift += 7;
-                if byte < 128 {
-                    break;
-                }
-            }
-            let mut body = vec![0; length];
-            self.stream.read_exact(&mut body).await.expect("its body");
-            (first, body)
-        };
-        soon("a packet", read).await
-    }
-
-    /// The id in the next order, which must be QoS 1, not retained and no repetition.
-    async fn published(&mut self) -> Uuid {
-        let (first, body) = self.packet().await;
-        assert_eq!(first, 0x32, "PUBLISH at QoS 1, neither retained nor a duplicate");
-        let topic = usize::from(u16::from_be_bytes([body[0], body[1]]));
-        self.packet = [body[2 + topic], body[3 + topic]];
-        let start = body.iter().position(|byte| *byte == b'{').expect("JSON");
-        let payload: serde_json::Value = serde_json::from_slice(&body[start..]).expect("JSON");
-        payload["id"].as_str().and_then(|id| id.parse().ok()).expect("an id")
-    }
-
-    async fn acknowledge(&mut self) {
-        match self.version {
-            MqttVersion::V5 => self.answer(0).await,
-            MqttVersion::V311 => {
-                let [high, low] = self.packet;
-                self.stream.write_all(&[0x40, 2, high, low]).await.expect("PUBACK");
-            }
-        }
-    }
-
-    /// PUBACK of MQTT 5 with a reason.
-    async fn answer(&mut self, reason: u8) {
-        let [high, low] = self.packet;
-        self.stream.write_all(&[0x40, 3, high, low, reason]).await.expect("PUBACK");
-    }
 }
