@@ -42,7 +42,7 @@ fn a_keeper_that_is_stopped_saves_and_says_what_it_could_not() {
 #[test]
 fn a_keeper_of_a_start_that_failed_ends_without_a_save() {
     let said = told(|keeper| {
-        let Keeper { stop, thread } = keeper;
+        let Keeper { stop, thread, .. } = keeper;
         drop(stop);
         thread.join().expect("no panic");
     });
