@@ -14,7 +14,7 @@ use crate::knowledge::Knowledge;
 use crate::settings::{Point, Settings, around, moves};
 
 /// How long the next settings are looked for: what a row may cost is reached with a full window.
-const EFFORT: Effort = Effort { candidates: 80, starts: 2, trials: 120 };
+const EFFORT: Effort = Effort { candidates: 40, starts: 1, trials: 50 };
 
 /// Settings that are advised.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -148,7 +148,7 @@ pub struct HeatTreatment {
     design: Vec<Point>,
 }
 
-#[command_policy(warm_up_rows = 0, budget(fuel_per_row = 3_000_000, memory_bytes = 67_108_864))]
+#[command_policy(warm_up_rows = 0, budget(fuel_per_row = 2_000_000, memory_bytes = 67_108_864))]
 impl Behavior for HeatTreatment {
     fn open(parameters: FurnaceParameters, opening: &Opening<'_>) -> Result<Self, Fault> {
         parameters.check()?;
