@@ -14,7 +14,7 @@ use crate::knowledge::Knowledge;
 use crate::settings::{Point, Settings, around, moves};
 
 /// How long the next settings are looked for: what a row may cost is reached with a full window.
-const EFFORT: Effort = Effort { candidates: 40, starts: 1, trials: 50 };
+const EFFORT: Effort = Effort { candidates: 24, starts: 1, trials: 32 };
 
 /// Settings that are advised.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -13,7 +13,7 @@ use crate::FurnaceParameters;
 use crate::settings::{Point, bounds};
 
 /// Evaluations of the likelihood at each batch. Learning goes on from where the last batch left it.
-const EVALUATIONS: usize = 3;
+const EVALUATIONS: usize = 2;
 /// How far around its data a prediction is believed, as part of the range of a setting.
 const MARGIN: f64 = 0.05;
 /// Of squared deviations from what was predicted: 1 % of honest predictions are further off.
