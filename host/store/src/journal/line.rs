@@ -84,7 +84,7 @@ mod tests {
         let insert = "INSERT INTO entry(seq, time, body, hash) VALUES (?1, ?1 * 10, ?2, x'00')";
         let bodies = [
             r#"{"kind":"alert-raised","twin":"pump-1"}"#,
-            r#"{"kind":"alert-raised","twin":"pump-1"}"#,
+            r#"{"kind":"alert-raised","n":2,"twin":"pump-1"}"#,
             r#"{"kind":"host-started"}"#,
             r#"{"kind":"plugin-arrived"}"#,
             r#"{"kind":"alert-raised","twin":"pump-2"}"#,
@@ -95,8 +95,15 @@ mod tests {
         let before = "DROP INDEX entry_by_twin_time; DROP INDEX entry_of_site; DROP INDEX entry_by_twin;
             PRAGMA user_version = 2";
         file.execute_batch(before).expect("the version before");
-        file.execute("UPDATE entry SET body = 'no JSON' WHERE seq = 2", []).expect("damage");
+        file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("all in one file");
         drop(file);
+        // As a disk damages it: SQLite itself puts nothing there that is no JSON.
+        let path = dir.path().join(FILE.name);
+        let mut bytes = std::fs::read(&path).expect("the file");
+        let whole = br#"{"kind":"alert-raised","n":2"#;
+        let at = bytes.windows(whole.len()).position(|some| some == whole).expect("the entry");
+        bytes[at] = b'x';
+        std::fs::write(&path, bytes).expect("damage");
         let file = FILE.open_writer(dir.path()).expect("migrated");
         assert_eq!(seqs(&file, Some("pump-1")), [1]);
         assert_eq!(seqs(&file, None), [3]);

@@ -130,19 +130,32 @@ impl Sealer {
         }
         self.remove_replaced();
         let after = Duration::from_secs(if all { 0 } else { self.parts.options.seal_after_s });
-        let closed = match all || !after.is_zero() {
-            true => choose::closed_hours(&self.connection, self.parts.clock.now().minus(after).0)?,
-            false => Vec::new(),
-        };
+        if all || !after.is_zero() {
+            let border = self.parts.clock.now().minus(after).0;
+            let mut before = Vec::new();
+            loop {
+                let closed = choose::closed_hours(&self.connection, border)?;
+                self.seal_quiet(&closed, all.then_some(Duration::ZERO).unwrap_or(after))?;
+                // Splitting a block shows hours that were hidden in it. What cannot be sealed stays, and is not tried for ever.
+                if !all || closed == before || self.closing() {
+                    break;
+                }
+                before = closed;
+            }
+        }
+        self.forget()
+    }
+
+    fn seal_quiet(&mut self, closed: &[(u64, Mark)], after: Duration) -> Result<(), StoreError> {
         self.seen.retain(|hour, _| closed.iter().any(|(closed, _)| closed == hour));
         for (hour, mark) in closed {
-            if (all || self.is_quiet(hour, mark, after)) && !self.closing() {
-                let sealed = self.seal(hour);
+            if self.is_quiet(*hour, *mark, after) && !self.closing() {
+                let sealed = self.seal(*hour);
                 self.unswept |= sealed.is_err();
                 sealed?;
             }
         }
-        self.forget()
+        Ok(())
     }
 
     /// Removes files that are kept no longer, some at a time.
