@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use geminus_conformance::{Bed, Plan};
+use geminus_registry::Package;
 use geminus_tests::{Host, SiteFolder, geminus, repository, wait_for};
 
 const LANGUAGES: [&str; 4] = ["rust", "c", "javascript", "python"];
@@ -30,14 +32,19 @@ fn said(command: &mut Command) -> anyhow::Result<String> {
     Ok(said)
 }
 
+/// As `geminus plugin test` and `check` do it, but compiled once for both.
 fn keeps_its_cases_and_the_contract(language: &str) -> anyhow::Result<()> {
-    let (package, cases) = (package(language)?, example(language).join("cases"));
-    let tested =
-        said(Command::new(geminus()?).args(["plugin", "test"]).arg(&package).arg("--cases").arg(cases))?;
-    assert!(tested.contains(&format!("1 cases hold for level-{language}@0.1.0")), "{tested}");
-    let checked = said(Command::new(geminus()?).args(["plugin", "check"]).arg(&package))?;
-    assert!(checked.ends_with("conforms\n"), "{checked}");
-    assert!(checked.contains("kept    deterministic") && checked.contains("kept    snapshot"), "{checked}");
+    let bed = Bed::new(Package::read(&package(language)?)?, serde_json::Map::new())?;
+    let cases = geminus_sdk::testing::case::files(&example(language).join("cases"))?;
+    ensure!(!cases.is_empty(), "there are no cases");
+    for case in cases {
+        let outcome = geminus_conformance::run_case(&bed, &case)?;
+        ensure!(outcome.difference.is_none(), "{}: {:?}", outcome.name, outcome.difference);
+    }
+    let report = geminus_conformance::check(&bed, &Plan { golden: None });
+    ensure!(report.conforms(), "{report}");
+    let told = report.to_string();
+    ensure!(told.contains("kept    deterministic") && told.contains("kept    snapshot"), "{told}");
     Ok(())
 }
 
@@ -76,7 +83,7 @@ fn a_site_with_all_four_gets_the_same_bits_and_an_alarm_from_each() -> anyhow::R
         std::fs::copy(package(language)?, site.path("plugins").join(file))?;
     }
     let rows = std::fs::read_to_string(site.path("level.csv"))?.lines().count() - 1;
-    let host = Host::start(&site.site())?;
+    let host = Host::start_within(&site.site(), PATIENCE)?;
     wait_for("every row in every language", PATIENCE, || {
         let twin = host.get("/twins/tank-1")?;
         let behaviors = twin["behaviors"].as_array().context("behaviors")?;

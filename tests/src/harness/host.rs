@@ -37,6 +37,14 @@ impl Host {
         Self::spawn(Command::new(geminus()?), site, port)
     }
 
+    /// The same for a site whose plugins take long to be compiled.
+    ///
+    /// # Errors
+    /// As [`Host::start`], after `patience`.
+    pub fn start_within(site: &Path, patience: Duration) -> anyhow::Result<Self> {
+        Self::spawn_within(Command::new(geminus()?), site, free_port()?, patience)
+    }
+
     /// The same with all its threads on the first CPU.
     ///
     /// # Errors
@@ -47,7 +55,16 @@ impl Host {
         Self::spawn(command, site, free_port()?)
     }
 
-    pub(super) fn spawn(mut command: Command, site: &Path, port: u16) -> anyhow::Result<Self> {
+    pub(super) fn spawn(command: Command, site: &Path, port: u16) -> anyhow::Result<Self> {
+        Self::spawn_within(command, site, port, Duration::from_secs(60))
+    }
+
+    fn spawn_within(
+        mut command: Command,
+        site: &Path,
+        port: u16,
+        patience: Duration,
+    ) -> anyhow::Result<Self> {
         let log = std::fs::File::options().create(true).append(true).open(log_path(site))?;
         let child = command
             .arg("run")
@@ -59,13 +76,13 @@ impl Host {
             .spawn()
             .context("geminus cannot be started")?;
         let mut host = Self { port, site: site.to_owned(), child };
-        host.await_ready()?;
+        host.await_ready(patience)?;
         Ok(host)
     }
 
-    fn await_ready(&mut self) -> anyhow::Result<()> {
+    fn await_ready(&mut self, patience: Duration) -> anyhow::Result<()> {
         let url = self.url("/readyz");
-        let ready = wait_for("the host to be ready", Duration::from_secs(60), || {
+        let ready = wait_for("the host to be ready", patience, || {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(Some(Err(status)));
             }
