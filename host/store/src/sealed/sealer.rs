@@ -135,7 +135,7 @@ impl Sealer {
             let mut before = Vec::new();
             loop {
                 let closed = choose::closed_hours(&self.connection, border)?;
-                self.seal_quiet(&closed, all.then_some(Duration::ZERO).unwrap_or(after))?;
+                self.seal_quiet(&closed, after)?;
                 // Splitting a block shows hours that were hidden in it. What cannot be sealed stays, and is not tried for ever.
                 if !all || closed == before || self.closing() {
                     break;
