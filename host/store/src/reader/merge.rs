@@ -155,6 +155,8 @@ pub(crate) fn newest(
     let failed = StoreError::database(FILE.name, "reading the newest sample");
     let all = Wanted { series, from: Timestamp(0), to: Timestamp(u64::MAX) };
     let mut newest: Option<Sample> = None;
+    // Which mixed block it is from; what is folded was stored before all of them.
+    let mut block = i64::MIN;
     let mut samples = Vec::new();
     let folded = "SELECT 'folded', id, t_max, data FROM folded WHERE series = ?1 ORDER BY t_min DESC";
     let mixed = "SELECT 'mixed', id, t_max, data FROM mixed WHERE ?1 = ?1 ORDER BY t_max DESC, id";
@@ -163,19 +165,25 @@ pub(crate) fn newest(
         let mut rows = select.query([i64::from(series.0)]).map_err(&failed)?;
         while let Some(row) = rows.next().map_err(&failed)? {
             let t_max: i64 = row.get(2).map_err(&failed)?;
-            if newest.is_some_and(|sample| t_max <= column_from_time(sample.time)) {
+            if newest.is_some_and(|sample| t_max < column_from_time(sample.time)) {
                 break;
             }
             samples.clear();
+            let id: i64 = row.get(1).map_err(&failed)?;
+            let here = if statement == folded { i64::MIN } else { id };
             let data = row.get_ref(3).and_then(|value| Ok(value.as_blob()?)).map_err(&failed)?;
             if let Err(finding) = unpack(data, unpacker, all, &mut samples) {
                 let table = if statement == folded { "folded" } else { "mixed" };
-                damaged(Damage { table, block: row.get(1).map_err(&failed)?, finding });
+                damaged(Damage { table, block: id, finding });
                 continue;
             }
             for sample in &samples {
-                if newest.is_none_or(|newest| sample.time > newest.time) {
-                    newest = Some(*sample);
+                // Of two samples of one time the one that was stored first counts, also in blocks that are looked at later.
+                let goes_before = |newest: Sample| {
+                    sample.time > newest.time || (sample.time == newest.time && here < block)
+                };
+                if newest.is_none_or(goes_before) {
+                    (newest, block) = (Some(*sample), here);
                 }
             }
         }
