@@ -13,6 +13,10 @@ use crate::limits::{Limits, cut};
 use crate::trouble::FaultKind;
 use crate::wasi::Outside;
 
+/// What a guest hears that wants to look something up where nothing is granted. It may put it into its outputs, so whoever computes
+/// rows again or ahead says the same.
+pub const NO_LOOKUPS: &str = "this site grants no look-ups";
+
 /// What the house offers to behaviors. Called on the shard's thread, in the middle of a step.
 pub trait HostCalls: Send + Sync {
     /// A line for the operator's log, bounded in length and number. `twin` is known when the call was about one
@@ -24,18 +28,20 @@ pub trait HostCalls: Send + Sync {
         self.log(twin, 1, &format!("{count} more log lines of this call were dropped"));
     }
 
-    /// Samples of declared look-up `lookup` of this twin in [from, to), at most `limit`.
+    /// Samples of declared look-up `lookup` of this twin in [from, to), at most `limit`. A house that says nothing else grants none.
     ///
     /// # Errors
     /// Says in the operator's words why there is no answer: not declared, not granted.
     fn lookup(
         &self,
-        twin: TwinIndex,
-        lookup: u32,
-        from: Timestamp,
-        to: Timestamp,
-        limit: u32,
-    ) -> Result<Series, String>;
+        _twin: TwinIndex,
+        _lookup: u32,
+        _from: Timestamp,
+        _to: Timestamp,
+        _limit: u32,
+    ) -> Result<Series, String> {
+        Err(NO_LOOKUPS.to_owned())
+    }
 }
 
 /// Samples of one point in increasing time: the answer to a look-up.

@@ -31,7 +31,7 @@ pub use cohort::{
 pub use compiled::{CompileError, Compiled};
 pub use engine::{Engine, EngineError};
 pub use flood::{Flood, Rule};
-pub use host::{HostCalls, Series};
+pub use host::{HostCalls, NO_LOOKUPS, Series};
 pub use limits::Limits;
 pub use slots::{Opening, Standing};
 pub use states::{Saved, Snapshot};

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use geminus_behavior::{
-    Cohort, Compiled, HostCalls, Opening, Prediction, Refused, Series, Snapshot, Standing, StartError,
-    Stepped,
+    Cohort, Compiled, HostCalls, Opening, Prediction, Refused, Snapshot, Standing, StartError, Stepped,
 };
 use geminus_core::{Frame, Timestamp, TwinIndex};
 
@@ -64,24 +63,11 @@ impl Fork {
     }
 }
 
-/// Answers a guest in a fork: its lines are of no use to an operator, for nothing of it has happened, and there is nothing
-/// to be looked up.
+/// Answers a guest in a fork: its lines are of no use to an operator, for nothing of it has happened.
 struct Secluded;
 
 impl HostCalls for Secluded {
     fn log(&self, _twin: Option<TwinIndex>, _level: u8, message: &str) {
         tracing::trace!("behavior, in a fork: {message}");
-    }
-
-    fn lookup(
-        &self,
-        _twin: TwinIndex,
-        _lookup: u32,
-        _from: Timestamp,
-        _to: Timestamp,
-        _limit: u32,
-    ) -> Result<Series, String> {
-        // In the words of the host, since a behavior may put them into its outputs.
-        Err("this site grants no look-ups".to_owned())
     }
 }

@@ -1,20 +1,18 @@
 //! Questions about what has not happened: forecasts, and what would be if.
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::response::Response;
 use geminus_access::Permission;
 use geminus_scenario::{ForecastAsk, Study};
 use serde::Serialize;
 
 use super::commands::ordered;
+use super::house::{Id, id};
 use super::{Shared, in_time, json};
 use crate::error::{ErrorView, Failure};
 use crate::guard::admission;
 use crate::house::{House, Trouble};
 use crate::request::bad;
-
-type Id = Result<Path<String>, PathRejection>;
 
 /// What a behavior of a twin foresees: means, intervals, times to thresholds. Asked of a copy of it, so that no row waits.
 #[utoipa::path(post, path = "/api/v1/twins/{id}/forecast", tag = "twins", security(("token" = [])),
@@ -73,9 +71,4 @@ async fn written<T: Serialize + Send + 'static>(report: T) -> Result<Response, F
         Ok(Err(error)) => Err(Trouble::Internal(format!("a report as JSON: {error}")).into()),
         Err(error) => Err(Trouble::Internal(format!("a report as JSON: {error}")).into()),
     }
-}
-
-fn id(path: Id) -> Result<String, Failure> {
-    let Path(id) = path.map_err(|_| Failure::bad_query("the twin's id in the path is not valid UTF-8"))?;
-    Ok(id)
 }

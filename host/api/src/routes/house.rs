@@ -13,9 +13,10 @@ use crate::house::{House, Trouble};
 use crate::query::{HistoryQuery, JournalQuery, Params, TwinsQuery};
 use crate::view::{HistoryView, JournalView, SiteView, TwinView, TwinsView};
 
-type Id = Result<Path<String>, PathRejection>;
+/// A twin's id in a path, as far as it could be read.
+pub(super) type Id = Result<Path<String>, PathRejection>;
 
-fn id(id: Id) -> Result<String, Failure> {
+pub(super) fn id(id: Id) -> Result<String, Failure> {
     let Path(id) = id.map_err(|_| Failure::bad_query("the twin's id in the path is not valid UTF-8"))?;
     Ok(id)
 }

@@ -6,6 +6,7 @@ use axum::{Extension, Json};
 use geminus_access::{Permission, Principal};
 
 use super::commands::ordered;
+use super::house::{Id, id};
 use super::{Shared, in_time};
 use crate::actor::Actor;
 use crate::error::{ErrorView, Failure};
@@ -18,7 +19,6 @@ use crate::orders::{
 use crate::query::{Params, TargetsQuery};
 use crate::view::{AuthorityView, TargetView, TargetsView};
 
-type Id = Result<Path<String>, PathRejection>;
 type Names = Result<Path<(String, String)>, PathRejection>;
 
 /// Targets: what they show, who owns them, which rules guard them and what these read now.
@@ -221,9 +221,4 @@ async fn give<H: House>(
 fn names(path: Names) -> Result<(String, String), Failure> {
     let Path(names) = path.map_err(|_| Failure::bad_query("the names in the path are not valid UTF-8"))?;
     Ok(names)
-}
-
-fn id(path: Id) -> Result<String, Failure> {
-    let Path(id) = path.map_err(|_| Failure::bad_query("the twin's id in the path is not valid UTF-8"))?;
-    Ok(id)
 }

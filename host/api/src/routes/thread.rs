@@ -1,10 +1,10 @@
 //! The thread of an asset, and the records that other systems bring to it.
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::{Extension, Json};
 use geminus_access::{Permission, Principal};
 
+use super::house::{Id, id};
 use super::{Shared, body, in_time};
 use crate::error::{ErrorView, Failure};
 use crate::guard::admission;
@@ -15,8 +15,6 @@ use crate::view::{RecordsFiledView, ThreadView};
 
 /// Most bytes of records in one request.
 const RECORDS_BYTES_MAX: usize = 4 << 20;
-
-type Id = Result<Path<String>, PathRejection>;
 
 /// Everything about an asset on one line: design, versions, calibrations, samples, alerts, decisions, records of other
 /// systems. Each entry says what explains it: rows, version, replay. What is about the whole site is only for those who
@@ -69,9 +67,4 @@ pub(crate) async fn keep<H: House>(
     let (records, by) = request::records(&body)?;
     let by = admission::signed(&principal, by)?;
     in_time(limit, shared.house.keep_records(twin, records, by)).await.map(Json)
-}
-
-fn id(id: Id) -> Result<String, Failure> {
-    let Path(id) = id.map_err(|_| Failure::bad_query("the twin's id in the path is not valid UTF-8"))?;
-    Ok(id)
 }

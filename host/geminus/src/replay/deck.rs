@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use geminus_behavior::{Cohort, Compiled, HostCalls, Opening, Saved, Series, Snapshot, Stepped};
+use geminus_behavior::{Cohort, Compiled, HostCalls, Opening, Saved, Snapshot, Stepped};
 use geminus_core::{Declaration, Frame, Timestamp, TwinIndex};
 
 use super::Subject;
@@ -114,16 +114,5 @@ struct Quiet;
 impl HostCalls for Quiet {
     fn log(&self, _twin: Option<TwinIndex>, _level: u8, message: &str) {
         tracing::trace!("behavior, again: {message}");
-    }
-
-    fn lookup(
-        &self,
-        _twin: TwinIndex,
-        _lookup: u32,
-        _from: Timestamp,
-        _to: Timestamp,
-        _limit: u32,
-    ) -> Result<Series, String> {
-        Err(crate::runtime::guests::NO_LOOKUPS.to_owned())
     }
 }

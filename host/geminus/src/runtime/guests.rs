@@ -1,13 +1,10 @@
 //! What behaviors may ask of this house: lines for the log, and look-ups, of which this version grants none.
 
-use geminus_behavior::{HostCalls, Series};
-use geminus_core::{Timestamp, TwinIndex};
+use geminus_behavior::HostCalls;
+use geminus_core::TwinIndex;
 use std::sync::Arc;
 
 use geminus_twin::Plant;
-
-/// What a guest hears that wants to look something up. It may put it into its outputs, so a replay says the same.
-pub(crate) const NO_LOOKUPS: &str = "this site grants no look-ups";
 
 /// Answers the guests of one plant.
 #[derive(Debug)]
@@ -25,16 +22,5 @@ impl HostCalls for Desk {
             3 => tracing::debug!(twin, "behavior: {message}"),
             _ => tracing::trace!(twin, "behavior: {message}"),
         }
-    }
-
-    fn lookup(
-        &self,
-        _twin: TwinIndex,
-        _lookup: u32,
-        _from: Timestamp,
-        _to: Timestamp,
-        _limit: u32,
-    ) -> Result<Series, String> {
-        Err(NO_LOOKUPS.to_owned())
     }
 }

@@ -314,6 +314,6 @@ impl geminus_behavior::HostCalls for Deaf {
         _: Timestamp,
         _: u32,
     ) -> Result<geminus_behavior::Series, String> {
-        Err(crate::runtime::guests::NO_LOOKUPS.to_owned())
+        Err(geminus_behavior::NO_LOOKUPS.to_owned())
     }
 }

@@ -69,7 +69,7 @@ pub(crate) struct Safe {
 pub(crate) struct Kept {
     pub(crate) ownership: Ownership,
     pub(crate) memory: Memory,
-    /// A document of a host before 0.1.1 has none.
+    /// Documents that were kept before there was any limit have none.
     #[serde(default)]
     pub(crate) turn: Turn,
 }
